@@ -1,0 +1,133 @@
+// Package result is what an experiment leaves behind: curves, the arrangement of panels to draw them in, the
+// claims that were checked, and where it all came from. It is plain data: packages plots and cmd read it,
+// package paper makes it, and it is written to disk as JSON.
+package result
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// Figure is one figure of the paper, run.
+type Figure struct {
+	ID         string         `json:"id"`
+	Title      string         `json:"title"`
+	Settings   map[string]any `json:"settings"`
+	Panels     []Panel        `json:"panels"`
+	Curves     []Curve        `json:"curves"`
+	Claims     []Claim        `json:"claims"`
+	Provenance Provenance     `json:"provenance"`
+}
+
+// Curve is one line of the legend: all its series have the length of Series["step"].
+type Curve struct {
+	Name   string             `json:"name"`
+	Params map[string]float64 `json:"params"`
+	Series map[string]Series  `json:"series"`
+}
+
+// Series are values over time. Values that float64 cannot hold are ±Inf here and null in JSON; the series of
+// the same name with the prefix "log10_" then has their base-10 logarithms (of the absolute value).
+type Series []float64
+
+// Log10 names the series that holds the base-10 logarithm of |values| of the named one.
+func Log10(name string) string { return "log10_" + name }
+
+// MarshalJSON writes NaN and ±Inf, which JSON lacks, as null.
+func (s Series) MarshalJSON() ([]byte, error) {
+	out := make([]*float64, len(s))
+	for i := range s {
+		if !math.IsNaN(s[i]) && !math.IsInf(s[i], 0) {
+			out[i] = &s[i]
+		}
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads null as NaN.
+func (s *Series) UnmarshalJSON(data []byte) error {
+	var in []*float64
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*s = make(Series, len(in))
+	for i, v := range in {
+		(*s)[i] = math.NaN()
+		if v != nil {
+			(*s)[i] = *v
+		}
+	}
+	return nil
+}
+
+// Panel says how to draw one quantity of the curves against the step.
+type Panel struct {
+	Title  string `json:"title"`  // such as "(a) Train loss"
+	Y      string `json:"y"`      // key of the series
+	YLabel string `json:"ylabel"` // axis label
+	Log    bool   `json:"log"`    // base-10 logarithmic y axis; a "log10_" series is used where there is one
+	// Curves names the curves shown; empty means all.
+	Curves []string `json:"curves,omitempty"`
+	// Lines are horizontal reference lines by legend name, such as {"√2": 1.414…}.
+	Lines map[string]float64 `json:"lines,omitempty"`
+	// MaxStep cuts the x axis; 0 shows all steps.
+	MaxStep float64 `json:"max_step,omitempty"`
+	// ZoomFrom asks for an inset from this step to the end; 0 means none. ZoomCurves names the curves in it (empty: all).
+	ZoomFrom   float64  `json:"zoom_from,omitempty"`
+	ZoomCurves []string `json:"zoom_curves,omitempty"`
+}
+
+// Verdict of a claim.
+type Verdict string
+
+const (
+	Holds     Verdict = "holds"     // as printed
+	Fails     Verdict = "fails"     // as printed, and no correction is known to hold either
+	Corrected Verdict = "corrected" // fails as printed; the named erratum's form holds
+)
+
+// Claim is one sentence of the paper, checked.
+type Claim struct {
+	Claim     string  `json:"claim"`
+	Measured  Number  `json:"measured"`
+	Expected  Number  `json:"expected"`
+	Tolerance Number  `json:"tolerance"`
+	Verdict   Verdict `json:"verdict"`
+	Erratum   string  `json:"erratum,omitempty"` // such as "E24", of the project's list of errata
+}
+
+// Number is a float64 whose NaN and ±Inf are null in JSON.
+type Number float64
+
+// MarshalJSON writes NaN and ±Inf as null.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if f := float64(n); !math.IsNaN(f) && !math.IsInf(f, 0) {
+		return json.Marshal(f)
+	}
+	return []byte("null"), nil
+}
+
+// UnmarshalJSON reads null as NaN.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	var f *float64
+	if err := json.Unmarshal(data, &f); err != nil {
+		return err
+	}
+	*n = Number(math.NaN())
+	if f != nil {
+		*n = Number(*f)
+	}
+	return nil
+}
+
+// Provenance says how a figure came about.
+type Provenance struct {
+	Command  string    `json:"command"`
+	Seed     uint64    `json:"seed"`
+	Commit   string    `json:"commit"`  // of the source, "unknown" outside a checkout
+	Backend  string    `json:"backend"` // what computed it
+	Go       string    `json:"go"`
+	Started  time.Time `json:"started"`
+	Duration float64   `json:"duration_seconds"`
+}
