@@ -1,0 +1,291 @@
+package datasets
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// small is a data set of 5 + 2 images of 2×3, as the content of its four files, in the order of fileNames.
+func small(t *testing.T) (contents [4][]byte) {
+	t.Helper()
+	for i, f := range []struct {
+		sizes  []int
+		values []uint8
+	}{
+		{[]int{5, 2, 3}, []uint8("abcdefghijklmnopqrstuvwxyz1234")},
+		{[]int{5}, []uint8{0, 2, 1, 2, 0}},
+		{[]int{2, 2, 3}, []uint8("ABCDEFGHIJKL")},
+		{[]int{2}, []uint8{1, 1}},
+	} {
+		var out bytes.Buffer
+		if err := WriteIDX(&out, f.sizes, f.values); err != nil {
+			t.Fatal(err)
+		}
+		contents[i] = out.Bytes()
+	}
+	return contents
+}
+
+func zip(content []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	z.Write(content)
+	z.Close()
+	return out.Bytes()
+}
+
+func write(t *testing.T, folder, name string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantError(t *testing.T, err error, message string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v; it should be one line that says %q", err, message)
+	}
+}
+
+func TestOpenFolder(t *testing.T) {
+	folder := t.TempDir()
+	contents := small(t)
+	for i, name := range fileNames {
+		if i%2 == 0 {
+			write(t, folder, name+".gz", zip(contents[i]))
+		} else {
+			write(t, folder, name, contents[i])
+		}
+	}
+	d, err := OpenFolder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Train.Len() != 5 || d.Test.Len() != 2 || d.Train.Height != 2 || d.Train.Width != 3 || len(d.Classes) != 3 {
+		t.Errorf("read as %d + %d images of %d×%d in %d classes", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, len(d.Classes))
+	}
+	if first := d.Train.First(2); string(first.Pixels) != "abcdefghijkl" || first.Len() != 2 {
+		t.Errorf("the first two images are %q with %d labels", first.Pixels, first.Len())
+	}
+	if all := d.Train.First(99); all.Len() != 5 {
+		t.Errorf("First(99) of 5 images has %d", all.Len())
+	}
+}
+
+func TestOpenFolderRefuses(t *testing.T) {
+	labels := func(values ...uint8) []byte {
+		var out bytes.Buffer
+		WriteIDX(&out, []int{len(values)}, values)
+		return out.Bytes()
+	}
+	other := small(t)
+	for name, c := range map[string]struct {
+		file    int
+		content []byte
+		message string
+	}{
+		"a label too few":        {1, labels(0, 1, 2, 0), "5 images and train-labels-idx1-ubyte has 4 labels"},
+		"a label never trained":  {3, labels(1, 3), "test image 1 has label 3; labels go from 0 to 2"},
+		"labels where images go": {0, other[1], "1 dimensions, where 3 were expected"},
+		"images of another size": {2, append([]byte("\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x02"), "ABCDEFGHIJKL"...), "training images are 2×3 and test images 3×2"},
+		"no images":              {0, []byte("\x00\x00\x08\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03"), "0 images and train-labels"},
+		"a missing file":         {2, nil, "has neither t10k-images-idx3-ubyte nor"},
+	} {
+		folder := t.TempDir()
+		contents := small(t)
+		contents[c.file] = c.content
+		for i, name := range fileNames {
+			if contents[i] != nil {
+				write(t, folder, name, contents[i])
+			}
+		}
+		_, err := OpenFolder(folder)
+		t.Run(name, func(t *testing.T) { wantError(t, err, c.message) })
+	}
+}
+
+// serve publishes the small data set under the name "small" for the time of the test.
+func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) {
+	t.Helper()
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	published := map[string][]byte{}
+	s := source{name: "small", classes: []string{"a", "b", "c"}, packages: func() []string { return []string{"some-package-manager install small"} }, folders: func() []string { return nil }}
+	for i, content := range small(t) {
+		zipped := zip(content)
+		sum := md5.Sum(zipped)
+		sizes, values, err := ReadIDX(bytes.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.files[i] = file{fileNames[i], hex.EncodeToString(sum[:]), contentSum(sizes, values)}
+		published["/"+fileNames[i]+".gz"] = zipped
+	}
+	server := httptest.NewServer(handler(published))
+	t.Cleanup(server.Close)
+	s.mirrors = []string{server.URL + "/gone/", server.URL + "/"}
+	before := sources
+	t.Cleanup(func() { sources = before })
+	sources = append([]source{s}, sources...)
+}
+
+// files is a server of these files, with ranges.
+func files(contents map[string][]byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, ok := contents[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, r.URL.Path, time.Time{}, bytes.NewReader(content))
+	})
+}
+
+func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
+	requests := 0
+	serve(t, func(contents map[string][]byte) http.Handler {
+		inner := files(contents)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; inner.ServeHTTP(w, r) })
+	})
+	if _, err := Open("small"); !errors.Is(err, ErrMissing) {
+		t.Errorf("error %v, should be ErrMissing", err)
+	} else {
+		wantError(t, err, "`unhinged data get small` or with `some-package-manager install small`")
+	}
+	last := map[string]int64{}
+	folder, err := Get(context.Background(), "small", func(file string, done, total int64) { last[file] = total - done })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, left := range last {
+		if left != 0 {
+			t.Errorf("progress ends %d bytes before the end of %s", left, name)
+		}
+	}
+	if len(last) != 4 || folder != filepath.Join(Root(), "small") {
+		t.Errorf("%d files came into %s", len(last), folder)
+	}
+	if d, err := Open("small"); err != nil || d.Train.Len() != 5 {
+		t.Errorf("opened %v, error %v", d, err)
+	}
+	if List()[0].Folder != folder {
+		t.Errorf("List finds it in %q", List()[0].Folder)
+	}
+	before := requests
+	if _, err := Get(context.Background(), "small", nil); err != nil || requests != before {
+		t.Errorf("a second Get made %d requests, error %v", requests-before, err)
+	}
+
+	// A damaged file is noticed and brought again.
+	write(t, folder, fileNames[1], append(small(t)[1][:8], 2, 2, 2, 2, 2))
+	_, err = Verify("small")
+	wantError(t, err, "SHA-256")
+	if _, err := Get(context.Background(), "small", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify("small"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGetResumes(t *testing.T) {
+	var ranges []string
+	cut := true
+	serve(t, func(contents map[string][]byte) http.Handler {
+		inner := files(contents)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if content := contents[r.URL.Path]; content != nil && cut {
+				cut = false
+				w.Header().Set("Content-Length", "1000000") // and the connection breaks
+				w.Write(content[:20])
+				return
+			}
+			if contents[r.URL.Path] != nil {
+				ranges = append(ranges, r.Header.Get("Range"))
+			}
+			inner.ServeHTTP(w, r)
+		})
+	})
+	_, err := Get(context.Background(), "small", nil)
+	wantError(t, err, "unexpected EOF")
+	if _, err := Get(context.Background(), "small", nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(ranges) != 4 || ranges[0] != "bytes=20-" || ranges[1] != "" {
+		t.Errorf("ranges asked for: %q", ranges)
+	}
+	if _, err := Verify("small"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
+	serve(t, func(contents map[string][]byte) http.Handler {
+		contents["/"+fileNames[2]+".gz"] = zip([]byte("something else"))
+		return files(contents)
+	})
+	_, err := Get(context.Background(), "small", nil)
+	wantError(t, err, "MD5 of the download is")
+	wantError(t, err, "`some-package-manager install small`")
+	if left, _ := filepath.Glob(filepath.Join(Root(), "small", "*.part")); len(left) != 0 {
+		t.Errorf("a wrong download was left: %v", left)
+	}
+}
+
+func TestGetStopsWithItsContext(t *testing.T) {
+	serve(t, files)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Get(ctx, "small", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestUnknownName(t *testing.T) {
+	_, err := Open("cifar")
+	wantError(t, err, "there are mnist, fashion-mnist")
+}
+
+// TestPublished reads the real data sets where they are.
+func TestPublished(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			d, err := Open(name)
+			if errors.Is(err, ErrMissing) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Train.Len() != 60000 || d.Test.Len() != 10000 || d.Train.Height != 28 || d.Train.Width != 28 {
+				t.Errorf("%d + %d images of %d×%d", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width)
+			}
+			var counts [10]int
+			for _, label := range d.Test.Labels {
+				counts[label]++
+			}
+			// Fashion-MNIST is balanced; MNIST has 980 zeros and 1135 ones in its test set (LeCun et al.'s file).
+			want := 1000
+			if name == "mnist" {
+				want = 980
+			}
+			if counts[0] != want {
+				t.Errorf("%d test images of class 0, should be %d", counts[0], want)
+			}
+		})
+	}
+}
