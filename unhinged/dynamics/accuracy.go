@@ -1,0 +1,168 @@
+package dynamics
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Accuracy returns the train accuracy of the rule argmax_c w_cᵀh + b_c, or without the biases as the figures have it.
+// (The first of equal logits counts.)
+//
+// Class y's samples are h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin
+// between class means: whole classes are settled by a bound, and samples are looked at only where the bound leaves it open.
+func (p *Point) Accuracy(withBias bool) float64 {
+	d := p.d
+	left, scale := p.prototypes()
+	class := d.classLogits(left, p.now) // C×C, column y: Wᵀh̄_y, up to a shift of each column
+	gaps := d.prototypeGram(left)
+	var bias []float64
+	if withBias {
+		bias = p.biasesBeyondFirst()
+		for i := range bias {
+			bias[i] *= math.Exp(-2*p.log) / scale
+		}
+	}
+	var spread *mat.Dense // C×n: Wᵀh⊥·τ, made when first needed
+	right, n, first := 0, 0, 0
+	var open []int
+	margins := make([]float64, len(d.state.Counts))
+	for y, count := range d.state.Counts {
+		open = open[:0]
+		lost := false
+		for c := range margins {
+			if c == y {
+				continue
+			}
+			margins[c] = class.At(y, y) - class.At(c, y)
+			if bias != nil {
+				margins[c] += bias[y] - bias[c]
+			}
+			gyy, gcc, gyc := gaps.At(y, y), gaps.At(c, c), gaps.At(y, c)
+			gap := math.Sqrt(math.Max(0, gyy+gcc-2*gyc) + 1e-12*(gyy+gcc)) // not below its rounding
+			bound := math.Abs(p.now.perp) * gap * d.perpMax[y]
+			if margins[c] < -bound {
+				lost = true
+				break
+			}
+			if margins[c] <= bound {
+				open = append(open, c)
+			}
+		}
+		if !lost {
+			if len(open) > 0 && spread == nil {
+				spread = d.spread(left, p.now.perp)
+			}
+		samples:
+			for i := first; i < first+count; i++ {
+				for _, c := range open {
+					m := margins[c] + spread.At(y, i) - spread.At(c, i)
+					if m < 0 || m == 0 && c < y || math.IsNaN(m) {
+						continue samples
+					}
+				}
+				right++
+			}
+		}
+		first += count
+		n += count
+	}
+	return float64(right) / float64(n)
+}
+
+// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the E2 part, which
+// adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the rest by any factor.
+func (p *Point) prototypes() ([]mat2, float64) {
+	left := append([]mat2(nil), p.now.modes...)
+	if p.d.v == nil {
+		left[1] = left[0]
+	}
+	scale := 0.0
+	for _, m := range left {
+		scale = max(scale, math.Abs(m[2]), math.Abs(m[3]))
+	}
+	if scale == 0 {
+		scale = 1
+	}
+	for k := range left {
+		left[k] = combine(1/scale, left[k], 0, left[k])
+	}
+	return left, scale
+}
+
+// classLogits returns W(t)ᵀh̄_y(t) in column y, from C×C inner products.
+func (d *driver) classLogits(left []mat2, now linear) *mat.Dense {
+	c, _ := d.hh.Dims()
+	out := mat.NewDense(c, c, nil)
+	if d.v == nil {
+		l, on1, on2 := left[0], now.modes[0], now.modes[1]
+		root := math.Sqrt(float64(d.state.Counts[0]))
+		for i := range c {
+			row := out.RawRowView(i)
+			shift := 0.0
+			for j := range row {
+				hh, hw, wh, ww := d.hh.At(i, j), d.hw.At(i, j), d.hw.At(j, i), d.ww.At(i, j)
+				fromMeans, fromW := l[2]*hh+l[3]*wh, l[2]*hw+l[3]*ww
+				row[j] = on1[0]*fromMeans + on1[1]*fromW
+				shift += (on2[0]-on1[0])*fromMeans + (on2[1]-on1[1])*fromW
+			}
+			for j := range row {
+				row[j] = (row[j] + shift/float64(c)) / root
+			}
+		}
+		return out
+	}
+	for i := range c {
+		l := left[i]
+		for j := range c {
+			r := now.modes[j]
+			out.Set(i, j, l[2]*(r[0]*d.hh.At(i, j)+r[1]*d.hw.At(i, j))+l[3]*(r[0]*d.hw.At(j, i)+r[1]*d.ww.At(i, j)))
+		}
+	}
+	out.Product(d.v, out, d.x.T())
+	for j, count := range d.state.Counts {
+		for i := range c {
+			out.Set(i, j, out.At(i, j)/math.Sqrt(float64(count)))
+		}
+	}
+	return out
+}
+
+// prototypeGram returns WᵀW, whose differences are the distances between prototypes.
+func (d *driver) prototypeGram(left []mat2) *mat.Dense {
+	c, _ := d.hh.Dims()
+	out := mat.NewDense(c, c, nil)
+	l, r := left[0], left[0]
+	for i := range c {
+		for j := range c {
+			if d.v != nil {
+				l, r = left[i], left[j]
+			}
+			out.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
+		}
+	}
+	if d.v != nil {
+		out.Product(d.v, out, d.v.T())
+	}
+	return out
+}
+
+// spread returns τ·WᵀH⊥.
+func (d *driver) spread(left []mat2, perp float64) *mat.Dense {
+	c, n := d.hp.Dims()
+	out := mat.NewDense(c, n, nil)
+	l := left[0]
+	for i := range c {
+		if d.v != nil {
+			l = left[i]
+		}
+		row, hp, wp := out.RawRowView(i), d.hp.RawRowView(i), d.wp.RawRowView(i)
+		for j := range row {
+			row[j] = perp * (l[2]*hp[j] + l[3]*wp[j])
+		}
+	}
+	if d.v != nil {
+		out.Mul(d.v, mat.DenseCopyOf(out))
+	}
+	return out
+}

@@ -1,0 +1,115 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+)
+
+// Anchored is Theorem 6: prototypes (and biases) fixed, H' = η(W M − λH).
+type Anchored struct {
+	Gamma, Lambda float64
+	Rate          Schedule // η of the features
+}
+
+// From returns the gradient flow from the state.
+func (a Anchored) From(s *State) (*AnchoredFlow, error) {
+	pr, err := s.Project()
+	if err != nil {
+		return nil, err
+	}
+	return a.On(pr)
+}
+
+// On is From for a state that is already projected.
+func (a Anchored) On(pr *Projection) (*AnchoredFlow, error) {
+	if a.Lambda < 0 || math.IsNaN(a.Lambda) || math.IsInf(a.Lambda, 0) {
+		return nil, fmt.Errorf("dynamics: λ = %v: must be finite and not negative", a.Lambda)
+	}
+	if a.Rate == nil {
+		return nil, fmt.Errorf("dynamics: Anchored.Rate is not set: use ConstantRate(η) or another Schedule")
+	}
+	if err := validRate("η", a.Rate); err != nil {
+		return nil, err
+	}
+	d, err := pr.drive(a.Gamma)
+	if err != nil {
+		return nil, err
+	}
+	return &AnchoredFlow{d, a}, nil
+}
+
+// AnchoredFlow is the solution H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M of Theorem 6, or of its gradient descent.
+type AnchoredFlow struct {
+	*driver
+	a Anchored
+}
+
+// At returns the flow at time t.
+func (f *AnchoredFlow) At(t float64) (*Point, error) { return one(f.points([]float64{t})) }
+
+// Trace returns the observables at ascending times. DistanceH is measured to the direction of W M; DistanceW is 0.
+func (f *AnchoredFlow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.points) }
+
+func (f *AnchoredFlow) points(times []float64) ([]*Point, error) {
+	if err := ascending(times); err != nil {
+		return nil, err
+	}
+	points := make([]*Point, len(times))
+	for i, t := range times {
+		points[i] = f.point(flowGrowth{f.a.Rate.Integral(t)})
+	}
+	return points, nil
+}
+
+// AnchoredDescent is gradient descent on the features alone.
+type AnchoredDescent struct {
+	flow     *AnchoredFlow
+	momentum float64
+}
+
+// Descent returns gradient descent with momentum μ in [0, 1), as Flow.Descent.
+func (f *AnchoredFlow) Descent(momentum float64) (*AnchoredDescent, error) {
+	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
+		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
+	}
+	return &AnchoredDescent{f, momentum}, nil
+}
+
+// At returns the iterate after the given number of steps.
+func (d *AnchoredDescent) At(step int) (*Point, error) {
+	return one(d.points([]float64{float64(step)}))
+}
+
+// Trace returns the observables after ascending numbers of steps.
+func (d *AnchoredDescent) Trace(steps []int) (*Trace, error) {
+	times := make([]float64, len(steps))
+	for i, s := range steps {
+		times[i] = float64(s)
+	}
+	return traceOf(times, d.points)
+}
+
+func (d *AnchoredDescent) points(times []float64) ([]*Point, error) {
+	if err := ascending(times); err != nil {
+		return nil, err
+	}
+	omega := []float64{-d.flow.a.Lambda}
+	points := make([]*Point, len(times))
+	for i, g := range descend(d.flow.a.Rate, d.momentum, omega, omega, times) {
+		points[i] = d.flow.point(g)
+	}
+	return points, nil
+}
+
+func (f *AnchoredFlow) point(g growth) *Point {
+	decay, gain := g.of(-f.a.Lambda).at(0), g.driven(-f.a.Lambda)
+	c := len(f.sigma)
+	now, target := linear{make([]mat2, c), decay}, linear{make([]mat2, c), 0}
+	rest := linear{make([]mat2, c), decay}
+	for k, sigma := range f.sigma {
+		now.modes[k] = mat2{decay, gain * sigma, 0, 1}
+		target.modes[k] = mat2{0, sigma, 0, 1}
+		rest.modes[k] = mat2{decay, 0, 0, 0}
+	}
+	return &Point{d: f.driver, now: now, target: &target, lead: [2]float64{gain, 1}, rest: rest, biasDecay: scaled{1, 0}}
+}

@@ -1,0 +1,119 @@
+package dynamics
+
+import "math"
+
+// component is an eigenvector of the dynamics: of a mode (growing: ω⁺, shrinking: ω⁻), or all of H⊥ (resting).
+type component struct {
+	kind componentKind
+	mode int
+}
+
+type componentKind int
+
+const (
+	growing componentKind = iota
+	shrinking
+	resting
+)
+
+// span returns the projection onto the components.
+func (f *Flow) span(components []component) linear {
+	l := linear{modes: make([]mat2, len(f.modes))}
+	for _, c := range components {
+		switch c.kind {
+		case growing:
+			l.modes[c.mode] = combine(1, l.modes[c.mode], 1, f.modes[c.mode].onPlus)
+		case shrinking:
+			l.modes[c.mode] = combine(1, l.modes[c.mode], 1, f.modes[c.mode].onMinus)
+		case resting:
+			l.perp = 1
+		}
+	}
+	return l
+}
+
+// corollary returns the components of Z̄ in Corollaries 3 and 5: for equal class sizes E1's growing part
+// (Z_π, whatever γ is), for unequal ones what really wins.
+func (f *Flow) corollary() []component {
+	if f.v == nil {
+		return []component{{growing, 0}}
+	}
+	winners, _, _ := f.race()
+	return winners
+}
+
+// race returns the components that win as ζ2 → ∞, their eigenvalue, and the next one below.
+func (f *Flow) race() (winners []component, first, second float64) {
+	type runner struct {
+		component
+		omega float64
+	}
+	runners := []runner{{component{resting, 0}, -f.rates.ratio() * f.lambda1}}
+	if f.perpNorm2 == 0 { // N = 1, or features already collapsed: nothing rests
+		runners = nil
+	}
+	scale := 0.0
+	for k, m := range f.modes {
+		runners = append(runners, runner{component{growing, k}, m.plus}, runner{component{shrinking, k}, m.minus})
+		scale = max(scale, math.Abs(m.plus), math.Abs(m.minus))
+	}
+	first, second = math.Inf(-1), math.Inf(-1)
+	for _, r := range runners {
+		first = max(first, r.omega)
+	}
+	for _, r := range runners {
+		if first-r.omega <= 1e-12*scale {
+			winners = append(winners, r.component)
+		} else {
+			second = max(second, r.omega)
+		}
+	}
+	return winners, first, second
+}
+
+// Limit is what a flow does as ζ2 → ∞.
+type Limit struct {
+	// Direction is the limit of Ẑ (scale and biases have no meaning: ask for Direction.Direction()).
+	Direction *Point
+	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2); negative below 0 = the threshold.
+	Growth float64
+	// Rate is the exponent of the approach per unit of ζ2: ‖Ẑ − Ẑ(∞)‖ ~ exp(−Rate·ζ2) (erratum E15: nothing divides it).
+	Rate float64
+	// Collapses says whether the limit is the one of Corollaries 3 and 5 alone: within-class collapse and self-duality.
+	// It is false beyond γ = 2/(C−2), at ties (γ = 0 and γ = 2/(C−2)) and for unequal class sizes.
+	Collapses bool
+}
+
+// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another eigenspace or a tie.
+func (f *Flow) Limit() Limit {
+	winners, first, second := f.race()
+	return Limit{
+		Direction: f.direction(winners), Growth: first, Rate: first - second,
+		Collapses: f.v == nil && len(winners) == 1 && winners[0] == component{growing, 0},
+	}
+}
+
+// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: the state that figures 1 and 4–8 measure the distance to.
+func (f *Flow) Collapse() *Point { return f.direction(f.leaders) }
+
+func (f *Flow) direction(components []component) *Point {
+	l := f.span(components)
+	zero := linear{make([]mat2, len(l.modes)), 0}
+	return &Point{d: f.driver, now: l, target: &l, lead: [2]float64{1, 1}, rest: zero}
+}
+
+// Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the largest singular
+// value of M, (1+γ)/(C√N) for equal class sizes and γ ≤ 2/(C−2) (Corollary 5).
+func (f *Flow) Threshold() float64 {
+	largest := 0.0
+	for _, sigma := range f.sigma {
+		largest = max(largest, math.Abs(sigma))
+	}
+	return largest
+}
+
+// CriticalLambda returns λ* = (1+γ)/(C√N) of Corollary 5.
+func CriticalLambda(gamma float64, c, n int) float64 {
+	sigma1, _ := Sigma(gamma, c, n)
+	return sigma1
+}

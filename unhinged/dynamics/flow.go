@@ -1,0 +1,244 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Unconstrained is Theorem 2: features, prototypes and biases free, no regularisation (5).
+type Unconstrained struct {
+	Gamma float64 // weight γ of the non-target logits, exactly as given
+	Rates Rates
+}
+
+// From returns the gradient flow from the state.
+func (u Unconstrained) From(s *State) (*Flow, error) {
+	return Regularized{Gamma: u.Gamma, Rates: u.Rates}.From(s)
+}
+
+// On is From for a state that is already projected.
+func (u Unconstrained) On(pr *Projection) (*Flow, error) {
+	return Regularized{Gamma: u.Gamma, Rates: u.Rates}.On(pr)
+}
+
+// Regularized is Theorem 4: ℓ2 regularisation λ1 of the features and λ2 of prototypes and biases (12).
+type Regularized struct {
+	Gamma, Lambda1, Lambda2 float64
+	Rates                   Rates
+}
+
+// From returns the gradient flow from the state.
+func (r Regularized) From(s *State) (*Flow, error) {
+	pr, err := s.Project()
+	if err != nil {
+		return nil, err
+	}
+	return r.On(pr)
+}
+
+// On is From for a state that is already projected.
+func (r Regularized) On(pr *Projection) (*Flow, error) {
+	for name, l := range map[string]float64{"λ1": r.Lambda1, "λ2": r.Lambda2} {
+		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
+			return nil, fmt.Errorf("dynamics: %s = %v: must be finite and not negative", name, l)
+		}
+	}
+	if err := r.Rates.validate(); err != nil {
+		return nil, err
+	}
+	d, err := pr.drive(r.Gamma)
+	if err != nil {
+		return nil, err
+	}
+	f := &Flow{driver: d, rates: r.Rates, lambda1: r.Lambda1, lambda2: r.Lambda2}
+	s := r.Rates.ratio()
+	for _, sigma := range d.sigma {
+		f.modes = append(f.modes, newMode(sigma, s, r.Lambda1, r.Lambda2))
+	}
+	f.leaders = f.corollary()
+	return f, nil
+}
+
+// Flow is a solution of (5) or (12) in closed form. Time t is the integral's upper end in ζ(t) = ∫₀ᵗ η: for a
+// constant rate one unit of time is one step of gradient descent.
+type Flow struct {
+	*driver
+	rates            Rates
+	lambda1, lambda2 float64
+	modes            []mode
+	leaders          []component // what the distances are measured to
+}
+
+// At returns the flow at time t ≥ 0.
+func (f *Flow) At(t float64) (*Point, error) { return one(f.points([]float64{t})) }
+
+// Trace returns the observables at ascending times.
+func (f *Flow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.points) }
+
+func (f *Flow) points(times []float64) ([]*Point, error) {
+	if err := ascending(times); err != nil {
+		return nil, err
+	}
+	if f.rates.H != nil {
+		return f.integrate(times)
+	}
+	points := make([]*Point, len(times))
+	for i, t := range times {
+		points[i] = f.point(flowGrowth{f.rates.W.Integral(t)})
+	}
+	return points, nil
+}
+
+// Descent is gradient descent on the same objective: the exact iterates, as powers instead of exponentials.
+type Descent struct {
+	flow     *Flow
+	momentum float64
+}
+
+// Descent returns gradient descent with momentum μ in [0, 1): v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0.
+func (f *Flow) Descent(momentum float64) (*Descent, error) {
+	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
+		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
+	}
+	return &Descent{f, momentum}, nil
+}
+
+// At returns the iterate after the given number of steps.
+func (d *Descent) At(step int) (*Point, error) { return one(d.points([]float64{float64(step)})) }
+
+// Trace returns the observables after ascending numbers of steps.
+func (d *Descent) Trace(steps []int) (*Trace, error) {
+	times := make([]float64, len(steps))
+	for i, s := range steps {
+		times[i] = float64(s)
+	}
+	return traceOf(times, d.points)
+}
+
+func (d *Descent) points(times []float64) ([]*Point, error) {
+	if err := ascending(times); err != nil {
+		return nil, err
+	}
+	f := d.flow
+	if f.rates.H != nil {
+		return f.multiply(d.momentum, wholes(times)), nil
+	}
+	growths := descend(f.rates.W, d.momentum, f.eigenvalues(), []float64{-f.lambda2}, times)
+	points := make([]*Point, len(times))
+	for i, g := range growths {
+		points[i] = f.point(g)
+	}
+	return points, nil
+}
+
+// descend returns what gradient descent makes of the given eigenvalues after the given numbers of steps.
+func descend(rate Schedule, momentum float64, omegas, drives []float64, times []float64) []growth {
+	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
+		growths := make([]growth, len(times))
+		for i, t := range times {
+			growths[i] = powerGrowth{float64(eta), t}
+		}
+		return growths
+	}
+	steps := wholes(times)
+	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps)
+}
+
+// eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.
+func (f *Flow) eigenvalues() []float64 {
+	omegas := []float64{-f.rates.ratio() * f.lambda1, -f.lambda2}
+	for _, m := range f.modes {
+		omegas = append(omegas, m.plus, m.minus)
+	}
+	slices.Sort(omegas)
+	return slices.Compact(omegas)
+}
+
+// point evaluates the closed form for what has become of the eigenvectors.
+func (f *Flow) point(g growth) *Point {
+	perp := g.of(-f.rates.ratio() * f.lambda1)
+	plus, minus := make([]scaled, len(f.modes)), make([]scaled, len(f.modes))
+	log := perp.log
+	for k, m := range f.modes {
+		plus[k], minus[k] = g.of(m.plus), g.of(m.minus)
+		log = max(log, plus[k].log, minus[k].log)
+	}
+	now := linear{make([]mat2, len(f.modes)), perp.at(log)}
+	for k, m := range f.modes {
+		now.modes[k] = combine(plus[k].at(log), m.onPlus, minus[k].at(log), m.onMinus)
+	}
+	p := &Point{d: f.driver, log: log, now: now, biasDecay: g.of(-f.lambda2), biasGain: g.driven(-f.lambda2)}
+	f.aim(p, plus, minus, perp)
+	return p
+}
+
+// aim sets target, lead and rest for the components that the distances are measured to.
+func (f *Flow) aim(p *Point, plus, minus []scaled, perp scaled) {
+	target := f.span(f.leaders)
+	rest := linear{slices.Clone(p.now.modes), p.now.perp}
+	lead := math.NaN()
+	for _, c := range f.leaders {
+		v := perp
+		switch {
+		case c.kind == growing:
+			v = plus[c.mode]
+		case c.kind == shrinking:
+			v = minus[c.mode]
+		}
+		x := v.at(p.log)
+		if math.IsNaN(lead) {
+			lead = x
+		}
+		m := f.modes
+		switch c.kind { // leaders of one rate differ by rounding only: x − lead
+		case growing:
+			rest.modes[c.mode] = combine(x-lead, m[c.mode].onPlus, minus[c.mode].at(p.log), m[c.mode].onMinus)
+		case shrinking:
+			rest.modes[c.mode] = combine(plus[c.mode].at(p.log), m[c.mode].onPlus, x-lead, m[c.mode].onMinus)
+		case resting:
+			rest.perp = x - lead
+		}
+	}
+	p.target, p.lead, p.rest = &target, [2]float64{lead, lead}, rest
+}
+
+func one(points []*Point, err error) (*Point, error) {
+	if err != nil {
+		return nil, err
+	}
+	return points[0], nil
+}
+
+func ascending(times []float64) error {
+	if len(times) == 0 {
+		return fmt.Errorf("dynamics: no times to evaluate at")
+	}
+	for i, t := range times {
+		if t < 0 || math.IsNaN(t) || math.IsInf(t, 0) {
+			return fmt.Errorf("dynamics: time %d is %v: must be finite and not negative (for t → ∞ ask for Limit)", i, t)
+		}
+		if i > 0 && t < times[i-1] {
+			return fmt.Errorf("dynamics: time %d is %v, before %v: times must ascend", i, t, times[i-1])
+		}
+	}
+	return nil
+}
+
+// wholes turns times that are counts of steps back into integers.
+func wholes(times []float64) []int {
+	steps := make([]int, len(times))
+	for i, t := range times {
+		steps[i] = int(t)
+	}
+	return steps
+}
+
+// tabulate returns the rate of every step up to the last of the given steps.
+func tabulate(rate func(t float64) float64, steps []int) []float64 {
+	etas := make([]float64, steps[len(steps)-1])
+	for t := range etas {
+		etas[t] = rate(float64(t))
+	}
+	return etas
+}

@@ -1,0 +1,225 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// linear maps the state at time 0 to a state, mode by mode; perp multiplies H⊥.
+type linear struct {
+	modes []mat2
+	perp  float64
+}
+
+// Point is a state of a trajectory, held as the linear map that made it from the initial state, with its scale as
+// a logarithm: asking it for a number costs microseconds and never builds H.
+type Point struct {
+	d   *driver
+	log float64 // the map is exp(log)·now
+	now linear
+	// now = lead·target + rest, with rest computed without cancellation; [0] for H and [1] for W.
+	target *linear
+	lead   [2]float64
+	rest   linear
+
+	biasDecay scaled // b(t) = biasDecay·b(0) + biasGain·M1
+	biasGain  float64
+}
+
+// part selects H, W or both.
+type part int
+
+const (
+	onlyH part = 1
+	onlyW part = 2
+	both  part = 3
+)
+
+// inner returns ⟨a Z0, b Z0⟩ over the part.
+func (d *driver) inner(a, b linear, over part) float64 {
+	sum := 0.0
+	for k, g := range d.grams {
+		x, y := a.modes[k], b.modes[k]
+		if over&onlyH != 0 {
+			sum += x[0]*y[0]*g.hh + (x[0]*y[1]+x[1]*y[0])*g.hw + x[1]*y[1]*g.ww
+		}
+		if over&onlyW != 0 {
+			sum += x[2]*y[2]*g.hh + (x[2]*y[3]+x[3]*y[2])*g.hw + x[3]*y[3]*g.ww
+		}
+	}
+	if over&onlyH != 0 {
+		sum += a.perp * b.perp * d.perpNorm2
+	}
+	return sum
+}
+
+func (d *driver) norm(a linear, over part) float64 {
+	return math.Sqrt(math.Max(0, d.inner(a, a, over)))
+}
+
+func (p *Point) logNorm(over part) float64 { return p.log + math.Log(p.d.norm(p.now, over)) }
+
+// LogNormH returns ln‖H‖ (Frobenius).
+func (p *Point) LogNormH() float64 { return p.logNorm(onlyH) }
+
+// LogNormW returns ln‖W‖ (Frobenius).
+func (p *Point) LogNormW() float64 { return p.logNorm(onlyW) }
+
+// LogNormZ returns ln‖Z‖, Z = (H, W).
+func (p *Point) LogNormZ() float64 { return p.logNorm(both) }
+
+// distance returns ‖X/‖X‖ − X̄/‖X̄‖‖ for X = lead·X̄ + rest, to full relative accuracy however small it is.
+func (p *Point) distance(over part) float64 {
+	if over == both && p.lead[0] != p.lead[1] { // anchored: H and W approach at different scales
+		return math.NaN()
+	}
+	lead := p.lead[0]
+	if over == onlyW {
+		lead = p.lead[1]
+	}
+	bar, rest := p.d.norm(*p.target, over), p.d.norm(p.rest, over)
+	cross := p.d.inner(*p.target, p.rest, over)
+	if lead*bar <= rest { // far away: no cancellation to avoid
+		cos := (lead*bar*bar + cross) / (bar * p.d.norm(p.now, over))
+		return math.Sqrt(math.Max(0, 2-2*cos))
+	}
+	lead *= bar
+	cross, rest = cross/(bar*lead), rest/lead // both now in units of lead·‖X̄‖
+	size := math.Sqrt(1 + 2*cross + rest*rest)
+	shrink := math.Expm1(-0.5 * math.Log1p(2*cross+rest*rest)) // 1/size − 1
+	return math.Sqrt(math.Max(0, shrink*shrink+2*shrink*cross/size+rest*rest/(size*size)))
+}
+
+// Distance returns ‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
+func (p *Point) Distance() float64 { return p.distance(both) }
+
+// DistanceH returns ‖Ĥ − H̄̂‖, Frobenius-normalised.
+func (p *Point) DistanceH() float64 { return p.distance(onlyH) }
+
+// DistanceW returns ‖Ŵ − W̄̂‖, Frobenius-normalised.
+func (p *Point) DistanceW() float64 { return p.distance(onlyW) }
+
+// logGap returns ln‖X − X̄‖, not normalised.
+func (p *Point) logGap(over part) float64 {
+	lead := p.lead[0]
+	if over == onlyW {
+		lead = p.lead[1]
+	}
+	gap := lead - math.Exp(-p.log)
+	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + p.rest.perp}
+	for k := range diff.modes {
+		diff.modes[k] = combine(gap, p.target.modes[k], 1, p.rest.modes[k])
+	}
+	return p.log + math.Log(p.d.norm(diff, over))
+}
+
+// LogGapH returns ln‖H − H̄‖, H̄ the feature part of the limit; finite limits (λ = λ*) are reached.
+func (p *Point) LogGapH() float64 { return p.logGap(onlyH) }
+
+// LogGapW returns ln‖W − W̄‖, as figure 4(b) draws it (there P = W̄).
+func (p *Point) LogGapW() float64 { return p.logGap(onlyW) }
+
+// Biases returns b.
+func (p *Point) Biases() []float64 {
+	b := make([]float64, len(p.d.state.B))
+	decay := p.biasDecay.at(0)
+	for i := range b {
+		b[i] = decay*p.d.state.B[i] + p.biasGain*p.d.drift[i]
+	}
+	return b
+}
+
+// biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
+func (p *Point) biasesBeyondFirst() []float64 {
+	b, drift := p.d.state.B, p.d.drift
+	out := make([]float64, len(b))
+	for i := range b {
+		out[i] = p.biasDecay.at(0)*(b[i]-b[0]) + p.biasGain*(drift[i]-drift[0])
+	}
+	return out
+}
+
+// Loss returns the unhinged loss (3), −Tr(Mᵀ Wᵀ H) − (M1)ᵀb, and the natural logarithm of its absolute value;
+// the loss is ±Inf where float64 cannot hold it.
+func (p *Point) Loss() (loss, logAbs float64) {
+	sum := 0.0
+	for k, g := range p.d.grams {
+		x := p.now.modes[k]
+		sum -= p.d.sigma[k] * (x[0]*x[2]*g.hh + (x[0]*x[3]+x[1]*x[2])*g.hw + x[1]*x[3]*g.ww)
+	}
+	loss = sum * math.Exp(2*p.log)
+	if math.IsInf(loss, 0) {
+		return loss, 2*p.log + math.Log(math.Abs(sum))
+	}
+	for i, b := range p.Biases() {
+		loss -= p.d.drift[i] * b
+	}
+	return loss, math.Log(math.Abs(loss))
+}
+
+// State builds (H, W, b); an error where its numbers are too large for float64 (see Direction).
+func (p *Point) State() (*State, error) {
+	if z := p.LogNormZ(); z > 709 {
+		return nil, fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", z/math.Ln10)
+	}
+	return p.build(math.Exp(p.log)), nil
+}
+
+// Direction builds Ẑ = Z/‖Z‖, with the biases on the same scale.
+func (p *Point) Direction() *State {
+	s := p.build(1 / p.d.norm(p.now, both))
+	for i := range s.B {
+		s.B[i] *= math.Exp(-p.LogNormZ())
+	}
+	return s
+}
+
+func (p *Point) build(scale float64) *State {
+	d := p.d
+	s := &State{
+		H: mat.DenseCopyOf(d.perp), W: new(mat.Dense), B: p.Biases(),
+		Counts: append([]int(nil), d.state.Counts...), Order: append([]int(nil), d.state.Order...),
+	}
+	s.H.Scale(scale*p.now.perp, s.H)
+	var means, h, w mat.Dense
+	means.Add(d.mapped(&h, d.means, d.x, p.now, 0, d.x), d.mapped(&w, d.state.W, d.v, p.now, 1, d.x))
+	s.W.Add(d.mapped(&h, d.means, d.x, p.now, 2, d.v), d.mapped(&w, d.state.W, d.v, p.now, 3, d.v))
+	means.Scale(scale, &means)
+	s.W.Scale(scale, s.W)
+	for j, y := range d.state.Labels() {
+		root := math.Sqrt(float64(d.state.Counts[y]))
+		for i := range s.H.RawMatrix().Rows {
+			s.H.Set(i, j, s.H.At(i, j)+means.At(i, y)/root)
+		}
+	}
+	return s
+}
+
+// mapped sets dst = a·from·diag(entry of every mode)·toᵀ.
+func (d *driver) mapped(dst *mat.Dense, a, from mat.Matrix, l linear, entry int, to mat.Matrix) *mat.Dense {
+	if d.v == nil { // equal class sizes: from = to, entry(σ1)·(I − 11ᵀ/C) + entry(σ2)·11ᵀ/C
+		p, c := a.Dims()
+		on1, on2 := l.modes[0][entry], l.modes[1][entry]
+		dst.CloneFrom(a)
+		for i := range p {
+			row := dst.RawRowView(i)
+			mean := 0.0
+			for _, v := range row {
+				mean += v
+			}
+			mean /= float64(c)
+			for j := range row {
+				row[j] = on1*row[j] + (on2-on1)*mean
+			}
+		}
+		return dst
+	}
+	diag := make([]float64, len(l.modes))
+	for k := range diag {
+		diag[k] = l.modes[k][entry]
+	}
+	dst.Product(a, from, mat.NewDiagDense(len(diag), diag), to.T())
+	return dst
+}

@@ -1,0 +1,105 @@
+package dynamics
+
+import "math"
+
+// multiply is gradient descent with learning rates that are not proportional: per mode a product of matrices in
+// time order, carried as the images of (h, w) = (1, 0) and (0, 1) with their scale as a logarithm.
+func (f *Flow) multiply(momentum float64, steps []int) []*Point {
+	eta1, eta2 := tabulate(f.rates.H.At, steps), tabulate(f.rates.W.At, steps)
+	logs := make([][]float64, len(steps)) // of every mode
+	maps := make([][]mat2, len(steps))
+	for i := range steps {
+		logs[i], maps[i] = make([]float64, len(f.sigma)), make([]mat2, len(f.sigma))
+	}
+	for k, sigma := range f.sigma {
+		x := mat2{1, 0, 0, 1}
+		var v mat2
+		log := 0.0
+		next := 0
+		for t := 0; next < len(steps); t++ {
+			for next < len(steps) && steps[next] == t {
+				logs[next][k], maps[next][k] = log, x
+				next++
+			}
+			if t == len(eta1) {
+				break
+			}
+			for j := range 2 { // columns: what h(0) and w(0) became
+				h, w := x[j], x[2+j]
+				v[j] = momentum*v[j] - sigma*w + f.lambda1*h
+				v[2+j] = momentum*v[2+j] - sigma*h + f.lambda2*w
+				x[j], x[2+j] = h-eta1[t]*v[j], w-eta2[t]*v[2+j]
+			}
+			if size := largest(x); size > 1e100 || size < 1e-100 && size > 0 {
+				x, v, log = combine(1/size, x, 0, x), combine(1/size, v, 0, v), log+math.Log(size)
+			}
+		}
+	}
+	perp := recordGrowth([]float64{-f.lambda1}, nil, momentum, eta1, steps)
+	bias := recordGrowth([]float64{-f.lambda2}, []float64{-f.lambda2}, momentum, eta2, steps)
+	points := make([]*Point, len(steps))
+	for i := range steps {
+		points[i] = f.ordered(logs[i], maps[i], perp[i].of(-f.lambda1))
+		points[i].biasDecay, points[i].biasGain = bias[i].of(-f.lambda2), bias[i].driven(-f.lambda2)
+	}
+	return points
+}
+
+// integrate is gradient flow with learning rates that are not proportional: per mode an ODE with error control.
+func (f *Flow) integrate(times []float64) ([]*Point, error) {
+	points := make([]*Point, len(times))
+	maps, logs := make([]mat2, len(f.sigma)), make([]float64, len(f.sigma))
+	for k := range maps {
+		maps[k] = mat2{1, 0, 0, 1}
+	}
+	from := 0.0
+	for i, t := range times {
+		for k, sigma := range f.sigma {
+			x, err := Integrate(func(t float64, x, dx []float64) {
+				eta1, eta2 := f.rates.H.At(t), f.rates.W.At(t)
+				for j := range 2 {
+					dx[j] = eta1 * (sigma*x[2+j] - f.lambda1*x[j])
+					dx[2+j] = eta2 * (sigma*x[j] - f.lambda2*x[2+j])
+				}
+			}, from, t, maps[k][:], 1e-12)
+			if err != nil {
+				return nil, err
+			}
+			maps[k] = mat2(x)
+			if size := largest(maps[k]); size > 0 {
+				maps[k] = combine(1/size, maps[k], 0, maps[k])
+				logs[k] += math.Log(size)
+			}
+		}
+		from = t
+		zeta1 := f.rates.H.Integral(t)
+		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1})
+		g := flowGrowth{f.rates.W.Integral(t)}
+		points[i].biasDecay, points[i].biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
+	}
+	return points, nil
+}
+
+// ordered makes a point of per-mode maps with scales of their own. The distance is taken to the leaders by a plain
+// difference: without a common eigenbasis there is none without cancellation.
+func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
+	log := perp.log
+	for _, l := range logs {
+		log = max(log, l)
+	}
+	now := linear{make([]mat2, len(maps)), perp.at(log)}
+	for k := range maps {
+		now.modes[k] = combine(math.Exp(logs[k]-log), maps[k], 0, maps[k])
+	}
+	target := f.span(f.leaders)
+	lead := f.inner(target, now, both) / f.inner(target, target, both)
+	rest := linear{make([]mat2, len(maps)), now.perp - lead*target.perp}
+	for k := range maps {
+		rest.modes[k] = combine(1, now.modes[k], -lead, target.modes[k])
+	}
+	return &Point{d: f.driver, log: log, now: now, target: &target, lead: [2]float64{lead, lead}, rest: rest}
+}
+
+func largest(m mat2) float64 {
+	return max(math.Abs(m[0]), math.Abs(m[1]), math.Abs(m[2]), math.Abs(m[3]))
+}

@@ -1,0 +1,63 @@
+package dynamics
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Projection is a state seen from the class means: what of it the unhinged loss can tell apart, and the inner
+// products from which every observable follows. It depends on no constant of the dynamics (γ, λ, η, t): project
+// once, then sweep those. With S = onehotᵀ ∈ R^{C×n} and Ŝ = diag(n_c)^{-1/2} S (orthonormal rows),
+// H = Hc·Ŝ + H⊥, where column c of Hc is √n_c times the mean of class c and H⊥ (E3 of Theorem 2) has class means 0.
+type Projection struct {
+	state *State
+	means *mat.Dense // Hc, p×C
+	perp  *mat.Dense // H⊥, p×n
+
+	hh, hw, ww *mat.Dense // HcᵀHc, HcᵀW, WᵀW: C×C
+	hp, wp     *mat.Dense // HcᵀH⊥, WᵀH⊥: C×n
+	perpNorm2  float64    // ‖H⊥‖²
+	perpMax    []float64  // largest ‖h⊥‖ of each class
+}
+
+// Project computes the projection of a valid state; it keeps a reference to the state, which must not change.
+func (s *State) Project() (*Projection, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	p, c, n := s.Dims()
+	pr := &Projection{
+		state: s, means: mat.NewDense(p, c, nil), perp: mat.NewDense(p, n, nil),
+		hh: new(mat.Dense), hw: new(mat.Dense), ww: new(mat.Dense), hp: new(mat.Dense), wp: new(mat.Dense),
+		perpMax: make([]float64, c),
+	}
+	norms := make([]float64, n)
+	for i := range p {
+		row, perp, means := s.H.RawRowView(i), pr.perp.RawRowView(i), pr.means.RawRowView(i)
+		first := 0
+		for k, count := range s.Counts {
+			sum := 0.0
+			for _, v := range row[first : first+count] {
+				sum += v
+			}
+			mean := sum / float64(count)
+			means[k] = mean * math.Sqrt(float64(count))
+			for j := first; j < first+count; j++ {
+				perp[j] = row[j] - mean
+				norms[j] += perp[j] * perp[j]
+			}
+			first += count
+		}
+	}
+	for j, y := range s.Labels() {
+		pr.perpNorm2 += norms[j]
+		pr.perpMax[y] = math.Max(pr.perpMax[y], math.Sqrt(norms[j]))
+	}
+	pr.hh.Mul(pr.means.T(), pr.means)
+	pr.hw.Mul(pr.means.T(), s.W)
+	pr.ww.Mul(s.W.T(), s.W)
+	pr.hp.Mul(pr.means.T(), pr.perp)
+	pr.wp.Mul(s.W.T(), pr.perp)
+	return pr, nil
+}

@@ -1,0 +1,149 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/integrate/quad"
+)
+
+// Schedule is a learning rate over time: gradient descent uses At(step) for the update from step to step+1,
+// gradient flow the integral ζ(t) = ∫₀ᵗ η.
+type Schedule interface {
+	At(t float64) float64
+	Integral(t float64) float64
+}
+
+// ConstantRate is η(t) = value.
+type ConstantRate float64
+
+func (r ConstantRate) At(float64) float64         { return float64(r) }
+func (r ConstantRate) Integral(t float64) float64 { return float64(r) * t }
+
+// CosineRate anneals from Initial to 0 over Steps: η(t) = ½·Initial·(1 + cos(πt/Steps)), and 0 after.
+type CosineRate struct{ Initial, Steps float64 }
+
+func (r CosineRate) At(t float64) float64 {
+	if t >= r.Steps {
+		return 0
+	}
+	return r.Initial / 2 * (1 + math.Cos(math.Pi*t/r.Steps))
+}
+
+func (r CosineRate) Integral(t float64) float64 {
+	t = math.Min(t, r.Steps)
+	return r.Initial / 2 * (t + r.Steps/math.Pi*math.Sin(math.Pi*t/r.Steps))
+}
+
+// StepRate multiplies Initial by Factor every Every steps.
+type StepRate struct{ Initial, Factor, Every float64 }
+
+func (r StepRate) At(t float64) float64 {
+	return r.Initial * math.Pow(r.Factor, math.Floor(t/r.Every))
+}
+
+func (r StepRate) Integral(t float64) float64 {
+	whole := math.Floor(t / r.Every)
+	sum := whole
+	if r.Factor != 1 {
+		sum = (math.Pow(r.Factor, whole) - 1) / (r.Factor - 1)
+	}
+	return r.Initial*r.Every*sum + (t-whole*r.Every)*r.At(t)
+}
+
+// ExponentialRate is η(t) = Initial·Factorᵗ, 0 < Factor.
+type ExponentialRate struct{ Initial, Factor float64 }
+
+func (r ExponentialRate) At(t float64) float64 { return r.Initial * math.Pow(r.Factor, t) }
+
+func (r ExponentialRate) Integral(t float64) float64 {
+	l := math.Log(r.Factor)
+	if l == 0 {
+		return r.Initial * t
+	}
+	return r.Initial * math.Expm1(l*t) / l
+}
+
+// FuncRate is any η(t). Its integral is taken by Gauss–Legendre quadrature on unit intervals, so it should be
+// smooth within a step.
+type FuncRate func(t float64) float64
+
+func (f FuncRate) At(t float64) float64 { return f(t) }
+
+func (f FuncRate) Integral(t float64) float64 {
+	sum := 0.0
+	for a := 0.0; a < t; a++ {
+		sum += quad.Fixed(f, a, math.Min(a+1, t), 8, nil, 0)
+	}
+	return sum
+}
+
+// Rates are the learning rates of the features (η1) and of prototypes and biases (η2).
+type Rates struct {
+	W Schedule // η2
+	// S is the ratio s = η1/η2, constant over time; zero means 1.
+	S float64
+	// H, if set, is a schedule of its own for η1; S is then ignored, and there is no closed form: flow is
+	// integrated with error control and descent is a product of 2×2 matrices in time order.
+	H Schedule
+}
+
+// Constant returns constant learning rates η1 for the features and η2 > 0 for prototypes and biases.
+func Constant(eta1, eta2 float64) Rates {
+	if eta1 == 0 {
+		return Rates{W: ConstantRate(eta2), H: ConstantRate(0)}
+	}
+	return Rates{W: ConstantRate(eta2), S: eta1 / eta2}
+}
+
+// Follow returns learning rates that both follow one schedule: η1 = s·η2.
+func Follow(s float64, schedule Schedule) Rates { return Rates{W: schedule, S: s} }
+
+// ratio returns s, for rates of their own s = η1(0)/η2(0), as the corollaries define it.
+func (r Rates) ratio() float64 {
+	switch {
+	case r.H != nil:
+		return r.H.At(0) / r.W.At(0)
+	case r.S == 0:
+		return 1
+	}
+	return r.S
+}
+
+func (r Rates) features(t float64) float64 {
+	if r.H != nil {
+		return r.H.At(t)
+	}
+	return r.ratio() * r.W.At(t)
+}
+
+func (r Rates) featuresIntegral(t float64) float64 {
+	if r.H != nil {
+		return r.H.Integral(t)
+	}
+	return r.ratio() * r.W.Integral(t)
+}
+
+func (r Rates) validate() error {
+	if r.W == nil {
+		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, η2) or a Schedule")
+	}
+	if r.S < 0 || math.IsNaN(r.S) || math.IsInf(r.S, 0) {
+		return fmt.Errorf("dynamics: ratio s = η1/η2 is %v: must be finite and positive", r.S)
+	}
+	if err := validRate("η2", r.W); err != nil {
+		return err
+	}
+	if r.H == nil {
+		return nil
+	}
+	return validRate("η1", r.H)
+}
+
+// validRate looks at the rate's start only: a schedule is a function and has no list of values to check.
+func validRate(name string, s Schedule) error {
+	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
+		return fmt.Errorf("dynamics: learning rate %s(0) = %v: must be finite and not negative", name, eta)
+	}
+	return nil
+}

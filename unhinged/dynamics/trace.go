@@ -1,0 +1,75 @@
+package dynamics
+
+import (
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Trace is the observables of a trajectory over time, a value a time. Logarithms are natural.
+type Trace struct {
+	Time                           []float64 // steps, or the time of the flow
+	Loss, LogAbsLoss               []float64 // (3); ±Inf where float64 cannot hold it, and ln|loss|
+	Accuracy                       []float64 // argmax_c w_cᵀh, as the figures have it
+	AccuracyWithBias               []float64 // argmax_c w_cᵀh + b_c
+	Distance, DistanceH, DistanceW []float64 // Point.Distance, …
+	LogGapH, LogGapW               []float64 // Point.LogGapH, …
+	LogNormH, LogNormW, LogNormZ   []float64
+	BiasMin, BiasMax               []float64
+}
+
+// traceOf evaluates all observables of the points at the given times, on all cores.
+func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, error) {
+	points, err := solve(times)
+	if err != nil {
+		return nil, err
+	}
+	tr := &Trace{Time: slices.Clone(times)}
+	columns := []*[]float64{
+		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.Distance, &tr.DistanceH, &tr.DistanceW,
+		&tr.LogGapH, &tr.LogGapW, &tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
+	}
+	for _, c := range columns {
+		*c = make([]float64, len(times))
+	}
+	parallel(len(points), func(i int) {
+		p := points[i]
+		b := p.Biases()
+		tr.BiasMin[i], tr.BiasMax[i] = slices.Min(b), slices.Max(b)
+		tr.Loss[i], tr.LogAbsLoss[i] = p.Loss()
+		tr.Accuracy[i] = p.Accuracy(false)
+		tr.AccuracyWithBias[i] = tr.Accuracy[i]
+		if tr.BiasMin[i] != tr.BiasMax[i] {
+			tr.AccuracyWithBias[i] = p.Accuracy(true)
+		}
+		tr.Distance[i], tr.DistanceH[i], tr.DistanceW[i] = p.Distance(), p.DistanceH(), p.DistanceW()
+		tr.LogGapH[i], tr.LogGapW[i] = p.LogGapH(), p.LogGapW()
+		tr.LogNormH[i], tr.LogNormW[i], tr.LogNormZ[i] = p.LogNormH(), p.LogNormW(), p.LogNormZ()
+	})
+	return tr, nil
+}
+
+// parallel calls work(0), …, work(n−1) on all cores.
+func parallel(n int, work func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				work(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Exp returns e^x of each: a column of logarithms as plain numbers, +Inf where float64 cannot hold them.
+func Exp(logs []float64) []float64 {
+	out := make([]float64, len(logs))
+	for i, l := range logs {
+		out[i] = math.Exp(l)
+	}
+	return out
+}
