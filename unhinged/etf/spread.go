@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/optimize"
 )
@@ -16,7 +17,7 @@ import (
 //
 // For p ≥ C−1 the minimum is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the result is the
 // best of a few local minima: that with the smallest largest cosine. The scale s is raised in steps, since a large one
-// looks only at the nearest pairs and a small one is smooth.
+// looks only at the nearest pairs and a small one is smooth. A hundred prototypes take a few seconds.
 func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	if err := check(p, c); err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func minimise(m []float64, p, c int, s float64) ([]float64, error) {
 		Func: func(x []float64) float64 { return objective(nil, x, p, c, s) },
 		Grad: func(grad, x []float64) { objective(grad, x, p, c, s) },
 	}
-	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 2000}, &optimize.LBFGS{})
+	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300}, &optimize.LBFGS{})
 	if result == nil || result.X == nil {
 		return nil, fmt.Errorf("etf: spreading %d prototypes in dimension %d: %w", c, p, err)
 	}
@@ -76,23 +77,21 @@ func objective(grad, x []float64, p, c int, s float64) float64 {
 	m, norms := normalise(x, p, c)
 	var cos mat.Dense
 	cos.Mul(m.T(), m)
+	// soft_ij = ∂f/∂(m̂_jᵀm̂_i)/s, the softmax of row i with 0 on the diagonal, where m̂_iᵀm̂_i is constant.
+	soft := mat.NewDense(c, c, nil)
 	f := 0.0
-	soft := mat.NewDense(c, c, nil) // soft_ij = ∂f/∂(m̂_jᵀm̂_i)/s, the softmax of row i; the diagonal of M̂ᵀM̂ is constant
 	for i := range c {
-		sum := 0.0
-		for j := range c {
+		for j := range i {
 			e := math.Exp(s * (cos.At(i, j) - 1))
-			if i == j {
-				e = 1
-			}
 			soft.Set(i, j, e)
-			sum += e
+			soft.Set(j, i, e)
 		}
+	}
+	for i := range c {
+		row := soft.RawRowView(i)
+		sum := 1 + floats.Sum(row)
 		f += math.Log(sum)
-		for j := range c {
-			soft.Set(i, j, soft.At(i, j)/sum)
-		}
-		soft.Set(i, i, 0)
+		floats.Scale(1/sum, row)
 	}
 	if grad == nil {
 		return f

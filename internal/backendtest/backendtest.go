@@ -1,0 +1,72 @@
+// Package backendtest runs a test of graph code on every backend of the project and in both precisions.
+package backendtest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	_ "github.com/unhinged-lab/lab/unhinged/backends"
+)
+
+// Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so.
+func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
+	t.Run("go", func(t *testing.T) {
+		backend, err := goBackend()
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, backend)
+	})
+	t.Run("xla", func(t *testing.T) {
+		backend, err := xlaBackend()
+		if err != nil {
+			t.Skipf("no XLA CPU backend, tested on the Go backend only: %v", err)
+		}
+		test(t, backend)
+	})
+}
+
+// EachDType is Each in float32 and in float64. tolerance is the rounding error that a short calculation on numbers of
+// size one may have in that precision.
+func EachDType(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64)) {
+	Each(t, func(t *testing.T, backend compute.Backend) {
+		t.Run("float32", func(t *testing.T) { test(t, backend, dtypes.Float32, 2e-5) })
+		t.Run("float64", func(t *testing.T) { test(t, backend, dtypes.Float64, 1e-12) })
+	})
+}
+
+var (
+	goBackend  = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("go") })
+	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
+		config := "xla:cpu"
+		if _, set := os.LookupEnv("PJRT_PLUGIN_LIBRARY_PATH"); !set {
+			plugin, ok := pluginOfCheckout()
+			if !ok {
+				return nil, errors.New("PJRT_PLUGIN_LIBRARY_PATH is not set and the checkout has no plugin: make lab places one")
+			}
+			config = "xla:" + plugin
+		}
+		return compute.NewWithConfig(config)
+	})
+)
+
+// pluginOfCheckout returns the path of XLA's CPU plugin where `make lab` puts it, if it is there.
+func pluginOfCheckout() (string, bool) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	for dir != filepath.Dir(dir) {
+		plugin := filepath.Join(dir, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so")
+		if _, err := os.Stat(plugin); err == nil {
+			return plugin, true
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", false
+}
