@@ -66,7 +66,11 @@ type Panel struct {
 	Title  string `json:"title"`  // such as "(a) Train loss"
 	Y      string `json:"y"`      // key of the series
 	YLabel string `json:"ylabel"` // axis label
-	Log    bool   `json:"log"`    // base-10 logarithmic y axis; a "log10_" series is used where there is one
+	// X is the key of the series drawn along the horizontal axis ("step" if empty), XLabel its label
+	// ("Time-of-training" if empty).
+	X      string `json:"x,omitempty"`
+	XLabel string `json:"xlabel,omitempty"`
+	Log    bool   `json:"log"` // base-10 logarithmic y axis; a "log10_" series is used where there is one
 	// Curves names the curves shown; empty means all.
 	Curves []string `json:"curves,omitempty"`
 	// Lines are horizontal reference lines by legend name, such as {"√2": 1.414…}.

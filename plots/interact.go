@@ -1,0 +1,233 @@
+package plots
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"math"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/dom"
+	"github.com/janpfeifer/gonb/gonbui/widgets"
+)
+
+// Slider is one number that the reader of a notebook can move.
+type Slider struct {
+	Name     string  // shown beside it, such as "γ"
+	Min, Max float64 // its ends
+	Value    float64 // where it stands at first, and what is drawn without a browser
+	Log      bool    // moves by equal factors; Min must then be positive
+	Steps    int     // positions between the ends; 0 means 200
+	// Format writes the value, such as "%.0f"; empty means four significant digits.
+	Format string
+}
+
+func (s Slider) check() error {
+	switch {
+	case !finite(s.Min) || !finite(s.Max) || s.Min >= s.Max:
+		return fmt.Errorf("plots: slider %q from %g to %g: Min must be less than Max", s.Name, s.Min, s.Max)
+	case s.Log && s.Min <= 0:
+		return fmt.Errorf("plots: slider %q from %g: a logarithmic slider must begin above 0", s.Name, s.Min)
+	case !(s.Value >= s.Min && s.Value <= s.Max):
+		return fmt.Errorf("plots: slider %q stands at %g: it must be between %g and %g", s.Name, s.Value, s.Min, s.Max)
+	case s.Steps < 0:
+		return fmt.Errorf("plots: slider %q has %d steps: there must be at least one", s.Name, s.Steps)
+	}
+	return nil
+}
+
+func (s Slider) steps() int {
+	if s.Steps == 0 {
+		return 200
+	}
+	return s.Steps
+}
+
+// at is the value at a position, 0 to steps.
+func (s Slider) at(position int) float64 {
+	f := min(1, max(0, float64(position)/float64(s.steps())))
+	if s.Log {
+		return s.Min * math.Pow(s.Max/s.Min, f)
+	}
+	return s.Min + f*(s.Max-s.Min)
+}
+
+// position is the one nearest to a value.
+func (s Slider) position(value float64) int {
+	f := (value - s.Min) / (s.Max - s.Min)
+	if s.Log {
+		f = math.Log(value/s.Min) / math.Log(s.Max/s.Min)
+	}
+	return int(math.Round(f * float64(s.steps())))
+}
+
+func (s Slider) label(value float64) string {
+	if s.Format != "" {
+		return fmt.Sprintf(s.Format, value)
+	}
+	return strconv.FormatFloat(value, 'g', 4, 64)
+}
+
+// Interactive says whether a browser is attached, in which a slider can be moved. Under nbclient, nbconvert and
+// outside notebooks there is none, and a widget would wait for ever.
+func Interactive() bool { return gonbui.IsNotebook && os.Getenv("GONB_JUPYTER_KERNEL_ID") != "" }
+
+// Interact draws a picture that depends on sliders. In a browser it redraws at every move, always for the latest
+// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output.
+// Without a browser it draws once, for the values the sliders stand at first, and an error of draw is returned.
+// In a browser that error is shown in place of the picture, and the next move may mend it.
+func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err error)) error {
+	values := make([]float64, len(sliders))
+	for i, s := range sliders {
+		if err := s.check(); err != nil {
+			return err
+		}
+		values[i] = s.Value
+	}
+	if !Interactive() {
+		picture, err := safely(draw, values)
+		if err != nil {
+			return err
+		}
+		ShowSVG(picture)
+		return nil
+	}
+	return newCockpit(sliders, values).run(draw)
+}
+
+// cockpit is the part of a cell's output with the sliders, the Stop button and the picture. Its element ids begin
+// with "slider-", "value-", "stop-", "time-" and "picture-".
+type cockpit struct {
+	id      string
+	sliders []Slider
+
+	mu      sync.Mutex
+	values  []float64
+	changed chan struct{} // holds one token while there is a value not drawn yet
+	stopped chan struct{}
+}
+
+func newCockpit(sliders []Slider, values []float64) *cockpit {
+	return &cockpit{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1), stopped: make(chan struct{})}
+}
+
+func (c *cockpit) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
+
+func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	defer signal.Stop(interrupt)
+
+	ready := make(chan struct{})
+	go func() { // the widgets wait for the browser; an interrupt must not
+		c.build()
+		close(ready)
+	}()
+	var picture []byte
+	var err error
+	for running := true; running; {
+		select {
+		case <-ready:
+			ready = nil
+			picture, err = c.redraw(draw)
+		case <-c.changed:
+			picture, err = c.redraw(draw)
+		case <-c.stopped:
+			running = false
+		case <-interrupt:
+			running = false
+		}
+	}
+	gonbui.UpdateHTML(c.id, "")
+	if picture != nil {
+		ShowSVG(picture)
+	}
+	gonbui.Sync()
+	return err
+}
+
+// build puts the widgets into the cell's output and listens to them.
+func (c *cockpit) build() {
+	var b strings.Builder
+	fmt.Fprintf(&b, `<div id="%s">`, c.element("cockpit", 0))
+	for i, s := range c.sliders {
+		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em"><span style="min-width:4em;text-align:right">%s</span>`+
+			`<span id="%s"></span><output id="%s">%s</output></div>`,
+			html.EscapeString(s.Name), c.element("place", i), c.element("value", i), html.EscapeString(s.label(s.Value)))
+	}
+	fmt.Fprintf(&b, `<div><span id="%s"></span> <span id="%s" style="opacity:.7"></span></div><div id="%s" style="overflow-x:auto"></div></div>`,
+		c.element("place", len(c.sliders)), c.element("time", 0), c.element("picture", 0))
+	gonbui.UpdateHTML(c.id, b.String())
+
+	for i, s := range c.sliders {
+		moves := widgets.Slider(0, s.steps(), s.position(s.Value)).
+			WithHtmlId(c.element("slider", i)).AppendTo(c.element("place", i)).Done().Listen().LatestOnly()
+		go func() {
+			for position := range moves.C {
+				c.move(i, s.at(position))
+			}
+		}()
+	}
+	presses := widgets.Button("Stop").WithHtmlId(c.element("stop", 0)).AppendTo(c.element("place", len(c.sliders))).Done().Listen()
+	go func() {
+		<-presses.C
+		close(c.stopped)
+	}()
+}
+
+// move notes a slider's new value; however many come while a picture is being drawn, one redraw follows.
+func (c *cockpit) move(i int, value float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.values[i] == value {
+		return
+	}
+	c.values[i] = value
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (c *cockpit) latest() []float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.values)
+}
+
+func (c *cockpit) redraw(draw func([]float64) ([]byte, error)) ([]byte, error) {
+	values := c.latest()
+	begin := time.Now()
+	picture, err := safely(draw, slices.Clone(values))
+	content := map[string]string{c.element("time", 0): fmt.Sprintf("%.1f ms", float64(time.Since(begin).Microseconds())/1000)}
+	content[c.element("picture", 0)] = string(picture)
+	if err != nil {
+		content[c.element("picture", 0)] = `<pre style="color:#b02020">` + html.EscapeString(err.Error()) + `</pre>`
+	}
+	for i, s := range c.sliders {
+		content[c.element("value", i)] = html.EscapeString(s.label(values[i]))
+	}
+	literal, jsonErr := json.Marshal(content) // also escapes <, > and &, so that no text ends the script
+	if jsonErr != nil {
+		return nil, jsonErr
+	}
+	dom.TransientJavascript(fmt.Sprintf(`for (const [id, html] of Object.entries(%s)) { document.getElementById(id).innerHTML = html }`, literal))
+	return picture, err
+}
+
+// safely turns a panic of draw (gomlx panics in graphs, must.M1 everywhere) into an error.
+func safely(draw func([]float64) ([]byte, error), values []float64) (picture []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			picture, err = nil, fmt.Errorf("%v", r)
+		}
+	}()
+	return draw(values)
+}

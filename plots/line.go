@@ -1,0 +1,234 @@
+package plots
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// line draws a curve: gaps where y is NaN, a dot where a value stands alone, a translucent band of mean ± sd.
+type line struct {
+	curve
+	scale float64 // what y is divided by
+	parts []stretch
+	width vg.Length
+}
+
+// Plot implements plot.Plotter.
+func (l line) Plot(c draw.Canvas, p *plot.Plot) {
+	toX, toY := p.Transforms(&c)
+	if l.lo != nil {
+		for _, part := range unbroken(l.hi) {
+			var upper, lower []vg.Point
+			for i := part[0]; i < part[1]; i++ {
+				x := toX(l.x[i])
+				upper = append(upper, vg.Point{X: x, Y: toY(l.hi[i] / l.scale)})
+				lower = append(lower, vg.Point{X: x, Y: toY(math.Max(l.lo[i]/l.scale, p.Y.Min))})
+			}
+			lower = thin(lower)
+			slices.Reverse(lower)
+			c.FillPolygon(faded(l.color), append(thin(upper), lower...))
+		}
+	}
+	for _, s := range l.strokes(c, p) {
+		if len(s.points) > 1 {
+			c.StrokeLines(draw.LineStyle{Color: l.color, Width: l.width, Dashes: s.dashes}, s.points)
+			continue
+		}
+		var disc vg.Path
+		disc.Move(s.points[0].Add(vg.Point{X: l.width}))
+		disc.Arc(s.points[0], l.width, 0, 2*math.Pi)
+		disc.Close()
+		c.SetColor(l.color)
+		c.Fill(disc)
+	}
+}
+
+// stroke is a part of a curve on the canvas.
+type stroke struct {
+	points []vg.Point
+	dashes []vg.Length
+}
+
+// strokes are the unbroken parts of the curve on the canvas, thinned.
+func (l line) strokes(c draw.Canvas, p *plot.Plot) []stroke {
+	toX, toY := p.Transforms(&c)
+	var out []stroke
+	for _, part := range unbroken(l.y) {
+		var s stroke
+		in := 0 // the stretch
+		for i := part[0]; i < part[1]; i++ {
+			for in+1 < len(l.parts) && l.x[i] > l.parts[in].to {
+				if len(s.points) > 1 {
+					out = append(out, stroke{thin(s.points), l.parts[in].dashes})
+					s.points = s.points[len(s.points)-1:]
+				}
+				in++
+			}
+			s.points = append(s.points, vg.Point{X: toX(l.x[i]), Y: toY(l.y[i] / l.scale)})
+		}
+		s.points = thin(s.points)
+		if in < len(l.parts) {
+			s.dashes = l.parts[in].dashes
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// unbroken are the index ranges without NaN.
+func unbroken(y []float64) [][2]int {
+	var out [][2]int
+	start := -1
+	for i, v := range append(slices.Clone(y), math.NaN()) {
+		switch {
+		case !math.IsNaN(v) && start < 0:
+			start = i
+		case math.IsNaN(v) && start >= 0:
+			out = append(out, [2]int{start, i})
+			start = -1
+		}
+	}
+	return out
+}
+
+const maxPoints = 300
+
+// thin keeps the shape of a polyline with at most about maxPoints points: of every column the lowest and the
+// highest, so that bursts stay; then no point that lies within a tenth of a point of the line through its
+// neighbours (Douglas and Peucker).
+func thin(pts []vg.Point) []vg.Point {
+	if len(pts) > maxPoints {
+		columns := maxPoints / 2
+		kept := []vg.Point{pts[0]}
+		for i := range columns {
+			column := pts[i*len(pts)/columns : (i+1)*len(pts)/columns]
+			lowest, highest := 0, 0
+			for j := range column {
+				if column[j].Y < column[lowest].Y {
+					lowest = j
+				}
+				if column[j].Y > column[highest].Y {
+					highest = j
+				}
+			}
+			kept = append(kept, column[min(lowest, highest)])
+			if lowest != highest {
+				kept = append(kept, column[max(lowest, highest)])
+			}
+		}
+		pts = append(kept, pts[len(pts)-1])
+	}
+	keep := make([]bool, len(pts))
+	keep[0], keep[len(pts)-1] = true, true
+	straighten(pts, keep, 0, len(pts)-1)
+	var out []vg.Point
+	for i, pt := range pts {
+		if keep[i] {
+			pt = vg.Point{X: tenth(pt.X), Y: tenth(pt.Y)}
+			if len(out) == 0 || out[len(out)-1] != pt {
+				out = append(out, pt)
+			}
+		}
+	}
+	return out
+}
+
+func tenth(v vg.Length) vg.Length { return vg.Length(math.Round(float64(v)*10) / 10) }
+
+func straighten(pts []vg.Point, keep []bool, from, to int) {
+	farthest, distance := 0, 0.1
+	chord := pts[to].Sub(pts[from])
+	length := math.Hypot(float64(chord.X), float64(chord.Y))
+	for i := from + 1; i < to; i++ {
+		d := pts[i].Sub(pts[from])
+		away := math.Hypot(float64(d.X), float64(d.Y))
+		if length > 0 {
+			away = math.Abs(float64(d.X*chord.Y-d.Y*chord.X)) / length
+		}
+		if away > distance {
+			farthest, distance = i, away
+		}
+	}
+	if farthest > 0 {
+		keep[farthest] = true
+		straighten(pts, keep, from, farthest)
+		straighten(pts, keep, farthest, to)
+	}
+}
+
+// stretch is a part of a curve, up to x, in which it lies on the same number of others.
+type stretch struct {
+	to     float64
+	dashes []vg.Length
+}
+
+// stretches makes all curves of a panel visible where some coincide: there, of k coinciding curves the first is
+// drawn whole and the r-th after it in the last (k−r) of k lengths, so that all k colours alternate.
+func stretches(p panel, x0, x1, y0, y1 float64) [][]stretch {
+	const columns, short, length = 200, 6, 8
+	sampled := make([][]float64, len(p.curves))
+	for i, c := range p.curves {
+		sampled[i] = sample(c, x0, x1, columns)
+	}
+	out := make([][]stretch, len(p.curves))
+	for i := range p.curves {
+		type cover struct{ below, above int }
+		var covers [columns]cover
+		for col := range columns {
+			for j := range p.curves {
+				if j != i && math.Abs(sampled[i][col]-sampled[j][col]) < 0.008*(y1-y0) {
+					if j < i {
+						covers[col].below++
+					} else {
+						covers[col].above++
+					}
+				}
+			}
+		}
+		for start, end := 0, 0; start < columns; start = end {
+			for end = start + 1; end < columns && covers[end] == covers[start]; end++ {
+			}
+			here := covers[start]
+			if end-start < short { // curves that only cross
+				here = cover{}
+				if start > 0 {
+					here = covers[start-1]
+				}
+				for col := start; col < end; col++ {
+					covers[col] = here
+				}
+			}
+			st := stretch{to: x0 + (x1-x0)*(float64(end)-0.5)/(columns-1)}
+			if here.below > 0 {
+				st.dashes = []vg.Length{length * vg.Length(here.above+1), length * vg.Length(here.below)}
+			}
+			if n := len(out[i]); n > 0 && slices.Equal(out[i][n-1].dashes, st.dashes) {
+				out[i] = out[i][:n-1]
+			}
+			out[i] = append(out[i], st)
+		}
+	}
+	return out
+}
+
+// sample is the curve's height at evenly spaced x, NaN in gaps and outside.
+func sample(c curve, x0, x1 float64, n int) []float64 {
+	out := make([]float64, n)
+	j := 0
+	for i := range out {
+		x := x0 + (x1-x0)*float64(i)/float64(n-1)
+		for j+1 < len(c.x) && c.x[j+1] < x {
+			j++
+		}
+		out[i] = math.NaN()
+		if j+1 < len(c.x) && c.x[j] <= x && c.x[j+1] > c.x[j] {
+			f := (x - c.x[j]) / (c.x[j+1] - c.x[j])
+			out[i] = c.y[j]*(1-f) + c.y[j+1]*f
+		}
+	}
+	return out
+}

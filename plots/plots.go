@@ -1,0 +1,71 @@
+// Package plots turns a result.Figure into pictures: SVG and PNG in the paper's arrangement of panels, the same
+// as an interactive plotly figure, one HTML page for many figures, and helpers that show them in a GoNB cell.
+package plots
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// SVG draws all panels of the figure. The text of the picture stays text; its fonts are the reader's.
+//
+// It is an error if there is nothing to draw, or if a panel asks for a curve or a series that is not there.
+func SVG(fig result.Figure) ([]byte, error) {
+	s, err := newSheet(fig)
+	if err != nil {
+		return nil, err
+	}
+	return svg(fig.Title, s.width, s.height, s.draw)
+}
+
+// PNG draws all panels of the figure at the given resolution in dots per inch: 96 is a screen's, 200 good for print.
+func PNG(fig result.Figure, dpi int) ([]byte, error) {
+	if dpi < 10 || dpi > 1200 {
+		return nil, fmt.Errorf("plots: %d dots per inch: 10 to 1200 would be right", dpi)
+	}
+	s, err := newSheet(fig)
+	if err != nil {
+		return nil, err
+	}
+	return png(s.width, s.height, dpi, s.draw)
+}
+
+func svg(title string, width, height vg.Length, paint func(draw.Canvas)) ([]byte, error) {
+	canvas := vgsvg.New(width, height)
+	paint(draw.New(canvas))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("plots: writing SVG: %w", err)
+	}
+	return lighten(b.String(), title), nil
+}
+
+func png(width, height vg.Length, dpi int, paint func(draw.Canvas)) ([]byte, error) {
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
+	paint(draw.New(canvas))
+	var b bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("plots: writing PNG: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// lighten drops what repeats in gonum's SVG, so that it can stand inside HTML too, and names the picture for
+// screen readers. Its font is metrically compatible with Arial and Helvetica, which most machines have.
+func lighten(svg, title string) []byte {
+	_, body, _ := strings.Cut(svg, "<svg ")
+	body = strings.ReplaceAll(body, "font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
+	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
+	attributes, body, _ := strings.Cut(body, ">")
+	return fmt.Appendf(nil, `<svg role="img" font-family="Liberation Sans, Arial, Helvetica, sans-serif" %s><title>%s</title>%s`,
+		attributes, html.EscapeString(title), body)
+}

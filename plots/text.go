@@ -1,0 +1,128 @@
+package plots
+
+import (
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+)
+
+// mathText is plain text in which superscripts and subscripts (10⁻⁵, 1ᵀ, ‖H‖₂), of which the font has only a few,
+// are small shifted letters, and combining bars and hats (Z̄̂) stand centred over their letter.
+type mathText struct{ text.Plain }
+
+var (
+	raised = letters("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵀ⊤ⁿ", "0123456789−+TTn")
+	sunk   = letters("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789−+n")
+	marks  = letters("\u0302\u0304\u0305\u0303", "ˆˉˉ˜")
+	other  = letters("∥⊗", "‖×") // what the font lacks
+)
+
+func letters(from, to string) map[rune]rune {
+	out := map[rune]rune{}
+	plain := []rune(to)
+	for i, r := range []rune(from) {
+		out[r] = plain[i]
+	}
+	return out
+}
+
+// style is the text style of the given size in points.
+func style(size float64) text.Style {
+	return text.Style{
+		Color:   ink,
+		Font:    font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Points(size)),
+		Handler: mathText{text.Plain{Fonts: plot.DefaultTextHandler.Cache()}},
+	}
+}
+
+// glyphs is a piece of text in one size and height.
+type glyphs struct {
+	text string
+	size vg.Length // of the font's
+	up   vg.Length // in font sizes
+	back bool      // stands over the letter before it
+}
+
+func pieces(line string) []glyphs {
+	var out []glyphs
+	stacked := vg.Length(0)
+	for _, r := range line {
+		g := glyphs{size: 1}
+		if to, ok := raised[r]; ok {
+			r, g.size, g.up = to, 0.72, 0.36
+		} else if to, ok := sunk[r]; ok {
+			r, g.size, g.up = to, 0.72, -0.16
+		} else if to, ok := other[r]; ok {
+			r = to
+		}
+		if to, ok := marks[r]; ok {
+			r, g.back, g.up = to, true, 0.17+stacked
+			stacked += 0.14
+		} else {
+			stacked = 0
+		}
+		g.text = string(r)
+		if n := len(out); n > 0 && !g.back && out[n-1].size == g.size && out[n-1].up == g.up && !strings.ContainsAny(line, "\u0302\u0304\u0305\u0303") {
+			out[n-1].text += g.text
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func (m mathText) face(f font.Font, size vg.Length) font.Face {
+	f.Size *= size
+	return m.Fonts.Lookup(f, f.Size)
+}
+
+// Box implements text.Handler.
+func (m mathText) Box(line string, f font.Font) (width, height, depth vg.Length) {
+	for _, g := range pieces(line) {
+		if !g.back {
+			face := m.face(f, g.size)
+			width += face.Width(g.text)
+		}
+	}
+	ext := m.Extents(f)
+	return width, ext.Ascent, ext.Descent
+}
+
+// Draw implements text.Handler; it places lines as text.Plain does.
+func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
+	txt = strings.TrimRight(txt, "\n")
+	if txt == "" {
+		return
+	}
+	c.SetColor(sty.Color)
+	if sty.Rotation != 0 {
+		c.Push()
+		defer c.Pop()
+		c.Rotate(sty.Rotation)
+		sin, cos := math.Sincos(sty.Rotation)
+		pt.X, pt.Y = pt.Y*vg.Length(sin)+pt.X*vg.Length(cos), pt.Y*vg.Length(cos)-pt.X*vg.Length(sin)
+	}
+	pt.Y += sty.Height(txt)*vg.Length(sty.YAlign) - m.Extents(sty.Font).Ascent
+	lines := m.Lines(txt)
+	for i, line := range lines {
+		width, _, _ := m.Box(line, sty.Font)
+		at := pt.Add(vg.Point{X: vg.Length(sty.XAlign) * width, Y: vg.Length(len(lines)-i) * sty.Font.Size})
+		var before vg.Length // width of the letter before
+		for _, g := range pieces(line) {
+			face := m.face(sty.Font, g.size)
+			w := face.Width(g.text)
+			place := at.Add(vg.Point{Y: g.up * sty.Font.Size})
+			if g.back {
+				place.X -= (before + w) / 2
+			} else {
+				at.X += w
+				before = w
+			}
+			c.FillString(face, place, g.text)
+		}
+	}
+}
