@@ -15,7 +15,7 @@ func (p *Point) Accuracy(withBias bool) float64 {
 	d := p.d
 	left, scale := p.prototypes()
 	class := d.classLogits(left, p.now) // C×C, column y: Wᵀh̄_y, up to a shift of each column
-	gaps := d.prototypeGram(left)
+	bound := d.spreadBound(left, p.now.perp)
 	var bias []float64
 	if withBias {
 		bias = p.biasesBeyondFirst()
@@ -23,10 +23,10 @@ func (p *Point) Accuracy(withBias bool) float64 {
 			bias[i] *= math.Exp(-2*p.log) / scale
 		}
 	}
-	var spread *mat.Dense // C×n: Wᵀh⊥·τ, made when first needed
+	var spread func(c, y, i int) float64 // made when first needed
 	right, n, first := 0, 0, 0
-	var open []int
 	margins := make([]float64, len(d.state.Counts))
+	var open []int
 	for y, count := range d.state.Counts {
 		open = open[:0]
 		lost := false
@@ -38,14 +38,12 @@ func (p *Point) Accuracy(withBias bool) float64 {
 			if bias != nil {
 				margins[c] += bias[y] - bias[c]
 			}
-			gyy, gcc, gyc := gaps.At(y, y), gaps.At(c, c), gaps.At(y, c)
-			gap := math.Sqrt(math.Max(0, gyy+gcc-2*gyc) + 1e-12*(gyy+gcc)) // not below its rounding
-			bound := math.Abs(p.now.perp) * gap * d.perpMax[y]
-			if margins[c] < -bound {
+			b := bound(c, y)
+			if margins[c] < -b {
 				lost = true
 				break
 			}
-			if margins[c] <= bound {
+			if margins[c] <= b {
 				open = append(open, c)
 			}
 		}
@@ -56,7 +54,7 @@ func (p *Point) Accuracy(withBias bool) float64 {
 		samples:
 			for i := first; i < first+count; i++ {
 				for _, c := range open {
-					m := margins[c] + spread.At(y, i) - spread.At(c, i)
+					m := margins[c] + spread(c, y, i)
 					if m < 0 || m == 0 && c < y || math.IsNaN(m) {
 						continue samples
 					}
@@ -98,10 +96,10 @@ func (d *driver) classLogits(left []mat2, now linear) *mat.Dense {
 		l, on1, on2 := left[0], now.modes[0], now.modes[1]
 		root := math.Sqrt(float64(d.state.Counts[0]))
 		for i := range c {
-			row := out.RawRowView(i)
+			row, rowHH, rowHW, rowWW := out.RawRowView(i), d.hh.RawRowView(i), d.hw.RawRowView(i), d.ww.RawRowView(i)
 			shift := 0.0
 			for j := range row {
-				hh, hw, wh, ww := d.hh.At(i, j), d.hw.At(i, j), d.hw.At(j, i), d.ww.At(i, j)
+				hh, hw, wh, ww := rowHH[j], rowHW[j], d.hw.At(j, i), rowWW[j]
 				fromMeans, fromW := l[2]*hh+l[3]*wh, l[2]*hw+l[3]*ww
 				row[j] = on1[0]*fromMeans + on1[1]*fromW
 				shift += (on2[0]-on1[0])*fromMeans + (on2[1]-on1[1])*fromW
@@ -128,41 +126,44 @@ func (d *driver) classLogits(left []mat2, now linear) *mat.Dense {
 	return out
 }
 
-// prototypeGram returns WᵀW, whose differences are the distances between prototypes.
-func (d *driver) prototypeGram(left []mat2) *mat.Dense {
-	c, _ := d.hh.Dims()
-	out := mat.NewDense(c, c, nil)
-	l, r := left[0], left[0]
-	for i := range c {
-		for j := range c {
-			if d.v != nil {
-				l, r = left[i], left[j]
-			}
-			out.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
+// spreadBound returns a bound of |spread(c, y, i)| over the samples i of class y.
+func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
+	perp = math.Abs(perp)
+	if d.v == nil {
+		h, w := perp*math.Abs(left[0][2]), perp*math.Abs(left[0][3])
+		return func(c, y int) float64 { return h*d.hpGap.At(y, c) + w*d.wpGap.At(y, c) }
+	}
+	// ‖w_y − w_c‖·max‖h⊥‖, from WᵀW.
+	n := len(left)
+	gram := mat.NewDense(n, n, nil)
+	for i, l := range left {
+		for j, r := range left {
+			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
 		}
 	}
-	if d.v != nil {
-		out.Product(d.v, out, d.v.T())
+	gram.Product(d.v, gram, d.v.T())
+	return func(c, y int) float64 {
+		sum := gram.At(y, y) + gram.At(c, c)
+		return perp * d.perpMax[y] * math.Sqrt(math.Max(0, sum-2*gram.At(y, c))+1e-12*sum) // not below its rounding
 	}
-	return out
 }
 
-// spread returns τ·WᵀH⊥.
-func (d *driver) spread(left []mat2, perp float64) *mat.Dense {
-	c, n := d.hp.Dims()
-	out := mat.NewDense(c, n, nil)
-	l := left[0]
-	for i := range c {
-		if d.v != nil {
-			l = left[i]
+// spread returns τ(w_y − w_c)ᵀh⊥_i as a function of c, y and the column i.
+func (d *driver) spread(left []mat2, perp float64) func(c, y, i int) float64 {
+	if d.v == nil {
+		h, w := perp*left[0][2], perp*left[0][3]
+		return func(c, y, i int) float64 {
+			return h*(d.hp.At(y, i)-d.hp.At(c, i)) + w*(d.wp.At(y, i)-d.wp.At(c, i))
 		}
-		row, hp, wp := out.RawRowView(i), d.hp.RawRowView(i), d.wp.RawRowView(i)
+	}
+	out := new(mat.Dense)
+	out.CloneFrom(d.hp)
+	for k, l := range left {
+		row, wp := out.RawRowView(k), d.wp.RawRowView(k)
 		for j := range row {
-			row[j] = perp * (l[2]*hp[j] + l[3]*wp[j])
+			row[j] = perp * (l[2]*row[j] + l[3]*wp[j])
 		}
 	}
-	if d.v != nil {
-		out.Mul(d.v, mat.DenseCopyOf(out))
-	}
-	return out
+	out.Mul(d.v, mat.DenseCopyOf(out))
+	return func(c, y, i int) float64 { return out.At(y, i) - out.At(c, i) }
 }

@@ -19,6 +19,8 @@ type Projection struct {
 	hp, wp     *mat.Dense // HcᵀH⊥, WᵀH⊥: C×n
 	perpNorm2  float64    // ‖H⊥‖²
 	perpMax    []float64  // largest ‖h⊥‖ of each class
+	// For equal class sizes, the largest |(x_y − x_c)ᵀh⊥| over the samples of class y, x = Hc and x = W: C×C, row y.
+	hpGap, wpGap *mat.Dense
 }
 
 // Project computes the projection of a valid state; it keeps a reference to the state, which must not change.
@@ -59,5 +61,27 @@ func (s *State) Project() (*Projection, error) {
 	pr.ww.Mul(s.W.T(), s.W)
 	pr.hp.Mul(pr.means.T(), pr.perp)
 	pr.wp.Mul(s.W.T(), pr.perp)
+	if _, ok := s.Balanced(); ok {
+		pr.hpGap, pr.wpGap = pr.largestGaps(pr.hp), pr.largestGaps(pr.wp)
+	}
 	return pr, nil
+}
+
+// largestGaps returns max_i |products_{y,i} − products_{c,i}| over the samples i of class y, in row y and column c.
+func (pr *Projection) largestGaps(products *mat.Dense) *mat.Dense {
+	c, _ := products.Dims()
+	gaps := mat.NewDense(c, c, nil)
+	first := 0
+	for y, count := range pr.state.Counts {
+		own := products.RawRowView(y)[first : first+count]
+		for k := range c {
+			largest := 0.0
+			for i, v := range products.RawRowView(k)[first : first+count] {
+				largest = max(largest, math.Abs(own[i]-v))
+			}
+			gaps.Set(y, k, largest)
+		}
+		first += count
+	}
+	return gaps
 }
