@@ -1,0 +1,47 @@
+package vision
+
+import (
+	"fmt"
+	"math"
+)
+
+// Diverged is the error of a training whose norms blew up or whose numbers are no longer finite.
+type Diverged struct {
+	Epoch int   // counted from 1
+	Step  int64 // counted from 1
+	// What the first step saw and what the last finite one did.
+	First, Last Glance
+}
+
+// Glance is what every step shows of a training.
+type Glance struct {
+	Loss             float64 // of the batch, the regularisation of features included
+	FeatureNorm      float64 // ‖H‖_F of the batch, before any normalisation
+	LargestPrototype float64 // max_c ‖w_c‖
+}
+
+// blowUp is the growth of a norm over its value at the first step at which a training is stopped. Where the loss has a
+// minimum, and where the prototypes are anchored, nothing comes near it. Plain UL passes it, its loss then near −1e16,
+// where figure 19 ends with a NaN; let go on, batch normalisation overflows and the network stands still, without a NaN.
+const blowUp = 1e8
+
+func (g Glance) finite() bool {
+	return isFinite(g.Loss) && isFinite(g.FeatureNorm) && isFinite(g.LargestPrototype)
+}
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func (g Glance) blewUp(first Glance) bool {
+	return g.FeatureNorm > blowUp*first.FeatureNorm || g.LargestPrototype > blowUp*first.LargestPrototype
+}
+
+func (d *Diverged) Error() string {
+	norms := fmt.Sprintf("‖H‖ of the batch went from %.3g to %.3g, the largest ‖w‖ from %.3g to %.3g, the loss from %.3g to %.3g",
+		d.First.FeatureNorm, d.Last.FeatureNorm, d.First.LargestPrototype, d.Last.LargestPrototype, d.First.Loss, d.Last.Loss)
+	if d.Last.blewUp(d.First) {
+		return fmt.Sprintf("stopped at step %d (epoch %d), where the norms blew up: %s. Nothing bounds this loss: anchor the prototypes (pal), "+
+			"normalise the features (fnpal) or penalise them (pal-efr)", d.Step, d.Epoch, norms)
+	}
+	return fmt.Sprintf("stopped at step %d (epoch %d), where the loss, the features or the prototypes are no longer finite, though their norms were ordinary before: "+
+		"%s. Try a lower learning rate", d.Step, d.Epoch, norms)
+}

@@ -1,0 +1,77 @@
+package vision
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// SGD is stochastic gradient descent with momentum and coupled weight decay, as PyTorch's torch.optim.SGD has it
+// (dampening 0, no Nesterov). For every trainable variable x, biases and normalisation included,
+//
+//	g = ∂loss/∂x + λx,   v ← μv + g,   x ← x − η_t v,
+//
+// where v starts at 0 and the rate is annealed to zero over all steps, η_t = η(1 + cos(πt/T))/2 for t = 0, 1, …, T−1
+// (PyTorch's CosineAnnealingLR, stepped with every batch). It implements gomlx's optimizer.Interface; gomlx's own SGD
+// has neither momentum nor decay.
+type SGD struct {
+	LearningRate float64 // η
+	Momentum     float64 // μ
+	WeightDecay  float64 // λ
+	Steps        int64   // T; 0 keeps the rate constant
+}
+
+var _ optimizer.Interface = SGD{}
+
+// velocities is the scope, under optimizer.Scope, of the v of every variable.
+const velocities = "velocity"
+
+// UpdateGraph adds one step of descent on the scalar loss to the graph; it counts in gomlx's global step.
+func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
+	if !loss.Shape().IsScalar() {
+		Panicf("SGD: the loss must be a scalar, its shape is %s", loss.Shape())
+	}
+	gradients := scope.BuildTrainableVariablesGradientsGraph(loss)
+	rate := s.rate(SubScalar(optimizer.IncrementGlobalStep(g, dtypes.Float64), 1))
+	var variables []*model.Variable
+	for v := range scope.IterVariables() { // the order of the gradients; the velocities made below must not join in
+		if v.Trainable && v.InUseByGraph(g) {
+			variables = append(variables, v)
+		}
+	}
+	for i, v := range variables {
+		x := v.NodeValue(g)
+		velocity := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, velocities, v.Scope())).
+			WithInitializer(initializer.Zero).VariableWithShape(v.Name(), v.Shape()).SetTrainable(false)
+		updated := Add(MulScalar(velocity.NodeValue(g), s.Momentum), Add(gradients[i], MulScalar(x, s.WeightDecay)))
+		velocity.SetNodeValue(updated)
+		v.SetNodeValue(Sub(x, Mul(ConvertDType(rate, x.DType()), updated)))
+	}
+}
+
+// rate is η_t for the steps t done before.
+func (s SGD) rate(t *Node) *Node {
+	if s.Steps == 0 {
+		return Const(t.Graph(), s.LearningRate)
+	}
+	cosine := Cos(MulScalar(t, math.Pi/float64(s.Steps)))
+	return MulScalar(OnePlus(cosine), s.LearningRate/2)
+}
+
+// Rate is η_t, the learning rate of the step that follows t steps.
+func (s SGD) Rate(t int64) float64 {
+	if s.Steps == 0 {
+		return s.LearningRate
+	}
+	return s.LearningRate * (1 + math.Cos(math.Pi*float64(t)/float64(s.Steps))) / 2
+}
+
+// Clear forgets the velocities.
+func (s SGD) Clear(scope *model.Scope) error {
+	return scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, velocities))
+}
