@@ -1,0 +1,70 @@
+package dynamics
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+)
+
+// bruteSpherical iterates (19) on full feature vectors, straight from the loss: what the recurrence is checked
+// against. It keeps no more than about 1e-8 of an angle's precision.
+func bruteSpherical(st *State, s Spherical, steps int) *State {
+	out := st.Clone()
+	_, _, n := st.Dims()
+	for i, y := range st.Labels() {
+		h, w := mat.Col(nil, i, st.H), drivingVector(st, s.Gamma, y)
+		for t := range steps {
+			toward := w
+			if norm := floats.Norm(h, 2) * floats.Norm(w, 2); s.Adjust > 0 && floats.Dot(h, w)/norm < -1+s.Adjust {
+				toward = floats.AddTo(make([]float64, len(w)), w, adjustment(h, w, s.Adjust))
+			}
+			sphericalStep(h, toward, s.Rate.At(float64(t))/float64(n), s.Rescale)
+		}
+		out.H.SetCol(i, h)
+	}
+	return out
+}
+
+// drivingVector returns −∂L_γ/∂ĥ of (1) for a sample of class y: w_y − γ Σ_{j≠y} w_j.
+func drivingVector(st *State, gamma float64, y int) []float64 {
+	u := mat.Col(nil, y, st.W)
+	for j := range st.Counts {
+		if j != y {
+			floats.AddScaled(u, -gamma, mat.Col(nil, j, st.W))
+		}
+	}
+	return u
+}
+
+// sphericalStep adds (η/‖h‖)(I − ĥĥᵀ)w to h, with RLR η(I − ĥĥᵀ)w.
+func sphericalStep(h, w []float64, eta float64, rescale bool) {
+	norm2 := floats.Dot(h, h)
+	if !rescale {
+		eta /= math.Sqrt(norm2)
+	}
+	along := floats.Dot(h, w) / norm2
+	for j := range h {
+		h[j] += eta * (w[j] - along*h[j])
+	}
+}
+
+// adjustment returns δ of (104) as erratum E8 has it, −(1+k)(I − ĥĥᵀ)w with k = c√(1−(1−ε)²)/((1−ε)√(1−c²)), c = ŵᵀĥ < −1+ε;
+// at c = −1, where k is infinite, its limit along a fixed tangent.
+func adjustment(h, w []float64, epsilon float64) []float64 {
+	size, norm := floats.Norm(w, 2), floats.Norm(h, 2)
+	c := floats.Dot(h, w) / (norm * size)
+	away := make([]float64, len(w)) // (I − ĥĥᵀ)w
+	floats.AddScaledTo(away, w, -size*c/norm, h)
+	tan := math.Sqrt(1-(1-epsilon)*(1-epsilon)) / (1 - epsilon)
+	if floats.Norm(away, 2) <= parallelTo*size {
+		floats.ScaleTo(away, -1/norm, h) // ŵ
+		delta := make([]float64, len(w))
+		tangent(delta, away)
+		floats.Scale(size*tan, delta)
+		return delta
+	}
+	k := c * tan / math.Sqrt(1-c*c)
+	floats.Scale(-(1 + k), away)
+	return away
+}

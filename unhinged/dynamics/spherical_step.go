@@ -1,0 +1,214 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A sample is (a, b): h = ‖h(0)‖(a·û + b·v), so that a = cos θ and b = sin θ at the start. In these coordinates the
+// update of Theorem 7 is a turn by a right angle, scaled, with κ = α sin θ:
+//
+//	a⁺ = a + κb,   b⁺ = b − κa = b(1 − α cos θ).
+//
+// It needs no trigonometric function, and as b is only ever multiplied, tiny angles keep their full relative accuracy.
+
+// advance takes the samples (a, b) through one step for each rate.
+func (d *SphericalDescent) advance(a, b, gain, rates []float64) {
+	if d.s.Adjust == 0 && slices.Max(rates)*slices.Max(gain) <= smallStep {
+		d.advanceSmall(a, b, gain, rates)
+	} else {
+		d.advanceAny(a, b, gain, rates)
+	}
+}
+
+// advanceAny is advance for every α and for (104), where |cos θ|·tan takes the place of sin θ if cos θ < −1+ε.
+func (d *SphericalDescent) advanceAny(a, b, gain, rates []float64) {
+	edge := -1 + d.s.Adjust // −1 without (104), which cos θ does not fall below
+	tan := math.Sqrt(1-edge*edge) / -edge
+	for _, eta := range rates {
+		for i, x := range a {
+			y := b[i]
+			r := math.Sqrt(x*x + y*y)
+			push := y / r
+			if cos := x / r; cos < edge {
+				push = math.Copysign(cos*tan, y)
+			}
+			k := eta * gain[i] / r * push
+			if !d.s.Rescale {
+				k /= r
+			}
+			a[i], b[i] = x+k*y, y-k*x
+		}
+	}
+}
+
+// smallStep is the largest α for which advanceSmall's series is exact to rounding: its fifth term is 3·2⁻⁶⁰.
+const smallStep = 0x1p-6
+
+// advanceSmall is advance for small α and the loss as it is, without divisions and roots: it keeps
+// s = gain/(a²+b²)^m (m = 3/2, with RLR 1), so that κ = ηsb, and uses s⁺ = s·(1+κ²)^−m as a series in κ².
+func (d *SphericalDescent) advanceSmall(a, b, gain, rates []float64) {
+	c1, c2, c3, c4 := -3./2, 15./8, -35./16, 315./128
+	if d.s.Rescale {
+		c1, c2, c3, c4 = -1, 1, -1, 1
+	}
+	var scaled [block]float64
+	s, b := scaled[:len(a)], b[:len(a)]
+	for i, x := range a {
+		r2 := x*x + b[i]*b[i]
+		s[i] = gain[i] / r2
+		if !d.s.Rescale {
+			s[i] /= math.Sqrt(r2)
+		}
+	}
+	for _, eta := range rates {
+		for i, x := range a {
+			y, g := b[i], s[i]
+			k := eta * g * y
+			a[i], b[i] = x+k*y, y-k*x
+			k *= k
+			s[i] = g + g*k*(c1+k*(c2+k*(c3+k*c4)))
+		}
+	}
+}
+
+// block is how many samples are worked on together, and rest how many steps at once. Sums are taken block by block
+// in order, so that results do not depend on the number of cores.
+const (
+	block = 64
+	rest  = 512
+)
+
+// run takes all samples from the start through the ascending steps. At each it calls record with the sums over all
+// samples; at the end it stores the samples' coordinates in last, if that is not nil.
+func (d *SphericalDescent) run(steps []int, record func(int, sphericalSums), last *SphericalPoint) error {
+	for i, t := range steps {
+		if t < 0 || i > 0 && t < steps[i-1] {
+			return fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
+		}
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	rates := make([]float64, steps[len(steps)-1])
+	for t := range rates {
+		rates[t] = d.s.Rate.At(float64(t))
+		if eta := rates[t]; eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
+			return fmt.Errorf("dynamics: learning rate η(%d) = %v: must be finite and not negative", t, eta)
+		}
+	}
+	n := len(d.labels)
+	blocks := (n + block - 1) / block
+	sums := make([][]sphericalSums, blocks)
+	parallel(blocks, func(k int) {
+		first, end := k*block, min((k+1)*block, n)
+		a := append([]float64(nil), d.cos[first:end]...)
+		b := append([]float64(nil), d.sin[first:end]...)
+		now := 0
+		for _, t := range steps {
+			for now < t && !d.still(a, b) {
+				to := min(now+rest, t)
+				d.advance(a, b, d.gain[first:end], rates[now:to])
+				flush(b)
+				now = to
+			}
+			now = t
+			if record != nil {
+				sums[k] = append(sums[k], d.observe(first, a, b))
+			}
+		}
+		if last != nil {
+			copy(last.a[first:], a)
+			copy(last.b[first:], b)
+		}
+	})
+	if record == nil {
+		return nil
+	}
+	for i := range steps {
+		total := sphericalSums{}
+		for k := range sums {
+			total.add(sums[k][i])
+		}
+		record(i, total)
+	}
+	return nil
+}
+
+// flush sets to zero what is about to leave float64's range of full precision: those samples have arrived.
+func flush(b []float64) {
+	for i := range b {
+		if math.Abs(b[i]) < 1e-290 {
+			b[i] = 0
+		}
+	}
+}
+
+// still says that no sample will move again.
+func (d *SphericalDescent) still(a, b []float64) bool {
+	for i := range b {
+		if b[i] != 0 || a[i] < 0 && d.s.Adjust > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// sphericalSums are the observables of some samples.
+type sphericalSums struct {
+	loss      float64
+	right     int
+	err, norm float64 // ‖Ĥ − Û‖, ‖H‖
+}
+
+func (s *sphericalSums) add(other sphericalSums) {
+	s.loss += other.loss
+	s.right += other.right
+	s.err = math.Hypot(s.err, other.err) // squares would underflow
+	s.norm = math.Hypot(s.norm, other.norm)
+}
+
+// observe returns the observables of the samples first, first+1, … at (a, b).
+func (d *SphericalDescent) observe(first int, a, b []float64) sphericalSums {
+	out := sphericalSums{}
+	largest := 0.0
+	errors := make([]float64, len(a))
+	for j := range a {
+		i := first + j
+		r := math.Hypot(a[j], b[j])
+		cos := a[j] / r
+		out.loss -= d.drive[d.labels[i]] * cos
+		out.norm = math.Hypot(out.norm, r*d.norms[i])
+		if d.right(i, a[j], b[j]) {
+			out.right++
+		}
+		// 2 sin(θ/2), from whichever of sin θ and cos θ is accurate.
+		if cos > 0 {
+			errors[j] = math.Abs(b[j]) / r * math.Sqrt(2/(1+cos))
+		} else {
+			errors[j] = math.Sqrt(2 * (1 - cos))
+		}
+		largest = math.Max(largest, errors[j])
+	}
+	if largest > 0 {
+		sum := 0.0
+		for _, e := range errors {
+			sum += (e / largest) * (e / largest)
+		}
+		out.err = largest * math.Sqrt(sum)
+	}
+	return out
+}
+
+// right says whether sample i, at (a, b), is classified as its own class by argmax_c w_cᵀh, the first of equal logits.
+func (d *SphericalDescent) right(i int, a, b float64) bool {
+	y := d.labels[i]
+	own, other := d.targetMargins.RawRowView(y), d.tangentMargins.RawRowView(i)
+	for c, m := range own {
+		if m = a*m + b*other[c]; m < 0 || m == 0 && c < y {
+			return false
+		}
+	}
+	return true
+}
