@@ -118,7 +118,7 @@ func (l level) Plot(c draw.Canvas, p *plot.Plot) {
 func (c chart) draw(canvas draw.Canvas) {
 	c.plot.Draw(canvas)
 	area := c.plot.DataCanvas(canvas)
-	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y + 6}, c.panel.title)
+	heading(area, c.panel.title)
 	marks := c.marks(area)
 	var taken []vg.Rectangle
 	if entries := c.notes(); len(entries) > 0 {

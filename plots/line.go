@@ -38,12 +38,8 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 			c.StrokeLines(draw.LineStyle{Color: l.color, Width: l.width, Dashes: s.dashes}, s.points)
 			continue
 		}
-		var disc vg.Path
-		disc.Move(s.points[0].Add(vg.Point{X: l.width}))
-		disc.Arc(s.points[0], l.width, 0, 2*math.Pi)
-		disc.Close()
 		c.SetColor(l.color)
-		c.Fill(disc)
+		c.Fill(disc(s.points[0], l.width))
 	}
 }
 
@@ -102,25 +98,15 @@ const maxPoints = 300
 // neighbours (Douglas and Peucker).
 func thin(pts []vg.Point) []vg.Point {
 	if len(pts) > maxPoints {
-		columns := maxPoints / 2
-		kept := []vg.Point{pts[0]}
-		for i := range columns {
-			column := pts[i*len(pts)/columns : (i+1)*len(pts)/columns]
-			lowest, highest := 0, 0
-			for j := range column {
-				if column[j].Y < column[lowest].Y {
-					lowest = j
-				}
-				if column[j].Y > column[highest].Y {
-					highest = j
-				}
-			}
-			kept = append(kept, column[min(lowest, highest)])
-			if lowest != highest {
-				kept = append(kept, column[max(lowest, highest)])
-			}
+		heights := make([]float64, len(pts))
+		for i, pt := range pts {
+			heights[i] = float64(pt.Y)
 		}
-		pts = append(kept, pts[len(pts)-1])
+		var kept []vg.Point
+		for _, i := range extremes(heights, maxPoints) {
+			kept = append(kept, pts[i])
+		}
+		pts = kept
 	}
 	keep := make([]bool, len(pts))
 	keep[0], keep[len(pts)-1] = true, true
@@ -135,6 +121,38 @@ func thin(pts []vg.Point) []vg.Point {
 		}
 	}
 	return out
+}
+
+// extremes are about most indices of y, in order: the ends, and of every stretch of equal length the lowest and
+// the highest value and the first NaN.
+func extremes(y []float64, most int) []int {
+	keep := []int{0, len(y) - 1}
+	for i := range most / 2 {
+		from, to := 2*i*len(y)/most, 2*(i+1)*len(y)/most
+		lowest, highest, gap := -1, -1, -1
+		for j := from; j < to; j++ {
+			switch {
+			case math.IsNaN(y[j]):
+				if gap < 0 {
+					gap = j
+				}
+				continue
+			case lowest < 0:
+				lowest, highest = j, j
+			case y[j] < y[lowest]:
+				lowest = j
+			case y[j] > y[highest]:
+				highest = j
+			}
+		}
+		for _, j := range []int{lowest, highest, gap} {
+			if j >= 0 {
+				keep = append(keep, j)
+			}
+		}
+	}
+	slices.Sort(keep)
+	return slices.Compact(keep)
 }
 
 func tenth(v vg.Length) vg.Length { return vg.Length(math.Round(float64(v)*10) / 10) }
@@ -169,7 +187,7 @@ type stretch struct {
 // stretches makes all curves of a panel visible where some coincide: there, of k coinciding curves the first is
 // drawn whole and the r-th after it in the last (k−r) of k lengths, so that all k colours alternate.
 func stretches(p panel, x0, x1, y0, y1 float64) [][]stretch {
-	const columns, short, length = 200, 6, 8
+	const columns, short, length = 200, 14, 8
 	sampled := make([][]float64, len(p.curves))
 	for i, c := range p.curves {
 		sampled[i] = sample(c, x0, x1, columns)
@@ -193,7 +211,7 @@ func stretches(p panel, x0, x1, y0, y1 float64) [][]stretch {
 			for end = start + 1; end < columns && covers[end] == covers[start]; end++ {
 			}
 			here := covers[start]
-			if end-start < short { // curves that only cross
+			if end-start < short && here.below > 0 { // curves that only cross
 				here = cover{}
 				if start > 0 {
 					here = covers[start-1]

@@ -65,6 +65,8 @@ func lighten(svg, title string) []byte {
 	_, body, _ := strings.Cut(svg, "<svg ")
 	body = strings.ReplaceAll(body, "font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
 	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
+	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // which it is
+	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `)
 	attributes, body, _ := strings.Cut(body, ">")
 	return fmt.Appendf(nil, `<svg role="img" font-family="Liberation Sans, Arial, Helvetica, sans-serif" %s><title>%s</title>%s`,
 		attributes, html.EscapeString(title), body)

@@ -77,27 +77,15 @@ func (s *sheet) legendHeight(sty text.Style) vg.Length {
 }
 
 func (s *sheet) draw(c draw.Canvas) {
-	c.SetColor(paperTone)
-	white := paperTone
-	white.A = 0xff
-	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X}, c.Max, {Y: c.Max.Y}})
-	sty := style(legendText)
-	y := c.Max.Y - legendPad
-	for _, row := range s.legend {
-		y -= sty.FontExtents().Height + 3
-		x := c.Center().X - rowWidth(row, sty)/2
-		for _, e := range row {
-			e.draw(c, sty, vg.Point{X: x, Y: y})
-			x += e.width(sty) + legendGap
-		}
-	}
-	top := c.Max.Y - s.legendHeight(sty)
+	blank(c)
+	s.drawLegend(c)
+	top := c.Max.Y - s.legendHeight(style(legendText))
 	var canvases []draw.Canvas
 	for i, n := range s.rows {
 		left := (s.width - s.cell.X*vg.Length(n)) / 2
 		for j := range n {
-			min := vg.Point{X: left + s.cell.X*vg.Length(j), Y: top - s.cell.Y*vg.Length(i+1)}
-			canvases = append(canvases, draw.Crop(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: min, Max: min.Add(s.cell)}}, 6, -8, 6, -2*titleText))
+			at := vg.Point{X: left + s.cell.X*vg.Length(j), Y: top - s.cell.Y*vg.Length(i+1)}
+			canvases = append(canvases, inside(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: at, Max: at.Add(s.cell)}}))
 		}
 	}
 	// The same space for every panel's labels, so that frames line up.
@@ -109,6 +97,19 @@ func (s *sheet) draw(c draw.Canvas) {
 	for i, ch := range s.charts {
 		l, r, b, a := margins(canvases[i], ch.plot.DataCanvas(canvases[i]))
 		ch.draw(draw.Crop(canvases[i], left-l, r-right, bottom-b, a-above))
+	}
+}
+
+func (s *sheet) drawLegend(c draw.Canvas) {
+	sty := style(legendText)
+	y := c.Max.Y - legendPad
+	for _, row := range s.legend {
+		y -= sty.FontExtents().Height + 3
+		x := c.Center().X - rowWidth(row, sty)/2
+		for _, e := range row {
+			e.draw(c, sty, vg.Point{X: x, Y: y})
+			x += e.width(sty) + legendGap
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package plots
 
 import (
+	"encoding/json"
+	"fmt"
+
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
@@ -25,3 +28,44 @@ func ShowSVG(picture []byte) {
 	}
 	gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
 }
+
+// ShowInteractive displays the figure as an interactive plotly figure. It needs no network in JupyterLab: plotly.js
+// comes from the Jupyter server's lab extension unhinged-assets, and from plotly's server only where that fails.
+// For notebooks to be committed, Show is better: code hosts run no scripts.
+func ShowInteractive(fig result.Figure) error {
+	interactive, err := Plotly(fig)
+	if err != nil {
+		return err
+	}
+	literal, err := json.Marshal(interactive) // also escapes <, > and &, so that no text ends the script
+	if err != nil {
+		return fmt.Errorf("plots: figure %q: %w", fig.ID, err)
+	}
+	gonbui.DisplayHTML(fmt.Sprintf(plotlyCell, gonbui.UniqueId(), literal))
+	return nil
+}
+
+const plotlyCell = `<div id="plotly-%[1]s"></div><script>(() => {
+const place = document.getElementById("plotly-%[1]s"), fig = %[2]s;
+const draw = () => window.Plotly.newPlot(place, fig.data, fig.layout, fig.config);
+if (window.Plotly) return draw();
+const sources = ["https://cdn.plot.ly/plotly-2.34.0.min.js"];
+try {
+  const base = JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl;
+  sources.unshift(base + "lab/extensions/unhinged-assets/plotly-2.34.0.min.js");
+} catch (e) {}
+window.unhingedPlotly ??= (async () => {
+  for (const src of sources) {
+    try {
+      await new Promise((ok, no) => {
+        const s = document.createElement("script");
+        s.src = src; s.onload = ok; s.onerror = no; document.head.appendChild(s);
+      });
+      if (window.Plotly) return;
+    } catch (e) {}
+  }
+  window.unhingedPlotly = undefined;
+  throw new Error("plotly.js could not be loaded from " + sources.join(", "));
+})();
+window.unhingedPlotly.then(draw).catch(e => { place.textContent = "No plot: " + e.message });
+})()</script>`

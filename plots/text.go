@@ -18,7 +18,7 @@ var (
 	raised = letters("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵀ⊤ⁿ", "0123456789−+TTn")
 	sunk   = letters("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789−+n")
 	marks  = letters("\u0302\u0304\u0305\u0303", "ˆˉˉ˜")
-	other  = letters("∥⊗", "‖×") // what the font lacks
+	other  = letters("∥⊗", "‖○") // what the font lacks
 )
 
 func letters(from, to string) map[rune]rune {
@@ -71,6 +71,9 @@ func pieces(line string) []glyphs {
 			continue
 		}
 		out = append(out, g)
+		if r == '○' {
+			out = append(out, glyphs{text: "×", size: 0.8, up: 0.08, back: true}) // ⊗
+		}
 	}
 	return out
 }

@@ -1,0 +1,123 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	grob "github.com/MetalBlueberry/go-plotly/generated/v2.34.0/graph_objects"
+	"github.com/MetalBlueberry/go-plotly/pkg/types"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// plotlyPoints is how many points of a curve go to the browser.
+const plotlyPoints = 1500
+
+// Plotly is the figure as an interactive one, in the same arrangement: zoom with the mouse, a click on a name hides
+// its curve in all panels. It has at most six panels, the number of axes that go-plotly knows.
+func Plotly(fig result.Figure) (*grob.Fig, error) {
+	panels, _, err := resolve(fig)
+	if err != nil {
+		return nil, err
+	}
+	layout := &grob.Layout{
+		Title:       &grob.LayoutTitle{Text: types.S(fig.Title)},
+		PlotBgcolor: "white", PaperBgcolor: "white",
+		Legend:    &grob.LayoutLegend{Orientation: grob.LayoutLegendOrientationH, X: types.N(0.5), Xanchor: "center", Y: types.N(-0.12), Yanchor: "top"},
+		Hovermode: "closest",
+		Margin:    &grob.LayoutMargin{T: types.N(70), R: types.N(20)},
+	}
+	xs := []**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4, &layout.XAxis5, &layout.XAxis6}
+	ys := []**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4, &layout.YAxis5, &layout.YAxis6}
+	if len(panels) > len(xs) {
+		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels), len(xs))
+	}
+	rows := arrangement(len(panels))
+	layout.Height = types.N(float64(340*len(rows) + 120))
+	out := &grob.Fig{Layout: layout, Config: &grob.Config{Responsive: types.True}}
+	named := map[string]bool{}
+	for i, p := range panels {
+		x, y := domain(rows, i)
+		number := ""
+		if i > 0 {
+			number = strconv.Itoa(i + 1)
+		}
+		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
+			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel)}}
+		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
+			Title: &grob.LayoutYaxisTitle{Text: types.S(p.ylabel)}, Exponentformat: grob.LayoutYaxisExponentformatPower}
+		if p.log { // an axis of logarithms, since the values may lie beyond what JavaScript's numbers hold
+			(*ys[i]).Tickprefix, (*ys[i]).Ticksuffix = "10<sup>", "</sup>"
+		}
+		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title), Showarrow: types.False,
+			X: (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper, Xanchor: grob.LayoutAnnotationXanchorCenter,
+			Y: y[1], Yref: "paper", Yanchor: grob.LayoutAnnotationYanchorBottom})
+
+		add := func(name, group string, xs, ys []float64, ln grob.ScatterLine, more func(*grob.Scatter)) {
+			s := &grob.Scatter{Name: types.S(name), Legendgroup: types.S(group), Mode: grob.ScatterModeLines, Line: &ln,
+				X: nullable(xs), Y: nullable(ys), Xaxis: types.S("x" + number), Yaxis: types.S("y" + number), Showlegend: types.B(!named[group])}
+			if more != nil {
+				more(s)
+			} else {
+				named[group] = true
+			}
+			out.AddTraces(s)
+		}
+		for _, c := range p.curves {
+			if len(c.y) == 0 {
+				continue
+			}
+			kept := extremes(c.y, plotlyPoints)
+			at := func(values []float64) []float64 {
+				picked := make([]float64, len(kept))
+				for k, j := range kept {
+					picked[k] = values[j]
+				}
+				return picked
+			}
+			if c.lo != nil {
+				hidden := func(s *grob.Scatter) {
+					s.Showlegend, s.Hoverinfo = types.False, types.ArrayOKValue(grob.ScatterHoverinfo("skip"))
+				}
+				add(c.name, c.name, at(c.x), at(c.lo), grob.ScatterLine{Width: types.N(0)}, hidden)
+				add(c.name, c.name, at(c.x), at(c.hi), grob.ScatterLine{Width: types.N(0)}, func(s *grob.Scatter) {
+					hidden(s)
+					s.Fill, s.Fillcolor = grob.ScatterFillTonexty, types.C(fmt.Sprintf("rgba(%d,%d,%d,0.22)", c.color.R, c.color.G, c.color.B))
+				})
+			}
+			add(c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x", c.color.R, c.color.G, c.color.B))}, nil)
+		}
+		x0, x1, _, _, ok := p.bounds()
+		for _, r := range p.refs {
+			if ok {
+				add(r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y}, grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
+			}
+		}
+	}
+	return out, nil
+}
+
+// domain is the place of panel i in the figure, in fractions of its width and height.
+func domain(rows []int, i int) (x, y [2]float64) {
+	row := 0
+	for i >= rows[row] {
+		i -= rows[row]
+		row++
+	}
+	width, height := 1/float64(rows[0]), 1/float64(len(rows))
+	left := (1-width*float64(rows[row]))/2 + width*float64(i)
+	top := 1 - height*float64(row)
+	return [2]float64{left + 0.13*width, left + 0.97*width}, [2]float64{top - 0.78*height, top}
+}
+
+// nullable writes what JSON lacks as null, which plotly draws as a gap.
+func nullable(values []float64) *types.DataArrayType {
+	out := make([]*float64, len(values))
+	for i, v := range values {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			out[i] = &values[i]
+		}
+	}
+	return types.DataArray(out)
+}

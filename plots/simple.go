@@ -1,0 +1,298 @@
+package plots
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// XY is a curve for Lines.
+func XY(name string, x, y []float64) result.Curve {
+	return result.Curve{Name: name, Series: map[string]result.Series{"step": x, "y": y}}
+}
+
+// Lines is a figure of one panel with curves made by XY: what a notebook draws by hand.
+func Lines(title, xlabel, ylabel string, log bool, curves ...result.Curve) result.Figure {
+	return result.Figure{ID: title, Title: title, Curves: curves,
+		Panels: []result.Panel{{Title: title, Y: "y", XLabel: xlabel, YLabel: ylabel, Log: log}}}
+}
+
+// Group is points of the plane in one colour, as arrows from the origin if asked.
+type Group struct {
+	Name   string
+	At     [][2]float64
+	Arrows bool
+}
+
+// Plane draws groups of points, such as features and prototypes, in equal units along both axes, with a circle of
+// the given radius around the origin (0: none).
+func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
+	reach := math.Abs(circle)
+	if !finite(circle) {
+		return nil, fmt.Errorf("plots: circle of radius %g: it must be finite", circle)
+	}
+	var legend []entry
+	for i, g := range groups {
+		for _, at := range g.At {
+			if !finite(at[0]) || !finite(at[1]) {
+				return nil, fmt.Errorf("plots: group %q has a point at %g: all must be finite", g.Name, at)
+			}
+			reach = max(reach, math.Abs(at[0]), math.Abs(at[1]))
+		}
+		legend = append(legend, entry{g.Name, draw.LineStyle{Color: palette[i%len(palette)], Width: 3}})
+	}
+	if reach == 0 {
+		return nil, fmt.Errorf("plots: nothing to draw in the plane: there must be a point away from the origin, or a circle")
+	}
+	pl := emptyPlot(wideSize)
+	pl.X.Min, pl.X.Max, pl.Y.Min, pl.Y.Max = -1.08*reach, 1.08*reach, -1.08*reach, 1.08*reach
+	pl.X.Tick.Marker, pl.Y.Tick.Marker = linearTicks(6), linearTicks(6)
+	pl.Add(plane{circle, groups})
+	side := vg.Point{X: 4 * vg.Inch, Y: 4 * vg.Inch}
+	area := pl.DataCanvas(inside(draw.Canvas{Rectangle: vg.Rectangle{Max: side}})).Size()
+	stretch := float64(area.X / area.Y) // to equal units
+	pl.X.Min, pl.X.Max = pl.X.Min*stretch, pl.X.Max*stretch
+	return single(title, legend, side, pl)
+}
+
+type plane struct {
+	circle float64
+	groups []Group
+}
+
+// Plot implements plot.Plotter.
+func (p plane) Plot(c draw.Canvas, pl *plot.Plot) {
+	toX, toY := pl.Transforms(&c)
+	origin := vg.Point{X: toX(0), Y: toY(0)}
+	if p.circle != 0 {
+		c.SetLineStyle(draw.LineStyle{Color: lineGrey, Width: 0.8, Dashes: []vg.Length{4, 3}})
+		c.Stroke(disc(origin, toX(math.Abs(p.circle))-origin.X))
+	}
+	for i, g := range p.groups {
+		hue := palette[i%len(palette)]
+		for _, at := range g.At {
+			pt := vg.Point{X: tenth(toX(at[0])), Y: tenth(toY(at[1]))}
+			if !g.Arrows {
+				soft := hue
+				soft.A = 0x99
+				c.SetColor(soft)
+				c.Fill(disc(pt, 2.2))
+				continue
+			}
+			d := pt.Sub(origin)
+			length := vg.Length(math.Hypot(float64(d.X), float64(d.Y)))
+			if length == 0 {
+				continue
+			}
+			d = d.Scale(1 / length)
+			const head = 7
+			base := pt.Sub(d.Scale(head))
+			side := vg.Point{X: -d.Y, Y: d.X}.Scale(0.4 * head)
+			c.StrokeLine2(draw.LineStyle{Color: hue, Width: 1.8}, origin.X, origin.Y, base.X, base.Y)
+			c.FillPolygon(hue, []vg.Point{pt, base.Add(side), base.Sub(side)})
+		}
+	}
+}
+
+func disc(centre vg.Point, radius vg.Length) vg.Path {
+	var p vg.Path
+	p.Move(centre.Add(vg.Point{X: radius}))
+	p.Arc(centre, radius, 0, 2*math.Pi)
+	p.Close()
+	return p
+}
+
+// Bar is one colour of bars, a value for each label; SD, if given, draws ± that much as whiskers.
+type Bar struct {
+	Name   string
+	Values []float64
+	SD     []float64
+}
+
+// Bars draws groups of bars side by side above their labels.
+func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
+	if len(labels) == 0 || len(bars) == 0 {
+		return nil, fmt.Errorf("plots: %d labels and %d bars: there must be at least one of each", len(labels), len(bars))
+	}
+	pl := emptyPlot(wideSize)
+	var lo, hi float64
+	var legend []entry
+	for i, b := range bars {
+		if len(b.Values) != len(labels) || b.SD != nil && len(b.SD) != len(labels) {
+			return nil, fmt.Errorf("plots: bars %q have %d values (and %d deviations) for %d labels", b.Name, len(b.Values), len(b.SD), len(labels))
+		}
+		for j, v := range b.Values {
+			sd := 0.0
+			if b.SD != nil {
+				sd = b.SD[j]
+			}
+			if !finite(v) || !finite(sd) {
+				return nil, fmt.Errorf("plots: bars %q have %g ± %g at %q: values must be finite", b.Name, v, sd, labels[j])
+			}
+			lo, hi = min(lo, v-sd), max(hi, v+sd)
+		}
+		if b.Name != "" {
+			legend = append(legend, entry{b.Name, draw.LineStyle{Color: palette[i%len(palette)], Width: 6}})
+		}
+	}
+	power := commonPower(lo, hi)
+	scale := math.Pow10(power)
+	pl.Y.Min, pl.Y.Max = padded(lo/scale, hi/scale, 0.05)
+	if lo == 0 {
+		pl.Y.Min = 0
+	}
+	pl.Y.Label.Text, pl.Y.Tick.Marker = withPower(ylabel, power), linearTicks(6)
+	pl.X.Min, pl.X.Max = -0.6, float64(len(labels))-0.4
+	var ticks plot.ConstantTicks
+	for i, l := range labels {
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: l})
+	}
+	pl.X.Tick.Marker, pl.X.Tick.Length = ticks, 0
+	pl.Add(barGroups{bars, scale})
+	return single(title, legend, cells[0], pl)
+}
+
+type barGroups struct {
+	bars  []Bar
+	scale float64
+}
+
+// Plot implements plot.Plotter.
+func (g barGroups) Plot(c draw.Canvas, pl *plot.Plot) {
+	toX, toY := pl.Transforms(&c)
+	width := 0.8 / float64(len(g.bars))
+	for i, b := range g.bars {
+		for j, v := range b.Values {
+			left := float64(j) - 0.4 + width*float64(i)
+			x0, x1, y0, y1 := tenth(toX(left)), tenth(toX(left+0.94*width)), tenth(toY(0)), tenth(toY(v/g.scale))
+			c.FillPolygon(palette[i%len(palette)], []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
+			if b.SD != nil {
+				middle := (x0 + x1) / 2
+				c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1}, middle, toY((v-b.SD[j])/g.scale), middle, toY((v+b.SD[j])/g.scale))
+			}
+		}
+	}
+}
+
+// HeatMap draws a matrix, such as the cosines between prototypes, row 0 on top: blue below zero, white at zero,
+// vermilion above, the deepest colours at ±reach (0: the largest absolute value).
+func HeatMap(title string, m mat.Matrix, reach float64) ([]byte, error) {
+	rows, cols := m.Dims()
+	if rows == 0 || cols == 0 {
+		return nil, fmt.Errorf("plots: a heat map of %d×%d: there must be at least one row and one column", rows, cols)
+	}
+	largest := 0.0
+	for i := range rows {
+		for j := range cols {
+			if !finite(m.At(i, j)) {
+				return nil, fmt.Errorf("plots: heat map has %g in row %d, column %d: values must be finite", m.At(i, j), i, j)
+			}
+			largest = max(largest, math.Abs(m.At(i, j)))
+		}
+	}
+	if reach <= 0 {
+		reach = largest
+	}
+	if reach == 0 {
+		reach = 1
+	}
+	pl := emptyPlot(wideSize)
+	pl.X.Min, pl.X.Max = -0.5, float64(cols)-0.5
+	pl.Y.Min, pl.Y.Max, pl.Y.Scale = -0.5, float64(rows)-0.5, plot.InvertedScale{Normalizer: plot.LinearScale{}}
+	pl.X.Tick.Marker, pl.Y.Tick.Marker = wholeTicks, wholeTicks
+	pl.Add(heat{m, reach})
+	bar := emptyPlot(wideSize)
+	bar.HideX()
+	bar.X.Min, bar.X.Max, bar.Y.Min, bar.Y.Max = 0, 1, -reach, reach
+	bar.Y.Tick.Marker = linearTicks(5)
+	bar.Add(scaleBar{})
+	const width, height, side = 4 * vg.Inch, 3.8 * vg.Inch, 0.75 * vg.Inch
+	return svg(title, width+side, height, func(c draw.Canvas) {
+		blank(c)
+		left := inside(draw.Crop(c, 0, -side, 0, 0))
+		pl.Draw(left)
+		area := pl.DataCanvas(left)
+		heading(area, title)
+		bar.Draw(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: area.Max.X + 16, Y: area.Min.Y}, Max: vg.Point{X: c.Max.X - 8, Y: area.Max.Y}}})
+	})
+}
+
+var wholeTicks = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
+	return slices.DeleteFunc(linearTicks(8)(lo, hi), func(t plot.Tick) bool { return t.Value != math.Trunc(t.Value) })
+})
+
+// shade is the colour of a value in −1 … 1.
+func shade(v float64) color.NRGBA {
+	deep := palette[3]
+	if v < 0 {
+		deep = palette[0]
+	}
+	f := min(1, math.Abs(v))
+	mix := func(to uint8) uint8 { return uint8(math.Round(255 + f*(float64(to)-255))) }
+	return color.NRGBA{mix(deep.R), mix(deep.G), mix(deep.B), 255}
+}
+
+type heat struct {
+	m     mat.Matrix
+	reach float64
+}
+
+// Plot implements plot.Plotter. The matrix is an image with several dots a cell, so that no viewer blurs it.
+func (h heat) Plot(c draw.Canvas, _ *plot.Plot) {
+	rows, cols := h.m.Dims()
+	dots := max(1, 600/max(rows, cols))
+	img := image.NewNRGBA(image.Rect(0, 0, cols*dots, rows*dots))
+	for y := range rows * dots {
+		for x := range cols * dots {
+			img.SetNRGBA(x, y, shade(h.m.At(y/dots, x/dots)/h.reach))
+		}
+	}
+	c.DrawImage(c.Rectangle, img)
+}
+
+type scaleBar struct{}
+
+// Plot implements plot.Plotter.
+func (scaleBar) Plot(c draw.Canvas, _ *plot.Plot) {
+	const steps = 101
+	img := image.NewNRGBA(image.Rect(0, 0, 1, steps))
+	for y := range steps {
+		img.SetNRGBA(0, y, shade(1-2*float64(y)/(steps-1)))
+	}
+	c.DrawImage(c.Rectangle, img)
+}
+
+// single draws one plot with its title and, above, its legend.
+func single(title string, legend []entry, size vg.Point, pl *plot.Plot) ([]byte, error) {
+	s := sheet{width: size.X, legend: wrap(legend, style(legendText), size.X)}
+	above := s.legendHeight(style(legendText))
+	return svg(title, size.X, size.Y+above, func(c draw.Canvas) {
+		blank(c)
+		s.drawLegend(c)
+		c.Max.Y -= above
+		pl.Draw(inside(c))
+		heading(pl.DataCanvas(inside(c)), title)
+	})
+}
+
+// inside is where a panel goes in its cell: the rest is margin, and its title's.
+func inside(c draw.Canvas) draw.Canvas { return draw.Crop(c, 6, -8, 6, -2*titleText) }
+
+func blank(c draw.Canvas) {
+	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X}, c.Max, {Y: c.Max.Y}})
+}
+
+// heading writes a title over the data area.
+func heading(area draw.Canvas, title string) {
+	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y + 6}, title)
+}
