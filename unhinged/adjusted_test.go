@@ -156,7 +156,7 @@ func TestAdjustedLossLeavesTheStuckPoint(t *testing.T) {
 		plain, adjusted := tensor(dtype, features, c, p), tensor(dtype, features, c, p)
 		got := map[string][]float64{}
 		for i := range 40 {
-			outputs := step.MustExec(labels, plain, adjusted, prototypes)
+			outputs := step.MustCall(labels, plain, adjusted, prototypes)
 			if i == 0 {
 				got["size"], got["along h"] = floats64(outputs[2]), floats64(outputs[3])
 			}
