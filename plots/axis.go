@@ -71,8 +71,12 @@ func logTicks(n int) plot.TickerFunc {
 			step := niceStep(b-a, n)
 			values := multiples(a, b, step)
 			if hi-lo > 0.7 { // evenly spaced numbers crowd at the top of a log axis
+				round := []float64{1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100}
+				if hi-lo > 1 {
+					round = []float64{1, 2, 5, 10, 20, 50, 100, 200}
+				}
 				values = values[:0]
-				for _, m := range []float64{1, 2, 5, 10, 20, 50, 100, 200} {
+				for _, m := range round {
 					if m >= a && m <= b {
 						values = append(values, m)
 					}

@@ -18,7 +18,7 @@ var (
 	raised = letters("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵀ⊤ⁿ", "0123456789−+TTn")
 	sunk   = letters("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789−+n")
 	marks  = letters("\u0302\u0304\u0305\u0303", "ˆˉˉ˜")
-	other  = letters("∥⊗", "‖○") // what the font lacks
+	other  = letters("∥", "‖") // what the font lacks
 )
 
 func letters(from, to string) map[rune]rune {
@@ -51,6 +51,10 @@ func pieces(line string) []glyphs {
 	var out []glyphs
 	stacked := vg.Length(0)
 	for _, r := range line {
+		if r == '⊗' { // which the font lacks
+			out = append(out, glyphs{text: "○", size: 1.3, up: -0.08}, glyphs{text: "×", size: 0.8, up: 0.1, back: true})
+			continue
+		}
 		g := glyphs{size: 1}
 		if to, ok := raised[r]; ok {
 			r, g.size, g.up = to, 0.72, 0.36
@@ -71,9 +75,6 @@ func pieces(line string) []glyphs {
 			continue
 		}
 		out = append(out, g)
-		if r == '○' {
-			out = append(out, glyphs{text: "×", size: 0.8, up: 0.08, back: true}) // ⊗
-		}
 	}
 	return out
 }
