@@ -102,14 +102,16 @@ func (d *AnchoredDescent) points(times []float64) ([]*Point, error) {
 }
 
 func (f *AnchoredFlow) point(g growth) *Point {
-	decay, gain := g.of(-f.a.Lambda).at(0), g.driven(-f.a.Lambda)
+	decay, gain := g.of(-f.a.Lambda), g.driven(-f.a.Lambda)
 	c := len(f.sigma)
-	now, target := linear{make([]mat2, c), decay}, linear{make([]mat2, c), 0}
-	rest := linear{make([]mat2, c), decay}
+	now, target := linear{make([]mat2, c), decay.at(0)}, linear{make([]mat2, c), 0}
+	rest := linear{make([]mat2, c), decay.sign}
 	for k, sigma := range f.sigma {
-		now.modes[k] = mat2{decay, gain * sigma, 0, 1}
+		now.modes[k] = mat2{decay.at(0), gain * sigma, 0, 1}
 		target.modes[k] = mat2{0, sigma, 0, 1}
-		rest.modes[k] = mat2{decay, 0, 0, 0}
+		rest.modes[k] = mat2{decay.sign, 0, 0, 0}
 	}
-	return &Point{d: f.driver, now: now, target: &target, lead: [2]float64{gain, 1}, rest: rest, biasDecay: scaled{1, 0}}
+	return &Point{
+		d: f.driver, now: now, target: &target, lead: [2]float64{gain, 1}, rest: rest, restLog: decay.log, biasDecay: scaled{1, 0},
+	}
 }

@@ -62,7 +62,7 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		first = max(first, r.omega)
 	}
 	for _, r := range runners {
-		if first-r.omega <= 1e-12*scale {
+		if first-r.omega <= 1e-13*scale {
 			winners = append(winners, r.component)
 		} else {
 			second = max(second, r.omega)

@@ -159,48 +159,45 @@ func (f *Flow) eigenvalues() []float64 {
 func (f *Flow) point(g growth) *Point {
 	perp := g.of(-f.rates.ratio() * f.lambda1)
 	plus, minus := make([]scaled, len(f.modes)), make([]scaled, len(f.modes))
-	log := perp.log
 	for k, m := range f.modes {
 		plus[k], minus[k] = g.of(m.plus), g.of(m.minus)
-		log = max(log, plus[k].log, minus[k].log)
 	}
-	now := linear{make([]mat2, len(f.modes)), perp.at(log)}
-	for k, m := range f.modes {
-		now.modes[k] = combine(plus[k].at(log), m.onPlus, minus[k].at(log), m.onMinus)
+	target := f.span(f.leaders)
+	p := &Point{d: f.driver, target: &target, biasDecay: g.of(-f.lambda2), biasGain: g.driven(-f.lambda2)}
+	p.now, p.log = f.assemble(plus, minus, perp)
+	for _, c := range f.leaders { // all of one rate: leave them out, and the rest is what remains
+		v := &perp
+		switch c.kind {
+		case growing:
+			v = &plus[c.mode]
+		case shrinking:
+			v = &minus[c.mode]
+		}
+		p.lead = [2]float64{v.at(p.log), v.at(p.log)}
+		*v = scaled{}
 	}
-	p := &Point{d: f.driver, log: log, now: now, biasDecay: g.of(-f.lambda2), biasGain: g.driven(-f.lambda2)}
-	f.aim(p, plus, minus, perp)
+	p.rest, p.restLog = f.assemble(plus, minus, perp)
 	return p
 }
 
-// aim sets target, lead and rest for the components that the distances are measured to.
-func (f *Flow) aim(p *Point, plus, minus []scaled, perp scaled) {
-	target := f.span(f.leaders)
-	rest := linear{slices.Clone(p.now.modes), p.now.perp}
-	lead := math.NaN()
-	for _, c := range f.leaders {
-		v := perp
-		switch {
-		case c.kind == growing:
-			v = plus[c.mode]
-		case c.kind == shrinking:
-			v = minus[c.mode]
-		}
-		x := v.at(p.log)
-		if math.IsNaN(lead) {
-			lead = x
-		}
-		m := f.modes
-		switch c.kind { // leaders of one rate differ by rounding only: x − lead
-		case growing:
-			rest.modes[c.mode] = combine(x-lead, m[c.mode].onPlus, minus[c.mode].at(p.log), m[c.mode].onMinus)
-		case shrinking:
-			rest.modes[c.mode] = combine(plus[c.mode].at(p.log), m[c.mode].onPlus, x-lead, m[c.mode].onMinus)
-		case resting:
-			rest.perp = x - lead
+// assemble adds the components up, with their scale as a logarithm.
+func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
+	log := math.Inf(-1)
+	for _, list := range [][]scaled{plus, minus, {perp}} {
+		for _, v := range list {
+			if v.sign != 0 {
+				log = max(log, v.log)
+			}
 		}
 	}
-	p.target, p.lead, p.rest = &target, [2]float64{lead, lead}, rest
+	if math.IsInf(log, -1) {
+		log = 0
+	}
+	l := linear{make([]mat2, len(f.modes)), perp.at(log)}
+	for k, m := range f.modes {
+		l.modes[k] = combine(plus[k].at(log), m.onPlus, minus[k].at(log), m.onMinus)
+	}
+	return l, log
 }
 
 func one(points []*Point, err error) (*Point, error) {

@@ -156,7 +156,7 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 		point := must[*Point](t)(flow.At(time))
 		closeStates(t, q.String(), must[*State](t)(point.State()), want, 1e-12)
 		if mat.Norm(&wm, 2) > 1e-9 {
-			closeTo(t, "distance to W M", point.DistanceH(), normalizedDistance(want.H, &wm), 1e-12)
+			closeTo(t, "distance to W M", math.Exp(point.LogDistanceH()), normalizedDistance(want.H, &wm), 1e-12)
 		}
 	}
 }
@@ -202,9 +202,9 @@ func TestObservables(t *testing.T) {
 		if mat.Norm(bar.H, 2) < 1e-9 || mat.Norm(bar.W, 2) < 1e-9 {
 			continue // no direction
 		}
-		closeTo(t, q.String()+" distance", point.Distance(), normalizedDistance(stack(s), stack(bar)), 1e-13)
-		closeTo(t, q.String()+" distance of H", point.DistanceH(), normalizedDistance(s.H, bar.H), 1e-13)
-		closeTo(t, q.String()+" distance of W", point.DistanceW(), normalizedDistance(s.W, bar.W), 1e-13)
+		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)), 1e-13)
+		closeTo(t, q.String()+" distance of H", math.Exp(point.LogDistanceH()), normalizedDistance(s.H, bar.H), 1e-13)
+		closeTo(t, q.String()+" distance of W", math.Exp(point.LogDistanceW()), normalizedDistance(s.W, bar.W), 1e-13)
 		var gap mat.Dense
 		gap.Sub(s.W, bar.W)
 		closeTo(t, q.String()+" gap of W", math.Exp(point.LogGapW()), mat.Norm(&gap, 2), 1e-11)

@@ -19,10 +19,11 @@ type Point struct {
 	d   *driver
 	log float64 // the map is exp(log)·now
 	now linear
-	// now = lead·target + rest, with rest computed without cancellation; [0] for H and [1] for W.
-	target *linear
-	lead   [2]float64
-	rest   linear
+	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's, lead[1] W's.
+	target  *linear
+	lead    [2]float64
+	rest    linear
+	restLog float64
 
 	biasDecay scaled // b(t) = biasDecay·b(0) + biasGain·M1
 	biasGain  float64
@@ -55,8 +56,20 @@ func (d *driver) inner(a, b linear, over part) float64 {
 	return sum
 }
 
+// norm returns ‖a Z0‖ over the part; its square may be too small for float64.
 func (d *driver) norm(a linear, over part) float64 {
-	return math.Sqrt(math.Max(0, d.inner(a, a, over)))
+	scale := math.Abs(a.perp)
+	for _, m := range a.modes {
+		scale = max(scale, largest(m))
+	}
+	if scale == 0 || math.IsInf(scale, 0) || math.IsNaN(scale) {
+		return scale
+	}
+	unit := linear{make([]mat2, len(a.modes)), a.perp / scale}
+	for k, m := range a.modes {
+		unit.modes[k] = combine(1/scale, m, 0, m)
+	}
+	return scale * math.Sqrt(math.Max(0, d.inner(unit, unit, over)))
 }
 
 func (p *Point) logNorm(over part) float64 { return p.log + math.Log(p.d.norm(p.now, over)) }
@@ -70,49 +83,61 @@ func (p *Point) LogNormW() float64 { return p.logNorm(onlyW) }
 // LogNormZ returns ln‖Z‖, Z = (H, W).
 func (p *Point) LogNormZ() float64 { return p.logNorm(both) }
 
-// distance returns ‖X/‖X‖ − X̄/‖X̄‖‖ for X = lead·X̄ + rest, to full relative accuracy however small it is.
-func (p *Point) distance(over part) float64 {
+// logDistance returns ln‖X/‖X‖ − X̄/‖X̄‖‖ for X = lead·X̄ + rest, to full relative accuracy however small it is.
+func (p *Point) logDistance(over part) float64 {
 	if over == both && p.lead[0] != p.lead[1] { // anchored: H and W approach at different scales
 		return math.NaN()
 	}
-	lead := p.lead[0]
-	if over == onlyW {
-		lead = p.lead[1]
+	lead, bar, rest := p.leadOf(over), p.d.norm(*p.target, over), p.d.norm(p.rest, over)
+	if rest == 0 && lead > 0 {
+		return math.Inf(-1)
 	}
-	bar, rest := p.d.norm(*p.target, over), p.d.norm(p.rest, over)
-	cross := p.d.inner(*p.target, p.rest, over)
-	if lead*bar <= rest { // far away: no cancellation to avoid
-		cos := (lead*bar*bar + cross) / (bar * p.d.norm(p.now, over))
-		return math.Sqrt(math.Max(0, 2-2*cos))
+	cos := p.d.inner(*p.target, p.rest, over) / (bar * rest) // between X̄ and rest
+	size := math.Log(rest) + p.restLog - math.Log(math.Abs(lead)*bar) - p.log
+	if lead <= 0 || size > 0 { // far away: no cancellation to avoid
+		cos := p.d.inner(*p.target, p.now, over) / (bar * p.d.norm(p.now, over))
+		return math.Log(math.Max(0, 2-2*cos)) / 2
 	}
-	lead *= bar
-	cross, rest = cross/(bar*lead), rest/lead // both now in units of lead·‖X̄‖
-	size := math.Sqrt(1 + 2*cross + rest*rest)
-	shrink := math.Expm1(-0.5 * math.Log1p(2*cross+rest*rest)) // 1/size − 1
-	return math.Sqrt(math.Max(0, shrink*shrink+2*shrink*cross/size+rest*rest/(size*size)))
+	x := math.Exp(size) // ‖rest‖ in units of lead·‖X̄‖
+	grown := x * (2*cos + x)
+	norm := math.Sqrt(1 + grown) // ‖X‖
+	shrink := -cos               // (1/‖X‖ − 1)/x for x → 0
+	if x > 1e-200 {
+		shrink = math.Expm1(-0.5*math.Log1p(grown)) / x
+	}
+	return size + math.Log(math.Max(0, shrink*shrink+2*shrink*cos/norm+1/(norm*norm)))/2
 }
 
-// Distance returns ‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
-func (p *Point) Distance() float64 { return p.distance(both) }
+func (p *Point) leadOf(over part) float64 {
+	if over == onlyW {
+		return p.lead[1]
+	}
+	return p.lead[0]
+}
 
-// DistanceH returns ‖Ĥ − H̄̂‖, Frobenius-normalised.
-func (p *Point) DistanceH() float64 { return p.distance(onlyH) }
+// LogDistance returns ln‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
+func (p *Point) LogDistance() float64 { return p.logDistance(both) }
 
-// DistanceW returns ‖Ŵ − W̄̂‖, Frobenius-normalised.
-func (p *Point) DistanceW() float64 { return p.distance(onlyW) }
+// LogDistanceH returns ln‖Ĥ − H̄̂‖, Frobenius-normalised.
+func (p *Point) LogDistanceH() float64 { return p.logDistance(onlyH) }
+
+// LogDistanceW returns ln‖Ŵ − W̄̂‖, Frobenius-normalised.
+func (p *Point) LogDistanceW() float64 { return p.logDistance(onlyW) }
 
 // logGap returns ln‖X − X̄‖, not normalised.
 func (p *Point) logGap(over part) float64 {
-	lead := p.lead[0]
-	if over == onlyW {
-		lead = p.lead[1]
+	gap := p.leadOf(over) - math.Exp(-p.log) // of X̄, in units of exp(log)
+	base := p.restLog
+	if gap != 0 {
+		base = max(base, p.log)
+		gap *= math.Exp(p.log - base)
 	}
-	gap := lead - math.Exp(-p.log)
-	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + p.rest.perp}
+	rest := math.Exp(p.restLog - base)
+	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + rest*p.rest.perp}
 	for k := range diff.modes {
-		diff.modes[k] = combine(gap, p.target.modes[k], 1, p.rest.modes[k])
+		diff.modes[k] = combine(gap, p.target.modes[k], rest, p.rest.modes[k])
 	}
-	return p.log + math.Log(p.d.norm(diff, over))
+	return base + math.Log(p.d.norm(diff, over))
 }
 
 // LogGapH returns ln‖H − H̄‖, H̄ the feature part of the limit; finite limits (λ = λ*) are reached.

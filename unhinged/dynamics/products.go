@@ -97,7 +97,7 @@ func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
 	for k := range maps {
 		rest.modes[k] = combine(1, now.modes[k], -lead, target.modes[k])
 	}
-	return &Point{d: f.driver, log: log, now: now, target: &target, lead: [2]float64{lead, lead}, rest: rest}
+	return &Point{d: f.driver, log: log, now: now, target: &target, lead: [2]float64{lead, lead}, rest: rest, restLog: log}
 }
 
 func largest(m mat2) float64 {

@@ -10,14 +10,14 @@ import (
 
 // Trace is the observables of a trajectory over time, a value a time. Logarithms are natural.
 type Trace struct {
-	Time                           []float64 // steps, or the time of the flow
-	Loss, LogAbsLoss               []float64 // (3); ±Inf where float64 cannot hold it, and ln|loss|
-	Accuracy                       []float64 // argmax_c w_cᵀh, as the figures have it
-	AccuracyWithBias               []float64 // argmax_c w_cᵀh + b_c
-	Distance, DistanceH, DistanceW []float64 // Point.Distance, …
-	LogGapH, LogGapW               []float64 // Point.LogGapH, …
-	LogNormH, LogNormW, LogNormZ   []float64
-	BiasMin, BiasMax               []float64
+	Time                                    []float64 // steps, or the time of the flow
+	Loss, LogAbsLoss                        []float64 // (3); ±Inf where float64 cannot hold it, and ln|loss|
+	Accuracy                                []float64 // argmax_c w_cᵀh, as the figures have it
+	AccuracyWithBias                        []float64 // argmax_c w_cᵀh + b_c
+	LogDistance, LogDistanceH, LogDistanceW []float64 // Point.LogDistance, …
+	LogGapH, LogGapW                        []float64 // Point.LogGapH, …
+	LogNormH, LogNormW, LogNormZ            []float64
+	BiasMin, BiasMax                        []float64
 }
 
 // traceOf evaluates all observables of the points at the given times, on all cores.
@@ -28,7 +28,7 @@ func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, 
 	}
 	tr := &Trace{Time: slices.Clone(times)}
 	columns := []*[]float64{
-		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.Distance, &tr.DistanceH, &tr.DistanceW,
+		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.LogDistance, &tr.LogDistanceH, &tr.LogDistanceW,
 		&tr.LogGapH, &tr.LogGapW, &tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
 	}
 	for _, c := range columns {
@@ -44,7 +44,7 @@ func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, 
 		if tr.BiasMin[i] != tr.BiasMax[i] {
 			tr.AccuracyWithBias[i] = p.Accuracy(true)
 		}
-		tr.Distance[i], tr.DistanceH[i], tr.DistanceW[i] = p.Distance(), p.DistanceH(), p.DistanceW()
+		tr.LogDistance[i], tr.LogDistanceH[i], tr.LogDistanceW[i] = p.LogDistance(), p.LogDistanceH(), p.LogDistanceW()
 		tr.LogGapH[i], tr.LogGapW[i] = p.LogGapH(), p.LogGapW()
 		tr.LogNormH[i], tr.LogNormW[i], tr.LogNormZ[i] = p.LogNormH(), p.LogNormW(), p.LogNormZ()
 	})

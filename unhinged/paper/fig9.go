@@ -1,0 +1,123 @@
+package paper
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+func figure9(r *run) error {
+	if err := unused(map[string][]float64{"λ": r.o.Lambdas, "s": r.o.Ratios}); err != nil {
+		return err
+	}
+	gamma, err := single("γ", r.o.Gammas, r.balanced())
+	if err != nil {
+		return err
+	}
+	state := r.state(1).Clone()
+	center(state.W)
+	r.figure.Settings["prototypes"] = fmt.Sprint(r.figure.Settings["prototypes"], ", centred so that W1 = 0")
+	planes, err := state.Planes(gamma)
+	if err != nil {
+		return err
+	}
+	etas := several(r.o.Etas, 0.1, 0.5, 1, 5, 10)
+	finals := map[bool][]float64{}
+	for i, rescale := range []bool{false, true} {
+		suffix, label := "", ""
+		if rescale {
+			suffix, label = " (RLR)", ", rescaled learning rate"
+		}
+		var names []string
+		for _, eta := range etas {
+			d, err := dynamics.Spherical{Gamma: gamma, Rate: dynamics.ConstantRate(eta), Rescale: rescale}.On(planes)
+			if err != nil {
+				return err
+			}
+			steps := r.steps()
+			trace, err := d.Trace(steps)
+			if err != nil {
+				return err
+			}
+			c := result.Curve{
+				Name:   fmt.Sprintf("η = %g%s", eta, suffix),
+				Params: map[string]float64{"gamma": gamma, "eta": eta, "rescale": float64(i)},
+				Series: map[string]result.Series{"loss": trace.Loss, "accuracy": trace.Accuracy, "norm_h": trace.NormH},
+			}
+			for _, s := range steps {
+				c.Series["step"] = append(c.Series["step"], float64(s))
+			}
+			addLogs(c.Series, "distance", trace.LogError, 1)
+			r.figure.Curves = append(r.figure.Curves, c)
+			names = append(names, c.Name)
+			finals[rescale] = append(finals[rescale], trace.LogError[len(steps)-1])
+			if err := r.spherical(c, d); err != nil {
+				return err
+			}
+		}
+		for j, p := range []result.Panel{
+			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
+			{Title: "Error", Y: "distance", YLabel: "‖Ĥ(t) − Ŵ(I⊗1ᵀ)‖", Log: true},
+			{Title: "Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
+		} {
+			p.Title, p.Curves = fmt.Sprintf("(%c) %s%s", 'a'+3*i+j, p.Title, label), names
+			r.figure.Panels = append(r.figure.Panels, p)
+		}
+	}
+	faster := 0
+	for i, without := range finals[false] {
+		if finals[true][i] < without || math.IsInf(without, -1) {
+			faster++
+		}
+	}
+	r.claim("the rescaled learning rate converges faster (for how many η the final error is smaller)", float64(faster), float64(len(etas)), 0)
+	return nil
+}
+
+// spherical checks Theorem 7 on one curve, where its step-size condition holds (as corrected: E5, E16).
+func (r *run) spherical(c result.Curve, d *dynamics.SphericalDescent) error {
+	norm, falls := c.Series["norm_h"], 0.0
+	for i := 1; i < len(norm); i++ {
+		falls = math.Max(falls, (norm[i-1]-norm[i])/norm[i])
+	}
+	r.claim(c.Name+": ‖H‖ is non-decreasing (largest relative fall, rounding apart)", falls, 0, 1e-12)
+	if len(d.Violations()) > 0 {
+		return nil
+	}
+	r.claim(c.Name+": ‖H‖ stays below 4‖H(0)‖ (ratio at the end; E18)", norm[len(norm)-1]/norm[0], 1, dynamics.GrowthBound-1)
+	last, err := d.At(r.o.Steps)
+	if err != nil {
+		return err
+	}
+	// The error is a sum over samples with rates of their own: it never falls more slowly than its slowest term.
+	slow, rate := 0, last.Rate()
+	step, log := c.Series["step"], c.Series[result.Log10("distance")]
+	for i := 1; i < len(step); i++ {
+		if log[i-1] < -2 && (log[i]-log[i-1])*math.Ln10 > -0.99*rate*(step[i]-step[i-1]) {
+			slow++
+		}
+	}
+	if log[len(log)-1] < -2 {
+		r.claim(c.Name+": the error falls exponentially (intervals, once it is below .01, in which it falls more slowly than −log(1−α) of the slowest sample)", float64(slow), 0, 0)
+	}
+	return nil
+}
+
+// center subtracts the mean column, so that W1 = 0.
+func center(w *mat.Dense) {
+	p, c := w.Dims()
+	for i := range p {
+		row := w.RawRowView(i)
+		mean := 0.0
+		for _, v := range row {
+			mean += v / float64(c)
+		}
+		for j := range row {
+			row[j] -= mean
+		}
+	}
+}

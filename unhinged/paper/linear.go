@@ -1,0 +1,210 @@
+package paper
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// curve is a regularised (or unconstrained) gradient descent, run, beside what theory says of it.
+type curve struct {
+	result.Curve
+	gamma, lambda, eta, s float64 // η = η2, η1 = s·η2
+	star                  bool    // λ = λ*
+	limit                 dynamics.Limit
+	omega                 float64 // ω⁺ of the winner, per unit of ζ2
+	at                    func(step int) (*dynamics.Point, error)
+}
+
+// descend runs gradient descent (12) at constant rates η1 = s·η, η2 = η and λ1 = λ2 = λ.
+func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, s float64) (*curve, error) {
+	flow, err := dynamics.Regularized{
+		Gamma: gamma, Lambda1: lambda, Lambda2: lambda, Rates: dynamics.Constant(s*eta, eta),
+	}.On(pr)
+	if err != nil {
+		return nil, err
+	}
+	descent, err := flow.Descent(0)
+	if err != nil {
+		return nil, err
+	}
+	trace, err := descent.Trace(r.steps())
+	if err != nil {
+		return nil, err
+	}
+	limit := flow.Limit()
+	c := &curve{
+		Curve: result.Curve{
+			Name:   name,
+			Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta1": s * eta, "eta2": eta, "s": s},
+			Series: series(trace),
+		},
+		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), limit: limit, omega: limit.Growth,
+		at: descent.At,
+	}
+	r.figure.Curves = append(r.figure.Curves, c.Curve)
+	return c, nil
+}
+
+// series turns a trace into the figures' series.
+func series(t *dynamics.Trace) map[string]result.Series {
+	ratio := make([]float64, len(t.Time))
+	for i := range ratio {
+		ratio[i] = t.LogNormH[i] - t.LogNormW[i]
+	}
+	s := map[string]result.Series{
+		"step": t.Time, "loss": t.Loss, result.Log10("loss"): scaleLogs(t.LogAbsLoss, 1),
+		"accuracy": t.Accuracy, "accuracy_with_bias": t.AccuracyWithBias,
+		"log_norm_ratio": ratio, "bias_min": t.BiasMin, "bias_max": t.BiasMax,
+	}
+	for name, logs := range map[string][]float64{
+		"distance": t.LogDistance, "distance_h": t.LogDistanceH, "distance_w": t.LogDistanceW,
+		"norm_h": t.LogNormH, "norm_w": t.LogNormW, "norm_z": t.LogNormZ, "gap_h": t.LogGapH, "gap_w": t.LogGapW,
+	} {
+		addLogs(s, name, logs, 1)
+	}
+	return s
+}
+
+// addLogs adds exp(power·logs) under the name, and its base-10 logarithm.
+func addLogs(s map[string]result.Series, name string, logs []float64, power float64) {
+	log10 := scaleLogs(logs, power)
+	plain := make(result.Series, len(logs))
+	for i, l := range log10 {
+		plain[i] = math.Pow(10, l)
+		if l == 0 {
+			plain[i] = 1
+		}
+	}
+	s[name], s[result.Log10(name)] = plain, log10
+}
+
+func scaleLogs(logs []float64, power float64) result.Series {
+	out := make(result.Series, len(logs))
+	for i, l := range logs {
+		out[i] = power * l / math.Ln10
+	}
+	return out
+}
+
+// squares adds the squares of series under their name with "2" appended, for panels that show them.
+func (r *run) squares(names ...string) {
+	for _, c := range r.figure.Curves {
+		for _, name := range names {
+			log10 := c.Series[result.Log10(name)]
+			natural := make([]float64, len(log10))
+			for i, l := range log10 {
+				natural[i] = l * math.Ln10
+			}
+			addLogs(c.Series, name+"2", natural, 2)
+		}
+	}
+}
+
+// last returns the final value of a series.
+func (c *curve) last(name string) float64 {
+	s := c.Series[name]
+	return s[len(s)-1]
+}
+
+// slope returns the exponent, per step, of a quantity over the last fifth of the run: the slope of its natural logarithm
+// between the two ends. The quantity is given by its name, or the name of its log10 series.
+func (c *curve) slope(name string) float64 {
+	step := c.Series["step"]
+	end := len(step) - 1
+	begin := end
+	for begin > 0 && step[begin] > 0.8*step[end] {
+		begin--
+	}
+	log := func(i int) float64 {
+		if s, ok := c.Series[result.Log10(name)]; ok {
+			return s[i] * math.Ln10
+		}
+		return math.Log(c.Series[name][i])
+	}
+	return (log(end) - log(begin)) / (step[end] - step[begin])
+}
+
+// perStep is what gradient descent makes of an exponent ω per unit of ζ2: log(1 + ηω) a step.
+func perStep(eta, omega float64) float64 { return math.Log1p(eta * omega) }
+
+// approach is the exponent per step of the distance to the limit: the runner-up against the winner.
+func (c *curve) approach() float64 {
+	return perStep(c.eta, c.omega-c.limit.Rate) - perStep(c.eta, c.omega)
+}
+
+// claim records a check.
+func (r *run) claim(text string, measured, expected, tolerance float64) {
+	r.judge(text, measured, expected, tolerance, result.Fails, "")
+}
+
+// judge records a check: it holds if measured is within tolerance of expected, otherwise it is otherwise.
+func (r *run) judge(text string, measured, expected, tolerance float64, otherwise result.Verdict, erratum string) {
+	verdict := result.Holds
+	if !(math.Abs(measured-expected) <= tolerance) {
+		verdict = otherwise
+	}
+	if verdict == result.Holds {
+		erratum = ""
+	}
+	r.figure.Claims = append(r.figure.Claims, result.Claim{
+		Claim: text, Measured: result.Number(measured), Expected: result.Number(expected),
+		Tolerance: result.Number(tolerance), Verdict: verdict, Erratum: erratum,
+	})
+}
+
+// asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which exp(rate·step) is e^-3000 and e^-4000,
+// where nothing slower is left: the closed form goes there at no cost, whatever the length of the figure's run.
+func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.Point) float64, rate float64) (float64, error) {
+	first, last := int(-3000/rate), int(-4000/rate)
+	a, err := at(first)
+	if err != nil {
+		return 0, err
+	}
+	b, err := at(last)
+	if err != nil {
+		return 0, err
+	}
+	return (logOf(b) - logOf(a)) / float64(last-first), nil
+}
+
+// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give.
+func (r *run) rates(source string, curves []*curve) error {
+	for _, c := range curves {
+		expected := c.approach()
+		if !r.inRange(c.gamma) || !c.limit.Collapses || !(expected < 0) {
+			continue
+		}
+		measured, err := asymptote(c.at, (*dynamics.Point).LogDistance, expected)
+		if err != nil {
+			return err
+		}
+		r.claim(fmt.Sprintf("%s: the distance to the limit falls exponentially, at the rate of %s", c.Name, source),
+			measured, expected, 1e-6*math.Abs(expected))
+	}
+	return nil
+}
+
+// accuracies claims that all training samples end classified correctly for γ < 2/(C−2).
+func (r *run) accuracies(curves []*curve) {
+	for _, c := range curves {
+		if r.inRange(c.gamma) || c.gamma == 0 {
+			r.claim(c.Name+": the features align to their prototypes (train accuracy 1 at the end)", c.last("accuracy"), 1, 0)
+		}
+	}
+}
+
+// ordered claims that the final values of a series strictly fall along the curves.
+func (r *run) ordered(text, name string, curves []*curve) {
+	falls := 0
+	for i := 1; i < len(curves); i++ {
+		if c, before := curves[i], curves[i-1]; c.last(name) < before.last(name) {
+			falls++
+		}
+	}
+	if len(curves) > 1 {
+		r.claim(text, float64(falls), float64(len(curves)-1), 0)
+	}
+}

@@ -1,0 +1,243 @@
+// Package paper holds the numerical figures of "On the Dynamics Under the Unhinged Loss and Beyond" (JMLR 24,
+// 23-0771) as values: their settings, how to run them, and the paper's sentences about them as checks.
+//
+//	figure, err := paper.Run("fig1", paper.Options{})
+//	svg, err := plots.SVG(figure)
+package paper
+
+import (
+	"fmt"
+	"math"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Options change a figure's settings; the zero value is the paper's. A list that the figure has no use for is refused.
+type Options struct {
+	P, C, N int // feature dimension, classes, samples per class: 512, 100, 10
+	Steps   int // gradient-descent steps: 50,000
+	Seed    uint64
+
+	Gammas  []float64 // figures 1 and 5 take several, the others one
+	Lambdas []float64 // figures 4, 7 and 15
+	Etas    []float64 // figures 6 and 9 take several, the others one
+	Ratios  []float64 // s = η1/η2: figure 8
+
+	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not used.
+	State *dynamics.State
+	// Command is recorded in the provenance.
+	Command string
+}
+
+// Experiment is one figure of the paper.
+type Experiment struct {
+	ID, Title string
+	run       func(r *run) error
+}
+
+// Figures lists the numerical figures in the paper's order.
+var Figures = []Experiment{
+	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", figure1},
+	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", figure4},
+	{"fig5", "Figure 5: λ = λ*, several γ", figure5},
+	{"fig6", "Figure 6: λ = λ*, several learning rates", figure6},
+	{"fig7", "Figure 7: several weight decays", figure7},
+	{"fig8", "Figure 8: several ratios s = η1/η2", figure8},
+	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)", figure9},
+	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", figure15},
+}
+
+// IDs lists the names that Run takes.
+func IDs() []string {
+	ids := make([]string, len(Figures))
+	for i, e := range Figures {
+		ids[i] = e.ID
+	}
+	return ids
+}
+
+// Run runs one figure.
+func Run(id string, o Options) (*result.Figure, error) {
+	for _, e := range Figures {
+		if e.ID == id {
+			return e.Run(o)
+		}
+	}
+	return nil, fmt.Errorf("there is no figure %q: the numerical figures are %s", id, strings.Join(IDs(), ", "))
+}
+
+// Run runs the figure.
+func (e Experiment) Run(o Options) (*result.Figure, error) {
+	started := time.Now()
+	r, err := newRun(o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.ID, err)
+	}
+	if err := e.run(r); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.ID, err)
+	}
+	f := r.figure
+	f.ID, f.Title = e.ID, e.Title
+	f.Provenance = result.Provenance{
+		Command: o.Command, Seed: o.Seed, Commit: Commit(), Backend: "gonum, float64: closed forms and exact recursions",
+		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
+	}
+	return f, nil
+}
+
+// Commit returns the commit of the checkout in the working directory, or "unknown".
+func Commit() string {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// maxNumbers bounds the largest matrix, features or class products: 2 GB of float64.
+const maxNumbers = 1 << 28
+
+// run is a figure being made.
+type run struct {
+	o       Options
+	p, c, n int // n: samples per class; 0 for unequal class sizes
+	paper   bool
+	figure  *result.Figure
+}
+
+func newRun(o Options) (*run, error) {
+	for _, d := range []struct {
+		value     *int
+		name      string
+		published int
+	}{{&o.P, "p", 512}, {&o.C, "C", 100}, {&o.N, "N", 10}, {&o.Steps, "steps", 50_000}} {
+		if *d.value < 0 {
+			return nil, fmt.Errorf("%s = %d: must be positive", d.name, *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.published
+		}
+	}
+	if o.C < 2 {
+		return nil, fmt.Errorf("C = %d: need at least 2 classes", o.C)
+	}
+	for name, list := range map[string][]float64{"γ": o.Gammas, "λ": o.Lambdas, "η": o.Etas, "s": o.Ratios} {
+		for _, v := range list {
+			if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) || v == 0 && (name == "s" || name == "η") {
+				return nil, fmt.Errorf("%s = %v: must be finite and positive (0 is allowed for γ and λ)", name, v)
+			}
+		}
+	}
+	r := &run{o: o, p: o.P, c: o.C, n: o.N, figure: &result.Figure{}}
+	if o.State != nil {
+		if err := o.State.Validate(); err != nil {
+			return nil, err
+		}
+		r.p, r.c, _ = o.State.Dims()
+		r.n, _ = o.State.Balanced()
+	} else if x := float64(o.C) * float64(o.N) * math.Max(float64(o.P), float64(o.C)); x > maxNumbers {
+		return nil, fmt.Errorf("p = %d, C = %d, N = %d: features or class products of %.3g numbers: at most %d fit", o.P, o.C, o.N, x, maxNumbers)
+	}
+	r.paper = o.State == nil && o.P == 512 && o.C == 100 && o.N == 10 && o.Steps == 50_000
+	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed, "features": "H0 ~ N(0, 1)"}
+	if o.State != nil {
+		r.figure.Settings["features"] = "the user's"
+		r.figure.Settings["class_sizes"] = o.State.Counts
+		delete(r.figure.Settings, "seed")
+	}
+	return r, nil
+}
+
+// project returns the initial state, with W0 ~ N(0, scale²) where it is drawn.
+func (r *run) project(scale float64) (*dynamics.Projection, error) {
+	return r.state(scale).Project()
+}
+
+func (r *run) state(scale float64) *dynamics.State {
+	if r.o.State != nil {
+		return r.o.State
+	}
+	s := dynamics.Gaussian(r.p, r.c, r.n, r.o.Seed)
+	s.W.Scale(scale, s.W)
+	r.figure.Settings["prototypes"] = fmt.Sprintf("W0 ~ N(0, %.6g)", scale*scale)
+	return s
+}
+
+// smallW is the standard deviation √(2/p) of W0 in figures 1 and 4 to 8.
+func (r *run) smallW() float64 { return math.Sqrt(2 / float64(r.p)) }
+
+// balanced is 1/(C−1); limit is 2/(C−2).
+func (r *run) balanced() float64 { return 1 / float64(r.c-1) }
+func (r *run) limit() float64    { return 2 / float64(r.c-2) }
+
+// inRange says whether Corollaries 3 and 5 apply to γ.
+func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
+
+// several returns the user's values, or the paper's.
+func several(user []float64, published ...float64) []float64 {
+	if len(user) > 0 {
+		return user
+	}
+	return published
+}
+
+// single returns the user's value, or the paper's.
+func single(name string, user []float64, published float64) (float64, error) {
+	switch len(user) {
+	case 0:
+		return published, nil
+	case 1:
+		return user[0], nil
+	}
+	return 0, fmt.Errorf("takes one %s, not %d", name, len(user))
+}
+
+// unused refuses lists that the figure has no use for.
+func unused(lists map[string][]float64) error {
+	for name, list := range lists {
+		if len(list) > 0 {
+			return fmt.Errorf("has no list of %s to change", name)
+		}
+	}
+	return nil
+}
+
+// steps returns the recorded steps: dense at the start, then every 1/400 of the run, and dense in the zoomed-in end.
+func (r *run) steps() []int {
+	last := r.o.Steps
+	zoom := r.zoomFrom()
+	var steps []int
+	for s := 0; s <= last; {
+		steps = append(steps, s)
+		next := s + max(1, min(s/8, last/400))
+		if s >= zoom {
+			next = s + max(1, (last-zoom)/40)
+		} else if next > zoom {
+			next = zoom
+		}
+		s = next
+	}
+	if steps[len(steps)-1] != last {
+		steps = append(steps, last)
+	}
+	return steps
+}
+
+// zoomFrom is where the insets of figure 1 begin: the last 2,000 of 50,000 steps.
+func (r *run) zoomFrom() int { return r.o.Steps - r.o.Steps/25 }
+
+// name writes a value as the paper does: γ = 1/(C−1) and λ = λ* by their names.
+func (r *run) name(symbol string, v float64) string {
+	switch {
+	case symbol == "γ" && v == r.balanced():
+		return "γ = 1/(C−1)"
+	case symbol == "γ" && v == r.balanced()/2:
+		return "γ = 1/(2(C−1))"
+	}
+	return fmt.Sprintf("%s = %g", symbol, v)
+}
