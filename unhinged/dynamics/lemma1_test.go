@@ -10,15 +10,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// averageLoss is (3) without biases from definition (1), sample by sample.
-func averageLoss(s *State, gamma float64) float64 {
-	sum := 0.0
-	for i, y := range s.Labels() {
-		sum -= floats.Dot(mat.Col(nil, i, s.H), drivingVector(s, gamma, y))
-	}
-	return sum / float64(len(s.Labels()))
-}
-
 func column(m *mat.Dense, j int) []float64 { return mat.Col(nil, j, m) }
 
 // randomLemma1 returns constants with γ = share·2/(C−2) (any γ for C = 2), and a start of those sizes.

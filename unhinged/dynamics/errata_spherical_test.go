@@ -1,0 +1,63 @@
+package dynamics
+
+import (
+	"math"
+	"testing"
+
+	"gonum.org/v1/gonum/floats"
+)
+
+func TestErrataOfSphereAndLemma1(t *testing.T) {
+	for _, demonstrate := range []func() (Demonstration, error){
+		demonstrateE1, demonstrateE5, demonstrateE8, demonstrateE13, demonstrateE16, demonstrateE17, demonstrateE18,
+	} {
+		d, err := demonstrate()
+		if err != nil {
+			t.Errorf("%s: %v", d.ID, err)
+			continue
+		}
+		if !(d.PrintedError > 0.01 && d.RightError <= d.Tolerance) {
+			t.Errorf("%s: printed form off by %v, corrected form by %v (tolerance %v)", d.ID, d.PrintedError, d.RightError, d.Tolerance)
+		}
+		t.Logf("%s: printed %.3g, right %.3g", d.ID, d.PrintedError, d.RightError)
+	}
+}
+
+// The example's numbers as the list of errata has them, and that the printed conditions hold while cosines fall.
+func TestE5AndE16Counterexamples(t *testing.T) {
+	w, h := []float64{1, 0}, []float64{0.3 * math.Cos(0.3), 0.3 * math.Sin(0.3)}
+	beta, _ := cosines(h, w, 0.29, false, 0, 2)
+	for i, want := range []float64{0.955, 0.896, 0.983} {
+		if math.Abs(beta[i]-want) > 5e-4 {
+			t.Errorf("E5: cosine %d is %v, want %v", i, beta[i], want)
+		}
+	}
+	if size := floats.Norm(h, 2); 0.29/size > 1 || 0.29/(size*size) < 1 {
+		t.Error("E5: the example does not tell the conditions apart")
+	}
+	if beta, _ := cosines(h, w, 0.9, true, 0, 1); beta[1] >= beta[0] {
+		t.Errorf("E16: the cosine rises from %v to %v", beta[0], beta[1])
+	}
+}
+
+// The turns of E18: they add up to the angle covered.
+func TestE18TurnsAddUp(t *testing.T) {
+	for _, theta := range []float64{0.1, 1, 2, 3, 3.14} {
+		d := oneSample(t, theta, 0.9, Spherical{Rate: ConstantRate(1)})
+		sum := 0.0
+		for step := range 200 {
+			p, err := d.At(step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += math.Atan(p.StepSizes()[0] * math.Sin(p.Angles()[0]))
+		}
+		end, err := d.At(200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(theta-end.Angles()[0]-sum) > 1e-12 || sum > math.Pi {
+			t.Errorf("from θ = %v: turns add up to %v, the angle covered is %v", theta, sum, theta-end.Angles()[0])
+		}
+	}
+}
