@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -24,7 +25,7 @@ type checkpoint struct {
 }
 
 type header struct {
-	Settings string // Training.describe
+	Settings Settings
 	Step     int64
 	Records  []Record
 	LossSum  float64
@@ -32,6 +33,8 @@ type header struct {
 	First    *Glance
 	Last     Glance
 	Diverged *Diverged
+	Began    time.Time
+	Spent    time.Duration
 	Paths    []string // of the variables, whose tensors follow
 }
 

@@ -7,17 +7,17 @@ import (
 
 // Diverged is the error of a training whose norms blew up or whose numbers are no longer finite.
 type Diverged struct {
-	Epoch int   // counted from 1
-	Step  int64 // counted from 1
-	// What the first step saw and what the last finite one did.
-	First, Last Glance
+	Epoch int    `json:"epoch"` // counted from 1
+	Step  int64  `json:"step"`  // counted from 1
+	First Glance `json:"first"` // of the first step
+	Last  Glance `json:"last"`  // of the last step with finite numbers
 }
 
 // Glance is what every step shows of a training.
 type Glance struct {
-	Loss             float64 // of the batch, the regularisation of features included
-	FeatureNorm      float64 // ‖H‖_F of the batch, before any normalisation
-	LargestPrototype float64 // max_c ‖w_c‖
+	Loss             float64 `json:"loss"`              // of the batch, the regularisation of features included
+	FeatureNorm      float64 `json:"feature_norm"`      // ‖H‖_F of the batch, before any normalisation
+	LargestPrototype float64 `json:"largest_prototype"` // max_c ‖w_c‖
 }
 
 // blowUp is the growth of a norm over its value at the first step at which a training is stopped. Where the loss has a

@@ -3,7 +3,6 @@
 package vision
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,6 +42,8 @@ type Training struct {
 	RecordsPerEpoch int
 	// Folder keeps the checkpoint and the log of the run; it is made if need be. Empty keeps neither.
 	Folder string
+	// Provenance is what the caller knows of where a run comes from, Command and Commit; the rest is filled in.
+	Provenance result.Provenance
 	// Report, if set, is called after every step.
 	Report func(Progress)
 }
@@ -51,6 +52,7 @@ type Training struct {
 const (
 	CheckpointFile = "checkpoint.gob" // written after every epoch and when the run is cancelled
 	LogFile        = "log.jsonl"      // the records, one a line
+	OutcomeFile    = "outcome.json"   // settings, provenance, and why it stopped early if it did; written at the end
 )
 
 // Record is what is measured during a run. Train loss is the mean over the steps since the record before and has the
@@ -107,14 +109,14 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 		}
 		r.report(record)
 	}
-	return r.records, nil
+	return r.records, r.writeOutcome()
 }
 
 // run is a Training under way.
 type run struct {
 	Training
 	data          *datasets.Dataset
-	settings      string
+	settings      Settings
 	steps         int64
 	stepsPerEpoch int64
 	mean, std     float64 // of the training images' pixels
@@ -131,8 +133,12 @@ type run struct {
 	last     Glance
 	diverged *Diverged
 
-	started time.Time // after the first step of this process, which compiles
-	from    int64     // the step then
+	began   time.Time     // the run, in its first process
+	earlier time.Duration // spent in processes before this one
+	here    time.Time     // this process began
+
+	compiled time.Time // the first step of this process is done
+	from     int64     // the step then
 }
 
 // start checks the settings, builds the model, and loads the checkpoint if there is one.
@@ -146,7 +152,8 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	case !(t.LearningRate > 0) || !(t.Momentum >= 0 && t.Momentum < 1) || !(t.WeightDecay >= 0):
 		return nil, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
 	}
-	r := &run{Training: t, data: data, stepsPerEpoch: int64(n / t.Batch)}
+	now := time.Now()
+	r := &run{Training: t, data: data, stepsPerEpoch: int64(n / t.Batch), began: now, here: now}
 	r.steps = r.stepsPerEpoch * int64(t.Epochs)
 	if r.RecordsPerEpoch == 0 {
 		r.RecordsPerEpoch = 1
@@ -155,7 +162,7 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 		return nil, fmt.Errorf("%d records an epoch; there are %d steps in it", r.RecordsPerEpoch, r.stepsPerEpoch)
 	}
 	r.mean, r.std = meanAndDeviation(data.Train.Pixels)
-	r.settings = t.describe(backend, data)
+	r.settings = t.settings(backend, data)
 
 	r.store = model.NewStore()
 	r.store.SetParam(initializer.ParamInitialSeed, int64(t.Seed))
@@ -287,6 +294,9 @@ func (r *run) diverge() error {
 	if err := r.save(); err != nil {
 		return err
 	}
+	if err := r.writeOutcome(); err != nil {
+		return err
+	}
 	return r.diverged
 }
 
@@ -294,8 +304,10 @@ func (r *run) save() error {
 	if r.Folder == "" {
 		return nil
 	}
-	state := header{Settings: r.settings, Records: r.records, Diverged: r.diverged, Step: r.step, LossSum: r.lossSum, LossN: r.lossN, First: r.first, Last: r.last}
-	return saveCheckpoint(filepath.Join(r.Folder, CheckpointFile), state, r.store)
+	return saveCheckpoint(filepath.Join(r.Folder, CheckpointFile), header{
+		Settings: r.settings, Step: r.step, Records: r.records, LossSum: r.lossSum, LossN: r.lossN, First: r.first, Last: r.last, Diverged: r.diverged,
+		Began: r.began, Spent: r.earlier + time.Since(r.here),
+	}, r.store)
 }
 
 func (r *run) load() error {
@@ -305,15 +317,13 @@ func (r *run) load() error {
 		return err
 	}
 	if saved.Settings != r.settings {
-		return fmt.Errorf("%s is of a run with other settings, %s; now %s: choose another folder or remove it", path, saved.Settings, r.settings)
+		return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(saved.Settings, r.settings))
 	}
 	r.step, r.records, r.diverged = saved.Step, saved.Records, saved.Diverged
 	r.lossSum, r.lossN, r.first, r.last = saved.LossSum, saved.LossN, saved.First, saved.Last
+	r.began, r.earlier = saved.Began, saved.Spent
 	r.store.SetLoader(saved)
-	if r.step > 0 || r.diverged != nil {
-		return r.writeLog() // the log may be ahead of the checkpoint
-	}
-	return nil
+	return r.writeLog() // the log may be ahead of the checkpoint
 }
 
 func (r *run) writeLog() error {
@@ -331,33 +341,16 @@ func (r *run) writeLog() error {
 	})
 }
 
-// describe is what must be equal for a run to go on from a checkpoint, as one line of JSON.
-func (t Training) describe(backend compute.Backend, data *datasets.Dataset) string {
-	line, err := json.Marshal(struct {
-		Method                              string
-		Head                                unhinged.Head
-		Model, Dataset, Backend             string
-		Images, Epochs, Batch               int
-		LearningRate, Momentum, WeightDecay float64
-		Seed                                uint64
-		RecordsPerEpoch                     int
-	}{t.Method.Name, t.Method.Head, t.Model.Name, data.Name, backend.Name(), data.Train.Len(), t.Epochs, t.Batch, t.LearningRate, t.Momentum, t.WeightDecay, t.Seed, t.RecordsPerEpoch})
-	if err != nil {
-		panic(err) // numbers that JSON lacks were refused by start
-	}
-	return string(bytes.TrimSpace(line))
-}
-
 func (r *run) report(record *Record) {
-	if r.started.IsZero() {
-		r.started, r.from = time.Now(), r.step
+	if r.compiled.IsZero() {
+		r.compiled, r.from = time.Now(), r.step
 	}
 	if r.Report == nil {
 		return
 	}
 	progress := Progress{Glance: r.last, Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Epochs: r.Epochs, Step: r.step, Steps: r.steps, Record: record}
 	if done := r.step - r.from; done > 0 {
-		perStep := time.Since(r.started) / time.Duration(done)
+		perStep := time.Since(r.compiled) / time.Duration(done)
 		progress.ImagesPerSecond = float64(r.Batch) / perStep.Seconds()
 		progress.Left = perStep * time.Duration(r.steps-r.step)
 	}

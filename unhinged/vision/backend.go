@@ -1,0 +1,80 @@
+package vision
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	_ "github.com/unhinged-lab/lab/unhinged/backends" // "go", and "xla" in builds with cgo
+)
+
+// OpenBackend opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
+// configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
+// otherwise; it never downloads a plugin. note says what was missing, for the user.
+func OpenBackend(config string) (backend compute.Backend, note string, err error) {
+	if config == "" {
+		config = os.Getenv(compute.ConfigEnvVar)
+	}
+	if config == "" {
+		plugin := findPlugin()
+		if plugin != "" && slices.Contains(compute.List(), "xla") {
+			if backend, err = compute.NewWithConfig("xla:" + plugin); err == nil {
+				return backend, "", nil
+			}
+			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
+		}
+		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
+	}
+	name, _, _ := strings.Cut(config, ":")
+	if !slices.Contains(compute.List(), name) {
+		return nil, "", fmt.Errorf("no backend %q in this build; there are %s", name, strings.Join(compute.List(), ", "))
+	}
+	if backend, err = compute.NewWithConfig(config); err != nil {
+		return nil, "", fmt.Errorf("backend %q: %w", config, err)
+	}
+	return backend, note, nil
+}
+
+// findPlugin looks for XLA's CPU plugin in $PJRT_PLUGIN_LIBRARY_PATH, in the .lab/pjrt that `make lab` fills, of a folder
+// above the working directory or the program, and where go-xla installs it. It returns an absolute path or "".
+func findPlugin() string {
+	folders := filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH"))
+	for _, start := range []func() (string, error){os.Getwd, os.Executable} {
+		path, err := start()
+		if err != nil {
+			continue
+		}
+		for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+			folders = append(folders, filepath.Join(path, ".lab", "pjrt"))
+		}
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		folders = append(folders, filepath.Join(home, ".local", "lib", "go-xla"))
+	}
+	folders = append(folders, "/usr/local/lib/go-xla")
+	for _, folder := range folders {
+		// go-xla's own have a version after "cpu"
+		found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_cpu*plugin.so"))
+		if err != nil || len(found) == 0 {
+			continue
+		}
+		if path, err := filepath.Abs(found[len(found)-1]); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// nameOf is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.
+func nameOf(backend compute.Backend) string {
+	plugged, ok := backend.(interface{ PluginName() string })
+	if !ok {
+		return backend.Name()
+	}
+	plugin := strings.TrimPrefix(filepath.Base(plugged.PluginName()), "pjrt_c_api_")
+	kind, _, _ := strings.Cut(strings.TrimSuffix(plugin, ".so"), "_") // pjrt_c_api_cpu_v0.83.1_plugin.so, or plain cpu
+	return backend.Name() + ":" + kind
+}

@@ -1,0 +1,136 @@
+package vision
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Settings are all that a run's numbers depend on. A run goes on only from a checkpoint of equal settings.
+type Settings struct {
+	Method          string        `json:"method"`
+	Head            unhinged.Head `json:"head"`
+	Model           string        `json:"model"`
+	Dataset         string        `json:"dataset"`
+	Images          int           `json:"images"` // of the training set
+	Backend         string        `json:"backend"`
+	Epochs          int           `json:"epochs"`
+	Batch           int           `json:"batch"`
+	LearningRate    float64       `json:"learning_rate"`
+	Momentum        float64       `json:"momentum"`
+	WeightDecay     float64       `json:"weight_decay"`
+	Seed            uint64        `json:"seed"`
+	RecordsPerEpoch int           `json:"records_per_epoch"`
+}
+
+func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
+	return Settings{t.Method.Name, t.Method.Head, t.Model.Name, data.Name, data.Train.Len(), nameOf(backend), t.Epochs, t.Batch,
+		t.LearningRate, t.Momentum, t.WeightDecay, t.Seed, t.RecordsPerEpoch}
+}
+
+// difference lists the fields in which two settings differ.
+func difference(saved, now Settings) string {
+	var list []string
+	a, b := reflect.ValueOf(saved), reflect.ValueOf(now)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
+			list = append(list, fmt.Sprintf("%s was %v and is now %v", a.Type().Field(i).Name, x, y))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// Outcome is a finished run as its folder keeps it.
+type Outcome struct {
+	Settings   Settings          `json:"settings"`
+	Diverged   *Diverged         `json:"diverged,omitempty"` // why it stopped early
+	Provenance result.Provenance `json:"provenance"`
+	Records    []Record          `json:"-"` // they are in LogFile
+}
+
+func (r *run) writeOutcome() error {
+	if r.Folder == "" {
+		return nil
+	}
+	path := filepath.Join(r.Folder, OutcomeFile)
+	if _, err := os.Stat(path); err == nil {
+		return nil // of the process that finished the run
+	}
+	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance}
+	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
+	o.Provenance.Started, o.Provenance.Duration = r.began.UTC().Truncate(time.Second), (r.earlier + time.Since(r.here)).Seconds()
+	return writeAtomically(path, func(out io.Writer) error {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(o)
+	})
+}
+
+// ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed.
+func ReadOutcomes(folder string) ([]Outcome, error) {
+	paths, err := filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%s has no subfolder with a finished run (%s); `unhinged train --out %s` makes them", folder, OutcomeFile, folder)
+	}
+	var outcomes []Outcome
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		var o Outcome
+		if err := json.Unmarshal(content, &o); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if o.Records, err = readLog(filepath.Join(filepath.Dir(path), LogFile)); err != nil {
+			return nil, err
+		}
+		outcomes = append(outcomes, o)
+	}
+	slices.SortStableFunc(outcomes, func(a, b Outcome) int {
+		if d := rank(a.Settings.Method) - rank(b.Settings.Method); d != 0 {
+			return d
+		}
+		return int(a.Settings.Seed) - int(b.Settings.Seed)
+	})
+	return outcomes, nil
+}
+
+func rank(method string) int {
+	return slices.IndexFunc(Methods(), func(m Method) bool { return m.Name == method })
+}
+
+func readLog(path string) ([]Record, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var records []Record
+	for lines := bufio.NewScanner(in); ; {
+		if !lines.Scan() {
+			return records, lines.Err()
+		}
+		var record Record
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, len(records)+1, err)
+		}
+		records = append(records, record)
+	}
+}
