@@ -117,13 +117,6 @@ func (r Rates) features(t float64) float64 {
 	return r.ratio() * r.W.At(t)
 }
 
-func (r Rates) featuresIntegral(t float64) float64 {
-	if r.H != nil {
-		return r.H.Integral(t)
-	}
-	return r.ratio() * r.W.Integral(t)
-}
-
 func (r Rates) validate() error {
 	if r.W == nil {
 		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, η2) or a Schedule")

@@ -46,7 +46,7 @@ func figure15(r *run) error {
 		delete(c.Series, "distance")
 		delete(c.Series, result.Log10("distance")) // W stands still: the distance of Z = (H, W) has no meaning
 		curves = append(curves, c)
-		r.figure.Curves = append(r.figure.Curves, c.Curve)
+		r.add(c.Curve)
 	}
 	r.figure.Panels = []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "Loss"},

@@ -52,7 +52,7 @@ func figure9(r *run) error {
 				c.Series["step"] = append(c.Series["step"], float64(s))
 			}
 			addLogs(c.Series, "distance", trace.LogError, 1)
-			r.figure.Curves = append(r.figure.Curves, c)
+			r.add(c)
 			names = append(names, c.Name)
 			finals[rescale] = append(finals[rescale], trace.LogError[len(steps)-1])
 			if err := r.spherical(c, d); err != nil {

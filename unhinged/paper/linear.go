@@ -44,7 +44,7 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), limit: limit, omega: limit.Growth,
 		at: descent.At,
 	}
-	r.figure.Curves = append(r.figure.Curves, c.Curve)
+	r.add(c.Curve)
 	return c, nil
 }
 

@@ -32,6 +32,8 @@ type Options struct {
 	State *dynamics.State
 	// Command is recorded in the provenance.
 	Command string
+	// Progress, if set, is called after each curve.
+	Progress func()
 }
 
 // Experiment is one figure of the paper.
@@ -61,14 +63,23 @@ func IDs() []string {
 	return ids
 }
 
-// Run runs one figure.
-func Run(id string, o Options) (*result.Figure, error) {
+// Lookup returns the figure with the given name.
+func Lookup(id string) (Experiment, error) {
 	for _, e := range Figures {
 		if e.ID == id {
-			return e.Run(o)
+			return e, nil
 		}
 	}
-	return nil, fmt.Errorf("there is no figure %q: the numerical figures are %s", id, strings.Join(IDs(), ", "))
+	return Experiment{}, fmt.Errorf("there is no figure %q: the numerical figures are %s", id, strings.Join(IDs(), ", "))
+}
+
+// Run runs one figure.
+func Run(id string, o Options) (*result.Figure, error) {
+	e, err := Lookup(id)
+	if err != nil {
+		return nil, err
+	}
+	return e.Run(o)
 }
 
 // Run runs the figure.
@@ -124,7 +135,7 @@ func newRun(o Options) (*run, error) {
 		}
 	}
 	if o.C < 2 {
-		return nil, fmt.Errorf("C = %d: need at least 2 classes", o.C)
+		return nil, fmt.Errorf("number of classes C = %d: need at least 2", o.C)
 	}
 	for name, list := range map[string][]float64{"γ": o.Gammas, "λ": o.Lambdas, "η": o.Etas, "s": o.Ratios} {
 		for _, v := range list {
@@ -177,6 +188,14 @@ func (r *run) limit() float64    { return 2 / float64(r.c-2) }
 
 // inRange says whether Corollaries 3 and 5 apply to γ.
 func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
+
+// add records a curve.
+func (r *run) add(c result.Curve) {
+	r.figure.Curves = append(r.figure.Curves, c)
+	if r.o.Progress != nil {
+		r.o.Progress()
+	}
+}
 
 // several returns the user's values, or the paper's.
 func several(user []float64, published ...float64) []float64 {
