@@ -114,15 +114,17 @@ type SphericalTrace struct {
 	Error    []float64 // ‖Ĥ − Û(I⊗1ᵀ)‖, column by column normalised: ‖Ĥ − Ŵ(I⊗1ᵀ)‖ where W1 = 0
 	LogError []float64 // its natural logarithm
 	NormH    []float64 // ‖H‖
+
+	Last *SphericalPoint // the iterate at the last of the steps
 }
 
-// Trace returns the observables at ascending steps.
+// Trace returns the observables at one or more ascending steps.
 func (d *SphericalDescent) Trace(steps []int) (*SphericalTrace, error) {
-	records := make([]sphericalSums, len(steps))
-	if err := d.run(steps, func(record int, sums sphericalSums) { records[record] = sums }, nil); err != nil {
+	records, last, err := d.run(steps)
+	if err != nil {
 		return nil, err
 	}
-	tr := &SphericalTrace{Step: append([]int(nil), steps...)}
+	tr := &SphericalTrace{Step: append([]int(nil), steps...), Last: last}
 	for _, r := range records {
 		tr.Loss = append(tr.Loss, r.loss)
 		tr.Accuracy = append(tr.Accuracy, float64(r.right)/float64(len(d.labels)))

@@ -17,11 +17,8 @@ type SphericalPoint struct {
 
 // At returns the iterate after that many steps.
 func (d *SphericalDescent) At(step int) (*SphericalPoint, error) {
-	p := &SphericalPoint{Step: step, d: d, a: make([]float64, len(d.labels)), b: make([]float64, len(d.labels))}
-	if err := d.run([]int{step}, func(_ int, sums sphericalSums) { p.sums = sums }, p); err != nil {
-		return nil, err
-	}
-	return p, nil
+	_, p, err := d.run([]int{step})
+	return p, err
 }
 
 // Loss returns the unhinged loss (3) at the normalised features, biases left out.

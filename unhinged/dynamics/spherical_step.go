@@ -68,72 +68,64 @@ func (d *SphericalDescent) advanceSmall(a, b, gain, rates []float64) {
 			k := eta * g * y
 			a[i], b[i] = x+k*y, y-k*x
 			k *= k
-			s[i] = g + g*k*(c1+k*(c2+k*(c3+k*c4)))
+			s[i] = g + g*k*((c1+k*c2)+k*k*(c3+k*c4)) // in this order for short dependencies
 		}
 	}
 }
 
-// block is how many samples are worked on together, and rest how many steps at once. Sums are taken block by block
+// block is how many samples are worked on together, and chunk how many steps at once. Sums are taken block by block
 // in order, so that results do not depend on the number of cores.
 const (
 	block = 64
-	rest  = 512
+	chunk = 512
 )
 
-// run takes all samples from the start through the ascending steps. At each it calls record with the sums over all
-// samples; at the end it stores the samples' coordinates in last, if that is not nil.
-func (d *SphericalDescent) run(steps []int, record func(int, sphericalSums), last *SphericalPoint) error {
+// run takes all samples from the start through the ascending steps and returns the sums over all samples at each, and
+// the last iterate.
+func (d *SphericalDescent) run(steps []int) ([]sphericalSums, *SphericalPoint, error) {
+	if len(steps) == 0 {
+		return nil, nil, fmt.Errorf("dynamics: no steps: want at least one")
+	}
 	for i, t := range steps {
 		if t < 0 || i > 0 && t < steps[i-1] {
-			return fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
+			return nil, nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
 		}
-	}
-	if len(steps) == 0 {
-		return nil
 	}
 	rates := make([]float64, steps[len(steps)-1])
 	for t := range rates {
 		rates[t] = d.s.Rate.At(float64(t))
 		if eta := rates[t]; eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
-			return fmt.Errorf("dynamics: learning rate η(%d) = %v: must be finite and not negative", t, eta)
+			return nil, nil, fmt.Errorf("dynamics: learning rate η(%d) = %v: must be finite and not negative", t, eta)
 		}
 	}
 	n := len(d.labels)
-	blocks := (n + block - 1) / block
-	sums := make([][]sphericalSums, blocks)
-	parallel(blocks, func(k int) {
+	last := &SphericalPoint{
+		Step: steps[len(steps)-1], d: d, a: append([]float64(nil), d.cos...), b: append([]float64(nil), d.sin...),
+	}
+	sums := make([][]sphericalSums, (n+block-1)/block)
+	parallel(len(sums), func(k int) {
 		first, end := k*block, min((k+1)*block, n)
-		a := append([]float64(nil), d.cos[first:end]...)
-		b := append([]float64(nil), d.sin[first:end]...)
+		a, b := last.a[first:end], last.b[first:end]
 		now := 0
 		for _, t := range steps {
 			for now < t && !d.still(a, b) {
-				to := min(now+rest, t)
+				to := min(now+chunk, t)
 				d.advance(a, b, d.gain[first:end], rates[now:to])
 				flush(b)
 				now = to
 			}
 			now = t
-			if record != nil {
-				sums[k] = append(sums[k], d.observe(first, a, b))
-			}
-		}
-		if last != nil {
-			copy(last.a[first:], a)
-			copy(last.b[first:], b)
+			sums[k] = append(sums[k], d.observe(first, a, b))
 		}
 	})
-	if record == nil {
-		return nil
-	}
-	for i := range steps {
-		total := sphericalSums{}
+	total := make([]sphericalSums, len(steps))
+	for i := range total {
 		for k := range sums {
-			total.add(sums[k][i])
+			total[i].add(sums[k][i])
 		}
-		record(i, total)
 	}
-	return nil
+	last.sums = total[len(total)-1]
+	return total, last, nil
 }
 
 // flush sets to zero what is about to leave float64's range of full precision: those samples have arrived.
