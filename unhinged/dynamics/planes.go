@@ -30,6 +30,8 @@ type Planes struct {
 	// Margins (w_y − w_c)ᵀh in these coordinates: a·targetMargins[y][c] + b·tangentMargins[i][c].
 	targetMargins  *mat.Dense // C×C
 	tangentMargins *mat.Dense // n×C
+	// A sample with b ≥ 0 is classified right beyond cot θ = a/b > bar, if at û_y it is; NaN if it is not.
+	bar []float64
 }
 
 // parallelTo is the sine below which a sample counts as parallel to its target: h(0) and û are rounded themselves.
@@ -100,6 +102,21 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 	pl.tangentMargins.Mul(pl.tangents, s.W)
 	for i, y := range pl.labels {
 		marginsFromLogits(pl.tangentMargins.RawRowView(i), y)
+	}
+	pl.bar = make([]float64, n)
+	for i, y := range pl.labels {
+		pl.bar[i] = math.Inf(-1)
+		target, tangent := pl.targetMargins.RawRowView(y), pl.tangentMargins.RawRowView(i)
+		for k, m := range target {
+			if k == y {
+				continue
+			}
+			if !(m > 0) {
+				pl.bar[i] = math.NaN()
+				break
+			}
+			pl.bar[i] = math.Max(pl.bar[i], -tangent[k]/m)
+		}
 	}
 	return pl, nil
 }

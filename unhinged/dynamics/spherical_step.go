@@ -195,6 +195,9 @@ func (d *SphericalDescent) observe(first int, a, b []float64) sphericalSums {
 
 // right says whether sample i, at (a, b), is classified as its own class by argmax_c w_cᵀh, the first of equal logits.
 func (d *SphericalDescent) right(i int, a, b float64) bool {
+	if bar := d.bar[i]; b >= 0 && !math.IsNaN(bar) && !math.IsInf(bar, 0) {
+		return a > b*bar
+	}
 	y := d.labels[i]
 	own, other := d.targetMargins.RawRowView(y), d.tangentMargins.RawRowView(i)
 	for c, m := range own {
