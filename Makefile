@@ -1,0 +1,47 @@
+# make lab       set up what is missing (scripts/setup), then open JupyterLab on notebooks/
+# make setup     only that
+# make test      Go tests                        make figures         every figure of the paper -> results/figures
+# make notebooks run and check all of them       make notebooks-save  the same, and write their outputs back
+# make lint      gofmt, vet, staticcheck, files  make bench           what the README's Performance section says
+# make scripts-test, make browser-test           tests of the lab itself
+# make clean     remove what the above made outside Go's caches
+SHELL := /bin/sh
+export GOMLX_NO_AUTO_INSTALL = 1
+export PJRT_PLUGIN_LIBRARY_PATH ?= $(CURDIR)/.lab/pjrt
+PYTHON = .lab/venv/bin/python
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+
+.PHONY: lab setup test scripts-test browser-test figures notebooks notebooks-save bench lint clean
+
+lab:
+	@scripts/lab
+
+setup:
+	@scripts/setup
+
+test: setup
+	@scripts/gotest.py ./...
+
+scripts-test: setup
+	@$(PYTHON) scripts/unit.py
+
+browser-test: setup
+	@$(PYTHON) scripts/browser_test.py
+
+figures: setup
+	go run ./cmd/unhinged figures --out results/figures
+
+notebooks: setup
+	@$(PYTHON) scripts/nbcheck.py $(NOTEBOOKS)
+
+notebooks-save: setup
+	@$(PYTHON) scripts/nbcheck.py --save $(NOTEBOOKS)
+
+bench: setup
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint: setup
+	@scripts/lint
+
+clean:
+	rm -rf .lab jupyter/labextensions notebooks/.ipynb_checkpoints scripts/__pycache__
