@@ -1,0 +1,183 @@
+// Package descent trains the last layer by brute force: gradient descent, or gradient flow with error control, on the
+// full (H, W, b), for the unhinged loss and for those it is compared with, as gomlx graphs on any backend. Package
+// dynamics has the unhinged loss's iterates in closed form and in far less time; this is what it is checked against,
+// and how the other losses are seen beside it.
+package descent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
+)
+
+// BruteForce minimises the mean over the n samples of a loss of the logits Wᵀh + b, with ℓ2 regularisation, by
+//
+//	H' = η1(−∂L/∂H − λ1 H),   W' = η2(−∂L/∂W − λ2 W),   b' = η2(−∂L/∂b − λ2 b)   (12).
+//
+// The zero value of each field but Backend and Rates is the unregularised unhinged loss at γ = 1/(C−1) in float64.
+type BruteForce struct {
+	Backend          compute.Backend
+	Loss             unhinged.Criterion // nil is unhinged.Loss{}
+	Rates            dynamics.Rates     // η1 and η2
+	Lambda1, Lambda2 float64            // λ1 of H, λ2 of W and b
+	Momentum         float64            // μ of Descend: v⁺ = μv + g + λx, x⁺ = x − ηv⁺
+	Anchored         bool               // W and b stay as they are (Theorem 6)
+	Spherical        bool               // features enter the loss normalised, as h/‖h‖ (Theorem 7)
+	Rescale          bool               // RLR: each sample's loss times stop_gradient(‖h‖); needs Spherical
+	Tolerance        float64            // of Flow: the error of a step relative to the largest element; 0 is 1e-10 (1e-5 in float32)
+	DType            dtypes.DType       // Float64, which is the default, or Float32
+
+	// Progress, if set, is called now and then with the step or time reached and the last one.
+	Progress func(reached, last float64)
+	// Observe, if set, is called with a copy of the state at each recorded step or time.
+	Observe func(time float64, state *dynamics.State)
+}
+
+// Trace is what was recorded, a value a recorded step or time. What has grown beyond the floating-point type is ±Inf or NaN.
+type Trace struct {
+	Time                []float64 // steps, or the time of the flow
+	Loss                []float64 // the mean loss, without regularisation and without RLR's factor
+	Accuracy            []float64 // of argmax_c w_cᵀh, the first of equal logits
+	AccuracyWithBias    []float64 // of argmax_c w_cᵀh + b_c
+	NormH, NormW, NormZ []float64 // Frobenius norms of H, W and (H, W)
+}
+
+// Descend runs gradient descent from the state, which it does not change, to the last of the ascending steps, records
+// at each, and returns the record and the state at the last. Step k → k+1 uses the rates at time k.
+func (f BruteForce) Descend(ctx context.Context, state *dynamics.State, steps []int) (*Trace, *dynamics.State, error) {
+	times := make([]float64, len(steps))
+	for i, s := range steps {
+		times[i] = float64(s)
+	}
+	return f.run(ctx, state, times, BruteForce.descender)
+}
+
+// Flow follows gradient flow from the state, which it does not change, to the last of the ascending times, records at
+// each, and returns the record and the state at the last. Features and prototypes must follow one schedule (Rates.H
+// not set), which then only changes the time, to ζ2(t) = ∫₀ᵗ η2. Momentum has no flow. The hinge loss's gradient jumps, so
+// that the steps become short there.
+func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []float64) (*Trace, *dynamics.State, error) {
+	if f.Rates.H != nil {
+		return nil, nil, errors.New("descent: flow needs features and prototypes to follow one schedule, but Rates.H is set")
+	}
+	if f.Momentum != 0 {
+		return nil, nil, fmt.Errorf("descent: flow has no momentum, got %g", f.Momentum)
+	}
+	return f.run(ctx, state, times, BruteForce.flower)
+}
+
+// stepper advances the state on the device towards a time, by one execution, and returns the time it has reached.
+type stepper func(from, to float64, x *onDevice) (reached float64, err error)
+
+// run is Descend and Flow, given what makes the steps.
+func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []float64, stepping func(BruteForce, *onDevice) (stepper, func(), error)) (*Trace, *dynamics.State, error) {
+	if f.Loss == nil {
+		f.Loss = unhinged.Loss{}
+	}
+	if f.DType == dtypes.InvalidDType {
+		f.DType = dtypes.Float64
+	}
+	if err := f.check(state, times); err != nil {
+		return nil, nil, err
+	}
+	x := upload(state, f.DType)
+	step, done, err := stepping(f, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	observer, err := f.newObserver()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer observer.Finalize()
+
+	trace := &Trace{}
+	now, last := 0.0, times[len(times)-1]
+	for _, t := range times {
+		for now < t {
+			if err := ctx.Err(); err != nil {
+				return nil, nil, err
+			}
+			if now, err = step(now, t, x); err != nil {
+				return nil, nil, err
+			}
+			if f.Progress != nil {
+				f.Progress(now, last)
+			}
+		}
+		if err := trace.record(observer, t, x); err != nil {
+			return nil, nil, err
+		}
+		if f.Observe != nil {
+			s, err := x.download(state)
+			if err != nil {
+				return nil, nil, err
+			}
+			f.Observe(t, s)
+		}
+	}
+	final, err := x.download(state)
+	return trace, final, err
+}
+
+// check refuses what makes no sense.
+func (f BruteForce) check(state *dynamics.State, times []float64) error {
+	if err := state.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case f.Backend == nil:
+		return errors.New("descent: no backend")
+	case f.DType != dtypes.Float64 && f.DType != dtypes.Float32:
+		return fmt.Errorf("descent: type %s: need Float64 or Float32", f.DType)
+	case f.Rates.W == nil:
+		return errors.New("descent: no learning rates: set Rates, for example to dynamics.Constant(0.1, 0.1)")
+	case !(f.Lambda1 >= 0 && f.Lambda2 >= 0) || math.IsInf(f.Lambda1+f.Lambda2, 1):
+		return fmt.Errorf("descent: regularisation λ1 = %g, λ2 = %g: both must be finite and not negative", f.Lambda1, f.Lambda2)
+	case !(f.Momentum >= 0 && f.Momentum < 1):
+		return fmt.Errorf("descent: momentum %g: must be in [0, 1)", f.Momentum)
+	case !(f.Tolerance >= 0):
+		return fmt.Errorf("descent: tolerance %g: must be positive, or 0 for the default", f.Tolerance)
+	case f.Rescale && !f.Spherical:
+		return errors.New("descent: Rescale undoes the 1/‖h‖ of normalised features: it needs Spherical")
+	case len(times) == 0:
+		return errors.New("descent: no steps or times to record")
+	case !(times[0] >= 0) || math.IsInf(times[len(times)-1], 1) || !slices.IsSorted(times):
+		return fmt.Errorf("descent: steps or times %v: must be finite, ascending and not negative", times)
+	}
+	if f.Spherical {
+		_, n := state.H.Dims()
+		for i := range n {
+			if mat.Norm(state.H.ColView(i), 2) == 0 {
+				return fmt.Errorf("descent: feature %d is zero: it has no direction to normalise to", i)
+			}
+		}
+	}
+	return nil
+}
+
+// ratio returns s = η1/η2 of rates that follow one schedule.
+func ratio(r dynamics.Rates) float64 {
+	if r.S == 0 {
+		return 1
+	}
+	return r.S
+}
+
+// eta returns η1 and η2 of the step from time t.
+func eta(r dynamics.Rates, t float64) (eta1, eta2 float64) {
+	eta2 = r.W.At(t)
+	if r.H != nil {
+		return r.H.At(t), eta2
+	}
+	return ratio(r) * eta2, eta2
+}

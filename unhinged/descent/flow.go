@@ -1,0 +1,142 @@
+package descent
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// The Dormand–Prince pair of orders 5 and 4 (J. Comput. Appl. Math. 6 (1980) 19–26); the system is autonomous, so that
+// no nodes are needed. The last stage is at the solution of order 5, whose weights are the last row.
+var (
+	stages = [][]float64{
+		{},
+		{1. / 5},
+		{3. / 40, 9. / 40},
+		{44. / 45, -56. / 15, 32. / 9},
+		{19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
+		{9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
+		{35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
+	}
+	// errorWeights are the differences of the weights of order 5 and 4.
+	errorWeights = []float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40}
+)
+
+// triesAtOnce bounds the steps of the flow, refused ones included, that one execution makes.
+const triesAtOnce = 64
+
+// flower returns the stepper of gradient flow in time ζ2, with rates (s, 1).
+func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
+	tolerance := f.Tolerance
+	if tolerance == 0 {
+		tolerance = 1e-10
+		if f.DType == dtypes.Float32 {
+			tolerance = 1e-5
+		}
+	}
+	exec, err := NewExec(f.Backend, func(inputs []*Node) []*Node {
+		out := loop(inputs, func(in []*Node) []*Node {
+			g := in[0].Graph()
+			tries, limit, length, left, onehot, x := in[0], in[1], in[2], in[3], in[4], point(in[5:8])
+			isLast := GreaterOrEqual(length, left)
+			h := Min(length, left)
+			next, relative := f.dormandPrince(x, onehot, h)
+			relative = DivScalar(relative, tolerance)
+			finite := IsFinite(relative) // an overflow is a step too long; asked of sums, for XLA's maxima leave NaN out
+			for _, xi := range next {
+				finite = LogicalAnd(finite, IsFinite(ReduceAllSum(xi)))
+			}
+			relative = Where(finite, relative, Scalar(g, f.DType, 1e10))
+			accepted := LessOrEqual(relative, ScalarOne(g, f.DType))
+			factor := ClipScalar(MulScalar(Pow(MaxScalar(relative, 1e-10), Scalar(g, f.DType, -0.2)), 0.9), 0.2, 5)
+			shortened := LogicalAnd(accepted, isLast) // to end where it should: says nothing on how long the next may be
+			length = Where(shortened, length, Mul(h, factor))
+			tries = Where(shortened, limit, AddScalar(tries, 1)) // arrived, or one more
+			left = Where(accepted, Where(isLast, ZerosLike(left), Sub(left, h)), left)
+			x = x.each(func(i int, xi *Node) *Node { return Where(accepted, next[i], xi) })
+			return append([]*Node{tries, limit, length, left, onehot}, x[:]...)
+		})
+		return append(out[2:4:4], out[5:]...)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	length := 0.0 // of the next step
+	left := 0.0   // of the time ζ2 to the record that is being approached; 0: none is
+	step := func(from, to float64, x *onDevice) (float64, error) {
+		whole := f.Rates.W.Integral(to) - f.Rates.W.Integral(from)
+		if left == 0 {
+			left = whole
+		}
+		if left == 0 {
+			return to, nil // the rate is zero all the time
+		}
+		if length == 0 {
+			length = left / 100
+		}
+		out, err := exec.Call(int32(0), int32(triesAtOnce), hostTensor([]float64{length}, f.DType), hostTensor([]float64{left}, f.DType),
+			x.onehot, x.point[0], x.point[1], x.point[2])
+		if err != nil {
+			return 0, err
+		}
+		x.replace(out[2:])
+		before := left
+		for i, v := range []*float64{&length, &left} {
+			values, err := hostValues(out[i])
+			if err != nil {
+				return 0, err
+			}
+			*v = values[0]
+		}
+		if left == 0 {
+			return to, nil
+		}
+		if left == before && length < epsilon(f.DType)*left {
+			return 0, fmt.Errorf("descent: flow to time %g cannot go on: its steps have become too short, or its numbers too large for %s", to, f.DType)
+		}
+		reached := to - (to-from)*left/before // roughly, for progress only: what counts is left
+		return math.Min(reached, math.Nextafter(to, from)), nil
+	}
+	return step, exec.Finalize, nil
+}
+
+// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element.
+func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relative *Node) {
+	slope := func(x point) point {
+		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {
+			if i == 0 {
+				return MulScalar(g, -ratio(f.Rates))
+			}
+			return Neg(g)
+		})
+	}
+	var slopes []point
+	combine := func(weights []float64, i int) *Node {
+		sum := ZerosLike(x[i])
+		for k, w := range weights {
+			if w != 0 {
+				sum = Add(sum, MulScalar(slopes[k][i], w))
+			}
+		}
+		return Mul(sum, h)
+	}
+	for _, weights := range stages {
+		next = x.each(func(i int, xi *Node) *Node { return Add(xi, combine(weights, i)) })
+		slopes = append(slopes, slope(next))
+	}
+	largest := func(f func(i int) *Node) *Node {
+		m := ReduceAllMax(Abs(f(0)))
+		for i := range 2 {
+			m = Max(m, ReduceAllMax(Abs(f(i+1))))
+		}
+		return m
+	}
+	smallest := math.Ldexp(1, -1000) // so that nothing moving nowhere has no error, not 0/0
+	if f.DType == dtypes.Float32 {
+		smallest = math.Ldexp(1, -120)
+	}
+	size := Max(largest(func(i int) *Node { return x[i] }), largest(func(i int) *Node { return next[i] }))
+	return next, Div(largest(func(i int) *Node { return combine(errorWeights, i) }), MaxScalar(size, smallest))
+}
