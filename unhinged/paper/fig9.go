@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -18,8 +16,7 @@ func figure9(r *run) error {
 	if err != nil {
 		return err
 	}
-	state := r.state(1).Clone()
-	center(state.W)
+	state := r.state(1).CenterPrototypes()
 	r.figure.Settings["prototypes"] = fmt.Sprint(r.figure.Settings["prototypes"], ", centred so that W1 = 0")
 	planes, err := state.Planes(gamma)
 	if err != nil {
@@ -55,9 +52,7 @@ func figure9(r *run) error {
 			r.add(c)
 			names = append(names, c.Name)
 			finals[rescale] = append(finals[rescale], trace.LogError[len(steps)-1])
-			if err := r.spherical(c, d); err != nil {
-				return err
-			}
+			r.spherical(c, d, trace.Last)
 		}
 		for j, p := range []result.Panel{
 			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
@@ -79,20 +74,16 @@ func figure9(r *run) error {
 }
 
 // spherical checks Theorem 7 on one curve, where its step-size condition holds (as corrected: E5, E16).
-func (r *run) spherical(c result.Curve, d *dynamics.SphericalDescent) error {
+func (r *run) spherical(c result.Curve, d *dynamics.SphericalDescent, last *dynamics.SphericalPoint) {
 	norm, falls := c.Series["norm_h"], 0.0
 	for i := 1; i < len(norm); i++ {
 		falls = math.Max(falls, (norm[i-1]-norm[i])/norm[i])
 	}
 	r.claim(c.Name+": ‖H‖ is non-decreasing (largest relative fall, rounding apart)", falls, 0, 1e-12)
 	if len(d.Violations()) > 0 {
-		return nil
+		return
 	}
 	r.claim(c.Name+": ‖H‖ stays below 4‖H(0)‖ (ratio at the end; E18)", norm[len(norm)-1]/norm[0], 1, dynamics.GrowthBound-1)
-	last, err := d.At(r.o.Steps)
-	if err != nil {
-		return err
-	}
 	// The error is a sum over samples with rates of their own: it never falls more slowly than its slowest term.
 	slow, rate := 0, last.Rate()
 	step, log := c.Series["step"], c.Series[result.Log10("distance")]
@@ -103,21 +94,5 @@ func (r *run) spherical(c result.Curve, d *dynamics.SphericalDescent) error {
 	}
 	if log[len(log)-1] < -2 {
 		r.claim(c.Name+": the error falls exponentially (intervals, once it is below .01, in which it falls more slowly than −log(1−α) of the slowest sample)", float64(slow), 0, 0)
-	}
-	return nil
-}
-
-// center subtracts the mean column, so that W1 = 0.
-func center(w *mat.Dense) {
-	p, c := w.Dims()
-	for i := range p {
-		row := w.RawRowView(i)
-		mean := 0.0
-		for _, v := range row {
-			mean += v / float64(c)
-		}
-		for j := range row {
-			row[j] -= mean
-		}
 	}
 }

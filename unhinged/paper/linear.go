@@ -48,7 +48,12 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	return c, nil
 }
 
-// series turns a trace into the figures' series.
+// Curve turns a trace into a curve with the figures' series: loss, accuracy, accuracy_with_bias, distance (_h, _w), norm_h, norm_w,
+// norm_z, gap_h, gap_w (‖H − H̄‖, ‖W − W̄‖), log_norm_ratio (ln‖H‖ − ln‖W‖), bias_min, bias_max; those on a log axis also as log10_….
+func Curve(name string, t *dynamics.Trace) result.Curve {
+	return result.Curve{Name: name, Params: map[string]float64{}, Series: series(t)}
+}
+
 func series(t *dynamics.Trace) map[string]result.Series {
 	ratio := make([]float64, len(t.Time))
 	for i := range ratio {

@@ -1,8 +1,12 @@
 package paper
 
 import (
+	"encoding/json"
+	"math"
+	"strings"
 	"testing"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
@@ -26,5 +30,78 @@ func TestFigures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSizes runs every figure at small and unusual sizes: no claim may be without a measured number, and a figure must
+// survive JSON.
+func TestSizes(t *testing.T) {
+	for _, o := range []Options{
+		{P: 3, C: 2, N: 1, Steps: 50}, {P: 2, C: 5, N: 3, Steps: 1}, {P: 1, C: 3, N: 2, Steps: 2000}, {P: 16, C: 10, N: 4, Steps: 300, Seed: 7},
+	} {
+		for _, e := range Figures {
+			f, err := e.Run(o)
+			if err != nil {
+				t.Errorf("%s at p = %d, C = %d, N = %d, %d steps: %v", e.ID, o.P, o.C, o.N, o.Steps, err)
+				continue
+			}
+			for _, c := range f.Claims {
+				if math.IsNaN(float64(c.Measured)) {
+					t.Errorf("%s at p = %d, C = %d, N = %d, %d steps: %q measured NaN", e.ID, o.P, o.C, o.N, o.Steps, c.Claim)
+				}
+			}
+			data, err := json.Marshal(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back result.Figure
+			if err := json.Unmarshal(data, &back); err != nil {
+				t.Fatal(err)
+			}
+			for i, c := range back.Curves {
+				for name, s := range c.Series {
+					if len(s) != len(f.Curves[i].Series["step"]) {
+						t.Errorf("%s: series %q of %q has %d values for %d steps", e.ID, name, c.Name, len(s), len(f.Curves[i].Series["step"]))
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestOwnFeatures runs every figure from a user's samples, with unequal class sizes.
+func TestOwnFeatures(t *testing.T) {
+	s := dynamics.Gaussian(8, 4, 5, 3)
+	s.Counts = []int{9, 6, 4, 1}
+	for _, e := range Figures {
+		f, err := e.Run(Options{State: s, Steps: 500})
+		if err != nil {
+			t.Errorf("%s: %v", e.ID, err)
+		} else if len(f.Curves) == 0 || f.Settings["features"] != "the user's" {
+			t.Errorf("%s: %d curves, settings %v", e.ID, len(f.Curves), f.Settings)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		id   string
+		o    Options
+		want string
+	}{
+		{"fig2", Options{}, "fig1, fig4"},
+		{"fig1", Options{C: 1}, "at least 2"},
+		{"fig1", Options{P: -3}, "p = -3"},
+		{"fig1", Options{Steps: -1}, "steps = -1"},
+		{"fig1", Options{P: 1 << 20, C: 1 << 10, N: 1 << 10}, "fit"},
+		{"fig1", Options{Gammas: []float64{math.NaN()}}, "γ = NaN"},
+		{"fig1", Options{Lambdas: []float64{1}}, "no list of λ"},
+		{"fig4", Options{Gammas: []float64{0, 1}}, "one γ"},
+		{"fig8", Options{Ratios: []float64{0}}, "s = 0"},
+		{"fig9", Options{State: &dynamics.State{}}, "without features"},
+	} {
+		if _, err := Run(c.id, c.o); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s %+v: error %v, want one line with %q", c.id, c.o, err, c.want)
+		}
 	}
 }
