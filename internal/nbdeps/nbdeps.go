@@ -4,7 +4,6 @@ package nbdeps
 import (
 	_ "github.com/MetalBlueberry/go-plotly/generated/v2.34.0/graph_objects"
 	_ "github.com/gomlx/compute"
-	_ "github.com/gomlx/gomlx/backends/default"
 	_ "github.com/gomlx/gomlx/ml/layers"
 	_ "github.com/gomlx/gomlx/ml/train"
 	_ "github.com/gomlx/gomlx/ml/train/optimizer"
@@ -12,6 +11,7 @@ import (
 	_ "github.com/janpfeifer/gonb/gonbui/widgets"
 	_ "github.com/janpfeifer/must"
 	_ "github.com/spf13/cobra"
+	_ "github.com/unhinged-lab/lab/unhinged/backends"
 	_ "gonum.org/v1/gonum/mat"
 	_ "gonum.org/v1/plot"
 )

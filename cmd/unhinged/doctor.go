@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/spf13/cobra"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
+
+func doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say which backends, tools and data sets work here, and what to do about the rest",
+		Long: "Say which backends, tools and data sets work here, and what to do about the rest.\n" +
+			"It fails only if the pure-Go backend does: the theory, its figures and the small networks need no more.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return doctor(c.OutOrStdout()) },
+	}
+}
+
+func doctor(out io.Writer) error {
+	say := func(what string, problem error, found, remedy string) {
+		if problem == nil {
+			fmt.Fprintf(out, "ok       %-13s %s\n", what, found)
+			return
+		}
+		fmt.Fprintf(out, "missing  %-13s %s\n", what, firstLine(problem))
+		if remedy != "" {
+			fmt.Fprintf(out, "         %-13s → %s\n", "", remedy)
+		}
+	}
+	checkout, notInCheckout := findCheckout()
+	inLab := func(path string) string { return filepath.Join(checkout, ".lab", path) }
+	fmt.Fprintf(out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide the backends it does not name
+	goErr := computesOn("go")
+	say("go", goErr, "the pure-Go backend computes", "this is a defect of the lab: please report it")
+	plugin, err := xlaPlugin()
+	say("xla:cpu", err, "XLA computes, with "+plugin,
+		"install a C compiler (gcc) and run make setup; until then the pure-Go backend does the work, slowly for training")
+	cuda := filepath.Join(filepath.Dir(plugin), "pjrt_c_api_cuda_plugin.so")
+	if plugin != "" && exists(cuda) == nil {
+		say("xla:cuda", computesOn("xla:"+cuda), "XLA computes on the GPU, with "+cuda, "it needs an NVIDIA GPU and its driver")
+	}
+
+	if notInCheckout != nil {
+		say("notebooks", notInCheckout, "", "")
+	} else {
+		kernel := filepath.Join(checkout, "jupyter", "kernels", "unhinged", "kernel.json")
+		say("kernel", exists(kernel), "Go (unhinged), in "+filepath.Dir(kernel), "git checkout -- jupyter")
+		for _, tool := range []string{"gonb", "goimports", "gopls"} {
+			say(tool, exists(inLab("bin/"+tool)), inLab("bin/"+tool), "make setup")
+		}
+		version, err := exec.Command(inLab("venv/bin/jupyter-lab"), "--version").Output()
+		say("jupyterlab", err, strings.TrimSpace(string(version))+", in "+inLab("venv"), "make setup")
+		plotly := filepath.Join(checkout, "jupyter", "labextensions", "unhinged-assets", "plotly-2.34.0.min.js")
+		say("plotly.js", exists(plotly), plotly, "make setup; without it interactive figures need a network")
+	}
+
+	for _, set := range datasets.List() {
+		var missing error
+		if set.Folder == "" {
+			missing = fmt.Errorf("%s is in none of %s", set.Title, strings.Join(set.Searched, ", "))
+		}
+		say(set.Name, missing, set.Folder, strings.Join(set.HowToGet, ", or "))
+	}
+	if goErr != nil {
+		return fmt.Errorf("the pure-Go backend does not work: %s", firstLine(goErr))
+	}
+	return nil
+}
+
+// xlaPlugin is the plugin that XLA on the CPU computes with.
+func xlaPlugin() (string, error) {
+	if !slices.Contains(compute.List(), "xla") {
+		return "", errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
+	}
+	backend, note, err := vision.OpenBackend("")
+	if err != nil {
+		return "", err
+	}
+	defer backend.Finalize()
+	plugged, ok := backend.(interface{ PluginName() string })
+	if !ok {
+		return "", errors.New(note)
+	}
+	return plugged.PluginName(), computes(backend)
+}
+
+func computesOn(config string) error {
+	backend, _, err := vision.OpenBackend(config)
+	if err != nil {
+		return err
+	}
+	defer backend.Finalize()
+	return computes(backend)
+}
+
+// computes multiplies 2 by 3.
+func computes(backend compute.Backend) error {
+	product, err := graph.CallOnce(backend, graph.Mul, float32(2), float32(3))
+	if err != nil {
+		return err
+	}
+	if got := tensors.ToScalar[float32](product); got != 6 {
+		return fmt.Errorf("2·3 is %v on it", got)
+	}
+	return nil
+}
+
+func exists(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

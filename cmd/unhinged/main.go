@@ -1,0 +1,31 @@
+// Command unhinged reproduces the figures of "On the Dynamics Under the Unhinged Loss and Beyond", trains networks with
+// its methods, and looks after the lab.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "unhinged",
+		Short:         "Theory and experiments of the paper \"On the Dynamics Under the Unhinged Loss and Beyond\"",
+		SilenceUsage:  true, // an error is one line
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		figuresCommand(),
+		trainCommand(),
+		dataCommand(),
+		labCommand(),
+		doctorCommand(),
+	)
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
+		os.Exit(1)
+	}
+}
