@@ -26,8 +26,8 @@ func newMode(sigma, s, lambda1, lambda2 float64) mode {
 	delta := math.Hypot(half, math.Sqrt(s)*sigma)
 	center := (s*lambda1 + lambda2) / 2
 	m.minus = -center - delta
-	if m.minus != 0 {
-		m.plus = s * (lambda1*lambda2 - sigma*sigma) / m.minus // ω⁺ω⁻ = det A: exactly 0 at λ1λ2 = σ²
+	if det := s * (lambda1*lambda2 - sigma*sigma); det != 0 {
+		m.plus = det / m.minus // ω⁺ω⁻ = det A: exactly 0 at λ1λ2 = σ²
 	}
 	if delta == 0 {
 		m.onPlus = mat2{1, 0, 0, 1}
