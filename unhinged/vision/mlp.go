@@ -5,11 +5,11 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
@@ -31,8 +31,7 @@ func MLP(widths ...int) Model {
 		for i, width := range widths {
 			layer := scope.In("layer%d", i)
 			inputs := x.Shape().Dimensions[1]
-			weights := layer.WithInitializer(normal(layer, math.Sqrt(2/float64(inputs)))).
-				VariableWithShape("weights", shapes.Make(x.DType(), inputs, width))
+			weights := layer.VariableWithValue("weights", shapes.CastAsDType(normal(layer, math.Sqrt(2/float64(inputs)), inputs, width), x.DType()))
 			x = batchNorm(layer, Dot(x, weights.NodeValue(x)).Product())
 			if lastReLU || i < len(widths)-1 {
 				x = MaxScalar(x, 0)
@@ -48,11 +47,13 @@ func MLP(widths ...int) Model {
 // gradient on backends without a batch normalisation operation of their own.)
 func batchNorm(scope *model.Scope, x *Node) *Node {
 	const epsilon, momentum = 1e-5, 0.9
-	shape := shapes.Make(x.DType(), 1, x.Shape().Dimensions[1])
-	scale := scope.WithInitializer(initializer.One).VariableWithShape("scale", shape)
-	shift := scope.WithInitializer(initializer.Zero).VariableWithShape("shift", shape)
-	mean := scope.WithInitializer(initializer.Zero).VariableWithShape("mean", shape).SetTrainable(false)
-	variance := scope.WithInitializer(initializer.One).VariableWithShape("variance", shape).SetTrainable(false)
+	row := func(value float64) any {
+		return shapes.CastAsDType([][]float64{slices.Repeat([]float64{value}, x.Shape().Dimensions[1])}, x.DType())
+	}
+	scale := scope.VariableWithValue("scale", row(1))
+	shift := scope.VariableWithValue("shift", row(0))
+	mean := scope.VariableWithValue("mean", row(0)).SetTrainable(false)
+	variance := scope.VariableWithValue("variance", row(1)).SetTrainable(false)
 
 	g, n := x.Graph(), float64(x.Shape().Dimensions[0])
 	m, v := mean.NodeValue(g), variance.NodeValue(g)
@@ -70,18 +71,18 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 	return Add(Mul(normalised, scale.NodeValue(g)), shift.NodeValue(g))
 }
 
-// normal initialises a variable of the scope with N(0, deviation²) drawn on the host from the store's seed
-// (initializer.ParamInitialSeed) and the scope's path: the same on every backend, whatever else the model has.
-func normal(scope *model.Scope, deviation float64) model.VariableInitializer {
-	seed := model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))
+// normal draws N(0, deviation²) on the host from the store's seed (initializer.ParamInitialSeed) and the scope's path: the
+// same on every backend, whatever else the model has. (An initializer would put it into a graph that XLA has to compile.)
+func normal(scope *model.Scope, deviation float64, rows, columns int) [][]float64 {
 	path := fnv.New64a()
 	path.Write([]byte(scope.Scope()))
-	return func(g *Graph, shape shapes.Shape) *Node {
-		random := rand.New(rand.NewPCG(uint64(seed), path.Sum64()))
-		values := make([]float64, shape.Size())
-		for i := range values {
-			values[i] = deviation * random.NormFloat64()
+	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
+	values := make([][]float64, rows)
+	for i := range values {
+		values[i] = make([]float64, columns)
+		for j := range values[i] {
+			values[i][j] = deviation * random.NormFloat64()
 		}
-		return ConvertDType(Const(g, tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)), shape.DType)
 	}
+	return values
 }

@@ -5,8 +5,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
@@ -47,7 +47,7 @@ func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	for i, v := range variables {
 		x := v.NodeValue(g)
 		velocity := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, velocities, v.Scope())).
-			WithInitializer(initializer.Zero).VariableWithShape(v.Name(), v.Shape()).SetTrainable(false)
+			VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
 		updated := Add(MulScalar(velocity.NodeValue(g), s.Momentum), Add(gradients[i], MulScalar(x, s.WeightDecay)))
 		velocity.SetNodeValue(updated)
 		v.SetNodeValue(Sub(x, Mul(ConvertDType(rate, x.DType()), updated)))

@@ -1,0 +1,348 @@
+package vision
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+// blobs is a data set of 3 classes of 4×4 images: a pattern a class, with noise.
+func blobs(train, test int) *datasets.Dataset {
+	rng := rand.New(rand.NewPCG(11, 4))
+	patterns := [3][16]float64{}
+	for c := range patterns {
+		for i := range patterns[c] {
+			patterns[c][i] = 60 + 130*rng.Float64()
+		}
+	}
+	images := func(n int) datasets.Images {
+		im := datasets.Images{Height: 4, Width: 4}
+		for range n {
+			label := rng.IntN(3)
+			im.Labels = append(im.Labels, uint8(label))
+			for _, v := range patterns[label] {
+				im.Pixels = append(im.Pixels, uint8(max(0, min(255, v+25*rng.NormFloat64()))))
+			}
+		}
+		return im
+	}
+	return &datasets.Dataset{Name: "blobs", Classes: []string{"a", "b", "c"}, Train: images(train), Test: images(test)}
+}
+
+// small is a training that takes a fraction of a second.
+func small(method string) Training {
+	m, err := MethodNamed(method)
+	if err != nil {
+		panic(err)
+	}
+	return Training{Method: m, Model: MLP(16, 8), Epochs: 6, Batch: 32, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Seed: 1}
+}
+
+func TestEveryMethodLearns(t *testing.T) {
+	data := blobs(330, 200) // 10 batches and 10 images that are left out
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		for _, m := range Methods() {
+			if m.Name == "ul" {
+				continue
+			}
+			steps := 0
+			training := small(m.Name)
+			training.Report = func(p Progress) {
+				steps++
+				if p.Step != int64(steps) || p.Steps != 60 || (p.Record != nil) != (steps%10 == 0) || p.Epoch != (steps-1)/10+1 {
+					t.Fatalf("%s: step %d reports %+v", m.Name, steps, p)
+				}
+			}
+			records, err := training.Run(context.Background(), backend, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(records) != 6 || steps != 60 {
+				t.Fatalf("%s: %d records and %d steps, should be 6 and 60", m.Name, len(records), steps)
+			}
+			first, last := records[0], records[5]
+			if last.Epoch != 6 || last.LearningRate != 0 || last.Step != 60 {
+				t.Errorf("%s: the last record is %+v", m.Name, last)
+			}
+			if last.ValidationAccuracy < 0.95 {
+				t.Errorf("%s: validation accuracy %.3f on classes that are easily told apart", m.Name, last.ValidationAccuracy)
+			}
+			if !(last.WithinClass < first.WithinClass) {
+				t.Errorf("%s: within-class variability went from %.3g to %.3g, it should fall", m.Name, first.WithinClass, last.WithinClass)
+			}
+			if anchored := m.Name != "ce"; anchored {
+				if math.Abs(last.PrototypeMax-1) > 1e-6 || math.Abs(last.PrototypeMin-1) > 1e-6 || math.Abs(float64(last.PrototypeAngle)-120) > 1e-3 {
+					t.Errorf("%s: prototypes of norm %g to %g and angle %g°, should be the simplex ETF of 3 classes", m.Name, last.PrototypeMin, last.PrototypeMax, last.PrototypeAngle)
+				}
+			} else if last.PrototypeMax == first.PrototypeMax {
+				t.Error("CE's prototypes were not trained")
+			}
+		}
+	})
+}
+
+// TestFeatureRegularization: λ of the batch sum makes the features smaller.
+func TestFeatureRegularization(t *testing.T) {
+	data := blobs(320, 100)
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		var norms []float64
+		for _, lambda := range []float64{0, 1e-3} {
+			training := small("pal")
+			training.Method.Head.FeatureRegularization = lambda
+			records, err := training.Run(context.Background(), backend, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			norms = append(norms, records[5].FeatureNorm2)
+		}
+		if !(norms[1] < norms[0]/2) {
+			t.Errorf("‖H‖² is %.4g without and with λ = 1e-3", norms)
+		}
+	})
+}
+
+func TestPlainUnhingedBlowsUp(t *testing.T) {
+	data := blobs(320, 100)
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		training := small("ul")
+		training.Epochs, training.RecordsPerEpoch, training.Folder = 60, 2, t.TempDir()
+		records, err := training.Run(context.Background(), backend, data)
+		var diverged *Diverged
+		if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "norms blew up") || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("error %v, should be a *Diverged that says that the norms blew up", err)
+		}
+		if !diverged.Last.blewUp(diverged.First) || diverged.Step >= 600 || len(records) == 0 {
+			t.Errorf("%+v after %d records", diverged, len(records))
+		}
+		for _, r := range records {
+			if !isFinite(r.TrainLoss) || !isFinite(r.FeatureNorm2) {
+				t.Errorf("a record of what is not finite: %+v", r)
+			}
+		}
+		// It ended for good: nothing is trained again, and the outcome says why.
+		training.Report = func(Progress) { t.Error("a step after the end") }
+		again, err := training.Run(context.Background(), backend, data)
+		if !errors.As(err, &diverged) || len(again) != len(records) {
+			t.Errorf("run again: %d records, error %v", len(again), err)
+		}
+		outcomes, err := ReadOutcomes(filepath.Dir(training.Folder))
+		if err != nil || len(outcomes) != 1 || outcomes[0].Diverged == nil || *outcomes[0].Diverged != *diverged || len(outcomes[0].Records) != len(records) {
+			t.Errorf("outcomes %+v, error %v", outcomes, err)
+		}
+	})
+}
+
+func TestTooHighALearningRate(t *testing.T) {
+	data := blobs(320, 100)
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		training := small("ce")
+		training.LearningRate = 1e25
+		_, err := training.Run(context.Background(), backend, data)
+		var diverged *Diverged
+		if !errors.As(err, &diverged) {
+			t.Errorf("error %v, should be a *Diverged", err)
+		}
+	})
+}
+
+func TestRefusedSettings(t *testing.T) {
+	backend, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, change := range map[string]func(*Training){
+		"0 epochs":             func(t *Training) { t.Epochs = 0 },
+		"batches of 41 images": func(t *Training) { t.Batch = 41 },
+		"batches of 1 images":  func(t *Training) { t.Batch = 1 },
+		"learning rate NaN":    func(t *Training) { t.LearningRate = math.NaN() },
+		"momentum 1":           func(t *Training) { t.Momentum = 1 },
+		"weight decay -1":      func(t *Training) { t.WeightDecay = -1 },
+		"9 records an epoch":   func(t *Training) { t.RecordsPerEpoch = 9 },
+	} {
+		training := small("ce")
+		training.Batch = 8
+		change(&training)
+		if _, err := training.Run(context.Background(), backend, blobs(40, 10)); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("error %v, should say %q", err, message)
+		}
+	}
+	if _, err := MethodNamed("sgd"); err == nil || !strings.Contains(err.Error(), "ce, pal, pal-efr, fnpal, fnpal-rlr, ul") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
+	backend, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	training := small("pal")
+	training.Epochs, training.Folder = 1, t.TempDir()
+	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err != nil {
+		t.Fatal(err)
+	}
+	training.LearningRate, training.Epochs = 0.2, 2
+	_, err = training.Run(context.Background(), backend, blobs(320, 10))
+	if err == nil || !strings.Contains(err.Error(), "Epochs was 1 and is now 2, LearningRate was 0.1 and is now 0.2") {
+		t.Errorf("error %v", err)
+	}
+	path := filepath.Join(training.Folder, CheckpointFile)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	training = small("pal")
+	training.Epochs, training.Folder = 1, filepath.Dir(path)
+	for _, broken := range [][]byte{nil, content[:100], content[:len(content)-1]} {
+		os.WriteFile(path, broken, 0o644)
+		if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "to start again") {
+			t.Errorf("a checkpoint cut to %d bytes: error %v", len(broken), err)
+		}
+	}
+}
+
+// state is what a run ends with, bit by bit: its log and every variable.
+func state(t *testing.T, folder string) string {
+	t.Helper()
+	var all bytes.Buffer
+	log, err := os.ReadFile(filepath.Join(folder, LogFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Write(log)
+	c, err := loadCheckpoint(filepath.Join(folder, CheckpointFile))
+	if err != nil || c == nil {
+		t.Fatalf("checkpoint %v, error %v", c, err)
+	}
+	fmt.Fprintln(&all, c.Step, c.Paths)
+	for _, path := range c.Paths {
+		var value bytes.Buffer
+		if err := c.variables[path].GobSerialize(gob.NewEncoder(&value)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%s %x\n", path, value.Bytes())
+	}
+	return all.String()
+}
+
+func TestCancelledRunGoesOn(t *testing.T) {
+	data := blobs(320, 50)
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		whole, parts := small("ce"), small("ce")
+		whole.Folder, parts.Folder = t.TempDir(), t.TempDir()
+		whole.RecordsPerEpoch, parts.RecordsPerEpoch = 3, 3
+		want, err := whole.Run(context.Background(), backend, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last int64
+		for _, stop := range []int64{1, 17, 40} { // at the start, between two records, at an epoch's end
+			ctx, cancel := context.WithCancel(context.Background())
+			parts.Report = func(p Progress) {
+				if p.Step != last+1 {
+					t.Fatalf("step %d follows step %d", p.Step, last)
+				}
+				if last = p.Step; last == stop {
+					cancel()
+				}
+			}
+			if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), fmt.Sprintf("after step %d of 60", stop)) {
+				t.Fatalf("error %v", err)
+			}
+		}
+		got, err := parts.Run(context.Background(), backend, data)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d records, error %v", len(got), err)
+		}
+		if state(t, parts.Folder) != state(t, whole.Folder) {
+			t.Error("a run stopped three times ends with other bits")
+		}
+	})
+}
+
+// TestKilledRunEndsWithTheSameBits kills a process of this test's program, at random moments and with no chance to save,
+// until one comes to the end.
+func TestKilledRunEndsWithTheSameBits(t *testing.T) {
+	if folder := os.Getenv("UNHINGED_TEST_RUN"); folder != "" {
+		runToBeKilled(t, folder)
+		return
+	}
+	seed := rand.Uint64()
+	t.Logf("moments drawn from seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		// start runs a child until it has reported this many steps, and kills it; a negative number lets it end.
+		start := func(folder string, steps int) (reported int) {
+			child := exec.Command(os.Args[0], "-test.run=^TestKilledRunEndsWithTheSameBits$")
+			child.Env = append(os.Environ(), "UNHINGED_TEST_RUN="+folder, "UNHINGED_TEST_BACKEND="+backend.Name())
+			var stderr bytes.Buffer
+			child.Stderr = &stderr
+			stdout, err := child.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for lines := bufio.NewScanner(stdout); lines.Scan(); {
+				if !strings.HasPrefix(lines.Text(), "step ") {
+					continue
+				}
+				if reported++; reported == steps {
+					if err := child.Process.Kill(); err != nil { // SIGKILL
+						t.Fatal(err)
+					}
+					break
+				}
+			}
+			io.Copy(io.Discard, stdout)
+			if err := child.Wait(); steps < 0 && err != nil {
+				t.Fatalf("the child ended with %v: %s", err, stderr.String())
+			}
+			return reported
+		}
+		whole, killed := t.TempDir(), t.TempDir()
+		total := start(whole, -1)
+		if total != 200 {
+			t.Fatalf("%d steps, should be 200", total)
+		}
+		for range 3 {
+			start(killed, 1+rng.IntN(70))
+		}
+		if left := start(killed, -1); left >= total {
+			t.Errorf("the last process did all %d steps: nothing was resumed", left)
+		}
+		if state(t, killed) != state(t, whole) {
+			t.Error("a run killed three times ends with other bits")
+		}
+	})
+}
+
+func runToBeKilled(t *testing.T, folder string) {
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		if backend.Name() != os.Getenv("UNHINGED_TEST_BACKEND") {
+			return
+		}
+		training := small("pal-efr")
+		training.Epochs, training.Folder = 20, folder
+		training.Report = func(p Progress) { fmt.Println("step", p.Step) }
+		if _, err := training.Run(context.Background(), backend, blobs(320, 50)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
