@@ -135,10 +135,11 @@ func powerOfTen(exponent float64) string {
 	}, strconv.FormatFloat(exponent, 'f', 0, 64))
 }
 
-// commonPower is the power of ten to draw out of a linear axis: 0 unless its labels would be long.
-func commonPower(lo, hi float64) int {
+// commonPower is the power of ten to draw out of a linear axis: 0 unless its labels would have more than the given
+// number of digits before the point, or zeros only.
+func commonPower(lo, hi float64, digits int) int {
 	largest := max(math.Abs(lo), math.Abs(hi))
-	if largest == 0 || largest >= 1e-3 && largest < 1e5 {
+	if largest == 0 || largest >= 1e-3 && largest < math.Pow10(digits) {
 		return 0
 	}
 	return max(-300, int(math.Floor(math.Log10(largest))))

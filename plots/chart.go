@@ -15,9 +15,8 @@ import (
 type chart struct {
 	panel panel
 	plot  *plot.Plot
-	lines []line
-	scale float64 // the power of ten drawn out of a linear axis
-	power int
+	lines []line  // divided by the powers of ten that are drawn out of the axes
+	refs  []level // so too
 }
 
 // size of a chart's letters and strokes.
@@ -34,35 +33,49 @@ var (
 )
 
 func newChart(p panel, sz size) chart {
-	c := chart{panel: p, plot: emptyPlot(sz), scale: 1}
+	c := chart{panel: p, plot: emptyPlot(sz)}
 	pl := c.plot
-	pl.X.Label.Text = p.xlabel
 	x0, x1, y0, y1, ok := p.bounds()
 	if !ok {
 		x0, x1, y0, y1 = 0, 1, 0, 1
 	}
+	xPower, yPower := commonPower(x0, x1, 7), 0
 	if !p.log {
-		c.power = commonPower(y0, y1)
-		c.scale = math.Pow10(c.power)
-		y0, y1 = y0/c.scale, y1/c.scale
+		yPower = commonPower(y0, y1, 5)
 	}
-	pl.Y.Label.Text = withPower(p.ylabel, c.power)
+	xScale, yScale := math.Pow10(xPower), math.Pow10(yPower)
+	x0, x1, y0, y1 = x0/xScale, x1/xScale, y0/yScale, y1/yScale
+	pl.X.Label.Text, pl.Y.Label.Text = withPower(p.xlabel, xPower), withPower(p.ylabel, yPower)
 	pl.X.Min, pl.X.Max = padded(x0, x1, 0.02)
 	pl.Y.Min, pl.Y.Max = padded(y0, y1, 0.05)
 	pl.X.Tick.Marker, pl.Y.Tick.Marker = linearTicks(sz.xTicks), linearTicks(sz.yTicks)
 	if p.log {
 		pl.Y.Tick.Marker = logTicks(sz.yTicks + 2)
 	}
-	parts := stretches(p, x0, x1, y0*c.scale, y1*c.scale)
-	for i, cv := range p.curves {
-		l := line{curve: cv, scale: c.scale, parts: parts[i], width: sz.stroke}
-		c.lines = append(c.lines, l)
-		pl.Add(l)
+	for _, cv := range p.curves {
+		cv.x, cv.y, cv.lo, cv.hi = divided(cv.x, xScale), divided(cv.y, yScale), divided(cv.lo, yScale), divided(cv.hi, yScale)
+		c.lines = append(c.lines, line{curve: cv, width: sz.stroke})
+	}
+	for i, parts := range stretches(c.lines, x0, x1, y0, y1) {
+		c.lines[i].parts = parts
+		pl.Add(c.lines[i])
 	}
 	for _, r := range p.refs {
-		pl.Add(level{r.y / c.scale})
+		c.refs = append(c.refs, level{r.y / yScale})
+		pl.Add(c.refs[len(c.refs)-1])
 	}
 	return c
+}
+
+func divided(values []float64, by float64) []float64 {
+	if by == 1 || values == nil {
+		return values
+	}
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = v / by
+	}
+	return out
 }
 
 // padded widens a range by a part of it, so that lines do not lie on the frame; a range so narrow that its tick
@@ -119,9 +132,14 @@ func (c chart) draw(canvas draw.Canvas) {
 	c.plot.Draw(canvas)
 	area := c.plot.DataCanvas(canvas)
 	heading(area, c.panel.title)
+	entries := c.notes()
+	zoom, zoomed := c.panel.inset()
+	if len(entries) == 0 && !zoomed {
+		return
+	}
 	marks := c.marks(area)
 	var taken []vg.Rectangle
-	if entries := c.notes(); len(entries) > 0 {
+	if len(entries) > 0 {
 		sty := style(8.5)
 		width, height := legendSize(entries, sty)
 		box := emptiest(area.Rectangle, width, height, marks, nil)
@@ -133,7 +151,7 @@ func (c chart) draw(canvas draw.Canvas) {
 			e.draw(area, sty, vg.Point{X: box.Min.X + legendPad, Y: y})
 		}
 	}
-	if zoom, ok := c.panel.inset(); ok {
+	if zoomed {
 		w, h := area.Size().X, area.Size().Y
 		box := emptiest(area.Rectangle, 0.47*w, 0.45*h, marks, taken)
 		paperBox(area, box, draw.LineStyle{Color: insetRed, Width: 0.8, Dashes: []vg.Length{4, 2}})
@@ -160,20 +178,28 @@ func (c chart) notes() []entry {
 	return out
 }
 
-// marks are points along everything drawn in the chart, close together.
+// marks are points along everything drawn in the chart, on a grid as fine as a letter is thick.
 func (c chart) marks(area draw.Canvas) []vg.Point {
 	const apart = 3
 	var out []vg.Point
+	seen := map[vg.Point]bool{}
+	mark := func(pt vg.Point) {
+		pt = vg.Point{X: apart * vg.Length(math.Round(float64(pt.X/apart))), Y: apart * vg.Length(math.Round(float64(pt.Y/apart)))}
+		if !seen[pt] {
+			seen[pt] = true
+			out = append(out, pt)
+		}
+	}
 	walk := func(pts []vg.Point) {
 		for i, to := range pts {
-			out = append(out, to)
+			mark(to)
 			if i == 0 {
 				continue
 			}
 			d := to.Sub(pts[i-1])
 			n := math.Ceil(math.Hypot(float64(d.X), float64(d.Y)) / apart)
 			for k := 1.0; k < n; k++ {
-				out = append(out, pts[i-1].Add(d.Scale(vg.Length(k/n))))
+				mark(pts[i-1].Add(d.Scale(vg.Length(k / n))))
 			}
 		}
 	}
@@ -182,8 +208,8 @@ func (c chart) marks(area draw.Canvas) []vg.Point {
 			walk(s.points)
 		}
 	}
-	for _, r := range c.panel.refs {
-		y := area.Y(c.plot.Y.Norm(r.y / c.scale))
+	for _, r := range c.refs {
+		y := area.Y(c.plot.Y.Norm(r.y))
 		walk([]vg.Point{{X: area.Min.X, Y: y}, {X: area.Max.X, Y: y}})
 	}
 	return out
@@ -212,7 +238,7 @@ func emptiest(area vg.Rectangle, width, height vg.Length, marks []vg.Point, take
 				if dx == 0 && dy == 0 {
 					covered++
 				}
-				free = min(free, math.Hypot(float64(dx), float64(dy)))
+				free = min(free, float64(dx*dx+dy*dy))
 			}
 			if covered < bestCovered || covered == bestCovered && free > bestRoom {
 				best, bestCovered, bestRoom = box, covered, free

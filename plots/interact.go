@@ -80,9 +80,9 @@ func (s Slider) label(value float64) string {
 func Interactive() bool { return gonbui.IsNotebook && os.Getenv("GONB_JUPYTER_KERNEL_ID") != "" }
 
 // Interact draws a picture that depends on sliders. In a browser it redraws at every move, always for the latest
-// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output.
-// Without a browser it draws once, for the values the sliders stand at first, and an error of draw is returned.
-// In a browser that error is shown in place of the picture, and the next move may mend it.
+// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output;
+// an error of draw is shown in place of the picture, and the next move may mend it. Without a browser it draws once,
+// for the values the sliders stand at first. The error is returned where there is no picture to leave.
 func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err error)) error {
 	values := make([]float64, len(sliders))
 	for i, s := range sliders {
@@ -130,15 +130,21 @@ func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
 		c.build()
 		close(ready)
 	}()
-	var picture []byte
+	var picture []byte // the last good one
 	var err error
+	redraw := func() {
+		var drawn []byte
+		if drawn, err = c.redraw(draw); err == nil {
+			picture = drawn
+		}
+	}
 	for running := true; running; {
 		select {
 		case <-ready:
 			ready = nil
-			picture, err = c.redraw(draw)
+			redraw()
 		case <-c.changed:
-			picture, err = c.redraw(draw)
+			redraw()
 		case <-c.stopped:
 			running = false
 		case <-interrupt:
@@ -146,17 +152,20 @@ func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
 		}
 	}
 	gonbui.UpdateHTML(c.id, "")
-	if picture != nil {
-		ShowSVG(picture)
+	if picture == nil {
+		gonbui.Sync()
+		return err
 	}
+	ShowSVG(picture)
 	gonbui.Sync()
-	return err
+	return nil
 }
 
 // build puts the widgets into the cell's output and listens to them.
 func (c *cockpit) build() {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<div id="%s">`, c.element("cockpit", 0))
+	root := c.element("cockpit", 0)
+	fmt.Fprintf(&b, `<div id="%s"><style>#%[1]s input { width: 22em; max-width: 60vw }</style>`, root)
 	for i, s := range c.sliders {
 		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em"><span style="min-width:4em;text-align:right">%s</span>`+
 			`<span id="%s"></span><output id="%s">%s</output></div>`,

@@ -12,7 +12,6 @@ import (
 // line draws a curve: gaps where y is NaN, a dot where a value stands alone, a translucent band of mean ± sd.
 type line struct {
 	curve
-	scale float64 // what y is divided by
 	parts []stretch
 	width vg.Length
 }
@@ -25,8 +24,8 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 			var upper, lower []vg.Point
 			for i := part[0]; i < part[1]; i++ {
 				x := toX(l.x[i])
-				upper = append(upper, vg.Point{X: x, Y: toY(l.hi[i] / l.scale)})
-				lower = append(lower, vg.Point{X: x, Y: toY(math.Max(l.lo[i]/l.scale, p.Y.Min))})
+				upper = append(upper, vg.Point{X: x, Y: toY(l.hi[i])})
+				lower = append(lower, vg.Point{X: x, Y: toY(math.Max(l.lo[i], p.Y.Min))})
 			}
 			lower = thin(lower)
 			slices.Reverse(lower)
@@ -64,7 +63,7 @@ func (l line) strokes(c draw.Canvas, p *plot.Plot) []stroke {
 				}
 				in++
 			}
-			s.points = append(s.points, vg.Point{X: toX(l.x[i]), Y: toY(l.y[i] / l.scale)})
+			s.points = append(s.points, vg.Point{X: toX(l.x[i]), Y: toY(l.y[i])})
 		}
 		s.points = thin(s.points)
 		if in < len(l.parts) {
@@ -186,18 +185,18 @@ type stretch struct {
 
 // stretches makes all curves of a panel visible where some coincide: there, of k coinciding curves the first is
 // drawn whole and the r-th after it in the last (k−r) of k lengths, so that all k colours alternate.
-func stretches(p panel, x0, x1, y0, y1 float64) [][]stretch {
+func stretches(lines []line, x0, x1, y0, y1 float64) [][]stretch {
 	const columns, short, length = 200, 14, 8
-	sampled := make([][]float64, len(p.curves))
-	for i, c := range p.curves {
-		sampled[i] = sample(c, x0, x1, columns)
+	sampled := make([][]float64, len(lines))
+	for i, l := range lines {
+		sampled[i] = sample(l.curve, x0, x1, columns)
 	}
-	out := make([][]stretch, len(p.curves))
-	for i := range p.curves {
+	out := make([][]stretch, len(lines))
+	for i := range lines {
 		type cover struct{ below, above int }
 		var covers [columns]cover
 		for col := range columns {
-			for j := range p.curves {
+			for j := range lines {
 				if j != i && math.Abs(sampled[i][col]-sampled[j][col]) < 0.008*(y1-y0) {
 					if j < i {
 						covers[col].below++

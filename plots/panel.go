@@ -150,7 +150,7 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 			if p.Log && y[i] > 0 && y[i] <= sd[i] {
 				lo = math.Inf(-1) // the band goes down to zero, and so to the edge
 			}
-			if math.IsNaN(lo) || !finite(hi) || math.IsNaN(v) {
+			if math.IsNaN(lo) || !finite(hi) || math.IsNaN(v) || sd[i] < 0 {
 				lo, hi = math.NaN(), math.NaN()
 			}
 			out.lo, out.hi = append(out.lo, lo), append(out.hi, hi)

@@ -22,11 +22,13 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 		return nil, err
 	}
 	layout := &grob.Layout{
-		Title:       &grob.LayoutTitle{Text: types.S(fig.Title)},
 		PlotBgcolor: "white", PaperBgcolor: "white",
-		Legend:    &grob.LayoutLegend{Orientation: grob.LayoutLegendOrientationH, X: types.N(0.5), Xanchor: "center", Y: types.N(-0.12), Yanchor: "top"},
+		Legend:    &grob.LayoutLegend{Orientation: grob.LayoutLegendOrientationH, X: types.N(0.5), Xanchor: "center", Yanchor: "top"},
 		Hovermode: "closest",
 		Margin:    &grob.LayoutMargin{T: types.N(70), R: types.N(20)},
+	}
+	if len(panels) > 1 {
+		layout.Title = &grob.LayoutTitle{Text: types.S(fig.Title)}
 	}
 	xs := []**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4, &layout.XAxis5, &layout.XAxis6}
 	ys := []**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4, &layout.YAxis5, &layout.YAxis6}
@@ -34,7 +36,8 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels), len(xs))
 	}
 	rows := arrangement(len(panels))
-	layout.Height = types.N(float64(340*len(rows) + 120))
+	inner := 340 * float64(len(rows))
+	layout.Height, layout.Legend.Y = types.N(inner+150), types.N(-10/inner)
 	out := &grob.Fig{Layout: layout, Config: &grob.Config{Responsive: types.True}}
 	named := map[string]bool{}
 	for i, p := range panels {
@@ -44,11 +47,17 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 			number = strconv.Itoa(i + 1)
 		}
 		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
-			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel)}}
+			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
 		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
-			Title: &grob.LayoutYaxisTitle{Text: types.S(p.ylabel)}, Exponentformat: grob.LayoutYaxisExponentformatPower}
-		if p.log { // an axis of logarithms, since the values may lie beyond what JavaScript's numbers hold
+			Title: &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)}, Exponentformat: grob.LayoutYaxisExponentformatPower}
+		x0, x1, y0, y1, ok := p.bounds()
+		value := func(y float64) float64 { return y }
+		switch {
+		case p.log && ok && (y0 < -300 || y1 > 300): // beyond what JavaScript's numbers hold
 			(*ys[i]).Tickprefix, (*ys[i]).Ticksuffix = "10<sup>", "</sup>"
+		case p.log:
+			(*ys[i]).Type = grob.LayoutYaxisTypeLog
+			value = func(y float64) float64 { return math.Pow(10, y) }
 		}
 		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title), Showarrow: types.False,
 			X: (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper, Xanchor: grob.LayoutAnnotationXanchorCenter,
@@ -56,7 +65,7 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 
 		add := func(name, group string, xs, ys []float64, ln grob.ScatterLine, more func(*grob.Scatter)) {
 			s := &grob.Scatter{Name: types.S(name), Legendgroup: types.S(group), Mode: grob.ScatterModeLines, Line: &ln,
-				X: nullable(xs), Y: nullable(ys), Xaxis: types.S("x" + number), Yaxis: types.S("y" + number), Showlegend: types.B(!named[group])}
+				X: nullable(xs, nil), Y: nullable(ys, value), Xaxis: types.S("x" + number), Yaxis: types.S("y" + number), Showlegend: types.B(!named[group])}
 			if more != nil {
 				more(s)
 			} else {
@@ -88,7 +97,6 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 			}
 			add(c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x", c.color.R, c.color.G, c.color.B))}, nil)
 		}
-		x0, x1, _, _, ok := p.bounds()
 		for _, r := range p.refs {
 			if ok {
 				add(r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y}, grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
@@ -108,16 +116,20 @@ func domain(rows []int, i int) (x, y [2]float64) {
 	width, height := 1/float64(rows[0]), 1/float64(len(rows))
 	left := (1-width*float64(rows[row]))/2 + width*float64(i)
 	top := 1 - height*float64(row)
-	return [2]float64{left + 0.13*width, left + 0.97*width}, [2]float64{top - 0.78*height, top}
+	return [2]float64{left + 0.17*width, left + 0.97*width}, [2]float64{top - 0.74*height, top}
 }
 
-// nullable writes what JSON lacks as null, which plotly draws as a gap.
-func nullable(values []float64) *types.DataArrayType {
+// nullable are the values, converted; what JSON lacks and what lies at 0 on a log axis is null, a gap in plotly.
+func nullable(values []float64, convert func(float64) float64) *types.DataArrayType {
 	out := make([]*float64, len(values))
 	for i, v := range values {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			out[i] = &values[i]
+		if !finite(v) {
+			continue
 		}
+		if convert != nil {
+			v = convert(v)
+		}
+		out[i] = &v
 	}
 	return types.DataArray(out)
 }

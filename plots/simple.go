@@ -144,7 +144,7 @@ func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 			legend = append(legend, entry{b.Name, draw.LineStyle{Color: palette[i%len(palette)], Width: 6}})
 		}
 	}
-	power := commonPower(lo, hi)
+	power := commonPower(lo, hi, 5)
 	scale := math.Pow10(power)
 	pl.Y.Min, pl.Y.Max = padded(lo/scale, hi/scale, 0.05)
 	if lo == 0 {
