@@ -1,0 +1,92 @@
+package vision
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// comparable is the largest loss of accuracy, in points, against CE that the paper calls "comparable or even better":
+// 76.44 for CE and 74.43 for PAL on CIFAR-100, the last epochs of figure 2(b).
+const comparable = 2.01
+
+// Claims judges what the paper says of figures 2, 3 and 19 by the outcomes of a smaller network on another data set: a
+// verdict is on that network and not on the paper's. A difference between two methods counts if it is outside of its
+// 95 % confidence interval by Welch's t-test over the seeds; methods with fewer than two seeds are not compared.
+func Claims(outcomes []Outcome) []result.Claim {
+	last := func(r []Record) float64 { return 100 * r[len(r)-1].ValidationAccuracy }
+	first := func(r []Record) float64 { return 100 * r[0].ValidationAccuracy }
+	norm := func(r []Record) float64 { return math.Log10(r[len(r)-1].FeatureNorm2) }
+
+	var claims []result.Claim
+	judge := func(claim, a, b string, of func([]Record) float64, tolerance float64, holds func(difference, interval float64) bool) {
+		difference, interval, ok := welch(lastOf(outcomes, a, of), lastOf(outcomes, b, of))
+		if !ok {
+			return
+		}
+		if tolerance == 0 {
+			tolerance = interval
+		}
+		claims = append(claims, verdict(claim, difference, 0, tolerance, holds(difference, interval)))
+	}
+	for _, m := range []struct{ name, title string }{{"pal", "PAL"}, {"pal-efr", "PAL + EFR"}, {"fnpal", "FNPAL"}, {"fnpal-rlr", "FNPAL + RLR"}} {
+		judge(fmt.Sprintf("UL with %s is comparable to CE or better (section 4.1): last validation accuracy, %s − CE, in points; at most %g below", m.title, m.title, comparable),
+			m.name, "ce", last, comparable, func(d, _ float64) bool { return d >= -comparable })
+	}
+	judge("EFR limits the growth of feature norms (figure 3): log10 ‖H‖² at the end, PAL + EFR − PAL, is negative",
+		"pal-efr", "pal", norm, 0, func(d, interval float64) bool { return d < -interval })
+	judge("RLR accelerates the convergence of FNPAL (section 4.3): validation accuracy at the first record, with − without, in points, is positive",
+		"fnpal-rlr", "fnpal", first, 0, func(d, interval float64) bool { return d > interval })
+
+	runs, blown, angle := 0, 0, 0.0
+	for _, o := range outcomes {
+		if o.Settings.Method != "ul" || len(o.Records) == 0 {
+			continue
+		}
+		runs++
+		if o.Diverged != nil && o.Diverged.Last.blewUp(o.Diverged.First) {
+			blown++
+		}
+		angle += float64(o.Records[len(o.Records)-1].PrototypeAngle)
+	}
+	if runs > 0 {
+		angle /= float64(runs)
+		claims = append(claims,
+			verdict("Without anchored prototypes neither weight decay nor batch normalisation limits the norms (figure 19): seeds of plain UL that blow up",
+				float64(blown), float64(runs), 0, blown == runs),
+			verdict("and the smallest angle between prototypes becomes very small (figure 19e): degrees at the last record, under a tenth of an ETF's of 10 classes",
+				angle, 0, etfAngle/10, angle < etfAngle/10))
+	}
+	return claims
+}
+
+// etfAngle is the angle between the prototypes of a simplex ETF of 10 classes, arccos(−1/9), in degrees.
+var etfAngle = math.Acos(-1./9) * 180 / math.Pi
+
+func verdict(claim string, measured, expected, tolerance float64, holds bool) result.Claim {
+	c := result.Claim{Claim: claim, Measured: result.Number(measured), Expected: result.Number(expected), Tolerance: result.Number(tolerance), Verdict: result.Fails}
+	if holds {
+		c.Verdict = result.Holds
+	}
+	return c
+}
+
+// welch returns the difference of two means and the half-width of its 95 % confidence interval without the assumption
+// of equal variances; false if there are fewer than two values on a side.
+func welch(a, b []float64) (difference, interval float64, ok bool) {
+	if len(a) < 2 || len(b) < 2 {
+		return 0, 0, false
+	}
+	meanA, varianceA := stat.MeanVariance(a, nil)
+	meanB, varianceB := stat.MeanVariance(b, nil)
+	ea, eb := varianceA/float64(len(a)), varianceB/float64(len(b))
+	if ea+eb == 0 {
+		return meanA - meanB, 0, true
+	}
+	freedom := (ea + eb) * (ea + eb) / (ea*ea/float64(len(a)-1) + eb*eb/float64(len(b)-1))
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(0.975)
+	return meanA - meanB, t * math.Sqrt(ea+eb), true
+}
