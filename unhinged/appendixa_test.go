@@ -26,7 +26,7 @@ func wantLess(t *testing.T, what string, small, large []float64, tolerance float
 func TestAppendixAInequalities(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(31, 0))
-		for _, gamma := range []float64{0, 0.02, 1, 3} {
+		for _, gamma := range []float64{0, 0.02, 3} {
 			b := randomBatch(rng, 40, 2+rng.IntN(9))
 			for i := range b.logits {
 				b.logits[i] *= math.Exp(rng.NormFloat64())

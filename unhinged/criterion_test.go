@@ -161,10 +161,10 @@ func mean(x []float64) float64 {
 }
 
 func TestCriteriaAgainstPlainLoops(t *testing.T) {
-	gammas := []*float64{nil, new(0.0), new(0.05), new(2.5)}
+	gammas := []*float64{nil, new(0.0), new(2.5)}
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(1, 0))
-		for _, size := range [][2]int{{1, 2}, {3, 2}, {7, 10}} {
+		for _, size := range [][2]int{{1, 2}, {7, 10}} {
 			b := randomBatch(rng, size[0], size[1])
 			want := map[string][]float64{}
 			for i, gamma := range gammas {
@@ -321,7 +321,7 @@ func TestCriteriaGradients(t *testing.T) {
 		tolerance = math.Max(tolerance, 1e-7) // of central differences
 		for _, size := range [][2]int{{1, 2}, {4, 5}} {
 			b := randomBatch(rng, size[0], size[1])
-			gammas := []float64{0, 0.3, 1}
+			gammas := []float64{0, 0.3}
 			want := map[string][]float64{}
 			for _, gamma := range gammas {
 				for name := range Criteria {

@@ -332,7 +332,7 @@ func TestFlow(t *testing.T) {
 			if len(trace.Loss) != len(times) || trace.Loss[3] != trace.Loss[4] {
 				t.Errorf("%s: losses %v at times %v", name, trace.Loss, times)
 			}
-			want := s.Clone()
+			var want *dynamics.State
 			p, c, n := s.Dims()
 			if name == "unhinged" {
 				flow, err := dynamics.Regularized{Gamma: 0.3, Lambda1: f.Lambda1, Lambda2: f.Lambda2, Rates: rates}.From(s)
@@ -499,9 +499,33 @@ func TestErrors(t *testing.T) {
 		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "no momentum") {
 			t.Errorf("flow with momentum: error %v", err)
 		}
+		f = BruteForce{Backend: backend, Rates: dynamics.Constant(1, -1)}
+		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "go backwards") {
+			t.Errorf("flow with a negative rate: error %v", err)
+		}
 		f = BruteForce{Backend: backend, Rates: dynamics.Rates{W: dynamics.ConstantRate(1), H: dynamics.ConstantRate(1)}}
 		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "one schedule") {
 			t.Errorf("flow with two schedules: error %v", err)
 		}
 	})
+}
+
+// A small state under the unhinged loss, whose norm grows exponentially, and under cross-entropy, whose norm does not.
+func ExampleBruteForce_Descend() {
+	backend, err := compute.NewWithConfig("go")
+	if err != nil {
+		panic(err)
+	}
+	start := dynamics.Gaussian(8, 4, 5, 1)
+	for _, loss := range []unhinged.Criterion{unhinged.Loss{}, unhinged.CrossEntropy{}} {
+		f := BruteForce{Backend: backend, Loss: loss, Rates: dynamics.Constant(0.1, 0.1)}
+		trace, _, err := f.Descend(context.Background(), start, []int{0, 1000})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%T: accuracy %.2f → %.2f, ‖Z‖ %.3g → %.3g\n", loss, trace.Accuracy[0], trace.Accuracy[1], trace.NormZ[0], trace.NormZ[1])
+	}
+	// Output:
+	// unhinged.Loss: accuracy 0.25 → 1.00, ‖Z‖ 14 → 1.23e+07
+	// unhinged.CrossEntropy: accuracy 0.25 → 1.00, ‖Z‖ 14 → 15.4
 }

@@ -67,6 +67,9 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	left := 0.0   // of the time ζ2 to the record that is being approached; 0: none is
 	step := func(from, to float64, x *onDevice) (float64, error) {
 		whole := f.Rates.W.Integral(to) - f.Rates.W.Integral(from)
+		if !(whole >= 0) || math.IsInf(whole, 1) {
+			return 0, fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever", from, to, whole)
+		}
 		if left == 0 {
 			left = whole
 		}
