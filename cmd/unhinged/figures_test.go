@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/npy"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// figures runs the subcommand and returns what it said.
+func figures(t testing.TB, args ...string) (said string, err error) {
+	t.Helper()
+	var b bytes.Buffer
+	cmd := figuresCommand()
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	cmd.SetErr(&b)
+	cmd.SetOut(&b)
+	err = cmd.Execute()
+	return b.String(), err
+}
+
+func TestFiguresWritesEverything(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "deep", "out")
+	said, err := figures(t, "fig1", "fig9", "--p", "6", "--C", "4", "--N", "2", "--steps", "100", "--out", out)
+	if err != nil {
+		t.Fatal(err, said)
+	}
+	for _, id := range []string{"fig1", "fig9"} {
+		data, err := os.ReadFile(filepath.Join(out, id+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f result.Figure
+		if err := json.Unmarshal(data, &f); err != nil {
+			t.Fatal(err)
+		}
+		if f.ID != id || len(f.Curves) == 0 || len(f.Claims) == 0 || f.Settings["C"] != 4. || f.Provenance.Go == "" {
+			t.Errorf("%s.json: %d curves, %d claims, settings %v", id, len(f.Curves), len(f.Claims), f.Settings)
+		}
+		for _, name := range []string{"step", "loss", "accuracy", "distance", "norm_h"} {
+			if len(f.Curves[0].Series[name]) == 0 {
+				t.Errorf("%s.json: no series %q", id, name)
+			}
+		}
+		if svg, err := os.ReadFile(filepath.Join(out, id+".svg")); err != nil || !bytes.Contains(svg, []byte("<svg")) {
+			t.Errorf("%s.svg: %v", id, err)
+		}
+	}
+	if page, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !bytes.Contains(page, []byte("fig9.json")) {
+		t.Errorf("index.html: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(out, ".*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func TestFiguresOfOwnFeatures(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	s := dynamics.Gaussian(5, 3, 4, 1)
+	for name, err := range map[string]error{
+		"H": npy.WriteMatrix(file("H.npy"), s.H.T()), "y": npy.WriteIntegers(file("y.npy"), s.Labels()),
+		"W": npy.WriteMatrix(file("W.npy"), s.W.T()), "bad": npy.WriteIntegers(file("bad.npy"), []int{0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 0, 1}),
+	} {
+		if err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	if said, err := figures(t, "fig7", "--steps", "50", "--features", file("H.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy"), "--out", file("out")); err != nil {
+		t.Error(err, said)
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"go together", []string{"--features", file("H.npy")}},
+		{"no meaning beside --features", []string{"--p", "5", "--features", file("H.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy")}},
+		{"label", []string{"--features", file("H.npy"), "--labels", file("bad.npy"), "--prototypes", file("W.npy")}},
+		{"no such file", []string{"--features", file("none.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy")}},
+		{"fig1, fig4", []string{"fig3"}},
+		{"must be positive", []string{"--p", "0"}},
+		{"must be positive", []string{"--steps=-4"}},
+		{"at least 2", []string{"fig1", "--C", "1"}},
+		{"γ = NaN", []string{"fig1", "--gamma", "NaN"}},
+		{"invalid", []string{"--gamma", ""}},
+	} {
+		_, err := figures(t, append(c.args, "--out", file("out"))...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %q", c.args, err, c.want)
+		}
+	}
+}
+
+// FuzzFiguresFlags: whatever stands in the flags, there is a figure or an error, and no panic.
+func FuzzFiguresFlags(f *testing.F) {
+	f.Add("--gamma 0.1,1e300 --eta 0.5", "3", "4", "2", "7")
+	f.Add("--gamma 0,-0 --eta 1e-320", "1", "2", "1", "1")
+	f.Add("--gamma +Inf --lambda nan --seed 18446744073709551615", "0", "-1", "x", "1e3")
+	out := f.TempDir()
+	f.Fuzz(func(t *testing.T, flags, p, c, n, steps string) {
+		args := []string{"fig1", "fig4"}
+		for _, a := range strings.Fields(flags) {
+			if strings.HasPrefix(a, "--out") || strings.HasPrefix(a, "--o") { // stay in the test's folder
+				return
+			}
+			args = append(args, a)
+		}
+		for _, size := range []string{p, c, n, steps} {
+			if len(size) > 2 { // small sizes: a fuzz run is not a benchmark
+				return
+			}
+		}
+		said, err := figures(t, append(args, "--p="+p, "--C="+c, "--N="+n, "--steps="+steps, "--out="+out)...)
+		if err == nil && !strings.Contains(said, "claims") && !strings.Contains(said, "Usage") {
+			t.Errorf("%v: neither a figure nor an error: %q", args, said)
+		}
+	})
+}
