@@ -18,7 +18,6 @@ var (
 	raised = letters("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵀ⊤ⁿ", "0123456789−+TTn")
 	sunk   = letters("₀₁₂₃₄₅₆₇₈₉₋₊ₙ", "0123456789−+n")
 	marks  = letters("\u0302\u0304\u0305\u0303", "ˆˉˉ˜")
-	other  = letters("∥", "‖") // what the font lacks
 )
 
 func letters(from, to string) map[rune]rune {
@@ -44,6 +43,7 @@ type glyphs struct {
 	text string
 	size vg.Length // of the font's
 	up   vg.Length // in font sizes
+	gap  vg.Length // to the next, in font sizes
 	back bool      // stands over the letter before it
 }
 
@@ -51,8 +51,12 @@ func pieces(line string) []glyphs {
 	var out []glyphs
 	stacked := vg.Length(0)
 	for _, r := range line {
-		if r == '⊗' { // which the font lacks
-			out = append(out, glyphs{text: "○", size: 1.3, up: -0.08}, glyphs{text: "×", size: 0.8, up: 0.1, back: true})
+		if r == '⊗' {
+			out = append(out, glyphs{text: kronecker, size: 1, gap: 0.72})
+			continue
+		}
+		if r == '‖' || r == '∥' { // which few fonts have, so that a browser's may be of another width
+			out = append(out, glyphs{text: "|", size: 1, gap: -0.1}, glyphs{text: "|", size: 1})
 			continue
 		}
 		g := glyphs{size: 1}
@@ -60,8 +64,6 @@ func pieces(line string) []glyphs {
 			r, g.size, g.up = to, 0.72, 0.36
 		} else if to, ok := sunk[r]; ok {
 			r, g.size, g.up = to, 0.72, -0.16
-		} else if to, ok := other[r]; ok {
-			r = to
 		}
 		if to, ok := marks[r]; ok {
 			r, g.back, g.up = to, true, 0.17+stacked
@@ -70,13 +72,38 @@ func pieces(line string) []glyphs {
 			stacked = 0
 		}
 		g.text = string(r)
-		if n := len(out); n > 0 && !g.back && out[n-1].size == g.size && out[n-1].up == g.up && !strings.ContainsAny(line, "\u0302\u0304\u0305\u0303") {
+		if n := len(out); n > 0 && !g.back && out[n-1].size == g.size && out[n-1].up == g.up && out[n-1].gap == 0 && !strings.ContainsAny(line, "\u0302\u0304\u0305\u0303") {
 			out[n-1].text += g.text
 			continue
 		}
 		out = append(out, g)
 	}
 	return out
+}
+
+const kronecker = "⊗" // drawn, since the font lacks it
+
+// width is how far to go to the next letter.
+func (m mathText) width(g glyphs, f font.Font) vg.Length {
+	width := g.gap * f.Size
+	if g.text != kronecker {
+		face := m.face(f, g.size)
+		width += face.Width(g.text)
+	}
+	return width
+}
+
+func drawKronecker(c vg.Canvas, at vg.Point, em vg.Length) {
+	centre, radius := at.Add(vg.Point{X: 0.36 * em, Y: 0.33 * em}), 0.28*em
+	d := radius * math.Sqrt2 / 2
+	path := disc(centre, radius)
+	for _, side := range []vg.Length{-1, 1} {
+		path.Move(centre.Add(vg.Point{X: -d, Y: -d * side}))
+		path.Line(centre.Add(vg.Point{X: d, Y: d * side}))
+	}
+	c.SetLineWidth(0.06 * em)
+	c.SetLineDash(nil, 0)
+	c.Stroke(path)
 }
 
 func (m mathText) face(f font.Font, size vg.Length) font.Face {
@@ -88,8 +115,7 @@ func (m mathText) face(f font.Font, size vg.Length) font.Face {
 func (m mathText) Box(line string, f font.Font) (width, height, depth vg.Length) {
 	for _, g := range pieces(line) {
 		if !g.back {
-			face := m.face(f, g.size)
-			width += face.Width(g.text)
+			width += m.width(g, f)
 		}
 	}
 	ext := m.Extents(f)
@@ -117,8 +143,7 @@ func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
 		at := pt.Add(vg.Point{X: vg.Length(sty.XAlign) * width, Y: vg.Length(len(lines)-i) * sty.Font.Size})
 		var before vg.Length // width of the letter before
 		for _, g := range pieces(line) {
-			face := m.face(sty.Font, g.size)
-			w := face.Width(g.text)
+			w := m.width(g, sty.Font)
 			place := at.Add(vg.Point{Y: g.up * sty.Font.Size})
 			if g.back {
 				place.X -= (before + w) / 2
@@ -126,7 +151,11 @@ func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
 				at.X += w
 				before = w
 			}
-			c.FillString(face, place, g.text)
+			if g.text == kronecker {
+				drawKronecker(c, place, sty.Font.Size)
+				continue
+			}
+			c.FillString(m.face(sty.Font, g.size), place, g.text)
 		}
 	}
 }
