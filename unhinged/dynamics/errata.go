@@ -1,9 +1,29 @@
 package dynamics
 
+import "fmt"
+
 // Demonstration is one erratum of the paper, computed: how far the printed form and the corrected form are from brute
 // force, and the tolerance within which a form counts as right.
 type Demonstration struct {
 	ID, Printed, Right       string
 	PrintedError, RightError float64
 	Tolerance                float64
+}
+
+// Errata computes the errata of sections 2 to 3.4 and their appendices that a computation can show, in order. What is missing concerns
+// section 3.5, networks, captions and names.
+func Errata() ([]Demonstration, error) {
+	var out []Demonstration
+	for _, demonstrate := range []func() (Demonstration, error){
+		demonstrateE1, demonstrateE2, demonstrateE4, demonstrateE5, demonstrateE8, demonstrateE9, demonstrateE10,
+		demonstrateE13, demonstrateE14, demonstrateE15, demonstrateE16, demonstrateE17, demonstrateE18, demonstrateE19,
+		demonstrateE20, demonstrateE22, demonstrateE23, demonstrateE26, demonstrateE27, demonstrateE31, demonstrateE32, demonstrateE33,
+	} {
+		d, err := demonstrate()
+		if err != nil {
+			return nil, fmt.Errorf("dynamics: demonstration %d of the errata: %w", len(out)+1, err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
 }
