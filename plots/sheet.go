@@ -17,12 +17,17 @@ type sheet struct {
 	width, height vg.Length
 }
 
-// arrangement is how many panels the paper puts in each row: 2×2 for four, 3+2 for five, rows of three else.
+// arrangement is how many panels the paper puts in each row: 2×2 for four, 3+2 for every five, rows of three else.
 func arrangement(panels int) []int {
 	if panels == 4 {
 		return []int{2, 2}
 	}
 	var rows []int
+	if panels%5 == 0 {
+		for ; panels > 0; panels -= 5 {
+			rows = append(rows, 3, 2)
+		}
+	}
 	for ; panels > 0; panels -= 3 {
 		rows = append(rows, min(panels, 3))
 	}
