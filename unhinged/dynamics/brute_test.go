@@ -8,27 +8,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// bruteM returns M as the paper defines it, C×n, from the labels.
-func bruteM(s *State, gamma float64) *mat.Dense {
-	_, c, n := s.Dims()
-	m := mat.NewDense(c, n, nil)
-	for j, y := range s.Labels() {
-		for i := range c {
-			v := -gamma
-			if i == y {
-				v = 1
-			}
-			m.Set(i, j, v/float64(n))
-		}
-	}
-	return m
-}
-
 // bruteDescent iterates gradient descent on the full (H, W, b).
 func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta2 func(t float64) float64, anchored bool, steps int) *State {
 	s = s.Clone()
 	p, c, n := s.Dims()
-	m := bruteM(s, gamma)
+	m := wholeM(s, gamma)
 	drift := make([]float64, c)
 	for i := range c {
 		drift[i] = mat.Sum(m.RowView(i))
@@ -57,7 +41,7 @@ func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta
 // bruteFlow is the matrix exponential of the whole linear system, by gonum, for constant rates.
 func bruteFlow(s *State, gamma, lambda1, lambda2, eta1, eta2, t float64) *State {
 	_, c, n := s.Dims()
-	m := bruteM(s, gamma)
+	m := wholeM(s, gamma)
 	size := n + c + c + 1 // a row of (H, W), then (b, 1)
 	g := mat.NewDense(size, size, nil)
 	for j := range n {
@@ -156,7 +140,7 @@ func closeStates(t *testing.T, what string, got, want *State, tolerance float64)
 // observe computes by definition what Point computes by structure.
 // slack is the smallest margin between two logits, relative to the largest logit: below rounding the accuracy is undecided.
 func observe(s *State, gamma float64, withBias bool) (loss, accuracy, slack float64) {
-	m := bruteM(s, gamma)
+	m := wholeM(s, gamma)
 	var logits mat.Dense
 	logits.Mul(s.W.T(), s.H)
 	right := 0

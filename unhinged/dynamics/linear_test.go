@@ -103,30 +103,7 @@ func TestRatesThatAreNotProportional(t *testing.T) {
 		q := randomProblem(rng)
 		rates := Rates{W: CosineRate{q.eta2, 30}, H: ExponentialRate{q.s * q.eta2, 0.9}}
 		flow := q.flow(t, rates)
-		// Brute force: the ODE (12) on one row of (H, W) at a time, without modes.
-		_, c, n := q.state.Dims()
-		m := bruteM(q.state, q.gamma)
-		want := q.state.Clone()
-		for i := range want.W.RawMatrix().Rows {
-			x := append(append([]float64(nil), want.H.RawRowView(i)...), want.W.RawRowView(i)...)
-			x = must[[]float64](t)(Integrate(func(t float64, x, dx []float64) {
-				e1, e2 := rates.H.At(t), rates.W.At(t)
-				for k := range c {
-					dx[n+k] = -e2 * q.l2 * x[n+k]
-				}
-				for j := range n {
-					dx[j] = -e1 * q.l1 * x[j]
-					for k := range c {
-						dx[j] += e1 * x[n+k] * m.At(k, j)
-						dx[n+k] += e2 * x[j] * m.At(k, j)
-					}
-				}
-			}, 0, 25, x, 1e-12))
-			copy(want.H.RawRowView(i), x[:n])
-			copy(want.W.RawRowView(i), x[n:])
-		}
-		zeta := rates.W.Integral(25)
-		want.B = bruteFlow(q.state, q.gamma, q.l1, q.l2, 0, 1, zeta).B
+		want := must[*State](t)(wholeFlow(q.state, q.gamma, q.l1, q.l2, rates.H, rates.W, 0, 25))
 		closeStates(t, q.String(), must[*State](t)(must[*Point](t)(flow.At(25)).State()), want, 1e-9)
 	}
 }
@@ -150,7 +127,7 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 			gain = -math.Expm1(-q.l1*zeta) / q.l1
 		}
 		var wm mat.Dense
-		wm.Mul(q.state.W, bruteM(q.state, q.gamma))
+		wm.Mul(q.state.W, wholeM(q.state, q.gamma))
 		want = q.state.Clone()
 		want.H.Apply(func(i, j int, v float64) float64 { return math.Exp(-q.l1*zeta)*v + gain*wm.At(i, j) }, want.H)
 		point := must[*Point](t)(flow.At(time))
