@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
+	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/paper"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -44,7 +46,7 @@ func trainCommand() *cobra.Command {
 		Long: "Train a perceptron with the paper's methods on MNIST or Fashion-MNIST, or on your own images in the same format.\n\nMethods:\n" + strings.Join(methods, "\n") + `
 
 Every run has its folder METHOD-seedS under --out: a checkpoint after every epoch, log.jsonl with what was measured, and
-outcome.json at its end. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
+outcome.json at its end. The figures of all finished runs there are training.svg and blow-up.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
 		Example: `  unhinged train --method pal --dataset fashion-mnist --seeds 3
   unhinged train --method ce,pal,pal-efr,fnpal,fnpal-rlr,ul --seeds 3 --epochs 15 --out results/training/fashion-mnist-mlp`,
 		Args: cobra.NoArgs,
@@ -137,10 +139,53 @@ func (o trainOptions) run(ctx context.Context, ownEFR, ownRecords bool, out, ter
 			}
 		}
 	}
+	if err := drawTraining(o.out, out); err != nil {
+		return err
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d runs diverged", failed)
 	}
 	return nil
+}
+
+// drawTraining writes the figures of all finished runs in folder, training.* and blow-up.*, as JSON and SVG.
+func drawTraining(folder string, out io.Writer) error {
+	outcomes, err := vision.ReadOutcomes(folder)
+	if err != nil {
+		return err
+	}
+	for _, draw := range []func([]vision.Outcome) (result.Figure, error){vision.Figure, vision.BlowUp} {
+		figure, err := draw(outcomes)
+		if errors.Is(err, vision.ErrNoRuns) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := writeFigure(folder, figure); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: see %s\n", figure.Title, filepath.Join(folder, figure.ID+".svg"))
+		for _, c := range figure.Claims {
+			fmt.Fprintf(out, "  %-5s  %s: %.3g (tolerance %.3g)\n", c.Verdict, c.Claim, float64(c.Measured), float64(c.Tolerance))
+		}
+	}
+	return nil
+}
+
+func writeFigure(folder string, figure result.Figure) error {
+	data, err := json.Marshal(figure)
+	if err != nil {
+		return err
+	}
+	if err := writeAtomically(filepath.Join(folder, figure.ID+".json"), data); err != nil {
+		return err
+	}
+	picture, err := plots.SVG(figure)
+	if err != nil {
+		return err
+	}
+	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
 }
 
 // trainOne does one run and shows its progress: a line an epoch, and on a terminal a line that moves.

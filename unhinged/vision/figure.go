@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,7 +27,8 @@ var quantities = []struct {
 }
 
 // Figure draws the outcomes of the methods that come to an end, against the epoch, as figures 2 and 12 to 14 do: a curve
-// a method, the mean over its seeds, with series NAME_sd for the standard deviations. It leaves plain UL to BlowUp.
+// a method, the mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims.
+// It leaves the curves of plain UL to BlowUp.
 func Figure(outcomes []Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
@@ -54,7 +56,9 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 		}
 		fig.Curves = append(fig.Curves, curve)
 	}
-	return fig, finish(&fig, outcomes)
+	fig.Claims = Claims(outcomes)
+	err := finish(&fig, outcomes)
+	return fig, err
 }
 
 // BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, against the epoch.
@@ -78,8 +82,12 @@ func BlowUp(outcomes []Outcome) (result.Figure, error) {
 			fig.Curves = append(fig.Curves, curve)
 		}
 	}
-	return fig, finish(&fig, outcomes)
+	err := finish(&fig, outcomes)
+	return fig, err
 }
+
+// ErrNoRuns is wrapped by the errors of figures that no run belongs into.
+var ErrNoRuns = errors.New("no finished run belongs into this figure")
 
 // titles are the legend names of methods.
 func titles(names ...string) []string {
@@ -120,7 +128,7 @@ func mean(name string, runs []Outcome) (result.Curve, error) {
 // finish drops the panels that have no curve, and notes settings and provenance.
 func finish(fig *result.Figure, outcomes []Outcome) error {
 	if len(fig.Curves) == 0 {
-		return fmt.Errorf("none of the %d runs belongs into the figure %q", len(outcomes), fig.ID)
+		return fmt.Errorf("%s: %w", fig.ID, ErrNoRuns)
 	}
 	has := func(name string) bool {
 		return slices.ContainsFunc(fig.Curves, func(c result.Curve) bool { return c.Name == name })

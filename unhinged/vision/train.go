@@ -23,6 +23,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -64,8 +65,8 @@ type Record struct {
 	TrainLoss          float64 `json:"train_loss"`
 	ValidationAccuracy float64 `json:"validation_accuracy"` // on the test images, from 0 to 1
 	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images, before any normalisation
-	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the first 10 batches' features: 0 when they have collapsed to their means, null when the
-	// means coincide.
+	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the first 10 batches' features as the prototypes see them (normalised, if the head does
+	// that): 0 when they have collapsed to their means, null when the means coincide.
 	WithinClass    result.Number `json:"within_class"`
 	PrototypeMax   float64       `json:"prototype_norm_max"`
 	PrototypeMin   float64       `json:"prototype_norm_min"`
@@ -281,6 +282,12 @@ func (r *run) measure() (*Record, error) {
 	record.PrototypeAngle = result.Number(smallestAngle(prototypes))
 	if !isFinite(record.FeatureNorm2) || !isFinite(record.PrototypeMax) || !isFinite(record.PrototypeMin) {
 		return nil, r.diverge() // in the update of a step whose loss was still finite
+	}
+	if r.Method.Head.NormalizeFeatures {
+		for i := range probe.Len() {
+			row := features.RawRowView(i)
+			floats.Scale(1/floats.Norm(row, 2), row)
+		}
 	}
 	record.WithinClass = result.Number(withinClassCollapse(features, probe.Labels, len(r.data.Classes)))
 	r.records = append(r.records, record)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
+
+// call runs a subcommand and returns what it prints.
+func call(ctx context.Context, c *cobra.Command, args ...string) (string, error) {
+	var out bytes.Buffer
+	c.SetOut(&out)
+	c.SetErr(&out)
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetArgs(args)
+	err := c.ExecuteContext(ctx)
+	return out.String(), err
+}
+
+// smallData is a folder with 60 + 20 images of 3×3 in 3 classes, each of one bright row.
+func smallData(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "rows")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range map[string]int{"train": 60, "t10k": 20} {
+		var pixels, labels []uint8
+		for i := range n {
+			label := i % 3
+			labels = append(labels, uint8(label))
+			for row := range 3 {
+				for column := range 3 {
+					value := uint8((i*7 + row*5 + column*3) % 40)
+					if row == label {
+						value += 200
+					}
+					pixels = append(pixels, value)
+				}
+			}
+		}
+		for kind, content := range map[string]struct {
+			sizes  []int
+			values []uint8
+		}{"images-idx3": {[]int{n, 3, 3}, pixels}, "labels-idx1": {[]int{n}, labels}} {
+			var file bytes.Buffer
+			if err := datasets.WriteIDX(&file, content.sizes, content.values); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(folder, name+"-"+kind+"-ubyte"), file.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return folder
+}
+
+func TestTrainWritesSkipsAndResumes(t *testing.T) {
+	data, out := smallData(t), t.TempDir()
+	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal,ul", "--seeds", "2", "--epochs", "8", "--batch", "20", "--hidden", "8,4", "--records", "1", "--backend", "go"}
+	printed, err := call(t.Context(), trainCommand(), args...)
+	if err != nil {
+		t.Fatal(err, printed)
+	}
+	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "CE, seed 1, epoch 8 of 8", "UL (PAL), seed 2, epoch 8 of 8", "UL with PAL is comparable to CE"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("printed without %q:\n%s", want, printed)
+		}
+	}
+	outcomes, err := vision.ReadOutcomes(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outcomes) != 6 || outcomes[0].Settings.Method != "ce" || outcomes[3].Settings.Seed != 2 || !strings.Contains(outcomes[0].Provenance.Command, filepath.Base(os.Args[0])) {
+		t.Errorf("outcomes %+v", outcomes)
+	}
+	for _, o := range outcomes {
+		if o.Settings.Method == "ce" && o.Records[7].ValidationAccuracy < 0.9 {
+			t.Errorf("CE, seed %d: accuracy %.3f on three patterns", o.Settings.Seed, o.Records[7].ValidationAccuracy)
+		}
+	}
+	var figure result.Figure
+	content, err := os.ReadFile(filepath.Join(out, "training.json"))
+	if err == nil {
+		err = json.Unmarshal(content, &figure)
+	}
+	if err != nil || len(figure.Curves) != 2 || len(figure.Claims) == 0 {
+		t.Errorf("training.json has %d curves and %d claims, error %v", len(figure.Curves), len(figure.Claims), err)
+	}
+	for _, name := range []string{"training.svg", "blow-up.svg"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+
+	// Once more: nothing is trained again. With other settings: refused.
+	if printed, err = call(t.Context(), trainCommand(), args...); err != nil || strings.Contains(printed, "epoch") {
+		t.Errorf("run again, error %v, it printed:\n%s", err, printed)
+	}
+	if _, err = call(t.Context(), trainCommand(), append(args, "--lr", "0.2")...); err == nil || !strings.Contains(err.Error(), "LearningRate was 0.1 and is now 0.2") {
+		t.Errorf("error %v", err)
+	}
+
+	// Cancelled before its first step: saved, and said so.
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err = call(cancelled, trainCommand(), append(args, "--seeds", "3")...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the same command goes on from there") {
+		t.Errorf("error %v", err)
+	}
+	if _, err = call(t.Context(), trainCommand(), append(args, "--seeds", "3")...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTrainRefuses(t *testing.T) {
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	data := smallData(t)
+	for message, args := range map[string][]string{
+		"no method is called \"sgd\"":     {"--dataset", data, "--method", "ce,sgd"},
+		"no data set is called \"cifar\"": {"--dataset", "cifar"},
+		"--seeds 0":                       {"--dataset", data, "--seeds", "0"},
+		"--images -1":                     {"--dataset", data, "--images", "-1"},
+		"--hidden [8 0]":                  {"--dataset", data, "--hidden", "8,0"},
+		"batches of 256 images":           {"--dataset", data},
+		"0 epochs":                        {"--dataset", data, "--batch", "20", "--epochs", "0"},
+		"no backend \"abacus\"":           {"--dataset", data, "--backend", "abacus"},
+		"unknown command \"pal\"":         {"pal"},
+	} {
+		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
+		}
+	}
+}
+
+func TestData(t *testing.T) {
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	printed, err := call(t.Context(), dataCommand(), "list")
+	if err != nil || !strings.Contains(printed, "mnist") || !strings.Contains(printed, "fashion-mnist") {
+		t.Errorf("error %v, printed %q", err, printed)
+	}
+	if _, err = call(t.Context(), dataCommand(), "verify", "cifar"); err == nil || !strings.Contains(err.Error(), "there are mnist, fashion-mnist") {
+		t.Errorf("error %v", err)
+	}
+	if _, err = call(t.Context(), dataCommand(), "get"); err == nil {
+		t.Error("get without a name")
+	}
+	t.Chdir(t.TempDir()) // where no node_modules are
+	if _, err = call(t.Context(), dataCommand(), "verify", "mnist"); !errors.Is(err, datasets.ErrMissing) || !strings.Contains(err.Error(), "npm install") {
+		t.Errorf("error %v", err)
+	}
+}
