@@ -269,20 +269,22 @@ func TestMaskAndWeights(t *testing.T) {
 		weights := tensor(dtype, factors, b.n)
 		want := map[string][]float64{}
 		for name := range Criteria {
-			each := make([]float64, b.n)
+			each, masked := make([]float64, b.n), make([]float64, b.n)
 			sum := 0.0
 			for i := range each {
 				if mask[i] {
-					each[i] = factors[i] * naive[name](b.logits[i*b.c:(i+1)*b.c], int(b.labels[i]), 0.5)
+					masked[i] = naive[name](b.logits[i*b.c:(i+1)*b.c], int(b.labels[i]), 0.5)
+					each[i] = factors[i] * masked[i]
 					sum += each[i]
 				}
 			}
-			want[name], want[name+", mean"] = each, []float64{sum / 3}
+			want[name], want[name+", mean"], want[name+", mask only"] = each, []float64{sum / 3}, masked
 		}
 		got := run(backend, func(inputs []*Node) map[string]*Node {
 			outputs := map[string]*Node{}
 			for name := range Criteria {
 				outputs[name] = criteria(nil, true)[name].Fn(inputs[:3], inputs[3:])
+				outputs[name+", mask only"] = criteria(nil, true)[name].Fn(inputs[:2], inputs[3:])
 				mean := criteria(nil, false)[name].Fn([]*Node{inputs[0], inputs[2], inputs[1]}, inputs[3:])
 				outputs[name+", mean"] = mean
 				outputs[name+", gradient"] = ReduceAllSum(Gradient(mean, inputs[3])[0])
