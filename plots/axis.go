@@ -116,6 +116,9 @@ func scientific(m, step, decade float64) string {
 		power := math.Pow(10, decade)
 		return decimal(m*power, step*power)
 	}
+	if m >= 10 {
+		m, step, decade = m/10, step/10, decade+1
+	}
 	return decimal(m, step) + "×" + powerOfTen(decade)
 }
 

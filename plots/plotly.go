@@ -11,11 +11,13 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// plotlyPoints is how many points of a curve go to the browser.
-const plotlyPoints = 1500
+const (
+	plotlyPoints = 1500 // of a curve that go to the browser
+	plotlyPanels = 6    // as many axes as go-plotly knows
+)
 
 // Plotly is the figure as an interactive one, in the same arrangement: zoom with the mouse, a click on a name hides
-// its curve in all panels. It has at most six panels, the number of axes that go-plotly knows.
+// its curve in all panels. It is an error to have more than six panels.
 func Plotly(fig result.Figure) (*grob.Fig, error) {
 	panels, _, err := resolve(fig)
 	if err != nil {
@@ -30,10 +32,10 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 	if len(panels) > 1 {
 		layout.Title = &grob.LayoutTitle{Text: types.S(fig.Title)}
 	}
-	xs := []**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4, &layout.XAxis5, &layout.XAxis6}
-	ys := []**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4, &layout.YAxis5, &layout.YAxis6}
-	if len(panels) > len(xs) {
-		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels), len(xs))
+	xs := [plotlyPanels]**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4, &layout.XAxis5, &layout.XAxis6}
+	ys := [plotlyPanels]**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4, &layout.YAxis5, &layout.YAxis6}
+	if len(panels) > plotlyPanels {
+		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels), plotlyPanels)
 	}
 	rows := arrangement(len(panels))
 	inner := 340 * float64(len(rows))

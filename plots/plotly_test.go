@@ -3,6 +3,7 @@ package plots
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,5 +114,28 @@ func TestPlotlyBandAndDecimation(t *testing.T) {
 		if len(d.X) != len(d.Y) || len(d.X) > 2*plotlyPoints {
 			t.Errorf("%d and %d points", len(d.X), len(d.Y))
 		}
+	}
+}
+
+func TestManyPanelsAreSplitEvenly(t *testing.T) {
+	for n, want := range map[int][]int{0: {0}, 1: {1}, 6: {6}, 7: {3, 4}, 10: {5, 5}, 13: {4, 4, 5}} {
+		var got []int
+		var titles, all []string
+		f := figure(n, 1, 3)
+		for _, part := range parts(f) {
+			got = append(got, len(part.Panels))
+			for _, p := range part.Panels {
+				titles = append(titles, p.Title)
+			}
+		}
+		for _, p := range f.Panels {
+			all = append(all, p.Title)
+		}
+		if !slices.Equal(got, want) || !slices.Equal(titles, all) {
+			t.Errorf("%d panels split into %v, %v", n, got, titles)
+		}
+	}
+	if err := ShowInteractive(figure(10, 1, 3)); err != nil {
+		t.Error(err)
 	}
 }

@@ -99,7 +99,7 @@ func TestSVGNamesEverything(t *testing.T) {
 }
 
 func TestArrangement(t *testing.T) {
-	for panels, want := range map[int][]int{1: {1}, 2: {2}, 3: {3}, 4: {2, 2}, 5: {3, 2}, 6: {3, 3}, 7: {3, 3, 1}} {
+	for panels, want := range map[int][]int{1: {1}, 2: {2}, 3: {3}, 4: {2, 2}, 5: {3, 2}, 6: {3, 3}, 7: {3, 3, 1}, 10: {3, 2, 3, 2}} {
 		if got := arrangement(panels); !slices.Equal(got, want) {
 			t.Errorf("%d panels: rows of %v, want %v", panels, got, want)
 		}

@@ -29,20 +29,34 @@ func ShowSVG(picture []byte) {
 	gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
 }
 
-// ShowInteractive displays the figure as an interactive plotly figure. It needs no network in JupyterLab: plotly.js
-// comes from the Jupyter server's lab extension unhinged-assets, and from plotly's server only where that fails.
-// For notebooks to be committed, Show is better: code hosts run no scripts.
+// ShowInteractive displays the figure as an interactive plotly figure, in several of them below each other where it
+// has more than six panels. It needs no network in JupyterLab: plotly.js comes from the Jupyter server's lab extension
+// unhinged-assets, and from plotly's server only where that fails. For notebooks to be committed, Show is better: code
+// hosts run no scripts.
 func ShowInteractive(fig result.Figure) error {
-	interactive, err := Plotly(fig)
-	if err != nil {
-		return err
+	for _, part := range parts(fig) {
+		interactive, err := Plotly(part)
+		if err != nil {
+			return err
+		}
+		literal, err := json.Marshal(interactive) // also escapes <, > and &, so that no text ends the script
+		if err != nil {
+			return fmt.Errorf("plots: figure %q: %w", fig.ID, err)
+		}
+		gonbui.DisplayHTML(fmt.Sprintf(plotlyCell, gonbui.UniqueId(), literal))
 	}
-	literal, err := json.Marshal(interactive) // also escapes <, > and &, so that no text ends the script
-	if err != nil {
-		return fmt.Errorf("plots: figure %q: %w", fig.ID, err)
-	}
-	gonbui.DisplayHTML(fmt.Sprintf(plotlyCell, gonbui.UniqueId(), literal))
 	return nil
+}
+
+// parts splits a figure evenly into figures of at most six panels.
+func parts(fig result.Figure) []result.Figure {
+	n := max(1, (len(fig.Panels)+plotlyPanels-1)/plotlyPanels)
+	out := make([]result.Figure, n)
+	for i := range out {
+		out[i] = fig
+		out[i].Panels = fig.Panels[i*len(fig.Panels)/n : (i+1)*len(fig.Panels)/n]
+	}
+	return out
 }
 
 const plotlyCell = `<div id="plotly-%[1]s"></div><script>(() => {
