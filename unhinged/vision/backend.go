@@ -13,7 +13,7 @@ import (
 
 // OpenBackend opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
 // configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
-// otherwise; it never downloads a plugin. note says what was missing, for the user.
+// otherwise. note says what was missing, for the user.
 func OpenBackend(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
@@ -27,6 +27,9 @@ func OpenBackend(config string) (backend compute.Backend, note string, err error
 			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 		}
 		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
+	}
+	if plugin := findPlugin(); config == "xla:cpu" && plugin != "" {
+		config = "xla:" + plugin // by its path, go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download
 	}
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {

@@ -1,0 +1,67 @@
+package vision
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+)
+
+func TestOpenBackend(t *testing.T) {
+	t.Setenv(compute.ConfigEnvVar, "")
+	backend, note, err := OpenBackend("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	isGo := func(b compute.Backend) bool { return b != nil && !strings.HasPrefix(nameOf(b), "xla") }
+	if isGo(backend) != strings.Contains(note, "pure-Go") {
+		t.Errorf("backend %s with note %q", nameOf(backend), note)
+	}
+	if backend, _, err = OpenBackend("go"); err != nil || !isGo(backend) {
+		t.Errorf("backend %v, error %v", backend, err)
+	}
+	t.Setenv(compute.ConfigEnvVar, "go")
+	if backend, _, err = OpenBackend(""); err != nil || !isGo(backend) {
+		t.Errorf("with $%s = go: backend %v, error %v", compute.ConfigEnvVar, backend, err)
+	}
+	if _, _, err = OpenBackend("abacus"); err == nil || !strings.Contains(err.Error(), "no backend \"abacus\"") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFindPlugin(t *testing.T) {
+	folder := t.TempDir()
+	plugin := filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so")
+	if err := os.MkdirAll(filepath.Dir(plugin), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(plugin, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	below := filepath.Join(folder, "notebooks")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	t.Chdir(below)
+	if got := findPlugin(); got != plugin {
+		t.Errorf("from %s it finds %q, should be %s", below, got, plugin)
+	}
+	other := t.TempDir()
+	versioned := filepath.Join(other, "pjrt_c_api_cpu_v0.104.0_plugin.so")
+	if err := os.WriteFile(versioned, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", other)
+	if got := findPlugin(); got != versioned {
+		t.Errorf("with the folder set it finds %q, should be %s", got, versioned)
+	}
+	// A plugin that does not load is no reason to fail.
+	t.Setenv(compute.ConfigEnvVar, "")
+	backend, note, err := OpenBackend("")
+	if err != nil || strings.HasPrefix(nameOf(backend), "xla") || !strings.Contains(note, "does not load") && !strings.Contains(note, "pure-Go") {
+		t.Errorf("backend %v, note %q, error %v", backend, note, err)
+	}
+}
