@@ -61,32 +61,30 @@ func decimal(v, step float64) string {
 }
 
 // logTicks marks powers of ten on an axis of base-10 logarithms, however large; where the axis spans less than
-// one and a half decades, round numbers in between.
+// two decades, round numbers in between.
 func logTicks(n int) plot.TickerFunc {
 	return func(lo, hi float64) []plot.Tick {
 		var out []plot.Tick
-		if hi-lo < 1.5 {
+		if hi-lo < 2.2 {
 			decade := math.Floor(lo)
 			a, b := math.Pow(10, lo-decade), math.Pow(10, hi-decade)
 			step := niceStep(b-a, n)
 			values := multiples(a, b, step)
-			if hi-lo > 0.7 { // evenly spaced numbers crowd at the top of a log axis
-				round := []float64{1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100}
-				if hi-lo > 1 {
-					round = []float64{1, 2, 5, 10, 20, 50, 100, 200}
-				}
-				values = values[:0]
-				for _, m := range round {
-					if m >= a && m <= b {
-						values = append(values, m)
-					}
-				}
-				step = 1
+			switch { // evenly spaced numbers would crowd at the top
+			case hi-lo > 1:
+				values = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
+			case hi-lo > 0.7:
+				values = []float64{1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100}
 			}
 			for _, m := range values {
-				if m > 0 {
-					out = append(out, plot.Tick{Value: decade + math.Log10(m), Label: scientific(m, step, decade)})
+				if m < a || m > b {
+					continue
 				}
+				unit := step
+				if hi-lo > 0.7 {
+					unit = m
+				}
+				out = append(out, plot.Tick{Value: decade + math.Log10(m), Label: scientific(m, unit, decade)})
 			}
 			return out
 		}
@@ -116,8 +114,11 @@ func scientific(m, step, decade float64) string {
 		power := math.Pow(10, decade)
 		return decimal(m*power, step*power)
 	}
-	if m >= 10 {
+	for m >= 10 {
 		m, step, decade = m/10, step/10, decade+1
+	}
+	if m == 1 && step == 1 {
+		return powerOfTen(decade)
 	}
 	return decimal(m, step) + "×" + powerOfTen(decade)
 }
