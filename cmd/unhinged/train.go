@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,8 @@ func trainCommand() *cobra.Command {
 		Long: "Train a perceptron with the paper's methods on MNIST or Fashion-MNIST, or on your own images in the same format.\n\nMethods:\n" + strings.Join(methods, "\n") + `
 
 Every run has its folder METHOD-seedS under --out: a checkpoint after every epoch, log.jsonl with what was measured, and
-outcome.json at its end. The figures of all finished runs there are training.svg and blow-up.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
+outcome.json at its end. The figures of all finished runs there are training.svg and blow-up.svg, with JSON beside.
+Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
 		Example: `  unhinged train --method pal --dataset fashion-mnist --seeds 3
   unhinged train --method ce,pal,pal-efr,fnpal,fnpal-rlr,ul --seeds 3 --epochs 15 --out results/training/fashion-mnist-mlp`,
 		Args: cobra.NoArgs,
@@ -220,7 +222,11 @@ func openDataset(name string) (*datasets.Dataset, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return datasets.OpenFolder(name)
 	}
-	return datasets.Open(name)
+	data, err := datasets.Open(name)
+	if err != nil && !slices.Contains(datasets.Names(), name) {
+		return nil, fmt.Errorf("%w, and there is no such folder", err)
+	}
+	return data, err
 }
 
 func isTerminal(w io.Writer) bool {
