@@ -26,6 +26,7 @@ func figure15(r *run) error {
 		return err
 	}
 	lambdas := several(r.o.Lambdas, 0, 0.001, 0.005, 0.01, 0.05, 0.1)
+	r.dense = r.o.Steps * 7 / 100 // 3,500 of 50,000
 	var curves []*curve
 	for _, lambda := range lambdas {
 		flow, err := dynamics.Anchored{Gamma: gamma, Lambda: lambda, Rate: dynamics.ConstantRate(eta)}.On(pr)
@@ -50,7 +51,7 @@ func figure15(r *run) error {
 	}
 	r.figure.Panels = []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "Loss"},
-		{Title: "(b) Train accuracy", Y: "accuracy", YLabel: "Train accuracy", MaxStep: 0.07 * float64(r.o.Steps)},
+		{Title: "(b) Train accuracy", Y: "accuracy", YLabel: "Train accuracy", MaxStep: float64(r.dense)},
 		{Title: "(c) Distance of H to W M", Y: "distance_h", YLabel: "‖Ĥ(t) − normalised W M‖", Log: true},
 		{Title: "(d) Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 	}

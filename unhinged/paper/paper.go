@@ -118,6 +118,7 @@ type run struct {
 	o       Options
 	p, c, n int // n: samples per class; 0 for unequal class sizes
 	paper   bool
+	dense   int // steps up to this one are recorded more often
 	figure  *result.Figure
 }
 
@@ -226,14 +227,19 @@ func unused(lists map[string][]float64) error {
 	return nil
 }
 
-// steps returns the recorded steps: dense at the start, then every 1/400 of the run, and dense in the zoomed-in end.
+// steps returns the recorded steps: dense at the start, then every 1/400 of the run (every 1/2000 in the part that
+// figure 15(b) shows), and dense in the zoomed-in end.
 func (r *run) steps() []int {
 	last := r.o.Steps
 	zoom := r.zoomFrom()
 	var steps []int
 	for s := 0; s <= last; {
 		steps = append(steps, s)
-		next := s + max(1, min(s/8, last/400))
+		every := last / 400
+		if s < r.dense {
+			every = last / 2000
+		}
+		next := s + max(1, min(s/8, every))
 		if s >= zoom {
 			next = s + max(1, (last-zoom)/40)
 		} else if next > zoom {
