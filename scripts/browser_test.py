@@ -96,7 +96,8 @@ class Browser:
         actions = [moves[0], {"type": "pointerDown", "button": 0}, moves[1], {"type": "pointerUp", "button": 0}]
         self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
 
-    def screenshot(self, name):
+    def screenshot(self, name, of="body"):
+        self.js("document.querySelector(arguments[0])?.scrollIntoView({block: 'end'})", of)
         (FOLDER / name).write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
 
 
@@ -123,7 +124,7 @@ def check(browser, url):
 
     first = wait("the first picture under a slider", lambda: well(lambda: browser.js(PICTURE)), 300)
     browser.js(f"document.querySelector('{SLIDER}').scrollIntoView({{block: 'center'}})")
-    browser.screenshot("before.png")
+    browser.screenshot("before.png", "[id^=picture-]")
     before = browser.js(f"return document.querySelector('{SLIDER}').value")
     browser.click(SLIDER)  # in its middle
     after = browser.js(f"return document.querySelector('{SLIDER}').value")
@@ -133,7 +134,7 @@ def check(browser, url):
     print(f"slider {before} -> {after}: the picture changed within {time.monotonic() - start:.2f} s")
     browser.drag(SLIDER, 100)
     wait("a third picture", lambda: (now := browser.js(PICTURE)) and now != second, 30)
-    browser.screenshot("after.png")
+    browser.screenshot("after.png", "[id^=picture-]")
 
     def finished():  # a Stop button for each cell with sliders
         if browser.find("[id^=stop-]"):
