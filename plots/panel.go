@@ -141,7 +141,7 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 		} else {
 			v = scale(y[i])
 		}
-		if !finite(v) || !finite(x[i]) {
+		if !finite(v) || !finite(x[i]) || p.YMin > 0 && v < scale(p.YMin) {
 			v = math.NaN()
 		}
 		out.x, out.y = append(out.x, x[i]), append(out.y, v)

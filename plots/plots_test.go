@@ -263,6 +263,21 @@ func TestMaxStep(t *testing.T) {
 	}
 }
 
+func TestYMin(t *testing.T) {
+	f := figure(1, 1, 5)
+	f.Panels[0].Log, f.Panels[0].YMin = true, 1e-3
+	f.Curves[0].Series["y"] = result.Series{1, 0.1, 1e-3, 9e-4, 1}
+	p, _, err := resolve(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range p[0].curves[0].y {
+		if math.IsNaN(v) != (i == 3) {
+			t.Errorf("value %d, %g, is drawn at %g: only what lies below 1e-3 is left out", i, f.Curves[0].Series["y"][i], v)
+		}
+	}
+}
+
 func TestBand(t *testing.T) {
 	f := figure(2, 1, 30)
 	s := f.Curves[0].Series

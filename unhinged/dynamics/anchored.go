@@ -47,7 +47,8 @@ type AnchoredFlow struct {
 // At returns the flow at time t.
 func (f *AnchoredFlow) At(t float64) (*Point, error) { return one(f.points([]float64{t})) }
 
-// Trace returns the observables at ascending times. DistanceH is measured to the direction of W M; DistanceW is 0.
+// Trace returns the observables at ascending times. Distances and gaps are measured to H̄ = W M/λ and W; for λ = 0 H
+// grows without limit: LogDistanceH is measured to the direction of W M, and LogDistance is NaN.
 func (f *AnchoredFlow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.points) }
 
 func (f *AnchoredFlow) points(times []float64) ([]*Point, error) {
@@ -101,17 +102,26 @@ func (d *AnchoredDescent) points(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
+// point is H(t) = W M/λ + e^{−λζ}(H0 − W M/λ), for λ = 0 H0 + ζ·W M.
 func (f *AnchoredFlow) point(g growth) *Point {
-	decay, gain := g.of(-f.a.Lambda), g.driven(-f.a.Lambda)
+	decay := g.of(-f.a.Lambda)
 	c := len(f.sigma)
-	now, target := linear{make([]mat2, c), decay.at(0)}, linear{make([]mat2, c), 0}
-	rest := linear{make([]mat2, c), decay.sign}
+	target, rest := linear{make([]mat2, c), 0}, linear{make([]mat2, c), decay.sign}
+	lead, limit := 1.0, f.a.Lambda
+	if limit == 0 {
+		lead, limit = g.driven(0), 1
+	}
+	now := linear{make([]mat2, c), decay.at(0)}
 	for k, sigma := range f.sigma {
-		now.modes[k] = mat2{decay.at(0), gain * sigma, 0, 1}
-		target.modes[k] = mat2{0, sigma, 0, 1}
-		rest.modes[k] = mat2{decay.sign, 0, 0, 0}
+		target.modes[k] = mat2{0, sigma / limit, 0, 1}
+		if f.a.Lambda > 0 {
+			rest.modes[k] = mat2{decay.sign, -decay.sign * sigma / limit, 0, 0}
+		} else {
+			rest.modes[k] = mat2{1, 0, 0, 0}
+		}
+		now.modes[k] = mat2{decay.at(0), g.driven(-f.a.Lambda) * sigma, 0, 1}
 	}
 	return &Point{
-		d: f.driver, now: now, target: &target, lead: [2]float64{gain, 1}, rest: rest, restLog: decay.log, biasDecay: scaled{1, 0},
+		d: f.driver, now: now, target: &target, lead: [2]float64{lead, 1}, rest: rest, restLog: decay.log, biasDecay: scaled{1, 0},
 	}
 }

@@ -75,7 +75,7 @@ func (f *Flow) race() (winners []component, first, second float64) {
 type Limit struct {
 	// Direction is the limit of Ẑ (scale and biases have no meaning: ask for Direction.Direction()).
 	Direction *Point
-	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2); negative below 0 = the threshold.
+	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2). It is 0 at λ = λ*, negative above.
 	Growth float64
 	// Rate is the exponent of the approach per unit of ζ2: ‖Ẑ − Ẑ(∞)‖ ~ exp(−Rate·ζ2) (erratum E15: nothing divides it).
 	Rate float64

@@ -134,6 +134,14 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 		closeStates(t, q.String(), must[*State](t)(point.State()), want, 1e-12)
 		if mat.Norm(&wm, 2) > 1e-9 {
 			closeTo(t, "distance to W M", math.Exp(point.LogDistanceH()), normalizedDistance(want.H, &wm), 1e-12)
+			if q.l1 > 0 {
+				limit := want.Clone()
+				limit.H.Scale(1/q.l1, &wm)
+				var gap mat.Dense
+				gap.Sub(want.H, limit.H)
+				closeTo(t, "gap to W M/λ", math.Exp(point.LogGapH()), mat.Norm(&gap, 2), 1e-11)
+				closeTo(t, "distance of Z", math.Exp(point.LogDistance()), normalizedDistance(stack(want), stack(limit)), 1e-11)
+			}
 		}
 	}
 }

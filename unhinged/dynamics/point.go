@@ -85,7 +85,7 @@ func (p *Point) LogNormZ() float64 { return p.logNorm(both) }
 
 // logDistance returns ln‖X/‖X‖ − X̄/‖X̄‖‖ for X = lead·X̄ + rest, to full relative accuracy however small it is.
 func (p *Point) logDistance(over part) float64 {
-	if over == both && p.lead[0] != p.lead[1] { // anchored: H and W approach at different scales
+	if over == both && p.lead[0] != p.lead[1] { // anchored, λ = 0: H grows and W does not
 		return math.NaN()
 	}
 	lead, bar, rest := p.leadOf(over), p.d.norm(*p.target, over), p.d.norm(p.rest, over)
@@ -140,7 +140,7 @@ func (p *Point) logGap(over part) float64 {
 	return base + math.Log(p.d.norm(diff, over))
 }
 
-// LogGapH returns ln‖H − H̄‖, H̄ the feature part of the limit; finite limits (λ = λ*) are reached.
+// LogGapH returns ln‖H − H̄‖, H̄ the feature part of Z̄ (W M/λ with anchored prototypes); finite limits (λ = λ*) are reached.
 func (p *Point) LogGapH() float64 { return p.logGap(onlyH) }
 
 // LogGapW returns ln‖W − W̄‖, as figure 4(b) draws it (there P = W̄).

@@ -84,7 +84,8 @@ type Rates struct {
 	// S is the ratio s = η1/η2, constant over time; zero means 1.
 	S float64
 	// H, if set, is a schedule of its own for η1; S is then ignored, and there is no closed form: flow is
-	// integrated with error control and descent is a product of 2×2 matrices in time order.
+	// integrated with error control and descent is a product of 2×2 matrices in time order. Distances and limits
+	// are then those of the constant ratio s = η1(0)/η2(0), as in the corollaries.
 	H Schedule
 }
 

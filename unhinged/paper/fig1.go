@@ -40,7 +40,7 @@ func figure1(r *run) error {
 	r.figure.Panels = []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "Loss", ZoomFrom: zoom, ZoomCurves: tame},
 		{Title: "(b) Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
-		{Title: "(c) Distance to Z̄", Y: "distance", YLabel: "‖Ẑ(t) − Z̄̂‖", Log: true, Lines: map[string]float64{"√2": math.Sqrt2}},
+		{Title: "(c) Distance to Z̄", Y: "distance", YLabel: "‖Ẑ(t) − Z̄/‖Z̄‖‖", Log: true, Lines: map[string]float64{"√2": math.Sqrt2}},
 		{Title: "(d) Norm of Z", Y: "norm_z", YLabel: "‖Z(t)‖", Log: true, ZoomFrom: zoom, ZoomCurves: tame},
 	}
 	if r.n == 0 {

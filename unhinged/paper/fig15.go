@@ -44,15 +44,13 @@ func figure15(r *run) error {
 		c := &curve{lambda: lambda, eta: eta, gamma: gamma, at: descent.At, Curve: result.Curve{
 			Name: fmt.Sprintf("λ = %g", lambda), Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta": eta}, Series: series(trace),
 		}}
-		delete(c.Series, "distance")
-		delete(c.Series, result.Log10("distance")) // W stands still: the distance of Z = (H, W) has no meaning
 		curves = append(curves, c)
 		r.add(c.Curve)
 	}
 	r.figure.Panels = []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "Loss"},
 		{Title: "(b) Train accuracy", Y: "accuracy", YLabel: "Train accuracy", MaxStep: float64(r.dense)},
-		{Title: "(c) Distance of H to W M", Y: "distance_h", YLabel: "‖Ĥ(t) − normalised W M‖", Log: true},
+		{Title: "(c) Distance of H to W M", Y: "distance_h", YLabel: "‖Ĥ(t) − W M/‖W M‖‖", Log: true, YMin: floor},
 		{Title: "(d) Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 	}
 	for _, c := range curves {

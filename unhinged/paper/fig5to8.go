@@ -30,7 +30,7 @@ func (r *run) plotted(text string, captioned, halved, plotted, relative float64)
 	if math.Abs(halved-plotted) <= tolerance {
 		otherwise = result.Corrected
 	}
-	r.judge(text+" (plotted; captioned γ = 1/(C−1))", captioned, plotted, tolerance, otherwise, "E24")
+	r.judge(fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved), captioned, plotted, tolerance, otherwise, "E24")
 }
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.
@@ -61,8 +61,8 @@ func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, on
 		}
 		for j, p := range []result.Panel{
 			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
-			{Title: "Distance of H", Y: "distance_h", YLabel: "‖Ĥ(t) − H̄̂‖", Log: true},
-			{Title: "Distance of W", Y: "distance_w", YLabel: "‖Ŵ(t) − W̄̂‖", Log: true},
+			{Title: "Distance of H", Y: "distance_h", YLabel: "‖Ĥ(t) − H̄/‖H̄‖‖", Log: true, YMin: floor},
+			{Title: "Distance of W", Y: "distance_w", YLabel: "‖Ŵ(t) − W̄/‖W̄‖‖", Log: true, YMin: floor},
 			{Title: "Norm of H", Y: "norm_h", YLabel: "‖H(t)‖", Log: logNorms},
 			{Title: "Norm of W", Y: "norm_w", YLabel: "‖W(t)‖", Log: logNorms},
 		} {
@@ -170,8 +170,8 @@ func figure6(r *run) error {
 		}
 	}
 	if len(sweep) == 2 {
-		r.plotted("‖Ŵ − W̄̂‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"), at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
-		r.plotted("‖Ĥ − H̄̂‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"), at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
+		r.plotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"), at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
+		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"), at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
 	}
 	return nil
 }
@@ -224,7 +224,7 @@ func figure7(r *run) error {
 	}
 	if len(sweep) == 2 {
 		r.plotted("‖W‖ at λ = 1e-5 ends at 8.52e8", at(sweep[0], "lambda", 1e-5, "norm_w"), at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
-		r.plotted("‖Ĥ − H̄̂‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"), at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
+		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"), at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
 	}
 	return nil
 }
@@ -261,8 +261,8 @@ func figure8(r *run) error {
 		}
 	}
 	if len(sweep) == 2 {
-		r.plotted("‖Ŵ − W̄̂‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"), at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
-		r.plotted("‖Ĥ − H̄̂‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"), at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
+		r.plotted("‖Ŵ − W̄/‖W̄‖‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"), at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
+		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"), at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
 	}
 	return nil
 }

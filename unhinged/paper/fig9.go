@@ -56,7 +56,7 @@ func figure9(r *run) error {
 		}
 		for j, p := range []result.Panel{
 			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
-			{Title: "Error", Y: "distance", YLabel: "‖Ĥ(t) − Ŵ(I⊗1ᵀ)‖", Log: true},
+			{Title: "Error", Y: "distance", YLabel: "‖Ĥ(t) − Ŵ(I⊗1ᵀ)‖", Log: true, YMin: floor},
 			{Title: "Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 		} {
 			p.Title, p.Curves = fmt.Sprintf("(%c) %s%s", 'a'+3*i+j, p.Title, label), names

@@ -110,6 +110,9 @@ func Commit() string {
 	return strings.TrimSpace(string(out))
 }
 
+// floor is where pictures of errors end, as the paper's do by rounding; the data go on.
+const floor = 1e-16
+
 // maxNumbers bounds the largest matrix, features or class products: 2 GB of float64.
 const maxNumbers = 1 << 28
 
