@@ -14,8 +14,8 @@ import (
 const comparable = 2.01
 
 // Claims judges what the paper says of figures 2, 3 and 19 by the outcomes of a smaller network on another data set: a
-// verdict is on that network and not on the paper's. A difference between two methods counts if it is outside of its
-// 95 % confidence interval by Welch's t-test over the seeds; methods with fewer than two seeds are not compared.
+// verdict is on that network and not on the paper's. A difference between two methods comes with its 95 % confidence interval over the
+// seeds, by Welch's t-test, and a direction counts only outside of it; methods with fewer than two seeds are not compared.
 func Claims(outcomes []Outcome) []result.Claim {
 	last := func(r []Record) float64 { return 100 * r[len(r)-1].ValidationAccuracy }
 	first := func(r []Record) float64 { return 100 * r[0].ValidationAccuracy }
@@ -30,6 +30,7 @@ func Claims(outcomes []Outcome) []result.Claim {
 		if tolerance == 0 {
 			tolerance = interval
 		}
+		claim = fmt.Sprintf("%s (95 %% confidence interval ±%.2g)", claim, interval)
 		claims = append(claims, verdict(claim, difference, 0, tolerance, holds(difference, interval)))
 	}
 	for _, m := range []struct{ name, title string }{{"pal", "PAL"}, {"pal-efr", "PAL + EFR"}, {"fnpal", "FNPAL"}, {"fnpal-rlr", "FNPAL + RLR"}} {
