@@ -90,7 +90,7 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 		}
 		return "not judged"
 	}
-	base := []Outcome{outcome("ce", 1, .5, .9), outcome("ce", 2, .5, .91), outcome("fnpal", 1, .5, .90), outcome("fnpal", 2, .5, .89), outcome("pal", 1, .1, .5), outcome("pal", 2, .1, .5)}
+	base := []Outcome{outcome("ce", 1, .5, .9), outcome("ce", 2, .5, .901), outcome("fnpal", 1, .5, .90), outcome("fnpal", 2, .5, .899), outcome("pal", 1, .1, .5), outcome("pal", 2, .1, .5)}
 	for _, c := range []struct {
 		part string
 		more []Outcome
@@ -98,6 +98,7 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 	}{
 		{"with FNPAL is comparable", nil, result.Holds},
 		{"with PAL is comparable", nil, result.Fails},
+		{"with PAL + EFR is comparable", []Outcome{outcome("pal-efr", 1, .5, .95), outcome("pal-efr", 2, .5, .86)}, result.Fails}, // the spread is too large
 		{"RLR accelerates", nil, "not judged"},
 		{"RLR accelerates", []Outcome{outcome("fnpal-rlr", 1, .8, .9), outcome("fnpal-rlr", 2, .81, .9)}, result.Holds},
 		{"RLR accelerates", []Outcome{outcome("fnpal-rlr", 1, .3, .9), outcome("fnpal-rlr", 2, .8, .9)}, result.Fails}, // the spread is too large
