@@ -77,9 +77,11 @@ func figure4(r *run) error {
 			continue
 		}
 		gap := c.last("gap_w2")
-		r.claim("λ = λ*: W converges to P (‖W − P‖² at the end)", gap, 0, 1e-9)
+		converges := result.Check("λ = λ*: W converges to P (‖W − P‖² at the end)", gap, 0, 1e-9)
+		r.add(converges)
 		if r.paper {
-			r.judge("λ = λ*: ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5, 1e-5, result.Corrected, "E26")
+			stalls := result.Check("λ = λ*: ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5, 1e-5)
+			r.add(stalls.CorrectedBy("E26", converges.Verdict == result.Holds))
 		}
 	}
 	if len(curves) > 1 {

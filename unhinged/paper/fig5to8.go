@@ -26,11 +26,8 @@ func (r *run) plotted(text string, captioned, halved, plotted, relative float64)
 		return
 	}
 	tolerance := relative * plotted
-	otherwise := result.Fails
-	if math.Abs(halved-plotted) <= tolerance {
-		otherwise = result.Corrected
-	}
-	r.judge(fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved), captioned, plotted, tolerance, otherwise, "E24")
+	text = fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved)
+	r.add(result.Check(text, captioned, plotted, tolerance).CorrectedBy("E24", math.Abs(halved-plotted) <= tolerance))
 }
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.

@@ -44,7 +44,7 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), limit: limit, omega: limit.Growth,
 		at: descent.At,
 	}
-	r.add(c.Curve)
+	r.draw(c.Curve)
 	return c, nil
 }
 
@@ -142,22 +142,7 @@ func (c *curve) approach() float64 {
 
 // claim records a check.
 func (r *run) claim(text string, measured, expected, tolerance float64) {
-	r.judge(text, measured, expected, tolerance, result.Fails, "")
-}
-
-// judge records a check: it holds if measured is within tolerance of expected, otherwise it is otherwise.
-func (r *run) judge(text string, measured, expected, tolerance float64, otherwise result.Verdict, erratum string) {
-	verdict := result.Holds
-	if !(math.Abs(measured-expected) <= tolerance) {
-		verdict = otherwise
-	}
-	if verdict == result.Holds {
-		erratum = ""
-	}
-	r.figure.Claims = append(r.figure.Claims, result.Claim{
-		Claim: text, Measured: result.Number(measured), Expected: result.Number(expected),
-		Tolerance: result.Number(tolerance), Verdict: verdict, Erratum: erratum,
-	})
+	r.add(result.Check(text, measured, expected, tolerance))
 }
 
 // asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which exp(rate·step) is e^-3000 and e^-4000,

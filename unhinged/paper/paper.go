@@ -193,8 +193,11 @@ func (r *run) limit() float64    { return 2 / float64(r.c-2) }
 // inRange says whether Corollaries 3 and 5 apply to γ.
 func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
 
-// add records a curve.
-func (r *run) add(c result.Curve) {
+// add records a judged claim.
+func (r *run) add(c result.Claim) { r.figure.Claims = append(r.figure.Claims, c) }
+
+// draw records a curve.
+func (r *run) draw(c result.Curve) {
 	r.figure.Curves = append(r.figure.Curves, c)
 	if r.o.Progress != nil {
 		r.o.Progress()
