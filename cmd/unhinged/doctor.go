@@ -16,8 +16,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/spf13/cobra"
 
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
-	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 func doctorCommand() *cobra.Command {
@@ -88,7 +88,7 @@ func xlaPlugin() (string, error) {
 	if !slices.Contains(compute.List(), "xla") {
 		return "", errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
 	}
-	backend, note, err := vision.OpenBackend("")
+	backend, note, err := backends.Open("")
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +101,7 @@ func xlaPlugin() (string, error) {
 }
 
 func computesOn(config string) error {
-	backend, _, err := vision.OpenBackend(config)
+	backend, _, err := backends.Open(config)
 	if err != nil {
 		return err
 	}

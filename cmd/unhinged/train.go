@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/plots"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/paper"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -108,7 +109,7 @@ func (o trainOptions) run(ctx context.Context, ownEFR, ownRecords bool, out, ter
 	if o.out == "" {
 		o.out = filepath.Join("training", data.Name)
 	}
-	backend, note, err := vision.OpenBackend(o.backend)
+	backend, note, err := backends.Open(o.backend)
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,12 @@
 package backendtest
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	_ "github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so.
@@ -43,30 +40,7 @@ func EachDType(t *testing.T, test func(t *testing.T, backend compute.Backend, dt
 var (
 	goBackend  = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("go") })
 	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
-		config := "xla:cpu"
-		if _, set := os.LookupEnv("PJRT_PLUGIN_LIBRARY_PATH"); !set {
-			plugin, ok := pluginOfCheckout()
-			if !ok {
-				return nil, errors.New("PJRT_PLUGIN_LIBRARY_PATH is not set and the checkout has no plugin: make lab places one")
-			}
-			config = "xla:" + plugin
-		}
-		return compute.NewWithConfig(config)
+		backend, _, err := backends.Open("xla:cpu") // the checkout's plugin, if make lab has placed it
+		return backend, err
 	})
 )
-
-// pluginOfCheckout returns the path of XLA's CPU plugin where `make lab` puts it, if it is there.
-func pluginOfCheckout() (string, bool) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", false
-	}
-	for dir != filepath.Dir(dir) {
-		plugin := filepath.Join(dir, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so")
-		if _, err := os.Stat(plugin); err == nil {
-			return plugin, true
-		}
-		dir = filepath.Dir(dir)
-	}
-	return "", false
-}

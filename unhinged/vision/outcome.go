@@ -15,6 +15,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -37,7 +38,7 @@ type Settings struct {
 }
 
 func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
-	return Settings{t.Method.Name, t.Method.Head, t.Model.Name, data.Name, data.Train.Len(), nameOf(backend), t.Epochs, t.Batch,
+	return Settings{t.Method.Name, t.Method.Head, t.Model.Name, data.Name, data.Train.Len(), backends.Name(backend), t.Epochs, t.Batch,
 		t.LearningRate, t.Momentum, t.WeightDecay, t.Seed, t.RecordsPerEpoch}
 }
 

@@ -1,4 +1,4 @@
-package vision
+package backends
 
 import (
 	"fmt"
@@ -8,13 +8,12 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	_ "github.com/unhinged-lab/lab/unhinged/backends" // "go", and "xla" in builds with cgo
 )
 
-// OpenBackend opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
+// Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
 // configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
 // otherwise. note says what was missing, for the user.
-func OpenBackend(config string) (backend compute.Backend, note string, err error) {
+func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
 	}
@@ -71,8 +70,8 @@ func findPlugin() string {
 	return ""
 }
 
-// nameOf is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.
-func nameOf(backend compute.Backend) string {
+// Name is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.
+func Name(backend compute.Backend) string {
 	plugged, ok := backend.(interface{ PluginName() string })
 	if !ok {
 		return backend.Name()

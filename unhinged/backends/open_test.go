@@ -1,4 +1,4 @@
-package vision
+package backends
 
 import (
 	"os"
@@ -9,24 +9,24 @@ import (
 	"github.com/gomlx/compute"
 )
 
-func TestOpenBackend(t *testing.T) {
+func TestOpen(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
-	backend, note, err := OpenBackend("")
+	backend, note, err := Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	isGo := func(b compute.Backend) bool { return b != nil && !strings.HasPrefix(nameOf(b), "xla") }
+	isGo := func(b compute.Backend) bool { return b != nil && !strings.HasPrefix(Name(b), "xla") }
 	if isGo(backend) != strings.Contains(note, "pure-Go") {
-		t.Errorf("backend %s with note %q", nameOf(backend), note)
+		t.Errorf("backend %s with note %q", Name(backend), note)
 	}
-	if backend, _, err = OpenBackend("go"); err != nil || !isGo(backend) {
+	if backend, _, err = Open("go"); err != nil || !isGo(backend) {
 		t.Errorf("backend %v, error %v", backend, err)
 	}
 	t.Setenv(compute.ConfigEnvVar, "go")
-	if backend, _, err = OpenBackend(""); err != nil || !isGo(backend) {
+	if backend, _, err = Open(""); err != nil || !isGo(backend) {
 		t.Errorf("with $%s = go: backend %v, error %v", compute.ConfigEnvVar, backend, err)
 	}
-	if _, _, err = OpenBackend("abacus"); err == nil || !strings.Contains(err.Error(), "no backend \"abacus\"") {
+	if _, _, err = Open("abacus"); err == nil || !strings.Contains(err.Error(), "no backend \"abacus\"") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -60,8 +60,8 @@ func TestFindPlugin(t *testing.T) {
 	}
 	// A plugin that does not load is no reason to fail.
 	t.Setenv(compute.ConfigEnvVar, "")
-	backend, note, err := OpenBackend("")
-	if err != nil || strings.HasPrefix(nameOf(backend), "xla") || !strings.Contains(note, "does not load") && !strings.Contains(note, "pure-Go") {
+	backend, note, err := Open("")
+	if err != nil || strings.HasPrefix(Name(backend), "xla") || !strings.Contains(note, "does not load") && !strings.Contains(note, "pure-Go") {
 		t.Errorf("backend %v, note %q, error %v", backend, note, err)
 	}
 }
