@@ -19,10 +19,8 @@ func (p *Point) Accuracy(withBias bool) float64 {
 	var bias []float64
 	if withBias {
 		bias = p.biasesBeyondFirst()
-		for i := range bias {
-			bias[i] *= math.Exp(-2*p.log) / scale
-		}
 	}
+	unit := math.Exp(-2*p.log) / scale // of the biases; +Inf once Z has decayed and only they are left
 	var spread func(c, y, i int) float64 // made when first needed
 	right, n, first := 0, 0, 0
 	margins := make([]float64, len(d.state.Counts))
@@ -35,15 +33,15 @@ func (p *Point) Accuracy(withBias bool) float64 {
 				continue
 			}
 			margins[c] = class.At(y, y) - class.At(c, y)
-			if bias != nil {
-				margins[c] += bias[y] - bias[c]
+			if bias != nil && bias[y] != bias[c] {
+				margins[c] += (bias[y] - bias[c]) * unit
 			}
 			b := bound(c, y)
 			if margins[c] < -b {
 				lost = true
 				break
 			}
-			if margins[c] <= b {
+			if !(margins[c] > b) { // NaN, too, is not right
 				open = append(open, c)
 			}
 		}

@@ -126,11 +126,13 @@ func (p *Point) LogDistanceW() float64 { return p.logDistance(onlyW) }
 
 // logGap returns ln‖X − X̄‖, not normalised.
 func (p *Point) logGap(over part) float64 {
-	gap := p.leadOf(over) - math.Exp(-p.log) // of X̄, in units of exp(log)
-	base := p.restLog
-	if gap != 0 {
-		base = max(base, p.log)
-		gap *= math.Exp(p.log - base)
+	base := max(0, p.log)
+	gap := p.leadOf(over)*math.Exp(p.log-base) - math.Exp(-base) // of X̄, in units of exp(base)
+	if gap == 0 {
+		base = p.restLog
+	} else if p.restLog > base {
+		gap *= math.Exp(base - p.restLog)
+		base = p.restLog
 	}
 	rest := math.Exp(p.restLog - base)
 	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + rest*p.rest.perp}
@@ -174,13 +176,17 @@ func (p *Point) Loss() (loss, logAbs float64) {
 		x := p.now.modes[k]
 		sum -= p.d.sigma[k] * (x[0]*x[2]*g.hh + (x[0]*x[3]+x[1]*x[2])*g.hw + x[1]*x[3]*g.ww)
 	}
-	loss = sum * math.Exp(2*p.log)
-	if math.IsInf(loss, 0) {
+	fromBiases := 0.0
+	for i, b := range p.Biases() {
+		fromBiases -= p.d.drift[i] * b
+	}
+	if sum != 0 {
+		loss = sum * math.Exp(2*p.log)
+	}
+	if math.IsInf(loss, 0) || fromBiases == 0 {
 		return loss, 2*p.log + math.Log(math.Abs(sum))
 	}
-	for i, b := range p.Biases() {
-		loss -= p.d.drift[i] * b
-	}
+	loss += fromBiases
 	return loss, math.Log(math.Abs(loss))
 }
 

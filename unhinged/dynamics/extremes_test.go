@@ -1,0 +1,55 @@
+package dynamics
+
+import (
+	"math"
+	"testing"
+)
+
+// unequal is a state of 4 classes of 6, 3, 2 and 1 samples with biases.
+func unequal() *State {
+	s := Gaussian(6, 4, 3, 1)
+	s.Counts, s.B = []int{6, 3, 2, 1}, []float64{0, .3, .6, .9}
+	return s
+}
+
+// TestAfterDecay asks for what is left when λ > λ* has made Z smaller than float64 can hold: limits, and the biases.
+func TestAfterDecay(t *testing.T) {
+	flow := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 1, Lambda2: 1, Rates: Constant(0.1, 0.1)}.From(unequal()))
+	late := must[*Point](t)(flow.At(1e5))
+	bar := flow.Collapse()
+	closeTo(t, "‖H − H̄‖", late.LogGapH(), bar.LogNormH(), 1e-13)
+	closeTo(t, "‖W − W̄‖", late.LogGapW(), bar.LogNormW(), 1e-13)
+	// b → M1/λ: the largest class has the largest bias, and gets every sample.
+	closeTo(t, "accuracy with biases", late.Accuracy(true), 6./12, 0)
+	early := must[*Point](t)(flow.At(50))
+	closeTo(t, "accuracy without biases", late.Accuracy(false), must[*Point](t)(flow.At(1000)).Accuracy(false), 0)
+	if _, accuracy, slack := observe(must[*State](t)(early.State()), 0.2, true); slack > 1e-12 {
+		closeTo(t, "accuracy with biases, early", early.Accuracy(true), accuracy, 0)
+	}
+
+	// Equal biases decide nothing.
+	s := Gaussian(6, 4, 3, 1)
+	flow = must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 1, Lambda2: 1, Rates: Constant(0.1, 0.1)}.From(s))
+	late = must[*Point](t)(flow.At(1e5))
+	closeTo(t, "accuracy with equal biases", late.Accuracy(true), late.Accuracy(false), 0)
+
+	// At γ = 1/(C−1) nothing drives the biases, and the loss has a logarithm where float64 has no number.
+	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2, Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2, 3, 1)))
+	loss, log := must[*Point](t)(flow.At(1e5)).Loss()
+	_, before := must[*Point](t)(flow.At(9e4)).Loss()
+	growth := flow.Limit().Growth
+	closeTo(t, "loss", loss, 0, 0)
+	closeTo(t, "ln|loss| per step", (log-before)/1e4, 2*0.1*growth, 1e-12)
+}
+
+// TestNothing is the state that stays 0.
+func TestNothing(t *testing.T) {
+	s := Gaussian(3, 4, 2, 1)
+	s.H.Zero()
+	s.W.Zero()
+	p := must[*Point](t)(must[*Flow](t)(Unconstrained{Gamma: 1. / 3, Rates: Constant(1, 1)}.From(s)).At(1e5))
+	if loss, log := p.Loss(); loss != 0 || !math.IsInf(log, -1) {
+		t.Errorf("loss %g, ln %g", loss, log)
+	}
+	closeTo(t, "accuracy: the first of equal logits", p.Accuracy(true), 1./4, 0)
+}
