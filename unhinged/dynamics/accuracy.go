@@ -20,7 +20,7 @@ func (p *Point) Accuracy(withBias bool) float64 {
 	if withBias {
 		bias = p.biasesBeyondFirst()
 	}
-	unit := math.Exp(-2*p.log) / scale // of the biases; +Inf once Z has decayed and only they are left
+	unit := math.Exp(-2*p.log) / scale   // of the biases; +Inf once Z has decayed and only they are left
 	var spread func(c, y, i int) float64 // made when first needed
 	right, n, first := 0, 0, 0
 	margins := make([]float64, len(d.state.Counts))

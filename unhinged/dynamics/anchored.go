@@ -56,8 +56,8 @@ func (f *AnchoredFlow) points(times []float64) ([]*Point, error) {
 		return nil, err
 	}
 	points := make([]*Point, len(times))
-	for i, t := range times {
-		points[i] = f.point(flowGrowth{f.a.Rate.Integral(t)})
+	for i, zeta := range integrals(f.a.Rate, times) {
+		points[i] = f.point(flowGrowth{zeta})
 	}
 	return points, nil
 }

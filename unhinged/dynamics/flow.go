@@ -84,8 +84,8 @@ func (f *Flow) points(times []float64) ([]*Point, error) {
 		return f.integrate(times)
 	}
 	points := make([]*Point, len(times))
-	for i, t := range times {
-		points[i] = f.point(flowGrowth{f.rates.W.Integral(t)})
+	for i, zeta := range integrals(f.rates.W, times) {
+		points[i] = f.point(flowGrowth{zeta})
 	}
 	return points, nil
 }

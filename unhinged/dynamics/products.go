@@ -53,6 +53,7 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 		maps[k] = mat2{1, 0, 0, 1}
 	}
 	from := 0.0
+	zeta1, zeta2 := integrals(f.rates.H, times), integrals(f.rates.W, times)
 	for i, t := range times {
 		for k, sigma := range f.sigma {
 			x, err := Integrate(func(t float64, x, dx []float64) {
@@ -72,9 +73,8 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 			}
 		}
 		from = t
-		zeta1 := f.rates.H.Integral(t)
-		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1})
-		g := flowGrowth{f.rates.W.Integral(t)}
+		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1[i]})
+		g := flowGrowth{zeta2[i]}
 		points[i].biasDecay, points[i].biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
 	}
 	return points, nil

@@ -70,12 +70,32 @@ type FuncRate func(t float64) float64
 
 func (f FuncRate) At(t float64) float64 { return f(t) }
 
-func (f FuncRate) Integral(t float64) float64 {
+func (f FuncRate) Integral(t float64) float64 { return f.between(0, t) }
+
+func (f FuncRate) between(from, to float64) float64 {
 	sum := 0.0
-	for a := 0.0; a < t; a++ {
-		sum += quad.Fixed(f, a, math.Min(a+1, t), 8, nil, 0)
+	for from < to {
+		next := math.Min(math.Floor(from)+1, to)
+		sum += quad.Fixed(f, from, next, 8, nil, 0)
+		from = next
 	}
 	return sum
+}
+
+// integrals returns ζ at ascending times; for a FuncRate in one pass.
+func integrals(s Schedule, times []float64) []float64 {
+	zetas := make([]float64, len(times))
+	f, isFunc := s.(FuncRate)
+	zeta, from := 0.0, 0.0
+	for i, t := range times {
+		if isFunc {
+			zeta, from = zeta+f.between(from, t), t
+			zetas[i] = zeta
+		} else {
+			zetas[i] = s.Integral(t)
+		}
+	}
+	return zetas
 }
 
 // Rates are the learning rates of the features (η1) and of prototypes and biases (η2).
@@ -131,11 +151,31 @@ func (r Rates) validate() error {
 	if r.H == nil {
 		return nil
 	}
-	return validRate("η1", r.H)
+	if err := validRate("η1", r.H); err != nil {
+		return err
+	}
+	if r.W.At(0) == 0 {
+		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: begin with a positive rate, or set S and not H")
+	}
+	return nil
 }
 
 // validRate looks at the rate's start only: a schedule is a function and has no list of values to check.
 func validRate(name string, s Schedule) error {
+	switch r := s.(type) {
+	case CosineRate:
+		if !(r.Steps > 0) {
+			return fmt.Errorf("dynamics: learning rate %s: CosineRate.Steps = %v: must be positive", name, r.Steps)
+		}
+	case StepRate:
+		if !(r.Every > 0) || !(r.Factor >= 0) {
+			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be positive, Factor not negative", name, r.Every, r.Factor)
+		}
+	case ExponentialRate:
+		if !(r.Factor > 0) {
+			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name, r.Factor)
+		}
+	}
 	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
 		return fmt.Errorf("dynamics: learning rate %s(0) = %v: must be finite and not negative", name, eta)
 	}
