@@ -53,3 +53,30 @@ func TestNothing(t *testing.T) {
 	}
 	closeTo(t, "accuracy: the first of equal logits", p.Accuracy(true), 1./4, 0)
 }
+
+// TestLongIntegration is gradient flow with rates of their own over more growth than float64 holds.
+func TestLongIntegration(t *testing.T) {
+	for _, lambda := range []float64{0, 1} {
+		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
+			theory := Regularized{Gamma: 0.2, Lambda1: lambda, Lambda2: lambda, Rates: Constant(0.5, 0.5)}
+			want := must[*Point](t)(must[*Flow](t)(theory.From(s)).At(2e4))
+			theory.Rates = Rates{W: ConstantRate(0.5), H: ConstantRate(0.5)}
+			got := must[*Point](t)(must[*Flow](t)(theory.From(s)).At(2e4))
+			closeTo(t, "ln‖H‖", got.LogNormH(), want.LogNormH(), 1e-9)
+			closeTo(t, "ln‖W‖", got.LogNormW(), want.LogNormW(), 1e-9)
+		}
+	}
+}
+
+// TestLimitOfFastFeatures has features that learn 10¹⁵ times as fast as prototypes: no tie but E1's.
+func TestLimitOfFastFeatures(t *testing.T) {
+	for _, ratio := range []float64{1e-15, 1e-6, 1e6, 1e15} {
+		limit := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 0.1, Lambda2: 0.1, Rates: Constant(ratio, 1)}.From(Gaussian(6, 4, 3, 1))).Limit()
+		if !limit.Collapses {
+			t.Errorf("s = %g: no collapse", ratio)
+		}
+		// ω⁺ → (σ²/λ − λ)·min(s, 1): the slower side follows the faster.
+		s1, s2 := Sigma(0.2, 4, 3)
+		closeTo(t, "rate", limit.Rate/min(ratio, 1), (s1*s1-s2*s2)/0.1, 1e-5)
+	}
+}

@@ -8,6 +8,11 @@ import (
 // Integrate solves x' = f(t, x) from t0 to t1 ≥ t0 by the Dormand–Prince pair of orders 5 and 4 with the given error
 // tolerance, relative to the largest |x_i| (Dormand and Prince, J. Comput. Appl. Math. 6 (1980) 19–26).
 func Integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, tolerance float64) ([]float64, error) {
+	return integrate(f, t0, t1, x, tolerance, func([]float64) {})
+}
+
+// integrate is Integrate with a function that is shown x after every step; of a linear system it may change the scale.
+func integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, tolerance float64, after func(x []float64)) ([]float64, error) {
 	n := len(x)
 	x = append([]float64(nil), x...)
 	var k [7][]float64
@@ -50,6 +55,7 @@ func Integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, 
 		if ratio <= 1 {
 			t += h
 			copy(x, y)
+			after(x)
 		}
 		h *= math.Min(5, math.Max(0.2, 0.9*math.Pow(math.Max(ratio, 1e-10), -0.2)))
 	}

@@ -1,6 +1,10 @@
 package dynamics
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+)
 
 // multiply is gradient descent with learning rates that are not proportional: per mode a product of matrices in
 // time order, carried as the images of (h, w) = (1, 0) and (0, 1) with their scale as a logarithm.
@@ -56,21 +60,22 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 	zeta1, zeta2 := integrals(f.rates.H, times), integrals(f.rates.W, times)
 	for i, t := range times {
 		for k, sigma := range f.sigma {
-			x, err := Integrate(func(t float64, x, dx []float64) {
+			x, err := integrate(func(t float64, x, dx []float64) {
 				eta1, eta2 := f.rates.H.At(t), f.rates.W.At(t)
 				for j := range 2 {
 					dx[j] = eta1 * (sigma*x[2+j] - f.lambda1*x[j])
 					dx[2+j] = eta2 * (sigma*x[j] - f.lambda2*x[2+j])
 				}
-			}, from, t, maps[k][:], 1e-12)
+			}, from, t, maps[k][:], 1e-12, func(x []float64) {
+				if size := largest(mat2(x)); size > 0 {
+					floats.Scale(1/size, x)
+					logs[k] += math.Log(size)
+				}
+			})
 			if err != nil {
 				return nil, err
 			}
 			maps[k] = mat2(x)
-			if size := largest(maps[k]); size > 0 {
-				maps[k] = combine(1/size, maps[k], 0, maps[k])
-				logs[k] += math.Log(size)
-			}
 		}
 		from = t
 		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1[i]})
