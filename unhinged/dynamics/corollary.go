@@ -52,10 +52,12 @@ func (f *Flow) race() (winners []component, first, second float64) {
 	if f.perpNorm2 == 0 { // N = 1, or features already collapsed: nothing rests
 		runners = nil
 	}
-	scale := 0.0
+	scale := 0.0 // of what ω⁺ is a difference of
 	for k, m := range f.modes {
 		runners = append(runners, runner{component{growing, k}, m.plus}, runner{component{shrinking, k}, m.minus})
-		scale = max(scale, math.Abs(m.plus), math.Abs(m.minus))
+		if sigma := f.sigma[k]; m.minus < 0 {
+			scale = max(scale, f.rates.ratio()*(f.lambda1*f.lambda2+sigma*sigma)/-m.minus)
+		}
 	}
 	first, second = math.Inf(-1), math.Inf(-1)
 	for _, r := range runners {
