@@ -49,7 +49,7 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		omega float64
 	}
 	runners := []runner{{component{resting, 0}, -f.rates.ratio() * f.lambda1}}
-	if f.perpNorm2 == 0 { // N = 1, or features already collapsed: nothing rests
+	if f.perpNorm2 == 0 || f.rates.ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
 		runners = nil
 	}
 	scale := 0.0 // of what ω⁺ is a difference of

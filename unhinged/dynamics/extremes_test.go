@@ -3,6 +3,8 @@ package dynamics
 import (
 	"math"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // unequal is a state of 4 classes of 6, 3, 2 and 1 samples with biases.
@@ -78,5 +80,37 @@ func TestLimitOfFastFeatures(t *testing.T) {
 		// ω⁺ → (σ²/λ − λ)·min(s, 1): the slower side follows the faster.
 		s1, s2 := Sigma(0.2, 4, 3)
 		closeTo(t, "rate", limit.Rate/min(ratio, 1), (s1*s1-s2*s2)/0.1, 1e-5)
+	}
+}
+
+// TestFrozenFeatures has η1 = 0: H stays, and W grows along H Mᵀ or decays to H Mᵀ/λ.
+func TestFrozenFeatures(t *testing.T) {
+	for _, lambda := range []float64{0, 0.01} {
+		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
+			flow := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda, Rates: Constant(0, 1)}.From(s))
+			state := must[*State](t)(must[*Point](t)(flow.At(2000)).State())
+			if d := normalizedDistance(state.H, s.H); d > 1e-12 {
+				t.Errorf("λ = %g: H has moved by %g", lambda, d)
+			}
+			want := new(mat.Dense)
+			want.Mul(s.H, wholeM(s, 0.2).T())
+			if lambda == 0 {
+				want.Scale(2000, want)
+				want.Add(want, s.W)
+			} else {
+				want.Scale(-math.Expm1(-2000*lambda)/lambda, want)
+				var start mat.Dense
+				start.Scale(math.Exp(-2000*lambda), s.W)
+				want.Add(want, &start)
+			}
+			if d := normalizedDistance(state.W, want); d > 1e-9 {
+				t.Errorf("λ = %g: W is %g away from its closed form", lambda, d)
+			}
+			limit := flow.Limit().Direction.Direction()
+			state = must[*Point](t)(flow.At(1e6)).Direction()
+			if d := normalizedDistance(stack(state), stack(limit)); d > 1e-3 {
+				t.Errorf("λ = %g: %g away from the limit", lambda, d)
+			}
+		}
 	}
 }

@@ -17,7 +17,7 @@ func combine(a float64, m mat2, b float64, n mat2) mat2 {
 // (Corollary 5 calls ω⁻, ω⁺ for λ1 = λ2 ω1, ω2). Both eigenvectors belong to flow, to descent and to descent with momentum alike.
 type mode struct {
 	plus, minus     float64 // ω⁺ ≥ ω⁻
-	onPlus, onMinus mat2    // Π⁺, Π⁻; I and 0 where A = ω·I
+	onPlus, onMinus mat2    // Π⁺, Π⁻; I and 0 where A = ω·I; A and 0 where A is nilpotent
 }
 
 func newMode(sigma, s, lambda1, lambda2 float64) mode {
@@ -31,6 +31,9 @@ func newMode(sigma, s, lambda1, lambda2 float64) mode {
 	}
 	if delta == 0 {
 		m.onPlus = mat2{1, 0, 0, 1}
+		if sigma != 0 { // s = 0 and λ2 = 0: h stays and w grows as σζ2·h, by more than any eigenvector
+			m.onPlus = mat2{2: sigma}
+		}
 		return m
 	}
 	// Π^± = ½(I ± N/δ), N = [[−half, sσ], [σ, half]]; δ − |half| without cancellation.
