@@ -129,7 +129,9 @@ func (p *Point) logGap(over part) float64 {
 	base := max(0, p.log)
 	gap := p.leadOf(over)*math.Exp(p.log-base) - math.Exp(-base) // of X̄, in units of exp(base)
 	if gap == 0 {
-		base = p.restLog
+		if base = p.restLog; math.IsInf(base, -1) {
+			return base // arrived, to the last digit
+		}
 	} else if p.restLog > base {
 		gap *= math.Exp(base - p.restLog)
 		base = p.restLog
