@@ -54,10 +54,10 @@ func figure15(r *run) error {
 		{Title: "(d) Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 	}
 	for _, c := range curves {
-		if c.lambda == 0 || c.lambda*eta >= 1 {
+		rate := perStep(eta, -c.lambda)
+		if c.lambda*eta >= 1 || !measurable(rate) {
 			continue
 		}
-		rate := perStep(eta, -c.lambda)
 		measured, err := asymptote(c.at, (*dynamics.Point).LogDistanceH, rate)
 		if err != nil {
 			return err

@@ -162,7 +162,7 @@ func figure6(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		if slices.IsSorted(etas) {
+		if slices.IsSorted(etas) && r.inRange(curves[0].gamma) {
 			r.ordered("larger learning rates accelerate convergence, "+r.name("γ", curves[0].gamma)+" (how often the final distance falls from one η to the next)", "distance", curves)
 		}
 	}
@@ -202,6 +202,9 @@ func figure7(r *run) error {
 	for _, curves := range sweep {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
+		}
+		if !r.inRange(curves[0].gamma) {
+			continue
 		}
 		least, most := math.Inf(1), 0.0
 		for _, c := range curves {
@@ -253,7 +256,7 @@ func figure8(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		if slices.IsSorted(ratios) {
+		if slices.IsSorted(ratios) && r.inRange(curves[0].gamma) {
 			r.ordered("larger s converge faster, "+r.name("γ", curves[0].gamma)+" (how often the final distance falls from one s to the next)", "distance", curves)
 		}
 	}

@@ -85,7 +85,12 @@ func (r *run) spherical(c result.Curve, d *dynamics.SphericalDescent, last *dyna
 	}
 	r.claim(c.Name+": ‖H‖ stays below 4‖H(0)‖ (excess at the end; E18)", math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound), 0, 0)
 	// The error is a sum over samples with rates of their own: it never falls more slowly than its slowest term.
-	slow, rate := 0, last.Rate()
+	// (Rate leaves out samples that have arrived: by the end that may be all.)
+	slow, slowest := 0, 0.0
+	for _, alpha := range last.StepSizes() {
+		slowest = math.Max(slowest, 1-alpha)
+	}
+	rate := -math.Log(slowest)
 	step, log := c.Series["step"], c.Series[result.Log10("distance")]
 	for i := 1; i < len(step); i++ {
 		if log[i-1] < -2 && (log[i]-log[i-1])*math.Ln10 > -0.99*rate*(step[i]-step[i-1]) {

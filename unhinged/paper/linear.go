@@ -79,9 +79,6 @@ func addLogs(s map[string]result.Series, name string, logs []float64, power floa
 	plain := make(result.Series, len(logs))
 	for i, l := range log10 {
 		plain[i] = math.Pow(10, l)
-		if l == 0 {
-			plain[i] = 1
-		}
 	}
 	s[name], s[result.Log10(name)] = plain, log10
 }
@@ -135,15 +132,23 @@ func (c *curve) slope(name string) float64 {
 // perStep is what gradient descent makes of an exponent ω per unit of ζ2: log(1 + ηω) a step.
 func perStep(eta, omega float64) float64 { return math.Log1p(eta * omega) }
 
-// approach is the exponent per step of the distance to the limit: the runner-up against the winner.
-func (c *curve) approach() float64 {
-	return perStep(c.eta, c.omega-c.limit.Rate) - perStep(c.eta, c.omega)
+// approach is the exponent per step of the distance to the limit as the paper has it: ω2(|1+γ−γC|/(C√N)) against ω2((1+γ)/(C√N)) of
+// Corollary 5's proof (without the division of p. 35, erratum E15), for λ = 0 and s = 1 (10).
+func (r *run) approach(c *curve) float64 {
+	omega2 := func(sigma float64) float64 {
+		return (math.Sqrt(c.lambda*c.lambda*(c.s-1)*(c.s-1)+4*c.s*sigma*sigma) - c.lambda*(c.s+1)) / 2
+	}
+	sigma1, sigma2 := dynamics.Sigma(c.gamma, r.c, r.n)
+	return perStep(c.eta, omega2(math.Abs(sigma2))) - perStep(c.eta, omega2(sigma1))
 }
 
 // claim records a check.
 func (r *run) claim(text string, measured, expected, tolerance float64) {
 	r.add(result.Check(text, measured, expected, tolerance))
 }
+
+// measurable says whether asymptote's steps can be counted.
+func measurable(rate float64) bool { return rate < -1e-12 }
 
 // asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which exp(rate·step) is e^-3000 and e^-4000,
 // where nothing slower is left: the closed form goes there at no cost, whatever the length of the figure's run.
@@ -160,11 +165,13 @@ func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.
 	return (logOf(b) - logOf(a)) / float64(last-first), nil
 }
 
-// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give.
+// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give. They are
+// about the flow, which descent follows while no eigenvector changes its sign from step to step.
 func (r *run) rates(source string, curves []*curve) error {
 	for _, c := range curves {
-		expected := c.approach()
-		if !r.inRange(c.gamma) || !c.limit.Collapses || !(expected < 0) {
+		follows := c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*dynamics.CriticalLambda(c.gamma, r.c, r.n)) < 1
+		expected := r.approach(c)
+		if !r.inRange(c.gamma) || !c.limit.Collapses || !follows || !measurable(expected) {
 			continue
 		}
 		measured, err := asymptote(c.at, (*dynamics.Point).LogDistance, expected)

@@ -123,3 +123,33 @@ func TestErrataAreAllCorrected(t *testing.T) {
 		t.Errorf("%d claims for two errata, %v", len(some), err)
 	}
 }
+
+// TestExtremes: values at which there is nothing to measure leave claims out, and refuse nothing.
+func TestExtremes(t *testing.T) {
+	small := Options{P: 20, C: 10, N: 4, Steps: 5000}
+	for _, c := range []struct {
+		id     string
+		change func(o *Options)
+		none   string // of the claims may have this in its text and fail
+	}{
+		{"fig9", func(*Options) {}, "exponentially"}, // every sample has arrived before the end
+		{"fig1", func(o *Options) { o.Etas = []float64{1e-18} }, "exponentially, at the rate"},
+		{"fig5", func(o *Options) { o.Etas = []float64{1e3} }, "exponentially, at the rate"}, // descent does not follow the flow
+		{"fig8", func(o *Options) { o.Ratios = []float64{1e-300} }, "exponentially"},
+		{"fig15", func(o *Options) { o.Lambdas = []float64{0, 1e-18, 10, 50} }, "O(e"},
+		{"fig7", func(o *Options) { o.Gammas = []float64{1e3} }, "λ*"}, // beyond 2/(C−2) λ* is not the threshold
+	} {
+		o := small
+		c.change(&o)
+		f, err := Run(c.id, o)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, claim := range f.Claims {
+			if strings.Contains(claim.Claim, c.none) && claim.Verdict == result.Fails {
+				t.Errorf("%s fails: %s: measured %.6g, expected %.6g", c.id, claim.Claim, claim.Measured, claim.Expected)
+			}
+		}
+	}
+}
