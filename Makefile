@@ -1,4 +1,4 @@
-# make lab       set up what is missing (scripts/setup), then open JupyterLab on notebooks/
+# make lab       set up what is missing (scripts/setup), then open JupyterLab on notebooks/ (ARGS="--port=9000": its options)
 # make setup     only that
 # make test      Go tests                        make figures         every figure of the paper -> results/figures
 # make notebooks run and check all of them       make notebooks-save  the same, and write their outputs back
@@ -14,7 +14,7 @@ NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 .PHONY: lab setup test scripts-test browser-test figures notebooks notebooks-save bench lint clean
 
 lab:
-	@scripts/lab
+	@scripts/lab $(ARGS)
 
 setup:
 	@scripts/setup
