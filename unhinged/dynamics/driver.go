@@ -47,8 +47,7 @@ func (pr *Projection) drive(gamma float64) (*driver, error) {
 		s1, s2 := Sigma(gamma, c, count)
 		d.sigma = []float64{s1, s2}
 		d.hh, d.hw, d.ww, d.hp, d.wp = pr.hh, pr.hw, pr.ww, pr.hp, pr.wp
-		all, mean := gramOf(mat.Trace, d), gramOf(func(m mat.Matrix) float64 { return mat.Sum(m) / float64(c) }, d)
-		d.grams = []gram{{all.hh - mean.hh, all.hw - mean.hw, all.ww - mean.ww}, mean}
+		d.grams = pr.grams
 		return d, nil
 	}
 	r := mat.NewDense(c, c, nil)
@@ -81,5 +80,3 @@ func (pr *Projection) drive(gamma float64) (*driver, error) {
 	}
 	return d, nil
 }
-
-func gramOf(f func(mat.Matrix) float64, d *driver) gram { return gram{f(d.hh), f(d.hw), f(d.ww)} }

@@ -125,3 +125,18 @@ func TestArrivesInOneStep(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeCommonMean gives all features one large vector in common, as non-negative ones have: E2's part, 10⁶ times E1's.
+func TestLargeCommonMean(t *testing.T) {
+	s := Gaussian(8, 5, 4, 1)
+	s.H.Apply(func(_, _ int, v float64) float64 { return v + 1e6 }, s.H)
+	flow := must[*Flow](t)(Unconstrained{Gamma: 0.2, Rates: Constant(0.1, 0.1)}.From(s))
+	collapse := flow.Collapse()
+	bar := must[*State](t)(collapse.State())
+	closeTo(t, "ln‖Z̄‖", collapse.LogNormZ(), math.Log(bar.NormZ()), 1e-9)
+	for _, time := range []float64{0, 100, 1000} {
+		p := must[*Point](t)(flow.At(time))
+		state := must[*State](t)(p.State())
+		closeTo(t, "distance", math.Exp(p.LogDistance()), normalizedDistance(stack(state), stack(bar)), 1e-9)
+	}
+}

@@ -3,6 +3,7 @@ package dynamics
 import (
 	"math"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -21,6 +22,7 @@ type Projection struct {
 	perpMax    []float64  // largest ‖h⊥‖ of each class
 	// For equal class sizes, the largest |(x_y − x_c)ᵀh⊥| over the samples of class y, x = Hc and x = W: C×C, row y.
 	hpGap, wpGap *mat.Dense
+	grams        []gram // and of E1^± and E2^±, taken from differences: a mean that all classes share may be large
 }
 
 // Project computes the projection of a valid state; it keeps a reference to the state, which must not change.
@@ -63,6 +65,10 @@ func (s *State) Project() (*Projection, error) {
 	pr.wp.Mul(s.W.T(), pr.perp)
 	if _, ok := s.Balanced(); ok {
 		pr.hpGap, pr.wpGap = pr.largestGaps(pr.hp), pr.largestGaps(pr.wp)
+		hh1, hh2 := innerAlong1(pr.means, pr.means)
+		hw1, hw2 := innerAlong1(pr.means, s.W)
+		ww1, ww2 := innerAlong1(s.W, s.W)
+		pr.grams = []gram{{hh1, hw1, ww1}, {hh2, hw2, ww2}}
 	}
 	return pr, nil
 }
@@ -84,4 +90,18 @@ func (pr *Projection) largestGaps(products *mat.Dense) *mat.Dense {
 		first += count
 	}
 	return gaps
+}
+
+// innerAlong1 returns ⟨a, b⟩ of the parts of the rows that are orthogonal to 1, and along it.
+func innerAlong1(a, b *mat.Dense) (across, along float64) {
+	p, c := a.Dims()
+	for i := range p {
+		x, y := a.RawRowView(i), b.RawRowView(i)
+		meanX, meanY := floats.Sum(x)/float64(c), floats.Sum(y)/float64(c)
+		for j := range x {
+			across += (x[j] - meanX) * (y[j] - meanY)
+		}
+		along += float64(c) * meanX * meanY
+	}
+	return across, along
 }
