@@ -2,6 +2,7 @@ package dynamics
 
 import (
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -12,48 +13,67 @@ import (
 // Class y's samples are h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin
 // between class means: whole classes are settled by a bound, and samples are looked at only where the bound leaves it open.
 func (p *Point) Accuracy(withBias bool) float64 {
-	d := p.d
-	left, scale := p.prototypes()
-	class := d.classLogits(left, p.now) // C×C, column y: Wᵀh̄_y, up to a shift of each column
-	bound := d.spreadBound(left, p.now.perp)
-	var bias []float64
+	m := p.margins()
 	if withBias {
-		bias = p.biasesBeyondFirst()
+		return m.accuracy(p.biasesBeyondFirst())
 	}
-	unit := math.Exp(-2*p.log) / scale   // of the biases; +Inf once Z has decayed and only they are left
-	var spread func(c, y, i int) float64 // made when first needed
+	return m.accuracy(nil)
+}
+
+// margins are the samples' differences between their own logit and the others', without biases.
+type margins struct {
+	d      *driver
+	class  *mat.Dense                       // C×C, column y: Wᵀh̄_y, up to a shift of each column
+	bound  func(c, y int) float64           // of |spread(c, y, i)| over the samples i of class y
+	spread func() func(c, y, i int) float64 // τ(w_y − w_c)ᵀh⊥_i, made when first needed
+	unit   float64                          // of the biases; +Inf once Z has decayed and only they are left
+}
+
+func (p *Point) margins() margins {
+	left, scale := p.prototypes()
+	return margins{
+		d: p.d, class: p.d.classLogits(left, p.now), bound: p.d.spreadBound(left, p.now.perp),
+		spread: sync.OnceValue(func() func(c, y, i int) float64 { return p.d.spread(left, p.now.perp) }),
+		unit:   math.Exp(-2*p.log) / scale,
+	}
+}
+
+// accuracy returns the share of samples whose margins are all positive; bias may be nil.
+func (m margins) accuracy(bias []float64) float64 {
 	right, n, first := 0, 0, 0
-	margins := make([]float64, len(d.state.Counts))
+	margin := make([]float64, len(m.d.state.Counts))
 	var open []int
-	for y, count := range d.state.Counts {
+	for y, count := range m.d.state.Counts {
 		open = open[:0]
 		lost := false
-		for c := range margins {
+		for c := range margin {
 			if c == y {
 				continue
 			}
-			margins[c] = class.At(y, y) - class.At(c, y)
+			margin[c] = m.class.At(y, y) - m.class.At(c, y)
 			if bias != nil && bias[y] != bias[c] {
-				margins[c] += (bias[y] - bias[c]) * unit
+				margin[c] += (bias[y] - bias[c]) * m.unit
 			}
-			b := bound(c, y)
-			if margins[c] < -b {
+			b := m.bound(c, y)
+			if margin[c] < -b {
 				lost = true
 				break
 			}
-			if !(margins[c] > b) { // NaN, too, is not right
+			if !(margin[c] > b) { // NaN, too, is not right
 				open = append(open, c)
 			}
 		}
-		if !lost {
-			if len(open) > 0 && spread == nil {
-				spread = d.spread(left, p.now.perp)
-			}
+		switch {
+		case lost:
+		case len(open) == 0:
+			right += count
+		default:
+			spread := m.spread()
 		samples:
 			for i := first; i < first+count; i++ {
 				for _, c := range open {
-					m := margins[c] + spread(c, y, i)
-					if m < 0 || m == 0 && c < y || math.IsNaN(m) {
+					v := margin[c] + spread(c, y, i)
+					if v < 0 || v == 0 && c < y || math.IsNaN(v) {
 						continue samples
 					}
 				}

@@ -39,10 +39,11 @@ func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, 
 		b := p.Biases()
 		tr.BiasMin[i], tr.BiasMax[i] = slices.Min(b), slices.Max(b)
 		tr.Loss[i], tr.LogAbsLoss[i] = p.Loss()
-		tr.Accuracy[i] = p.Accuracy(false)
+		m := p.margins()
+		tr.Accuracy[i] = m.accuracy(nil)
 		tr.AccuracyWithBias[i] = tr.Accuracy[i]
 		if tr.BiasMin[i] != tr.BiasMax[i] {
-			tr.AccuracyWithBias[i] = p.Accuracy(true)
+			tr.AccuracyWithBias[i] = m.accuracy(p.biasesBeyondFirst())
 		}
 		tr.LogDistance[i], tr.LogDistanceH[i], tr.LogDistanceW[i] = p.LogDistance(), p.LogDistanceH(), p.LogDistanceW()
 		tr.LogGapH[i], tr.LogGapW[i] = p.LogGapH(), p.LogGapW()
