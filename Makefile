@@ -26,7 +26,7 @@ scripts-test: setup
 	@$(PYTHON) scripts/unit.py
 
 browser-test: setup
-	@$(PYTHON) scripts/browser_test.py
+	@$(PYTHON) scripts/browser.py
 
 figures: setup
 	go run ./cmd/unhinged figures --out results/figures

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens a notebook in JupyterLab as a reader does, in headless Chromium: runs it, moves its slider, and sees the picture change.
 
-    .lab/venv/bin/python scripts/browser_test.py [NOTEBOOK]      (default: notebooks/02-unconstrained.ipynb)
+    .lab/venv/bin/python scripts/browser.py [NOTEBOOK]      (default: notebooks/02-unconstrained.ipynb)
 
 Works on a copy in .lab/browser, where it also leaves screenshots. Closes with "N passed, N failed, N skipped".
 """
