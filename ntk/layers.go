@@ -1,0 +1,284 @@
+package ntk
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// DenseLayer is made by [Dense].
+type DenseLayer struct {
+	width      int
+	wStd, bStd float64
+}
+
+// Dense is a fully connected layer of the given width, with σ_w = 1 and no bias. Its input is [batch, features].
+func Dense(width int) DenseLayer { return DenseLayer{width: width, wStd: 1} }
+
+// Std sets σ_w and σ_b. With σ_b = 0 there is no bias.
+func (d DenseLayer) Std(w, b float64) DenseLayer { d.wStd, d.bStd = w, b; return d }
+
+func (d DenseLayer) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
+	if x.Rank() != 2 {
+		exceptions.Panicf("ntk: Dense(%d) takes [batch, features], not %s: put Flatten or GlobalAveragePool before it", d.width, x.Shape())
+	}
+	inputs := x.Shape().Dimensions[1]
+	weights, bias := parameters(scope, x, parameterization, d.wStd, d.bStd, inputs, inputs, d.width)
+	return addBias(graph.Dot(x, weights).Product(), bias)
+}
+
+func (d DenseLayer) infinite(p *program, in register) (register, error) {
+	if p.shapes[in].image() {
+		return 0, fmt.Errorf("ntk: Dense(%d) takes vectors, not images: put Flatten or GlobalAveragePool before it", d.width)
+	}
+	return p.affine(in, filter{size: 1, stride: 1}, d.wStd, d.bStd)
+}
+
+// ConvLayer is made by [Conv].
+type ConvLayer struct {
+	channels   int
+	filter     filter
+	wStd, bStd float64
+}
+
+// Conv is a convolution with square filters of size×size and the given number of output channels, with σ_w = 1, no bias,
+// stride 1 and no padding ("VALID"). Its input is [batch, height, width, channels].
+func Conv(channels, size int) ConvLayer {
+	return ConvLayer{channels: channels, filter: filter{size: size, stride: 1}, wStd: 1}
+}
+
+// Std sets σ_w and σ_b. With σ_b = 0 there is no bias.
+func (c ConvLayer) Std(w, b float64) ConvLayer { c.wStd, c.bStd = w, b; return c }
+
+// Stride moves the filter by n positions in both directions.
+func (c ConvLayer) Stride(n int) ConvLayer { c.filter.stride = n; return c }
+
+// Same pads with zeros so that the output has ⌈size/stride⌉ positions a side, the odd one at the end ("SAME").
+func (c ConvLayer) Same() ConvLayer { c.filter.same = true; return c }
+
+func (c ConvLayer) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
+	if x.Rank() != 4 {
+		exceptions.Panicf("ntk: Conv(%d, %d) takes [batch, height, width, channels], not %s", c.channels, c.filter.size, x.Shape())
+	}
+	size, dims := c.filter.size, x.Shape().Dimensions
+	paddings := make([][2]int, 2)
+	for axis := range paddings {
+		out, before, err := c.filter.apply(dims[1+axis])
+		if err != nil {
+			panic(err)
+		}
+		paddings[axis] = [2]int{before, max(0, (out-1)*c.filter.stride+size-dims[1+axis]-before)}
+	}
+	weights, bias := parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*dims[3], size, size, dims[3], c.channels)
+	return addBias(graph.Convolve(x, weights).Strides(c.filter.stride).PaddingPerDim(paddings).Done(), bias)
+}
+
+func (c ConvLayer) infinite(p *program, in register) (register, error) {
+	if !p.shapes[in].image() {
+		return 0, fmt.Errorf("ntk: Conv(%d, %d) takes images [batch, height, width, channels], not vectors", c.channels, c.filter.size)
+	}
+	return p.affine(in, c.filter, c.wStd, c.bStd)
+}
+
+// filter is the geometry of a convolution along each of its two axes.
+type filter struct {
+	size, stride int
+	same         bool
+}
+
+// apply returns the number of positions that come out of n, and the zeros before the first.
+func (f filter) apply(n int) (out, before int, err error) {
+	switch {
+	case f.size < 1 || f.stride < 1:
+		return 0, 0, fmt.Errorf("ntk: a convolution of size %d and stride %d: both must be at least 1", f.size, f.stride)
+	case f.same:
+		out = (n + f.stride - 1) / f.stride
+		return out, max(0, (out-1)*f.stride+f.size-n) / 2, nil
+	case n < f.size:
+		return 0, 0, fmt.Errorf("ntk: a filter of size %d does not fit into %d positions without padding: use Same()", f.size, n)
+	}
+	return (n-f.size)/f.stride + 1, 0, nil
+}
+
+type averagePool struct{ window int }
+
+// AveragePool averages windows of window×window positions that do not overlap; positions left over at the end are
+// dropped. Its kernel needs the covariance of all pairs of positions, so that all layers before it cost (height·width)²
+// for each pair of images.
+func AveragePool(window int) Layer { return averagePool{window} }
+
+func (a averagePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
+	if x.Rank() != 4 || a.window < 1 || min(x.Shape().Dimensions[1], x.Shape().Dimensions[2]) < a.window {
+		exceptions.Panicf("ntk: AveragePool(%d) takes [batch, height, width, channels] with sides of at least one window, not %s", a.window, x.Shape())
+	}
+	return graph.MeanPool(x).Window(a.window).NoPadding().Done()
+}
+
+func (a averagePool) infinite(p *program, in register) (register, error) {
+	shape := p.shapes[in]
+	if !shape.image() || a.window < 1 || min(shape.height, shape.width) < a.window {
+		return 0, fmt.Errorf("ntk: AveragePool(%d) takes images with sides of at least one window, not %v", a.window, shape)
+	}
+	return p.add(pool{a.window, a.window}, layout{shape.height / a.window, shape.width / a.window}, in), nil
+}
+
+type globalAveragePool struct{}
+
+// GlobalAveragePool averages over all positions: [batch, height, width, channels] → [batch, channels]. Like
+// [AveragePool] it makes the layers before it cost (height·width)².
+var GlobalAveragePool Layer = globalAveragePool{}
+
+func (globalAveragePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
+	if x.Rank() != 4 {
+		exceptions.Panicf("ntk: GlobalAveragePool takes [batch, height, width, channels], not %s", x.Shape())
+	}
+	return graph.ReduceMean(x, 1, 2)
+}
+
+func (globalAveragePool) infinite(p *program, in register) (register, error) {
+	shape := p.shapes[in]
+	if !shape.image() {
+		return 0, fmt.Errorf("ntk: GlobalAveragePool takes images, not vectors")
+	}
+	return p.add(pool(shape), layout{}, in), nil
+}
+
+type flatten struct{}
+
+// Flatten makes a vector of each image: [batch, height, width, channels] → [batch, height·width·channels]. Vectors it
+// leaves as they are.
+var Flatten Layer = flatten{}
+
+func (flatten) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
+	return graph.Reshape(x, x.Shape().Dimensions[0], -1)
+}
+
+func (flatten) infinite(p *program, in register) (register, error) {
+	if !p.shapes[in].image() {
+		return in, nil
+	}
+	return p.add(mean{}, layout{}, in), nil
+}
+
+type identity struct{}
+
+// Identity returns its input: the skip connection of a [Residual].
+var Identity Layer = identity{}
+
+func (identity) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node { return x }
+func (identity) infinite(_ *program, in register) (register, error)                    { return in, nil }
+
+type residual struct{ branches []Layer }
+
+// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). The kernel of a sum
+// is the sum of the kernels only if the branches are uncorrelated, so all but one must pass their input through fresh
+// weights after which nothing nonlinear comes; there is an error from Infinite otherwise.
+func Residual(branches ...Layer) Layer { return residual{branches} }
+
+func (r residual) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
+	if len(r.branches) == 0 {
+		exceptions.Panicf("ntk: Residual has no branches")
+	}
+	var sum *graph.Node
+	for i, branch := range r.branches {
+		y := branch.forward(scope.In("branch%d", i), parameterization, x)
+		if sum == nil {
+			sum = y
+		} else {
+			sum = graph.Add(sum, y)
+		}
+	}
+	return sum
+}
+
+func (r residual) infinite(p *program, in register) (register, error) {
+	if len(r.branches) == 0 {
+		return 0, fmt.Errorf("ntk: Residual has no branches")
+	}
+	var outputs []register
+	correlated := 0
+	for i, branch := range r.branches {
+		before := len(p.steps)
+		out, err := branch.infinite(p, in)
+		if err != nil {
+			return 0, err
+		}
+		if i > 0 && p.shapes[out] != p.shapes[outputs[0]] {
+			return 0, fmt.Errorf("ntk: branch %d of a Residual ends with %v, branch 0 with %v", i, p.shapes[out], p.shapes[outputs[0]])
+		}
+		if !p.freshSince(out, before) {
+			correlated++
+		}
+		outputs = append(outputs, out)
+	}
+	if correlated > 1 {
+		return 0, fmt.Errorf("ntk: %d branches of a Residual do not end with a Dense or Conv of their own: they are correlated, and their sum has another kernel than the sum of theirs", correlated)
+	}
+	if len(outputs) == 1 {
+		return outputs[0], nil
+	}
+	return p.add(sum{}, p.shapes[outputs[0]], outputs...), nil
+}
+
+// parameters returns W, already scaled, of the given dimensions, the last of them the outputs, each of which sees fanIn
+// inputs; and σ_b b, or nil if σ_b is 0.
+func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int, dimensions ...int) (weights, bias *graph.Node) {
+	parameter := func(name string, std float64, dimensions ...int) *graph.Node {
+		deviation, scale := 1.0, std
+		if parameterization == StandardParameterization {
+			deviation, scale = std, 1
+		}
+		v := scope.GetVariable(name)
+		if v == nil {
+			v = scope.VariableWithValue(name, normal(scope, name, deviation, x.DType(), dimensions))
+		}
+		return graph.MulScalar(v.NodeValue(x), scale)
+	}
+	weights = parameter("weights", wStd/math.Sqrt(float64(fanIn)), dimensions...)
+	if bStd != 0 {
+		bias = parameter("bias", bStd, dimensions[len(dimensions)-1])
+	}
+	return weights, bias
+}
+
+func addBias(y, bias *graph.Node) *graph.Node {
+	if bias == nil {
+		return y
+	}
+	return graph.Add(y, graph.BroadcastToShape(graph.ExpandLeftToRank(bias, y.Rank()), y.Shape()))
+}
+
+// normal draws N(0, deviation²) on the host from the store's seed and the variable's path.
+func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions []int) *tensors.Tensor {
+	path := fnv.New64a()
+	path.Write([]byte(scope.Scope() + "/" + name))
+	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
+	size := 1
+	for _, d := range dimensions {
+		size *= d
+	}
+	values := make([]float64, size)
+	for i := range values {
+		values[i] = deviation * random.NormFloat64()
+	}
+	if dtype == dtypes.Float32 {
+		return tensors.FromFlatDataAndDimensions(narrow(values), dimensions...)
+	}
+	return tensors.FromFlatDataAndDimensions(values, dimensions...)
+}
+
+func narrow(values []float64) []float32 {
+	narrow := make([]float32, len(values))
+	for i, v := range values {
+		narrow[i] = float32(v)
+	}
+	return narrow
+}

@@ -1,0 +1,77 @@
+// Package ntk describes neural networks as values and computes the kernels they have in the limit of infinite width:
+//
+//	net := ntk.Serial(ntk.Dense(512), ntk.ReLU, ntk.Dense(512), ntk.ReLU, ntk.Dense(10))
+//	net.Model(scope, ntk.NTKParameterization, x)  // a gomlx model of finite width
+//	net.Infinite(backend).Kernels(x1, x2)         // its NNGP and NTK
+//
+// With weights and biases of variance one, a layer in the NTK parameterisation is
+//
+//	z = σ_w/√n W·x + σ_b b,   n the number of inputs that each output sees,
+//
+// and as the widths grow the outputs become a Gaussian process with covariance K, the NNGP kernel (Neal 1996; Lee et al.
+// 2018), while Θ(x, y) = Σ_θ ∂f(x)/∂θ ∂f(y)/∂θ tends to the neural tangent kernel (Jacot et al. 2018). Layer by layer
+//
+//	dense          K ← σ_w² K + σ_b²                  Θ ← σ_w² Θ + K
+//	convolution    K ← σ_w² mean_o K(p+o, q+o) + σ_b²  Θ ← σ_w² mean_o Θ(p+o, q+o) + K
+//	nonlinearity   K ← E[φ(u)φ(v)]                    Θ ← Θ·E[φ'(u)φ'(v)],   (u, v) ~ N(0, K)
+//	pooling        both: the mean over the pairs of positions (p, q) of the two windows
+//	flatten        both: the mean over the positions (p, p)
+//	sum            both: the sum over the branches
+//
+// where the K on the right of Θ is the new one, and a convolution's zero padding counts as positions where K = Θ = 0.
+package ntk
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Layer is a part of a network, or all of it: one of this package's layers and nonlinearities, [Serial] or [Residual].
+type Layer interface {
+	// forward builds the finite layer, with its variables in scope.
+	forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node
+	// infinite appends the layer's steps to the program and returns the register that holds its output.
+	infinite(p *program, input register) (register, error)
+}
+
+// Parameterization says how a finite network holds its weights. The function it computes at initialisation has the same
+// distribution in both; what differs is how fast gradient descent moves each layer.
+type Parameterization int
+
+const (
+	// NTKParameterization: W, b ~ N(0, 1) and z = σ_w/√n W·x + σ_b b. Its tangent kernel has an infinite-width limit.
+	NTKParameterization Parameterization = iota
+	// StandardParameterization: W ~ N(0, σ_w²/n), b ~ N(0, σ_b²) and z = W·x + b. Its tangent kernel grows with the width.
+	StandardParameterization
+)
+
+// Network is a sequence of layers.
+type Network struct{ layers []Layer }
+
+// Serial is the network that applies layers one after the other.
+func Serial(layers ...Layer) Network { return Network{layers} }
+
+// Model builds the finite network on x: [batch, features], or [batch, height, width, channels] for networks of images. Its
+// variables are kept in scope, one sub-scope a layer, and drawn on the host from the store's seed
+// (initializer.ParamInitialSeed) and their path when they do not exist yet: the same on every backend. It panics, as graph
+// building does, on a layer that does not fit its input.
+func (n Network) Model(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
+	return n.forward(scope, parameterization, x)
+}
+
+func (n Network) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
+	for i, layer := range n.layers {
+		x = layer.forward(scope.In("layer%d", i), parameterization, x)
+	}
+	return x
+}
+
+func (n Network) infinite(p *program, r register) (register, error) {
+	for _, layer := range n.layers {
+		var err error
+		if r, err = layer.infinite(p, r); err != nil {
+			return 0, err
+		}
+	}
+	return r, nil
+}
