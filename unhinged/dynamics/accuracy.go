@@ -2,8 +2,8 @@ package dynamics
 
 import (
 	"math"
-	"sync"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -23,17 +23,17 @@ func (p *Point) Accuracy(withBias bool) float64 {
 // margins are the samples' differences between their own logit and the others', without biases.
 type margins struct {
 	d      *driver
-	class  *mat.Dense                       // C×C, column y: Wᵀh̄_y, up to a shift of each column
-	bound  func(c, y int) float64           // of |spread(c, y, i)| over the samples i of class y
-	spread func() func(c, y, i int) float64 // τ(w_y − w_c)ᵀh⊥_i, made when first needed
-	unit   float64                          // of the biases; +Inf once Z has decayed and only they are left
+	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
+	bound  func(c, y int) float64 // of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y
+	spread func(y, first int, open []int) *mat.Dense
+	unit   float64 // of the biases; +Inf once Z has decayed and only they are left
 }
 
 func (p *Point) margins() margins {
 	left, scale := p.prototypes()
 	return margins{
 		d: p.d, class: p.d.classLogits(left, p.now), bound: p.d.spreadBound(left, p.now.perp),
-		spread: sync.OnceValue(func() func(c, y, i int) float64 { return p.d.spread(left, p.now.perp) }),
+		spread: func(y, first int, open []int) *mat.Dense { return p.d.spread(left, p.now.perp, y, first, open) },
 		unit:   math.Exp(-2*p.log) / scale,
 	}
 }
@@ -68,11 +68,11 @@ func (m margins) accuracy(bias []float64) float64 {
 		case len(open) == 0:
 			right += count
 		default:
-			spread := m.spread()
+			spread := m.spread(y, first, open)
 		samples:
-			for i := first; i < first+count; i++ {
-				for _, c := range open {
-					v := margin[c] + spread(c, y, i)
+			for i := range count {
+				for k, c := range open {
+					v := margin[c] + spread.At(k, i)
 					if v < 0 || v == 0 && c < y || math.IsNaN(v) {
 						continue samples
 					}
@@ -166,22 +166,32 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	}
 }
 
-// spread returns τ(w_y − w_c)ᵀh⊥_i as a function of c, y and the column i.
-func (d *driver) spread(left []mat2, perp float64) func(c, y, i int) float64 {
+// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is first.
+func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *mat.Dense {
+	count := d.state.Counts[y]
+	out := mat.NewDense(len(open), count, nil)
 	if d.v == nil {
 		h, w := perp*left[0][2], perp*left[0][3]
-		return func(c, y, i int) float64 {
-			return h*(d.hp.At(y, i)-d.hp.At(c, i)) + w*(d.wp.At(y, i)-d.wp.At(c, i))
+		ownH, ownW := d.hp.RawRowView(y)[first:], d.wp.RawRowView(y)[first:]
+		for k, c := range open {
+			row, hp, wp := out.RawRowView(k), d.hp.RawRowView(c)[first:], d.wp.RawRowView(c)[first:]
+			for i := range row {
+				row[i] = h*(ownH[i]-hp[i]) + w*(ownW[i]-wp[i])
+			}
 		}
+		return out
 	}
-	out := new(mat.Dense)
-	out.CloneFrom(d.hp)
+	modes := mat.NewDense(len(left), count, nil) // τ·w_kᵀh⊥_i of every mode k
 	for k, l := range left {
-		row, wp := out.RawRowView(k), d.wp.RawRowView(k)
-		for j := range row {
-			row[j] = perp * (l[2]*row[j] + l[3]*wp[j])
+		row, hp, wp := modes.RawRowView(k), d.hp.RawRowView(k)[first:], d.wp.RawRowView(k)[first:]
+		for i := range row {
+			row[i] = perp * (l[2]*hp[i] + l[3]*wp[i])
 		}
 	}
-	out.Mul(d.v, mat.DenseCopyOf(out))
-	return func(c, y, i int) float64 { return out.At(y, i) - out.At(c, i) }
+	differences := mat.NewDense(len(open), len(left), nil) // v_y − v_c
+	for k, c := range open {
+		floats.SubTo(differences.RawRowView(k), d.v.RawRowView(y), d.v.RawRowView(c))
+	}
+	out.Mul(differences, modes)
+	return out
 }

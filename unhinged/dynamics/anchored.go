@@ -62,6 +62,15 @@ func (f *AnchoredFlow) points(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
+// Limit returns (W M/λ, W), which H tends to, and the exponent λ of its approach per unit of ζ. For λ = 0 there is no limit: the
+// rate is 0, and H of the point is the direction W M that ζ·W M grows along.
+func (f *AnchoredFlow) Limit() (limit *Point, rate float64) {
+	end := f.point(flowGrowth{0})
+	target := *end.target
+	zero := linear{make([]mat2, len(target.modes)), 0}
+	return &Point{d: f.driver, now: target, target: end.target, lead: [2]float64{1, 1}, rest: zero, biasDecay: scaled{1, 0}}, f.a.Lambda
+}
+
 // AnchoredDescent is gradient descent on the features alone.
 type AnchoredDescent struct {
 	flow     *AnchoredFlow
@@ -95,8 +104,12 @@ func (d *AnchoredDescent) points(times []float64) ([]*Point, error) {
 		return nil, err
 	}
 	omega := []float64{-d.flow.a.Lambda}
+	growths, err := descend(d.flow.a.Rate, d.momentum, omega, omega, times)
+	if err != nil {
+		return nil, err
+	}
 	points := make([]*Point, len(times))
-	for i, g := range descend(d.flow.a.Rate, d.momentum, omega, omega, times) {
+	for i, g := range growths {
 		points[i] = d.flow.point(g)
 	}
 	return points, nil

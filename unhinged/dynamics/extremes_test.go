@@ -140,3 +140,23 @@ func TestLargeCommonMean(t *testing.T) {
 		closeTo(t, "distance", math.Exp(p.LogDistance()), normalizedDistance(stack(state), stack(bar)), 1e-9)
 	}
 }
+
+func TestTooManySteps(t *testing.T) {
+	flow := must[*Flow](t)(Unconstrained{Gamma: 0.1, Rates: Constant(0.1, 0.1)}.From(Gaussian(2, 3, 2, 1)))
+	if _, err := must[*Descent](t)(flow.Descent(0.5)).At(1 << 40); err == nil {
+		t.Error("2^40 steps with momentum were not refused")
+	}
+	if _, err := must[*Descent](t)(flow.Descent(0)).At(1 << 40); err != nil {
+		t.Error("2^40 steps without:", err)
+	}
+}
+
+func TestDivergingBiases(t *testing.T) {
+	s := Gaussian(2, 2, 2, 1)
+	s.B = []float64{0, 1}
+	flow := must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 0.1, Lambda2: 100, Rates: Constant(0.1, 0.1)}.From(s))
+	b := must[*Point](t)(must[*Descent](t)(flow.Descent(0)).At(1000)).Biases()
+	if b[0] != 0 || !math.IsInf(b[1], 0) {
+		t.Errorf("biases %v: the first is neither driven nor shifted, the second is multiplied by −9 a step", b)
+	}
+}

@@ -122,9 +122,15 @@ func (d *Descent) points(times []float64) ([]*Point, error) {
 	}
 	f := d.flow
 	if f.rates.H != nil {
+		if err := countable(times); err != nil {
+			return nil, err
+		}
 		return f.multiply(d.momentum, wholes(times)), nil
 	}
-	growths := descend(f.rates.W, d.momentum, f.eigenvalues(), []float64{-f.lambda2}, times)
+	growths, err := descend(f.rates.W, d.momentum, f.eigenvalues(), []float64{-f.lambda2}, times)
+	if err != nil {
+		return nil, err
+	}
 	points := make([]*Point, len(times))
 	for i, g := range growths {
 		points[i] = f.point(g)
@@ -133,16 +139,28 @@ func (d *Descent) points(times []float64) ([]*Point, error) {
 }
 
 // descend returns what gradient descent makes of the given eigenvalues after the given numbers of steps.
-func descend(rate Schedule, momentum float64, omegas, drives []float64, times []float64) []growth {
+func descend(rate Schedule, momentum float64, omegas, drives []float64, times []float64) ([]growth, error) {
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
 		growths := make([]growth, len(times))
 		for i, t := range times {
 			growths[i] = powerGrowth{float64(eta), t}
 		}
-		return growths
+		return growths, nil
+	}
+	if err := countable(times); err != nil {
+		return nil, err
 	}
 	steps := wholes(times)
-	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps)
+	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps), nil
+}
+
+// countable refuses numbers of steps that cannot be run one by one.
+func countable(times []float64) error {
+	const most = 200_000_000
+	if last := times[len(times)-1]; last > most {
+		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, most)
+	}
+	return nil
 }
 
 // eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.

@@ -137,6 +137,9 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 			if q.l1 > 0 {
 				limit := want.Clone()
 				limit.H.Scale(1/q.l1, &wm)
+				end, rate := flow.Limit()
+				closeStates(t, "limit", must[*State](t)(end.State()), limit, 1e-12)
+				closeTo(t, "rate", rate, q.l1, 0)
 				var gap mat.Dense
 				gap.Sub(want.H, limit.H)
 				closeTo(t, "gap to W M/λ", math.Exp(point.LogGapH()), mat.Norm(&gap, 2), 1e-11)

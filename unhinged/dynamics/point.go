@@ -155,9 +155,17 @@ func (p *Point) Biases() []float64 {
 	b := make([]float64, len(p.d.state.B))
 	decay := p.biasDecay.at(0)
 	for i := range b {
-		b[i] = decay*p.d.state.B[i] + p.biasGain*p.d.drift[i]
+		b[i] = product(p.d.state.B[i], decay) + product(p.d.drift[i], p.biasGain)
 	}
 	return b
+}
+
+// product is a·b with 0·(±Inf) = 0: biases that are not driven stay, however fast others grow.
+func product(a, b float64) float64 {
+	if a == 0 {
+		return 0
+	}
+	return a * b
 }
 
 // biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
@@ -165,7 +173,7 @@ func (p *Point) biasesBeyondFirst() []float64 {
 	b, drift := p.d.state.B, p.d.drift
 	out := make([]float64, len(b))
 	for i := range b {
-		out[i] = p.biasDecay.at(0)*(b[i]-b[0]) + p.biasGain*(drift[i]-drift[0])
+		out[i] = product(b[i]-b[0], p.biasDecay.at(0)) + product(drift[i]-drift[0], p.biasGain)
 	}
 	return out
 }

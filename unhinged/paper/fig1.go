@@ -56,8 +56,9 @@ func figure1(r *run) error {
 		}
 	}
 	for _, c := range curves {
-		growth := perStep(c.eta, c.omega)
-		r.claim(c.Name+": ‖Z‖ grows exponentially, at exp of the largest eigenvalue times √(ζ1ζ2)", c.slope("norm_z"), growth, 0.01*growth)
+		if err := r.grows(c, ": ‖Z‖ grows exponentially, at exp of the largest eigenvalue times √(ζ1ζ2)"); err != nil {
+			return err
+		}
 		switch {
 		case c.gamma == r.balanced() && len(curves) > 1:
 			r.claim("convergence is fastest at γ = 1/(C−1) (the γ of the smallest final distance)", fastest, c.gamma, 0)

@@ -13,8 +13,8 @@ type curve struct {
 	result.Curve
 	gamma, lambda, eta, s float64 // η = η2, η1 = s·η2
 	star                  bool    // λ = λ*
-	limit                 dynamics.Limit
-	omega                 float64 // ω⁺ of the winner, per unit of ζ2
+	collapses             bool    // E1⁺ wins alone
+	flow                  *dynamics.Flow
 	at                    func(step int) (*dynamics.Point, error)
 }
 
@@ -34,15 +34,14 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	if err != nil {
 		return nil, err
 	}
-	limit := flow.Limit()
 	c := &curve{
 		Curve: result.Curve{
 			Name:   name,
 			Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta1": s * eta, "eta2": eta, "s": s},
 			Series: series(trace),
 		},
-		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), limit: limit, omega: limit.Growth,
-		at: descent.At,
+		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), collapses: flow.Limit().Collapses,
+		flow: flow, at: descent.At,
 	}
 	r.draw(c.Curve)
 	return c, nil
@@ -111,35 +110,26 @@ func (c *curve) last(name string) float64 {
 	return s[len(s)-1]
 }
 
-// slope returns the exponent, per step, of a quantity over the last fifth of the run: the slope of its natural logarithm
-// between the two ends. The quantity is given by its name, or the name of its log10 series.
-func (c *curve) slope(name string) float64 {
-	step := c.Series["step"]
-	end := len(step) - 1
-	begin := end
-	for begin > 0 && step[begin] > 0.8*step[end] {
-		begin--
-	}
-	log := func(i int) float64 {
-		if s, ok := c.Series[result.Log10(name)]; ok {
-			return s[i] * math.Ln10
-		}
-		return math.Log(c.Series[name][i])
-	}
-	return (log(end) - log(begin)) / (step[end] - step[begin])
-}
-
 // perStep is what gradient descent makes of an exponent ω per unit of ζ2: log(1 + ηω) a step.
 func perStep(eta, omega float64) float64 { return math.Log1p(eta * omega) }
 
-// approach is the exponent per step of the distance to the limit as the paper has it: ω2(|1+γ−γC|/(C√N)) against ω2((1+γ)/(C√N)) of
-// Corollary 5's proof (without the division of p. 35, erratum E15), for λ = 0 and s = 1 (10).
-func (r *run) approach(c *curve) float64 {
+// exponents are those per step of ‖Z‖ and of the distance to the limit as the paper has them, for the curve's γ, λ and s: with ω2 of
+// Corollary 5's proof (without the division of p. 35, erratum E15; for λ = 0 and s = 1 (10)), that of the larger of σ1 and |σ2|, and the
+// gap between the two.
+func (r *run) exponents(c *curve) (growth, approach float64) {
 	omega2 := func(sigma float64) float64 {
 		return (math.Sqrt(c.lambda*c.lambda*(c.s-1)*(c.s-1)+4*c.s*sigma*sigma) - c.lambda*(c.s+1)) / 2
 	}
 	sigma1, sigma2 := dynamics.Sigma(c.gamma, r.c, r.n)
-	return perStep(c.eta, omega2(math.Abs(sigma2))) - perStep(c.eta, omega2(sigma1))
+	sigma2 = math.Abs(sigma2)
+	growth = perStep(c.eta, omega2(max(sigma1, sigma2)))
+	return growth, perStep(c.eta, omega2(min(sigma1, sigma2))) - growth
+}
+
+// follows says whether descent follows the flow that the sentences are about: no eigenvector changes its sign from step to step.
+func (r *run) follows(c *curve) bool {
+	sigma1, sigma2 := dynamics.Sigma(c.gamma, r.c, r.n)
+	return c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*max(sigma1, math.Abs(sigma2))) < 1
 }
 
 // claim records a check.
@@ -165,13 +155,11 @@ func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.
 	return (logOf(b) - logOf(a)) / float64(last-first), nil
 }
 
-// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give. They are
-// about the flow, which descent follows while no eigenvector changes its sign from step to step.
+// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give.
 func (r *run) rates(source string, curves []*curve) error {
 	for _, c := range curves {
-		follows := c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*dynamics.CriticalLambda(c.gamma, r.c, r.n)) < 1
-		expected := r.approach(c)
-		if !r.inRange(c.gamma) || !c.limit.Collapses || !follows || !measurable(expected) {
+		_, expected := r.exponents(c)
+		if !r.inRange(c.gamma) || !c.collapses || !r.follows(c) || !measurable(expected) {
 			continue
 		}
 		measured, err := asymptote(c.at, (*dynamics.Point).LogDistance, expected)
@@ -182,6 +170,44 @@ func (r *run) rates(source string, curves []*curve) error {
 			measured, expected, 1e-6*math.Abs(expected))
 	}
 	return nil
+}
+
+// grows claims that ‖Z‖ grows (or shrinks, or at λ* stays) at the exponent that the paper gives.
+func (r *run) grows(c *curve, text string) error {
+	expected, approach := r.exponents(c)
+	if !r.follows(c) {
+		return nil
+	}
+	if !measurable(approach) { // a tie of E1 and E2, γ = 0: what is next is E3
+		approach = -max(math.Abs(expected), c.eta*c.lambda)
+		if !measurable(approach) {
+			return nil
+		}
+	}
+	measured, err := asymptote(c.at, (*dynamics.Point).LogNormZ, approach)
+	if err != nil {
+		return err
+	}
+	r.claim(c.Name+text, measured, expected, 1e-6*math.Abs(approach))
+	return nil
+}
+
+// spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds differences
+// of the order of η.
+func (r *run) spread(curves []*curve, quantity func(*dynamics.Point) float64) (float64, error) {
+	largest := 0.0
+	for i := range 51 {
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, c := range curves {
+			p, err := c.flow.At(float64(i) / 50 * float64(r.o.Steps))
+			if err != nil {
+				return 0, err
+			}
+			low, high = math.Min(low, quantity(p)), math.Max(high, quantity(p))
+		}
+		largest = math.Max(largest, high-low)
+	}
+	return largest, nil
 }
 
 // accuracies claims that all training samples end classified correctly for γ < 2/(C−2).
