@@ -96,7 +96,7 @@ func ABReLU(a, b float64) Layer {
 					continue
 				}
 				tangent := math.Sqrt(near / opposite) // of φ/2
-				angle := 2 * atan(tangent)
+				angle := 2 * math.Atan(tangent)
 				nearAbs := near - 2/math.Pi*(tangent*opposite-angle*size) // tangent·(r+|k|) is r·sin φ
 				sign := even * (1 - 2/math.Pi*angle)
 				out.k[e] = even*(r-nearAbs) + odd*k

@@ -8,20 +8,27 @@ type affine struct {
 }
 
 func (a affine) variances(in []positions, out positions) {
-	a.sum(in[0].layout, out.layout, false, make([]float64, in[0].width), in[0].q, out.q)
-	for i, q := range out.q {
-		out.q[i] = a.weight*q + a.bias
+	block := make([]float64, in[0].width)
+	for line := range out.lines(false) {
+		target := out.line(out.q, line, false)
+		a.sum(in[0].layout, out.layout, false, line, block, in[0].q, target)
+		for i, q := range target {
+			target[i] = a.weight*q + a.bias
+		}
 	}
 }
 
 func (a affine) covariances(t *tile, in []operand, out operand) {
 	full, x := t.program.full, in[0]
 	block := t.block(x.layout)
-	a.sum(x.layout, out.layout, full, block, x.k, out.k)
-	a.sum(x.layout, out.layout, full, block, x.ntk, out.ntk)
-	for e, k := range out.k {
-		k = a.weight*k + a.bias
-		out.k[e], out.ntk[e] = k, a.weight*out.ntk[e]+k
+	for line := range out.lines(full) {
+		ks, ntks := out.line(out.k, line, full), out.line(out.ntk, line, full)
+		a.sum(x.layout, out.layout, full, line, block, x.k, ks)
+		a.sum(x.layout, out.layout, full, line, block, x.ntk, ntks)
+		for e, k := range ks {
+			k = a.weight*k + a.bias
+			ks[e], ntks[e] = k, a.weight*ntks[e]+k
+		}
 	}
 	out.close(full, func(e int, add func(weight, k, near, q1, q2 float64)) {
 		if !x.image() {
@@ -47,35 +54,27 @@ func (a affine) covariances(t *tile, in []operand, out operand) {
 	}, a.bias)
 }
 
-// sum adds up the filter's entries: for vectors there is one; in an image first the rows, into block, then along them.
-// The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
-func (a affine) sum(in, out layout, full bool, block, from, to []float64) {
+// sum adds up the filter's entries for one line of the output: for vectors there is one; in an image first the rows, into
+// block, then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
+func (a affine) sum(in, out layout, full bool, line int, block, from, target []float64) {
 	if !in.image() {
-		copy(to, from)
+		copy(target, from)
 		return
 	}
-	lines := out.height // pairs (h, h') of rows, or single rows
+	h1, h2 := line, line
 	if full {
-		lines *= out.height
+		h1, h2 = line/out.height, line%out.height
 	}
-	size := len(to) / lines
-	for line := range lines {
-		h1, h2 := line, line
-		if full {
-			h1, h2 = line/out.height, line%out.height
+	a.addRows(in, full, h1*a.stride-a.top, h2*a.stride-a.top, block, from)
+	clear(target)
+	for j := range a.size {
+		if !full {
+			a.addAlong(target, block, j)
+			continue
 		}
-		a.addRows(in, full, h1*a.stride-a.top, h2*a.stride-a.top, block, from)
-		target := to[line*size : (line+1)*size]
-		clear(target)
-		for j := range a.size {
-			if !full {
-				a.addAlong(target, block, j)
-				continue
-			}
-			for w := range out.width {
-				if x := w*a.stride + j - a.left; x >= 0 && x < in.width {
-					a.addAlong(target[w*out.width:(w+1)*out.width], block[x*in.width:(x+1)*in.width], j)
-				}
+		for w := range out.width {
+			if x := w*a.stride + j - a.left; x >= 0 && x < in.width {
+				a.addAlong(target[w*out.width:(w+1)*out.width], block[x*in.width:(x+1)*in.width], j)
 			}
 		}
 	}

@@ -258,6 +258,12 @@ func (t *tile) run(steps []step, variances func(r register) (q1, q2 []float64)) 
 		for _, r := range s.in {
 			in = append(in, view(r))
 		}
+		if _, ok := s.operation.(activation); ok && len(s.free) == 1 { // in place: each entry depends on itself alone
+			t.registers[s.out] = t.registers[s.in[0]]
+			s.operation.covariances(t, in, view(s.out))
+			t.registers[s.in[0]] = covariance{}
+			continue
+		}
 		t.allocate(s.out)
 		s.operation.covariances(t, in, view(s.out))
 		for _, r := range s.free {
@@ -304,6 +310,21 @@ func (l layout) entry(p1, p2 int, full bool) int {
 		return p1
 	}
 	return ((p1/l.width*l.height+p2/l.width)*l.width+p1%l.width)*l.width + p2%l.width
+}
+
+// lines is the number of rows of an image, or of pairs (h, h') of rows if full, which are stored one after the other.
+// Vectors have one.
+func (l layout) lines(full bool) int {
+	if full && l.image() {
+		return l.height * l.height
+	}
+	return max(1, l.height)
+}
+
+// line is one of the lines of a register's array.
+func (l layout) line(array []float64, line int, full bool) []float64 {
+	size := len(array) / l.lines(full)
+	return array[line*size : (line+1)*size]
 }
 
 // at is the index of position (h, w), and whether there is one.
