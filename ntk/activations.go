@@ -11,7 +11,7 @@ import (
 type activation struct {
 	node     func(x *graph.Node) *graph.Node
 	variance func(q float64) float64 // E[φ(u)²], u ~ N(0, q)
-	// Of the two, dual takes one entry, and entries, which ReLU's need no variances for, all of them.
+	// One of the two is set: dual for one entry, or for all of them entries, where the variances are not needed.
 	dual    func(q1, q2, k, near float64) dual
 	entries func(in, out covariance)
 }
@@ -95,9 +95,9 @@ func ABReLU(a, b float64) Layer {
 					out.k[e], out.near[e], out.ntk[e] = 0, 0, in.ntk[e]*odd
 					continue
 				}
-				tangent := math.Sqrt(near / opposite) // of φ/2
-				angle := 2 * math.Atan(tangent)
-				nearAbs := near - 2/math.Pi*(tangent*opposite-angle*size) // tangent·(r+|k|) is r·sin φ
+				sin := math.Sqrt(near * opposite) // √(q₁q₂)·sin φ
+				angle := 2 * halfAngle(sin, opposite)
+				nearAbs := near - 2/math.Pi*(sin-angle*size)
 				sign := even * (1 - 2/math.Pi*angle)
 				out.k[e] = even*(r-nearAbs) + odd*k
 				if k >= 0 {

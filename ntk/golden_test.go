@@ -34,7 +34,7 @@ func (g golden) network() Network {
 	return Serial(conv, φ, Residual(Identity, Serial(φ, conv)), φ, end, Dense(8).Std(1.25, g.Bias))
 }
 
-// TestGolden: every pair of directions, down to 2^-40 apart, to 1e-12 of 50-digit arithmetic; and with float32 inputs,
+// TestGolden: every pair of directions, down to 2^-40 apart, to 1e-12 of 60-digit arithmetic; and with float32 inputs,
 // where they are the same numbers, to float32's rounding.
 func TestGolden(t *testing.T) {
 	text, err := os.ReadFile("testdata/golden.json")

@@ -97,12 +97,21 @@ func (a affine) addRows(in layout, full bool, y1, y2 int, block, from []float64)
 // addAlong adds the filter's entry j of row to each position of target.
 func (a affine) addAlong(target, row []float64, j int) {
 	first := max(0, (a.left-j+a.stride-1)/a.stride)
-	for w := first; w < len(target); w++ {
-		x := w*a.stride + j - a.left
-		if x >= len(row) {
-			break
+	x := first*a.stride + j - a.left
+	if first >= len(target) || x >= len(row) {
+		return
+	}
+	target, row = target[first:], row[x:]
+	if a.stride == 1 {
+		n := min(len(target), len(row))
+		target, row = target[:n], row[:n]
+		for w, v := range row {
+			target[w] += v
 		}
-		target[w] += row[x]
+		return
+	}
+	for w := range min(len(target), (len(row)+a.stride-1)/a.stride) {
+		target[w] += row[w*a.stride]
 	}
 }
 
