@@ -7,13 +7,7 @@ import (
 )
 
 func figure1(r *run) error {
-	if err := unused(map[string][]float64{"λ": r.o.Lambdas, "s": r.o.Ratios}); err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.1)
-	if err != nil {
-		return err
-	}
+	eta := first(r.o.Etas, 0.1)
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err

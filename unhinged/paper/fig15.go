@@ -10,17 +10,8 @@ import (
 )
 
 func figure15(r *run) error {
-	if err := unused(map[string][]float64{"s": r.o.Ratios}); err != nil {
-		return err
-	}
-	gamma, err := single("γ", r.o.Gammas, r.balanced())
-	if err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.1)
-	if err != nil {
-		return err
-	}
+	gamma := first(r.o.Gammas, r.balanced())
+	eta := first(r.o.Etas, 0.1)
 	pr, err := r.project(1)
 	if err != nil {
 		return err

@@ -27,17 +27,8 @@ func lambdaName(lambda, star float64) string {
 }
 
 func figure4(r *run) error {
-	if err := unused(map[string][]float64{"s": r.o.Ratios}); err != nil {
-		return err
-	}
-	gamma, err := single("γ", r.o.Gammas, r.balanced())
-	if err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.1)
-	if err != nil {
-		return err
-	}
+	gamma := first(r.o.Gammas, r.balanced())
+	eta := first(r.o.Etas, 0.1)
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err

@@ -11,12 +11,8 @@ import (
 
 // readings are the values of γ to run where the paper's captions say 1/(C−1) and its curves are those of
 // 1/(2(C−1)) (erratum E24): both, or the one that the user asked for.
-func (r *run) readings() ([]float64, error) {
-	if len(r.o.Gammas) == 0 {
-		return []float64{r.balanced(), r.balanced() / 2}, nil
-	}
-	gamma, err := single("γ", r.o.Gammas, 0)
-	return []float64{gamma}, err
+func (r *run) readings() []float64 {
+	return several(r.o.Gammas, r.balanced(), r.balanced()/2)
 }
 
 // plotted compares a number read off the paper's curve (to ±0.3 %) with both readings of γ; seeds differ by another
@@ -32,10 +28,7 @@ func (r *run) plotted(text string, captioned, halved, plotted, relative float64)
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.
 func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, one func(gamma, v float64) (*curve, error)) ([][]*curve, error) {
-	gammas, err := r.readings()
-	if err != nil {
-		return nil, err
-	}
+	gammas := r.readings()
 	var out [][]*curve
 	for i, gamma := range gammas {
 		var curves []*curve
@@ -82,13 +75,7 @@ func at(curves []*curve, parameter string, value float64, name string) float64 {
 }
 
 func figure5(r *run) error {
-	if err := unused(map[string][]float64{"λ": r.o.Lambdas, "s": r.o.Ratios}); err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.1)
-	if err != nil {
-		return err
-	}
+	eta := first(r.o.Etas, 0.1)
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err
@@ -142,9 +129,6 @@ func figure5(r *run) error {
 }
 
 func figure6(r *run) error {
-	if err := unused(map[string][]float64{"λ": r.o.Lambdas, "s": r.o.Ratios}); err != nil {
-		return err
-	}
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err
@@ -176,13 +160,7 @@ func figure6(r *run) error {
 }
 
 func figure7(r *run) error {
-	if err := unused(map[string][]float64{"s": r.o.Ratios}); err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.1)
-	if err != nil {
-		return err
-	}
+	eta := first(r.o.Etas, 0.1)
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err
@@ -236,13 +214,7 @@ func figure7(r *run) error {
 }
 
 func figure8(r *run) error {
-	if err := unused(map[string][]float64{"λ": r.o.Lambdas}); err != nil {
-		return err
-	}
-	eta, err := single("η", r.o.Etas, 0.5)
-	if err != nil {
-		return err
-	}
+	eta := first(r.o.Etas, 0.5)
 	pr, err := r.project(r.smallW())
 	if err != nil {
 		return err

@@ -9,13 +9,7 @@ import (
 )
 
 func figure9(r *run) error {
-	if err := unused(map[string][]float64{"λ": r.o.Lambdas, "s": r.o.Ratios}); err != nil {
-		return err
-	}
-	gamma, err := single("γ", r.o.Gammas, r.balanced())
-	if err != nil {
-		return err
-	}
+	gamma := first(r.o.Gammas, r.balanced())
 	state := r.state(1).CenterPrototypes()
 	r.figure.Settings["prototypes"] = fmt.Sprint(r.figure.Settings["prototypes"], ", centred so that W1 = 0")
 	planes, err := state.Planes(gamma)

@@ -39,19 +39,25 @@ type Options struct {
 // Experiment is one figure of the paper.
 type Experiment struct {
 	ID, Title string
+	takes     takes
 	run       func(r *run) error
 }
 
+// takes says how many values of an option a figure has a use for.
+type takes struct{ gamma, lambda, eta, s int }
+
+const many = 1 << 30
+
 // Figures lists the numerical figures in the paper's order.
 var Figures = []Experiment{
-	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", figure1},
-	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", figure4},
-	{"fig5", "Figure 5: λ = λ*, several γ", figure5},
-	{"fig6", "Figure 6: λ = λ*, several learning rates", figure6},
-	{"fig7", "Figure 7: several weight decays", figure7},
-	{"fig8", "Figure 8: several ratios s = η1/η2", figure8},
-	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)", figure9},
-	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", figure15},
+	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", takes{gamma: many, eta: 1}, figure1},
+	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", takes{gamma: 1, lambda: many, eta: 1}, figure4},
+	{"fig5", "Figure 5: λ = λ*, several γ", takes{gamma: many, eta: 1}, figure5},
+	{"fig6", "Figure 6: λ = λ*, several learning rates", takes{gamma: 1, eta: many}, figure6},
+	{"fig7", "Figure 7: several weight decays", takes{gamma: 1, lambda: many, eta: 1}, figure7},
+	{"fig8", "Figure 8: several ratios s = η1/η2", takes{gamma: 1, eta: 1, s: many}, figure8},
+	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)", takes{gamma: 1, eta: many}, figure9},
+	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", takes{gamma: 1, lambda: many, eta: 1}, figure15},
 }
 
 // IDs lists the names that Run takes.
@@ -85,6 +91,9 @@ func Run(id string, o Options) (*result.Figure, error) {
 // Run runs the figure.
 func (e Experiment) Run(o Options) (*result.Figure, error) {
 	started := time.Now()
+	if err := e.takes.check(o); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.ID, err)
+	}
 	r, err := newRun(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.ID, err)
@@ -212,22 +221,24 @@ func several(user []float64, published ...float64) []float64 {
 	return published
 }
 
-// single returns the user's value, or the paper's.
-func single(name string, user []float64, published float64) (float64, error) {
-	switch len(user) {
-	case 0:
-		return published, nil
-	case 1:
-		return user[0], nil
-	}
-	return 0, fmt.Errorf("takes one %s, not %d", name, len(user))
+// first returns the user's value, or the paper's.
+func first(user []float64, published float64) float64 {
+	return several(user, published)[0]
 }
 
-// unused refuses lists that the figure has no use for.
-func unused(lists map[string][]float64) error {
-	for name, list := range lists {
-		if len(list) > 0 {
-			return fmt.Errorf("has no list of %s to change", name)
+// check refuses lists that the figure has no use for.
+func (t takes) check(o Options) error {
+	for _, l := range []struct {
+		name   string
+		values []float64
+		most   int
+	}{{"γ", o.Gammas, t.gamma}, {"λ", o.Lambdas, t.lambda}, {"η", o.Etas, t.eta}, {"s", o.Ratios, t.s}} {
+		switch {
+		case len(l.values) <= l.most:
+		case l.most == 0:
+			return fmt.Errorf("has no list of %s to change", l.name)
+		default:
+			return fmt.Errorf("takes one %s, not %d", l.name, len(l.values))
 		}
 	}
 	return nil
