@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -16,14 +15,11 @@ import (
 // ClaimsTable displays the claims and their verdicts as the output of a GoNB cell: an HTML table, with the same as
 // Markdown and as plain text for readers without HTML.
 func ClaimsTable(claims []result.Claim) {
-	if !gonbui.IsNotebook {
-		return
-	}
-	gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{
+	display(map[protocol.MIMEType]any{
 		protocol.MIMETextHTML:     claimsHTML(claims),
 		protocol.MIMETextMarkdown: claimsMarkdown(claims),
 		protocol.MIMETextPlain:    claimsText(claims),
-	}})
+	})
 }
 
 // verdict is a verdict in words, with a sign for those who see no colours.

@@ -157,7 +157,6 @@ func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
 		return err
 	}
 	ShowSVG(picture)
-	gonbui.Sync()
 	return nil
 }
 

@@ -23,10 +23,17 @@ func Show(fig result.Figure) error {
 // ShowSVG displays an SVG as the output of a GoNB cell. It is sent as image/svg+xml, which code hosts and
 // nbconvert show; inside HTML, where gonbui puts it, they strip it.
 func ShowSVG(picture []byte) {
+	display(map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)})
+}
+
+// display sends an output to the notebook, if there is one, and waits until GoNB has it: what is still on its way when
+// the cell's program ends is lost.
+func display(data map[protocol.MIMEType]any) {
 	if !gonbui.IsNotebook {
 		return
 	}
-	gonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
+	gonbui.SendData(&protocol.DisplayData{Data: data})
+	gonbui.Sync()
 }
 
 // ShowInteractive displays the figure as an interactive plotly figure, in several of them below each other where it
@@ -43,7 +50,7 @@ func ShowInteractive(fig result.Figure) error {
 		if err != nil {
 			return fmt.Errorf("plots: figure %q: %w", fig.ID, err)
 		}
-		gonbui.DisplayHTML(fmt.Sprintf(plotlyCell, gonbui.UniqueId(), literal))
+		display(map[protocol.MIMEType]any{protocol.MIMETextHTML: fmt.Sprintf(plotlyCell, gonbui.UniqueId(), literal)})
 	}
 	return nil
 }

@@ -89,11 +89,8 @@ def clean(nb):
                 if not out.data:
                     continue
             kept.append(out)
-        names = sorted(((o.name, o.text) for o in kept if o.output_type == "stream"), reverse=True)  # they arrive in either order
-        for out in kept:
-            if out.output_type == "stream":
-                (out.name, out.text), *names = names
-        cell.outputs = kept
+        # What a program prints and what it shows come through channels of their own, in either order: print first.
+        cell.outputs = sorted(kept, key=lambda out: ["stdout", "stderr", None].index(out.get("name")))
 
 
 def save(nb, path):

@@ -65,7 +65,7 @@ class NotebookCheck(unittest.TestCase):
         svg = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
         notebook(self.path,
                  'import "github.com/janpfeifer/gonb/gonbui"\n%%\nfmt.Fprintln(os.Stderr, "exit status 1 is only said")\n'
-                 f'fmt.Println("sound")\ngonbui.DisplaySVG(`{svg}`)',
+                 f'fmt.Println("sound")\ngonbui.DisplaySVG(`{svg}`)\ngonbui.Sync()',
                  'import "github.com/janpfeifer/gonb/gonbui/dom"\n%%\ndom.CreateTransientDiv()\ngonbui.Sync()')
         code, out = nbcheck("--save", self.path)
         self.assertEqual(code, 0, out)
