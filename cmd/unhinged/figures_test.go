@@ -44,7 +44,7 @@ func TestFiguresWritesEverything(t *testing.T) {
 		if f.ID != id || len(f.Curves) == 0 || len(f.Claims) == 0 || f.Settings["C"] != 4. || f.Provenance.Go == "" {
 			t.Errorf("%s.json: %d curves, %d claims, settings %v", id, len(f.Curves), len(f.Claims), f.Settings)
 		}
-		for _, name := range []string{"step", "loss", "accuracy", "distance", "norm_h"} {
+		for _, name := range []string{"step", "loss", "accuracy", "distance", "norm_h", "norm_w", "norm_z"} {
 			if len(f.Curves[0].Series[name]) == 0 {
 				t.Errorf("%s.json: no series %q", id, name)
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -39,8 +41,11 @@ func figure9(r *run) error {
 				Params: map[string]float64{"gamma": gamma, "eta": eta, "rescale": float64(i)},
 				Series: map[string]result.Series{"loss": trace.Loss, "accuracy": trace.Accuracy, "norm_h": trace.NormH},
 			}
-			for _, s := range steps {
+			normW := mat.Norm(state.W, 2)
+			for k, s := range steps {
 				c.Series["step"] = append(c.Series["step"], float64(s))
+				c.Series["norm_w"] = append(c.Series["norm_w"], normW)
+				c.Series["norm_z"] = append(c.Series["norm_z"], math.Hypot(trace.NormH[k], normW))
 			}
 			addLogs(c.Series, "distance", trace.LogError, 1)
 			r.draw(c)
