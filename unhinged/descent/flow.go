@@ -6,22 +6,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-)
 
-// The Dormand–Prince pair of orders 5 and 4 (J. Comput. Appl. Math. 6 (1980) 19–26); the system is autonomous, so that
-// no nodes are needed. The last stage is at the solution of order 5, whose weights are the last row.
-var (
-	stages = [][]float64{
-		{},
-		{1. / 5},
-		{3. / 40, 9. / 40},
-		{44. / 45, -56. / 15, 32. / 9},
-		{19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
-		{9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
-		{35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
-	}
-	// errorWeights are the differences of the weights of order 5 and 4.
-	errorWeights = []float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40}
+	"github.com/unhinged-lab/lab/internal/dormandprince"
 )
 
 // triesAtOnce bounds the steps of the flow, refused ones included, that one execution makes.
@@ -105,7 +91,8 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element.
+// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element. The
+// system is autonomous, so that the pair's nodes are not needed.
 func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relative *Node) {
 	slope := func(x point) point {
 		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {
@@ -125,7 +112,7 @@ func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relativ
 		}
 		return Mul(sum, h)
 	}
-	for _, weights := range stages {
+	for _, weights := range dormandprince.Stages {
 		next = x.each(func(i int, xi *Node) *Node { return Add(xi, combine(weights, i)) })
 		slopes = append(slopes, slope(next))
 	}
@@ -141,5 +128,5 @@ func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relativ
 		smallest = math.Ldexp(1, -120)
 	}
 	size := Max(largest(func(i int) *Node { return x[i] }), largest(func(i int) *Node { return next[i] }))
-	return next, Div(largest(func(i int) *Node { return combine(errorWeights, i) }), MaxScalar(size, smallest))
+	return next, Div(largest(func(i int) *Node { return combine(dormandprince.Errors[:], i) }), MaxScalar(size, smallest))
 }

@@ -71,48 +71,12 @@ func (f *AnchoredFlow) Limit() (limit *Point, rate float64) {
 	return &Point{d: f.driver, now: target, target: end.target, lead: [2]float64{1, 1}, rest: zero, biasDecay: scaled{1, 0}}, f.a.Lambda
 }
 
-// AnchoredDescent is gradient descent on the features alone.
-type AnchoredDescent struct {
-	flow     *AnchoredFlow
-	momentum float64
-}
-
-// Descent returns gradient descent with momentum μ in [0, 1), as Flow.Descent.
-func (f *AnchoredFlow) Descent(momentum float64) (*AnchoredDescent, error) {
-	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
-		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
-	}
-	return &AnchoredDescent{f, momentum}, nil
-}
-
-// At returns the iterate after the given number of steps.
-func (d *AnchoredDescent) At(step int) (*Point, error) {
-	return one(d.points([]float64{float64(step)}))
-}
-
-// Trace returns the observables after ascending numbers of steps.
-func (d *AnchoredDescent) Trace(steps []int) (*Trace, error) {
-	times := make([]float64, len(steps))
-	for i, s := range steps {
-		times[i] = float64(s)
-	}
-	return traceOf(times, d.points)
-}
-
-func (d *AnchoredDescent) points(times []float64) ([]*Point, error) {
-	if err := ascending(times); err != nil {
-		return nil, err
-	}
-	omega := []float64{-d.flow.a.Lambda}
-	growths, err := descend(d.flow.a.Rate, d.momentum, omega, omega, times)
-	if err != nil {
-		return nil, err
-	}
-	points := make([]*Point, len(times))
-	for i, g := range growths {
-		points[i] = d.flow.point(g)
-	}
-	return points, nil
+// Descent returns gradient descent on the features alone, with momentum μ in [0, 1).
+func (f *AnchoredFlow) Descent(momentum float64) (*Descent, error) {
+	return newDescent(momentum, func(times []float64) ([]*Point, error) {
+		omega := []float64{-f.a.Lambda}
+		return descend(f.a.Rate, momentum, omega, omega, times, f.point)
+	})
 }
 
 // point is H(t) = W M/λ + e^{−λζ}(H0 − W M/λ), for λ = 0 H0 + ζ·W M.

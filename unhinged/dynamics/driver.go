@@ -13,7 +13,6 @@ import (
 // (the second one signed), and functions of M Mᵀ are x ↦ f(σ1)·x + (f(σ2) − f(σ1))·mean(x).
 type driver struct {
 	*Projection
-	gamma float64
 	sigma []float64 // C of them, or 2 for equal class sizes
 	v, x  *mat.Dense
 	// Gram numbers of each mode's h = Hc x_k and w = W v_k: ‖h‖², ⟨h, w⟩, ‖w‖² (summed over the modes that share σ).
@@ -39,7 +38,7 @@ func (pr *Projection) drive(gamma float64) (*driver, error) {
 		return nil, fmt.Errorf("dynamics: γ = %v: must be finite and not negative", gamma)
 	}
 	_, c, n := pr.state.Dims()
-	d := &driver{Projection: pr, gamma: gamma, drift: make([]float64, c)}
+	d := &driver{Projection: pr, drift: make([]float64, c)}
 	for k, count := range pr.state.Counts {
 		d.drift[k] = (1+gamma)*float64(count)/float64(n) - gamma
 	}

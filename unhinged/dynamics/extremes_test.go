@@ -118,7 +118,7 @@ func TestFrozenFeatures(t *testing.T) {
 // TestArrivesInOneStep has ηλ = 1: anchored features are at W M/λ after one step, whatever they were.
 func TestArrivesInOneStep(t *testing.T) {
 	flow := must[*AnchoredFlow](t)(Anchored{0.2, 4, ConstantRate(0.25)}.From(unequal()))
-	p := must[*Point](t)(must[*AnchoredDescent](t)(flow.Descent(0)).At(1))
+	p := must[*Point](t)(must[*Descent](t)(flow.Descent(0)).At(1))
 	for _, log := range []float64{p.LogGapH(), p.LogGapW(), p.LogDistance(), p.LogDistanceH(), p.LogDistanceW()} {
 		if !math.IsInf(log, -1) {
 			t.Errorf("ln of a distance of 0 is %g", log)

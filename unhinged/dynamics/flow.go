@@ -90,77 +90,17 @@ func (f *Flow) points(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
-// Descent is gradient descent on the same objective: the exact iterates, as powers instead of exponentials.
-type Descent struct {
-	flow     *Flow
-	momentum float64
-}
-
-// Descent returns gradient descent with momentum μ in [0, 1): v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0.
+// Descent returns gradient descent on the same objective, with momentum μ in [0, 1).
 func (f *Flow) Descent(momentum float64) (*Descent, error) {
-	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
-		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
-	}
-	return &Descent{f, momentum}, nil
-}
-
-// At returns the iterate after the given number of steps.
-func (d *Descent) At(step int) (*Point, error) { return one(d.points([]float64{float64(step)})) }
-
-// Trace returns the observables after ascending numbers of steps.
-func (d *Descent) Trace(steps []int) (*Trace, error) {
-	times := make([]float64, len(steps))
-	for i, s := range steps {
-		times[i] = float64(s)
-	}
-	return traceOf(times, d.points)
-}
-
-func (d *Descent) points(times []float64) ([]*Point, error) {
-	if err := ascending(times); err != nil {
-		return nil, err
-	}
-	f := d.flow
-	if f.rates.H != nil {
-		if err := countable(times); err != nil {
-			return nil, err
+	return newDescent(momentum, func(times []float64) ([]*Point, error) {
+		if f.rates.H != nil {
+			if err := countable(times); err != nil {
+				return nil, err
+			}
+			return f.multiply(momentum, wholes(times)), nil
 		}
-		return f.multiply(d.momentum, wholes(times)), nil
-	}
-	growths, err := descend(f.rates.W, d.momentum, f.eigenvalues(), []float64{-f.lambda2}, times)
-	if err != nil {
-		return nil, err
-	}
-	points := make([]*Point, len(times))
-	for i, g := range growths {
-		points[i] = f.point(g)
-	}
-	return points, nil
-}
-
-// descend returns what gradient descent makes of the given eigenvalues after the given numbers of steps.
-func descend(rate Schedule, momentum float64, omegas, drives []float64, times []float64) ([]growth, error) {
-	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
-		growths := make([]growth, len(times))
-		for i, t := range times {
-			growths[i] = powerGrowth{float64(eta), t}
-		}
-		return growths, nil
-	}
-	if err := countable(times); err != nil {
-		return nil, err
-	}
-	steps := wholes(times)
-	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps), nil
-}
-
-// countable refuses numbers of steps that cannot be run one by one.
-func countable(times []float64) error {
-	const most = 200_000_000
-	if last := times[len(times)-1]; last > most {
-		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, most)
-	}
-	return nil
+		return descend(f.rates.W, momentum, f.eigenvalues(), []float64{-f.lambda2}, times, f.point)
+	})
 }
 
 // eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.
@@ -238,22 +178,4 @@ func ascending(times []float64) error {
 		}
 	}
 	return nil
-}
-
-// wholes turns times that are counts of steps back into integers.
-func wholes(times []float64) []int {
-	steps := make([]int, len(times))
-	for i, t := range times {
-		steps[i] = int(t)
-	}
-	return steps
-}
-
-// tabulate returns the rate of every step up to the last of the given steps.
-func tabulate(rate func(t float64) float64, steps []int) []float64 {
-	etas := make([]float64, steps[len(steps)-1])
-	for t := range etas {
-		etas[t] = rate(float64(t))
-	}
-	return etas
 }

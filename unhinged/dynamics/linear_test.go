@@ -115,7 +115,7 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 		schedules := []Schedule{ConstantRate(q.eta2), CosineRate{q.eta2, 50}}
 		rate, momentum, steps := schedules[rng.IntN(2)], 0.5*float64(rng.IntN(2)), rng.IntN(80)
 		flow := must[*AnchoredFlow](t)(Anchored{q.gamma, q.l1, rate}.From(q.state))
-		d := must[*AnchoredDescent](t)(flow.Descent(momentum))
+		d := must[*Descent](t)(flow.Descent(momentum))
 		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rate.At, rate.At, true, steps)
 		closeStates(t, q.String(), must[*State](t)(must[*Point](t)(d.At(steps)).State()), want, 1e-11)
 

@@ -3,6 +3,8 @@ package dynamics
 import (
 	"fmt"
 	"math"
+
+	"github.com/unhinged-lab/lab/internal/dormandprince"
 )
 
 // Integrate solves x' = f(t, x) from t0 to t1 ≥ t0 by the Dormand–Prince pair of orders 5 and 4 with the given error
@@ -33,17 +35,17 @@ func integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, 
 			for j := range y {
 				sum := 0.0
 				for l := range i {
-					sum += dormandPrince[i-1][l] * k[l][j]
+					sum += dormandprince.Stages[i][l] * k[l][j]
 				}
 				y[j] = x[j] + h*sum
 			}
-			f(t+nodes[i-1]*h, y, k[i])
+			f(t+dormandprince.Nodes[i]*h, y, k[i])
 		}
 		size, err := 0.0, 0.0 // y is the fifth-order solution: its weights are the last stage's
 		for j := range y {
 			e := 0.0
 			for l := range k {
-				e += embeddedError[l] * k[l][j]
+				e += dormandprince.Errors[l] * k[l][j]
 			}
 			size = math.Max(size, math.Abs(y[j]))
 			err = math.Max(err, math.Abs(h*e))
@@ -61,16 +63,3 @@ func integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, 
 	}
 	return x, nil
 }
-
-var (
-	nodes         = [6]float64{1. / 5, 3. / 10, 4. / 5, 8. / 9, 1, 1}
-	dormandPrince = [6][6]float64{
-		{1. / 5},
-		{3. / 40, 9. / 40},
-		{44. / 45, -56. / 15, 32. / 9},
-		{19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
-		{9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
-		{35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
-	}
-	embeddedError = [7]float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40}
-)

@@ -58,7 +58,7 @@ func figure15(r *run) error {
 	if slices.IsSorted(lambdas) && lambdas[len(lambdas)-1]*eta < 1 {
 		r.ordered("larger λ accelerate the convergence (how often the error after a fiftieth of the run falls from one λ to the next)", "distance_h", r.early(curves))
 	}
-	if r.paper && r.o.State == nil {
+	if r.paper {
 		start := curves[0].Series["norm_h"][0]
 		plain := result.Check("(d) starts at ‖H(0)‖, not squared", start, 715.5, 3)
 		r.add(result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3).CorrectedBy("E25", plain.Verdict == result.Holds))

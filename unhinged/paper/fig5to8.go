@@ -39,7 +39,7 @@ func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, on
 				return nil, err
 			}
 			if len(gammas) > 1 {
-				c.Name += ", " + r.name("γ", gamma)
+				c.Name += ", " + r.gammaName(gamma)
 				r.figure.Curves[len(r.figure.Curves)-1].Name = c.Name
 			}
 			curves, names = append(curves, c), append(names, c.Name)
@@ -47,7 +47,7 @@ func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, on
 		out = append(out, curves)
 		suffix := ""
 		if len(gammas) > 1 {
-			suffix = ", " + r.name("γ", gamma)
+			suffix = ", " + r.gammaName(gamma)
 		}
 		for j, p := range []result.Panel{
 			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
@@ -83,13 +83,11 @@ func figure5(r *run) error {
 	var curves []*curve
 	var tame []string
 	for _, gamma := range several(r.o.Gammas, 0, 0.1, 0.01, 0.001, r.balanced(), r.balanced()/2) {
-		star := dynamics.CriticalLambda(gamma, r.c, r.n)
-		if r.n == 0 {
-			if star, err = r.star(pr, gamma); err != nil {
-				return err
-			}
+		star, err := r.star(pr, gamma)
+		if err != nil {
+			return err
 		}
-		c, err := r.descend(pr, r.name("γ", gamma), gamma, star, eta, 1)
+		c, err := r.descend(pr, r.gammaName(gamma), gamma, star, eta, 1)
 		if err != nil {
 			return err
 		}
@@ -149,7 +147,7 @@ func figure6(r *run) error {
 			return err
 		}
 		if slices.IsSorted(etas) && r.inRange(curves[0].gamma) {
-			r.ordered("larger learning rates accelerate convergence, "+r.name("γ", curves[0].gamma)+" (how often the final distance falls from one η to the next)", "distance", curves)
+			r.ordered("larger learning rates accelerate convergence, "+r.gammaName(curves[0].gamma)+" (how often the final distance falls from one η to the next)", "distance", curves)
 		}
 	}
 	if len(sweep) == 2 {
@@ -203,7 +201,7 @@ func figure7(r *run) error {
 			if err != nil {
 				return err
 			}
-			r.claim("the convergence is the same for every λ, "+r.name("γ", curves[0].gamma)+" (largest difference of the logarithms of the distance of H, of the flow)", spread, 0, 1e-9)
+			r.claim("the convergence is the same for every λ, "+r.gammaName(curves[0].gamma)+" (largest difference of the logarithms of the distance of H, of the flow)", spread, 0, 1e-9)
 		}
 	}
 	if len(sweep) == 2 {
@@ -235,7 +233,7 @@ func figure8(r *run) error {
 			return err
 		}
 		if slices.IsSorted(ratios) && r.inRange(curves[0].gamma) {
-			r.ordered("larger s converge faster, "+r.name("γ", curves[0].gamma)+" (how often the final distance falls from one s to the next)", "distance", curves)
+			r.ordered("larger s converge faster, "+r.gammaName(curves[0].gamma)+" (how often the final distance falls from one s to the next)", "distance", curves)
 		}
 	}
 	if len(sweep) == 2 {

@@ -19,6 +19,7 @@ func figure9(r *run) error {
 		return err
 	}
 	etas := several(r.o.Etas, 0.1, 0.5, 1, 5, 10)
+	steps, normW := r.steps(), mat.Norm(state.W, 2)
 	finals := map[bool][]float64{}
 	for i, rescale := range []bool{false, true} {
 		suffix, label := "", ""
@@ -31,7 +32,6 @@ func figure9(r *run) error {
 			if err != nil {
 				return err
 			}
-			steps := r.steps()
 			trace, err := d.Trace(steps)
 			if err != nil {
 				return err
@@ -41,7 +41,6 @@ func figure9(r *run) error {
 				Params: map[string]float64{"gamma": gamma, "eta": eta, "rescale": float64(i)},
 				Series: map[string]result.Series{"loss": trace.Loss, "accuracy": trace.Accuracy, "norm_h": trace.NormH},
 			}
-			normW := mat.Norm(state.W, 2)
 			for k, s := range steps {
 				c.Series["step"] = append(c.Series["step"], float64(s))
 				c.Series["norm_w"] = append(c.Series["norm_w"], normW)

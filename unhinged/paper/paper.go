@@ -128,9 +128,9 @@ const maxNumbers = 1 << 28
 // run is a figure being made.
 type run struct {
 	o       Options
-	p, c, n int // n: samples per class; 0 for unequal class sizes
-	paper   bool
-	dense   int // steps up to this one are recorded more often
+	p, c, n int  // n: samples per class; 0 for unequal class sizes
+	paper   bool // all sizes and the initial state are the paper's
+	dense   int  // steps up to this one are recorded more often
 	figure  *result.Figure
 }
 
@@ -273,13 +273,13 @@ func (r *run) steps() []int {
 // zoomFrom is where the insets of figure 1 begin: the last 2,000 of 50,000 steps.
 func (r *run) zoomFrom() int { return r.o.Steps - r.o.Steps/25 }
 
-// name writes a value as the paper does: γ = 1/(C−1) and λ = λ* by their names.
-func (r *run) name(symbol string, v float64) string {
-	switch {
-	case symbol == "γ" && v == r.balanced():
+// gammaName writes γ as the paper does: 1/(C−1) by its name.
+func (r *run) gammaName(gamma float64) string {
+	switch gamma {
+	case r.balanced():
 		return "γ = 1/(C−1)"
-	case symbol == "γ" && v == r.balanced()/2:
+	case r.balanced() / 2:
 		return "γ = 1/(2(C−1))"
 	}
-	return fmt.Sprintf("%s = %g", symbol, v)
+	return fmt.Sprintf("γ = %g", gamma)
 }
