@@ -9,11 +9,13 @@ import (
 
 // activation is a nonlinearity φ applied to every number: a layer, and the step it makes.
 type activation struct {
+	name     string // as [Parse] reads it; "" of a [Function]
 	node     func(x *graph.Node) *graph.Node
 	variance func(q float64) float64 // E[φ(u)²], u ~ N(0, q)
-	// One of the two is set: dual for one entry, or for all of them entries, where the variances are not needed.
+	// One of the two is set: dual for one entry, or for a line of them entries, where the variances are not needed; single
+	// says that float32's precision is enough.
 	dual    func(q1, q2, k, near float64) dual
-	entries func(in, out covariance)
+	entries func(in, out covariance, single bool)
 }
 
 // dual is what becomes of K = k and near in the covariance of φ(u) and φ(v), and E[φ'(u)φ'(v)].
@@ -33,21 +35,21 @@ func (a activation) variances(in []positions, out positions) {
 	}
 }
 
-func (a activation) covariances(t *tile, in []operand, out operand) {
-	x := in[0]
+func (a activation) covariances(t *tile, in []operand, out operand, line int) {
+	x, y := in[0].part(line), out.part(line)
 	if a.entries != nil {
-		a.entries(x.covariance, out.covariance)
+		a.entries(x, y, t.single)
 		return
 	}
-	x.each(t.program.full, func(first int, q1, q2 []float64) {
-		v1 := q1[0]
-		for j, v2 := range q2 {
-			if len(q1) > 1 {
-				v1 = q1[j]
+	in[0].rows(line, func(first int, v1, v2 variances) {
+		q1 := v1.q[0]
+		for j, q2 := range v2.q {
+			if len(v1.q) > 1 {
+				q1 = v1.q[j]
 			}
 			e := first + j
-			d := a.dual(v1, v2, x.k[e], x.near[e])
-			out.k[e], out.near[e], out.ntk[e] = d.k, d.near, x.ntk[e]*d.derivative
+			d := a.dual(q1, q2, x.k[e], x.near[e])
+			y.k[e], y.near[e], y.ntk[e] = d.k, d.near, x.ntk[e]*d.derivative
 		}
 	})
 }
@@ -59,9 +61,10 @@ var (
 	// Abs is |x|.
 	Abs = ABReLU(-1, 1)
 	// Erf is the error function: the arcsine kernel of Williams (1997).
-	Erf Layer = activation{node: graph.Erf, variance: erfVariance, dual: erfDual}
+	Erf Layer = activation{name: "erf", node: graph.Erf, variance: erfVariance, dual: erfDual}
 	// GELU is x·Φ(x), Φ the normal distribution function (not its tanh approximation).
 	GELU Layer = activation{
+		name: "gelu",
 		node: func(x *graph.Node) *graph.Node {
 			return graph.Mul(graph.MulScalar(x, 0.5), graph.OnePlus(graph.Erf(graph.MulScalar(x, math.Sqrt(0.5)))))
 		},
@@ -69,48 +72,11 @@ var (
 		dual:     geluDual,
 	}
 	// Sin is sin(x).
-	Sin Layer = activation{node: graph.Sin, variance: func(q float64) float64 { return -math.Expm1(-2*q) / 2 }, dual: sinDual}
+	Sin Layer = activation{name: "sin", node: graph.Sin, variance: func(q float64) float64 { return -math.Expm1(-2*q) / 2 }, dual: sinDual}
 )
 
 // LeakyReLU is max(x, 0) + slope·min(x, 0).
 func LeakyReLU(slope float64) Layer { return ABReLU(slope, 1) }
-
-// ABReLU is a·min(x, 0) + b·max(x, 0) = (b−a)/2·|x| + (a+b)/2·x. The even part and the odd one are uncorrelated, and with
-// φ the angle between the two inputs, if it is acute,
-//
-//	E|u||v| = √(q₁q₂)·(2/π)(sin φ + (π/2 − φ) cos φ),   E sgn(u) sgn(v) = 1 − 2φ/π.
-func ABReLU(a, b float64) Layer {
-	even, odd := (b-a)*(b-a)/4, (a+b)*(a+b)/4
-	return activation{
-		node: func(x *graph.Node) *graph.Node {
-			return graph.Add(graph.MulScalar(graph.Abs(x), (b-a)/2), graph.MulScalar(x, (a+b)/2))
-		},
-		variance: func(q float64) float64 { return (even + odd) * q },
-		entries: func(in, out covariance) {
-			for e, k := range in.k {
-				near := in.near[e]
-				size := math.Abs(k)
-				r, opposite := size+near, near+2*size
-				if r == 0 {
-					out.k[e], out.near[e], out.ntk[e] = 0, 0, in.ntk[e]*odd
-					continue
-				}
-				sin := math.Sqrt(near * opposite) // √(q₁q₂)·sin φ
-				angle := 2 * halfAngle(sin, opposite)
-				nearAbs := near - 2/math.Pi*(sin-angle*size)
-				sign := even * (1 - 2/math.Pi*angle)
-				out.k[e] = even*(r-nearAbs) + odd*k
-				if k >= 0 {
-					out.near[e] = even*nearAbs + odd*near
-				} else {
-					sign = -sign
-					out.near[e] = min(even*nearAbs+odd*opposite, even*(2*r-nearAbs)+odd*near)
-				}
-				out.ntk[e] = in.ntk[e] * (odd + sign)
-			}
-		},
-	}
-}
 
 func erfVariance(q float64) float64 { return 2 / math.Pi * math.Atan2(2*q, math.Sqrt(1+4*q)) }
 
