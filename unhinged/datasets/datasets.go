@@ -22,12 +22,15 @@ type Dataset struct {
 	Test    Images
 }
 
-// Images are labelled grey images.
+// Images are labelled images, grey (one channel) or in colour (red, green, blue).
 type Images struct {
-	Height, Width int
-	Pixels        []uint8 // [n·Height·Width], image by image, row by row; 0 is black
-	Labels        []uint8 // [n], from 0
+	Height, Width, Channels int
+	Pixels                  []uint8 // [n·Height·Width·Channels], image by image, row by row, channels last; 0 is black
+	Labels                  []uint8 // [n], from 0
 }
+
+// Size is the number of values of one image, Height·Width·Channels.
+func (im Images) Size() int { return im.Height * im.Width * im.Channels }
 
 // Len is the number of images.
 func (im Images) Len() int { return len(im.Labels) }
@@ -35,7 +38,7 @@ func (im Images) Len() int { return len(im.Labels) }
 // First returns the first n images, or all if there are fewer. The pixels are shared, not copied.
 func (im Images) First(n int) Images {
 	n = min(n, im.Len())
-	im.Pixels, im.Labels = im.Pixels[:n*im.Height*im.Width], im.Labels[:n]
+	im.Pixels, im.Labels = im.Pixels[:n*im.Size()], im.Labels[:n]
 	return im
 }
 
@@ -128,7 +131,7 @@ func readImages(folder string, images, labels file) (Images, error) {
 	if len(pixels) == 0 {
 		return Images{}, fmt.Errorf("%s: %s has no pixels (sizes %v)", folder, images.name, sizes)
 	}
-	return Images{Height: sizes[1], Width: sizes[2], Pixels: pixels, Labels: classes}, nil
+	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: classes}, nil
 }
 
 // read reads one file and, where its SHA-256 is known, checks that of the IDX content.

@@ -205,7 +205,7 @@ func (r *run) lookGraph(scope *model.Scope, images *Node) []*Node {
 // forward maps pixels [batch, height·width] of bytes to logits [batch, C], features [batch, p] and prototypes [C, p].
 func (r *run) forward(scope *model.Scope, pixels *Node) []*Node {
 	images := DivScalar(SubScalar(ConvertDType(pixels, dtypes.Float32), r.mean), r.std)
-	images = Reshape(images, -1, r.data.Train.Height, r.data.Train.Width, 1)
+	images = Reshape(images, -1, r.data.Train.Height, r.data.Train.Width, r.data.Train.Channels)
 	features := r.Model.Features(scope.In("model"), images, r.Method.LastReLU)
 	return r.head().Predictions(scope.In("head"), features)
 }
@@ -364,9 +364,9 @@ func (r *run) report(record *Record) {
 	r.Report(progress)
 }
 
-// gather copies the images and labels of these indices: pixels [len, height·width] and labels [len].
+// gather copies the images and labels of these indices: pixels [len, height·width·channels] and labels [len].
 func gather(from datasets.Images, indices []int) (images, labels *tensors.Tensor) {
-	size := from.Height * from.Width
+	size := from.Size()
 	pixels, classes := make([]uint8, 0, len(indices)*size), make([]int32, 0, len(indices))
 	for _, i := range indices {
 		pixels = append(pixels, from.Pixels[i*size:(i+1)*size]...)

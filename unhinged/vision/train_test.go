@@ -31,7 +31,7 @@ func blobs(train, test int) *datasets.Dataset {
 		}
 	}
 	images := func(n int) datasets.Images {
-		im := datasets.Images{Height: 4, Width: 4}
+		im := datasets.Images{Height: 4, Width: 4, Channels: 1}
 		for range n {
 			label := rng.IntN(3)
 			im.Labels = append(im.Labels, uint8(label))
