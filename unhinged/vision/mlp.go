@@ -5,11 +5,12 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
@@ -31,10 +32,10 @@ func MLP(widths ...int) Model {
 		for i, width := range widths {
 			layer := scope.In("layer%d", i)
 			inputs := x.Shape().Dimensions[1]
-			weights := layer.VariableWithValue("weights", shapes.CastAsDType(normal(layer, math.Sqrt(2/float64(inputs)), inputs, width), x.DType()))
+			weights := layer.VariableWithValue("weights", normal(layer, math.Sqrt(2/float64(inputs)), x.DType(), inputs, width))
 			x = batchNorm(layer, Dot(x, weights.NodeValue(x)).Product())
 			if lastReLU || i < len(widths)-1 {
-				x = MaxScalar(x, 0)
+				x = relu(x)
 			}
 		}
 		return x
@@ -42,47 +43,24 @@ func MLP(widths ...int) Model {
 	return Model{Name: "mlp-" + strings.Trim(strings.ReplaceAll(fmt.Sprint(widths), " ", "-"), "[]"), Features: features}
 }
 
-// batchNorm normalises each feature of x [batch, p] over the batch, or in evaluation by the running averages, then
-// scales and shifts it; ε = 1e-5 and averages of momentum 0.9, PyTorch's defaults. (gomlx's norm.BatchNorm has the wrong
-// gradient on backends without a batch normalisation operation of their own.)
-func batchNorm(scope *model.Scope, x *Node) *Node {
-	const epsilon, momentum = 1e-5, 0.9
-	row := func(value float64) any {
-		return shapes.CastAsDType([][]float64{slices.Repeat([]float64{value}, x.Shape().Dimensions[1])}, x.DType())
-	}
-	scale := scope.VariableWithValue("scale", row(1))
-	shift := scope.VariableWithValue("shift", row(0))
-	mean := scope.VariableWithValue("mean", row(0)).SetTrainable(false)
-	variance := scope.VariableWithValue("variance", row(1)).SetTrainable(false)
-
-	g, n := x.Graph(), float64(x.Shape().Dimensions[0])
-	m, v := mean.NodeValue(g), variance.NodeValue(g)
-	if scope.IsTraining(g) {
-		m = ReduceAndKeep(x, ReduceMean, 0)
-		v = ReduceAndKeep(Square(Sub(x, m)), ReduceMean, 0)
-		average := func(old *model.Variable, batch *Node) {
-			batch = StopGradient(batch)
-			old.SetNodeValue(Add(MulScalar(old.NodeValue(g), momentum), MulScalar(batch, 1-momentum)))
-		}
-		average(mean, m)
-		average(variance, MulScalar(v, n/(n-1))) // the unbiased estimate, as PyTorch keeps it
-	}
-	normalised := Div(Sub(x, m), Sqrt(AddScalar(v, epsilon)))
-	return Add(Mul(normalised, scale.NodeValue(g)), shift.NodeValue(g))
-}
-
 // normal draws N(0, deviation²) on the host from the store's seed (initializer.ParamInitialSeed) and the scope's path: the
 // same on every backend, whatever else the model has. (An initializer would put it into a graph that XLA has to compile.)
-func normal(scope *model.Scope, deviation float64, rows, columns int) [][]float64 {
+func normal(scope *model.Scope, deviation float64, dtype dtypes.DType, dimensions ...int) *tensors.Tensor {
 	path := fnv.New64a()
 	path.Write([]byte(scope.Scope()))
 	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
-	values := make([][]float64, rows)
-	for i := range values {
-		values[i] = make([]float64, columns)
-		for j := range values[i] {
-			values[i][j] = deviation * random.NormFloat64()
+	draw := func() float64 { return deviation * random.NormFloat64() }
+	size := shapes.Make(dtype, dimensions...).Size()
+	if dtype == dtypes.Float64 {
+		values := make([]float64, size)
+		for i := range values {
+			values[i] = draw()
 		}
+		return tensors.FromFlatDataAndDimensions(values, dimensions...)
 	}
-	return values
+	values := make([]float32, size)
+	for i := range values {
+		values[i] = float32(draw())
+	}
+	return tensors.FromFlatDataAndDimensions(values, dimensions...)
 }
