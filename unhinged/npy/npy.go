@@ -1,5 +1,5 @@
 // Package npy reads and writes NumPy's .npy files: features, prototypes and kernels as matrices, biases as
-// vectors, labels as integers. The format is described at
+// vectors, labels as integers, images as arrays. The format is described at
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; versions 1.0, 2.0 and 3.0 are read,
 // 1.0 is written. Files are decoded as they are read, so that a float32 file never lies in memory twice, and their
 // size is checked before anything is allocated.
@@ -30,6 +30,41 @@ func ReadVector(path string) ([]float64, error) {
 // ReadIntegers reads a one-dimensional array of int8 … int64 or uint8 … uint64 of either byte order, such as labels.
 func ReadIntegers(path string) ([]int, error) {
 	return readFile(path, readIntegers)
+}
+
+// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either byte
+// order, such as images [n, height, width, channels]. The values come in C order.
+func ReadArray[T float32 | float64](path string) (shape []int, values []T, err error) {
+	type array struct {
+		shape  []int
+		values []T
+	}
+	a, err := readFile(path, func(r io.Reader, size int64) (array, error) {
+		shape, values, err := readArray[T](r, size)
+		return array{shape, values}, err
+	})
+	return a.shape, a.values, err
+}
+
+func readArray[T float32 | float64](r io.Reader, size int64) (shape []int, values []T, err error) {
+	h, count, err := readArrayHeader(r, size, anyDims, numbers)
+	if err != nil {
+		return nil, nil, err
+	}
+	values = make([]T, count)
+	put := func(k int, v float64) { values[k] = T(v) }
+	if h.fortran {
+		put = func(k int, v float64) {
+			place, stride := 0, count
+			for _, n := range h.shape {
+				stride /= n
+				place += k % n * stride
+				k /= n
+			}
+			values[place] = T(v)
+		}
+	}
+	return h.shape, values, decode(r, h, count, numbers.types[h.descr[1:]], put)
 }
 
 // readFile opens path and hands it to read with its size; errors are prefixed with the path.
@@ -117,6 +152,11 @@ var (
 		"f4": {4, func(o binary.ByteOrder, b []byte) float64 { return float64(math.Float32frombits(o.Uint32(b))) }},
 		"f8": {8, func(o binary.ByteOrder, b []byte) float64 { return math.Float64frombits(o.Uint64(b)) }},
 	}}
+	numbers = kind[float64]{"float32, float64 or uint8", map[string]element[float64]{
+		"f4": floats.types["f4"],
+		"f8": floats.types["f8"],
+		"u1": {1, func(_ binary.ByteOrder, b []byte) float64 { return float64(b[0]) }},
+	}}
 	integers = kind[int64]{"integers, such as int64", map[string]element[int64]{
 		"i1": {1, func(_ binary.ByteOrder, b []byte) int64 { return int64(int8(b[0])) }},
 		"i2": {2, func(o binary.ByteOrder, b []byte) int64 { return int64(int16(o.Uint16(b))) }},
@@ -128,6 +168,9 @@ var (
 		"u8": {8, func(o binary.ByteOrder, b []byte) int64 { return int64(o.Uint64(b)) }},
 	}}
 )
+
+// anyDims is the number of dimensions of arrays that may have any.
+const anyDims = -1
 
 // readArrayHeader reads the header and checks it: the number of dimensions, the element type against those
 // wanted, and the size of the data against the size of the file. It returns the number of elements too.
@@ -143,7 +186,7 @@ func readArrayHeader[T any](r io.Reader, size int64, dims int, want kind[T]) (he
 	if !ok || h.descr[0] == '|' && elem.size > 1 { // '|' means: no byte order, which only single bytes lack
 		return h, 0, fmt.Errorf("dtype '%s' is not supported: save as %s", h.descr, want.name)
 	}
-	if len(h.shape) != dims {
+	if dims != anyDims && len(h.shape) != dims {
 		return h, 0, fmt.Errorf("array has shape %s: want %d dimension(s)", h.shapeString(), dims)
 	}
 	count := int64(1)

@@ -85,6 +85,50 @@ func TestMatrixInEveryLayout(t *testing.T) {
 	}
 }
 
+// Element (i, j, k) of a 2×3×4 array is 100i + 10j + k in either order, from each type.
+func TestArrayInEveryLayout(t *testing.T) {
+	var byRows, byColumns []uint8
+	for i := range 2 {
+		for j := range 3 {
+			for k := range 4 {
+				byRows = append(byRows, uint8(100*i+10*j+k))
+			}
+		}
+	}
+	for k := range 4 {
+		for j := range 3 {
+			for i := range 2 {
+				byColumns = append(byColumns, uint8(100*i+10*j+k))
+			}
+		}
+	}
+	for order, values := range map[string][]uint8{"False": byRows, "True": byColumns} {
+		wide, double := make([]float32, 24), make([]float64, 24)
+		for i, v := range values {
+			wide[i], double[i] = float32(v), float64(v)
+		}
+		for descr, content := range map[string][]byte{
+			"|u1": file(1, dict("|u1", order, "(2, 3, 4)"), binary.LittleEndian, values),
+			"<f4": file(1, dict("<f4", order, "(2, 3, 4)"), binary.LittleEndian, wide),
+			">f8": file(1, dict(">f8", order, "(2, 3, 4)"), binary.BigEndian, double),
+		} {
+			shape, got, err := readArray[float32](bytes.NewReader(content), int64(len(content)))
+			if err != nil || fmt.Sprint(shape) != "[2 3 4]" {
+				t.Fatalf("%s, fortran %s: shape %v, error %v", descr, order, shape, err)
+			}
+			for i, v := range got {
+				if v != float32(byRows[i]) {
+					t.Errorf("%s, fortran %s: value %d is %g, want %d", descr, order, i, v, byRows[i])
+				}
+			}
+		}
+	}
+	content := file(1, dict("<i8", "False", "(1,)"), binary.LittleEndian, []int64{1})
+	if _, _, err := readArray[float64](bytes.NewReader(content), int64(len(content))); err == nil || !strings.Contains(err.Error(), "save as float32, float64 or uint8") {
+		t.Errorf("integers: %v", err)
+	}
+}
+
 func TestIntegersOfEveryType(t *testing.T) {
 	for _, test := range []struct {
 		descr string
@@ -269,6 +313,9 @@ func FuzzRead(f *testing.F) {
 		}
 		if v, err := readVector(bytes.NewReader(content), size); err == nil && (len(v) < 1 || len(v)*4 > len(content)) {
 			t.Errorf("%d floats from %d bytes", len(v), len(content))
+		}
+		if shape, v, err := readArray[float64](bytes.NewReader(content), size); err == nil && len(v) > len(content) {
+			t.Errorf("%d floats of shape %v from %d bytes", len(v), shape, len(content))
 		}
 		if v, err := readIntegers(bytes.NewReader(content), size); err == nil && (len(v) < 1 || len(v) > len(content)) {
 			t.Errorf("%d integers from %d bytes", len(v), len(content))

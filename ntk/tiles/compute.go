@@ -1,0 +1,218 @@
+package tiles
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Func computes the tile of the examples rows × cols: one matrix for each of the kernel's arrays, in C order,
+// [rows.Len(), cols.Len()] or [rows.Len(), cols.Len(), C, C]. Tiles on the diagonal of a symmetric kernel have equal ranges.
+type Func[T float32 | float64] func(rows, cols Range) ([][]T, error)
+
+// Options of [Compute]. The zero value does all that is missing, silently.
+type Options struct {
+	Worker, Workers int            // this is worker 1 … Workers; 0, 0: there is one
+	Progress        func(Progress) // called after each tile, and at the beginning
+}
+
+// Progress says how far a worker's own tiles are.
+type Progress struct {
+	Done, Total int           // tiles
+	Rate        float64       // tiles a second that this call computed; 0 before the first
+	Left        time.Duration // expected; 0 before the first
+}
+
+// Compute computes the tiles that are missing and are this worker's. If the context ends, it does so after the tile that
+// it is at; the same call goes on from there. It returns an error, and writes no tile, where a kernel is not finite.
+func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
+	var zero T
+	if binary.Size(zero) != itemSize(s.Kernel.DType) {
+		return fmt.Errorf("tiles: a function of %T for a kernel of dtype %s", zero, s.Kernel.DType)
+	}
+	if o.Worker == 0 && o.Workers == 0 {
+		o.Worker, o.Workers = 1, 1
+	}
+	if o.Worker < 1 || o.Worker > o.Workers {
+		return fmt.Errorf("tiles: worker %d of %d: want 1 to the number of workers", o.Worker, o.Workers)
+	}
+	p := Progress{}
+	var missing [][2]int
+	for t, tile := range s.tiles() {
+		if t%o.Workers != o.Worker-1 {
+			continue
+		}
+		p.Total++
+		if s.done(tile) {
+			p.Done++
+		} else {
+			missing = append(missing, tile)
+		}
+	}
+	for _, name := range s.Kernel.Arrays {
+		removeStale(filepath.Join(s.Dir, name), "")
+	}
+	report := func() {
+		if o.Progress != nil {
+			o.Progress(p)
+		}
+	}
+	report()
+	computed, start := 0, time.Now()
+	for _, tile := range missing {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
+		}
+		if !s.done(tile) { // by another process
+			if err := compute(s, f, tile); err != nil {
+				return err
+			}
+			computed++
+			p.Rate = float64(computed) / time.Since(start).Seconds()
+		}
+		p.Done++
+		if p.Rate > 0 {
+			p.Left = time.Duration(float64(p.Total-p.Done) / p.Rate * float64(time.Second))
+		}
+		report()
+	}
+	return nil
+}
+
+// tiles lists the tiles to compute in the order that workers share them out by.
+func (s *Store) tiles() [][2]int {
+	var list [][2]int
+	rows, cols := s.arrays[s.Kernel.Arrays[0]].grid()
+	for i := range rows {
+		for j := range cols {
+			if !s.Kernel.Symmetric || i <= j {
+				list = append(list, [2]int{i, j})
+			}
+		}
+	}
+	return list
+}
+
+// done says whether all chunks of a tile are there, with the right size.
+func (s *Store) done(tile [2]int) bool {
+	for _, name := range s.Kernel.Arrays {
+		if !s.has(name, tile[0], tile[1]) || s.Kernel.Symmetric && !s.has(name, tile[1], tile[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Store) has(array string, i, j int) bool {
+	m := s.arrays[array]
+	info, err := os.Stat(filepath.Join(s.Dir, array, m.chunkName(i, j)))
+	return err == nil && info.Mode().IsRegular() && info.Size() == m.chunkBytes()
+}
+
+func compute[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
+	i, j := tile[0], tile[1]
+	m := s.arrays[s.Kernel.Arrays[0]] // all arrays are alike
+	rows, cols := m.examples(i, j)
+	matrices, err := f(rows, cols)
+	if err != nil {
+		return fmt.Errorf("tile %s of examples %v and %v: %w", m.chunkName(i, j), rows, cols, err)
+	}
+	c := m.outputs()
+	size := rows.Len() * cols.Len() * c * c
+	if len(matrices) != len(s.Kernel.Arrays) {
+		return fmt.Errorf("tiles: the function made %d matrices for the arrays %v", len(matrices), s.Kernel.Arrays)
+	}
+	for k, name := range s.Kernel.Arrays {
+		if len(matrices[k]) != size {
+			return fmt.Errorf("tiles: the function made %d numbers of array %s for %d×%d examples and %d×%d outputs", len(matrices[k]), name, rows.Len(), cols.Len(), c, c)
+		}
+		for e, v := range matrices[k] {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("%s of examples %d and %d is %g: kernels must be finite; nothing of this tile was written", name, rows.From+e/(c*c)/cols.Len(), cols.From+e/(c*c)%cols.Len(), v)
+			}
+		}
+	}
+	for k, name := range s.Kernel.Arrays {
+		if s.Kernel.Symmetric && i != j {
+			if err := writeChunk(s, name, j, i, cols, rows, transposed(matrices[k], rows.Len(), cols.Len(), c)); err != nil {
+				return err
+			}
+		}
+		if err := writeChunk(s, name, i, j, rows, cols, matrices[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// transposed is [cols, rows, c, c] from [rows, cols, c, c], both pairs exchanged.
+func transposed[T float32 | float64](matrix []T, rows, cols, c int) []T {
+	out := make([]T, len(matrix))
+	for i := range rows {
+		for j := range cols {
+			from, to := matrix[(i*cols+j)*c*c:], out[(j*rows+i)*c*c:]
+			for a := range c {
+				for b := range c {
+					to[b*c+a] = from[a*c+b]
+				}
+			}
+		}
+	}
+	return out
+}
+
+// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part.
+func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, cols Range, matrix []T) (err error) {
+	m := s.arrays[array]
+	folder, name := filepath.Join(s.Dir, array), m.chunkName(i, j)
+	file, err := os.CreateTemp(folder, temporary(name))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(file.Name())
+		}
+	}()
+	item := itemSize(m.DType)
+	inner := m.outputs() * m.outputs()
+	line := make([]byte, m.Chunks[1]*inner*item) // ends with zeros
+	w := bufio.NewWriterSize(file, 1<<20)
+	for r := range m.Chunks[0] {
+		if r < rows.Len() {
+			n := cols.Len() * inner
+			if _, err := binary.Encode(line, binary.LittleEndian, matrix[r*n:(r+1)*n]); err != nil {
+				return err
+			}
+		} else {
+			clear(line)
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := file.Chmod(0o644); err != nil { // CreateTemp makes files that only their owner can read
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	err = os.Rename(file.Name(), filepath.Join(folder, name))
+	if errors.Is(err, os.ErrNotExist) && s.has(array, i, j) { // taken for stale by a process that has done it
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,52 @@
+// Package tiles computes kernel matrices that are too large for one call: tile by tile within a memory budget, each
+// written to disk when it is done, by any number of processes on one or several machines, resumable after a kill.
+//
+//	store, err := tiles.Create("kernels", tiles.Kernel{Arrays: []string{"nngp", "ntk"}, DType: tiles.Float32,
+//		Rows: n, Cols: n, Symmetric: true, Tile: 1024, Identity: map[string]string{"network": network.String()}})
+//	err = tiles.Compute(ctx, store, tiles.Infinite[float32](network.Infinite(backend), x, nil), tiles.Options{})
+//	…
+//	store, err = tiles.Open("kernels")
+//	array, err := store.Array("ntk")
+//	block, err := array.Block(tiles.Range{From: 0, To: 100}, tiles.Range{From: 0, To: array.Shape[1]})
+//
+// What computes a tile is a function of two ranges of examples ([Func]), so that infinite-width, empirical and any other
+// kernels fit.
+//
+// # Format
+//
+// A kernel's folder is a Zarr version 2 directory store (https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html):
+//
+//	.zgroup        {"zarr_format": 2}
+//	.zattrs        what was computed and by what: [Kernel] as JSON
+//	ntk/.zarray    shape [N1, N2], or [N1, N2, C, C] of a full empirical kernel; chunks = tiles; "<f4" or "<f8"
+//	ntk/0.0 …      the tiles: chunk i.j (i.j.0.0 of a full kernel) is its numbers, little-endian, in C order, and nothing else
+//	labels/        the classes of the rows' examples, [N1], "<i8", where they are known; labels2/ those of the columns
+//
+// A chunk at the right or lower edge has the full size too and ends with zeros, as Zarr demands. One that is missing reads
+// as NaN in Zarr. Chunks are not compressed, so that they can be mapped into memory. zarr.open(folder)["ntk"] reads a kernel
+// in Python; so does, with numpy alone,
+//
+//	import json, math, os, numpy as np
+//	def read(folder):                      # such as "kernels/ntk"
+//	    meta = json.load(open(os.path.join(folder, ".zarray")))
+//	    shape, chunks = meta["shape"], meta["chunks"]
+//	    out = np.full(shape, np.nan, meta["dtype"])
+//	    for index in np.ndindex(*(math.ceil(n / c) for n, c in zip(shape, chunks))):
+//	        chunk = np.memmap(os.path.join(folder, ".".join(map(str, index))), meta["dtype"], "r", shape=tuple(chunks))
+//	        place = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, chunks))
+//	        out[place] = chunk[tuple(slice(n) for n in out[place].shape)]
+//	    return out
+//
+// # Interruption and workers
+//
+// A chunk is written under another name, synchronised to the disk and renamed: that it exists with the right size means
+// that it is done, and there is no index that could disagree. Computing again therefore computes what is missing. The
+// folder itself appears complete with its metadata or not at all, and is refused if it is of another kernel.
+//
+// Of a symmetric kernel the tiles on and above the diagonal are computed, and each is written transposed too.
+//
+// Workers k = 1 … n that share the folder take the tiles t with t mod n = k−1, so they need no locks, which shared file
+// systems are bad at. What a lost worker leaves is done by starting it again, or by a process without a range. Processes
+// with overlapping ranges do no harm: a tile that another one finished meanwhile is skipped, one computed twice is written
+// twice with the same bytes.
+package tiles

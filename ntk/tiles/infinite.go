@@ -1,0 +1,73 @@
+package tiles
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/ntk"
+)
+
+// Names of the two kernels of infinite width, in the order in which [Infinite] makes them.
+const (
+	NNGP = "nngp"
+	NTK  = "ntk"
+)
+
+// Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if x2 is
+// nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
+func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
+	symmetric := x2 == nil
+	if symmetric {
+		x2 = x1
+	}
+	return func(rows, cols Range) ([][]T, error) {
+		a := examples[T](x1, rows)
+		defer a.MustFinalizeAll()
+		var b *tensors.Tensor
+		if !symmetric || rows != cols {
+			b = examples[T](x2, cols)
+			defer b.MustFinalizeAll()
+		}
+		both, err := kernels.Kernels(a, b)
+		if err != nil {
+			return nil, err
+		}
+		defer both.NNGP.MustFinalizeAll()
+		defer both.NTK.MustFinalizeAll()
+		matrices := make([][]T, len(arrays))
+		for i, name := range arrays {
+			switch name {
+			case NNGP:
+				matrices[i] = tensors.MustCopyFlatData[T](both.NNGP)
+			case NTK:
+				matrices[i] = tensors.MustCopyFlatData[T](both.NTK)
+			default:
+				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP, NTK, name)
+			}
+		}
+		return matrices, nil
+	}
+}
+
+// examples copies a range of examples.
+func examples[T float32 | float64](x *tensors.Tensor, r Range) *tensors.Tensor {
+	dims := append([]int{r.Len()}, x.Shape().Dimensions[1:]...)
+	size := x.Shape().Size() / x.Shape().Dimensions[0]
+	part := make([]T, r.Len()*size)
+	tensors.MustConstFlatData(x, func(all []T) { copy(part, all[r.From*size:r.To*size]) })
+	return tensors.FromFlatDataAndDimensions(part, dims...)
+}
+
+// Side is the largest tile that keeps pair·side² + example·2·side + fixed within the budget, all in bytes, at most largest
+// examples along each side. pair must hold all that there is for each pair of examples while a tile is computed: what
+// the function takes, the matrices it returns and the transpose of one.
+func Side(budget, pair, example, fixed int64, largest int) (int, error) {
+	free := float64(budget - fixed)
+	p, e := float64(pair), float64(example)
+	side := (math.Sqrt(e*e+max(0, p*free)) - e) / p
+	if side < 1 {
+		return 0, fmt.Errorf("a memory budget of %d bytes: one pair of examples takes %d", budget, fixed+2*example+pair)
+	}
+	return int(min(side, float64(largest))), nil
+}

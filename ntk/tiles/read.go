@@ -1,0 +1,148 @@
+package tiles
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows, likewise the
+// columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
+type Array struct {
+	Name  string
+	DType string // Float32 or Float64
+	Shape []int  // [N1, N2] or [N1, N2, C, C]
+	Tile  []int  // of as many numbers: the shape of each chunk
+	store *Store
+	meta  metadata
+}
+
+// Array opens an array of the store, be it complete or not.
+func (s *Store) Array(name string) (*Array, error) {
+	m, ok := s.arrays[name]
+	if !ok {
+		return nil, fmt.Errorf("%s has no array %q; there are %s", s.Dir, name, strings.Join(s.Kernel.Arrays, ", "))
+	}
+	return &Array{Name: name, DType: m.DType, Shape: m.Shape, Tile: m.Chunks, store: s, meta: m}, nil
+}
+
+// Chunks says how many chunks of the array are on disk, and of how many.
+func (a *Array) Chunks() (done, total int) {
+	rows, cols := a.meta.grid()
+	for i := range rows {
+		for j := range cols {
+			if a.store.has(a.Name, i, j) {
+				done++
+			}
+		}
+	}
+	return done, rows * cols
+}
+
+// Missing lists the names of the chunks that are not on disk, or not with their full size.
+func (a *Array) Missing() []string {
+	var names []string
+	rows, cols := a.meta.grid()
+	for i := range rows {
+		for j := range cols {
+			if !a.store.has(a.Name, i, j) {
+				names = append(names, a.meta.chunkName(i, j))
+			}
+		}
+	}
+	return names
+}
+
+// Block reads the kernel between ranges of examples, [rows.Len()·C, cols.Len()·C]. It is an error if a chunk of it is
+// missing.
+func (a *Array) Block(rows, cols Range) (*mat.Dense, error) {
+	for axis, r := range []Range{rows, cols} {
+		if r.From < 0 || r.To > a.Shape[axis] || r.Len() < 1 {
+			return nil, fmt.Errorf("%s: examples %v of axis %d: want some of 0…%d", a.Name, r, axis, a.Shape[axis]-1)
+		}
+	}
+	c := a.meta.outputs()
+	block := mat.NewDense(rows.Len()*c, cols.Len()*c, nil)
+	for i := rows.From / a.Tile[0]; i*a.Tile[0] < rows.To; i++ {
+		for j := cols.From / a.Tile[1]; j*a.Tile[1] < cols.To; j++ {
+			r, s := a.meta.examples(i, j)
+			r, s = intersection(r, rows), intersection(s, cols)
+			part := block.Slice((r.From-rows.From)*c, (r.To-rows.From)*c, (s.From-cols.From)*c, (s.To-cols.From)*c).(*mat.Dense)
+			if err := a.read(i, j, r, s, part); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return block, nil
+}
+
+func intersection(a, b Range) Range { return Range{max(a.From, b.From), min(a.To, b.To)} }
+
+// Dense reads all of it: 8·N1·C·N2·C bytes.
+func (a *Array) Dense() (*mat.Dense, error) {
+	return a.Block(Range{0, a.Shape[0]}, Range{0, a.Shape[1]})
+}
+
+// Sym reads all of a symmetric kernel.
+func (a *Array) Sym() (*mat.SymDense, error) {
+	if !a.store.Kernel.Symmetric {
+		return nil, fmt.Errorf("%s of %s is a kernel between two sets of examples, not symmetric", a.Name, a.store.Dir)
+	}
+	dense, err := a.Dense()
+	if err != nil {
+		return nil, err
+	}
+	n, _ := dense.Dims()
+	return mat.NewSymDense(n, dense.RawMatrix().Data), nil
+}
+
+// read fills dst with the entries of examples rows × cols, all within chunk (i, j).
+func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
+	path := filepath.Join(a.store.Dir, a.Name, a.meta.chunkName(i, j))
+	if !a.store.has(a.Name, i, j) {
+		missing := a.Missing()
+		return fmt.Errorf("%s: missing or cut short, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing", path, len(missing)-1, a.store.Dir)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	origin, first := a.meta.examples(i, j)
+	c, item := a.meta.outputs(), itemSize(a.DType)
+	stride := a.Tile[1] * c * c
+	line := make([]byte, cols.Len()*c*c*item)
+	for k := range rows.Len() {
+		if _, err := file.ReadAt(line, int64((rows.From+k-origin.From)*stride+(cols.From-first.From)*c*c)*int64(item)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if c == 1 {
+			decode(dst.RawRowView(k), line, item)
+			continue
+		}
+		for l := range cols.Len() {
+			for output := range c {
+				decode(dst.RawRowView(k*c + output)[l*c:(l+1)*c], line[(l*c+output)*c*item:], item)
+			}
+		}
+	}
+	return nil
+}
+
+// decode reads as many numbers of the given size as dst holds.
+func decode(dst []float64, src []byte, item int) {
+	if item == 4 {
+		for i := range dst {
+			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:])))
+		}
+		return
+	}
+	for i := range dst {
+		dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+	}
+}

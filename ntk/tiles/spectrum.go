@@ -1,0 +1,259 @@
+package tiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Spectrum is the smallest and the largest eigenvalue of a symmetric kernel, as the array holds it, and how far they can be
+// trusted.
+type Spectrum struct {
+	Smallest, Largest float64
+	// SmallestBound and LargestBound: the kernel has an eigenvalue at most so far away. If Steps is 0 that is the one
+	// meant. Otherwise the true smallest is at most Smallest + rounding, the true largest at least Largest − rounding,
+	// and that none lies beyond the bound is not proven, but the starting vector, being random, has a part in every
+	// eigenvector.
+	SmallestBound, LargestBound float64
+	// Steps of Lanczos' method; 0: every eigenvalue was computed.
+	Steps int
+	// Rounding is how far the number type of the entries alone can move an eigenvalue of the kernel: its ε times the
+	// largest sum of a row's sizes, which bounds the norm of any symmetric change of the entries by ε of their size.
+	Rounding float64
+}
+
+// PositiveSemiDefinite says whether no eigenvalue was found below zero by more than rounding and the error's bound allow.
+func (s Spectrum) PositiveSemiDefinite() bool {
+	return s.Smallest >= -s.Rounding-s.SmallestBound
+}
+
+func (s Spectrum) String() string {
+	how := "all eigenvalues computed"
+	if s.Steps > 0 {
+		how = fmt.Sprintf("%d steps of Lanczos' method, bounds are residuals", s.Steps)
+	}
+	verdict := "positive semi-definite to rounding"
+	if !s.PositiveSemiDefinite() {
+		verdict = "NOT positive semi-definite"
+	}
+	return fmt.Sprintf("eigenvalues from %.6g ± %.1g to %.6g ± %.1g (%s); rounding of the entries moves them by up to %.1g: %s",
+		s.Smallest, s.SmallestBound, s.Largest, s.LargestBound, how, s.Rounding, verdict)
+}
+
+// SpectrumOptions of [Array.Spectrum]. Zero values are the defaults.
+type SpectrumOptions struct {
+	Exact     int            // compute all eigenvalues of matrices up to this size; 2,000
+	Steps     int            // of Lanczos' method at most, each of which reads half of the kernel from disk; 200
+	Tolerance float64        // bounds to stop at, relative to the largest eigenvalue; 1e-8
+	Progress  func(step int) // called after each step
+}
+
+// Spectrum computes the extreme eigenvalues of a complete symmetric kernel: all of them if it is small, otherwise by
+// Lanczos' method with full reorthogonalisation, for which tiles are read one at a time, and which keeps a vector a step.
+func (a *Array) Spectrum(ctx context.Context, o SpectrumOptions) (Spectrum, error) {
+	if !a.store.Kernel.Symmetric {
+		return Spectrum{}, fmt.Errorf("%s of %s is a kernel between two sets of examples: it has no eigenvalues", a.Name, a.store.Dir)
+	}
+	if o.Exact == 0 {
+		o.Exact = 2000
+	}
+	if o.Steps == 0 {
+		o.Steps = 200
+	}
+	if o.Tolerance == 0 {
+		o.Tolerance = 1e-8
+	}
+	n := a.Shape[0] * a.meta.outputs()
+	if n <= o.Exact {
+		return a.exact(n)
+	}
+	return a.lanczos(ctx, n, o)
+}
+
+// epsilon is the distance from 1 to the next number of the array's type.
+func (a *Array) epsilon() float64 {
+	if a.DType == Float32 {
+		return 0x1p-23
+	}
+	return 0x1p-52
+}
+
+func (a *Array) exact(n int) (Spectrum, error) {
+	sym, err := a.Sym()
+	if err != nil {
+		return Spectrum{}, err
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(sym, false) {
+		return Spectrum{}, fmt.Errorf("%s: the eigenvalues did not converge", a.Name)
+	}
+	values := eigen.Values(nil)
+	rows := 0.0
+	for i := range n {
+		row := 0.0
+		for j := range n {
+			row += math.Abs(sym.At(i, j))
+		}
+		rows = max(rows, row)
+	}
+	s := Spectrum{Smallest: values[0], Largest: values[n-1], Rounding: a.epsilon() * rows}
+	bound := float64(n) * 0x1p-52 * max(math.Abs(values[0]), math.Abs(values[n-1])) // of a backward stable method
+	s.SmallestBound, s.LargestBound = bound, bound
+	return s, nil
+}
+
+// lanczos builds an orthonormal basis of the Krylov space in which the kernel is tridiagonal, until the residuals
+// β_m |s_m| of the extreme Ritz values are small, and then measures the residuals |Kx − θx|.
+func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum, error) {
+	random := rand.New(rand.NewPCG(1, uint64(n)))
+	v := mat.NewVecDense(n, nil)
+	for i := range n {
+		v.SetVec(i, random.NormFloat64())
+	}
+	v.ScaleVec(1/mat.Norm(v, 2), v)
+	var basis []*mat.VecDense
+	var diagonal, beside []float64 // of the tridiagonal matrix
+	rounding := 0.0
+	for {
+		w, rows, err := a.times(ctx, v)
+		if err != nil {
+			return Spectrum{}, err
+		}
+		basis = append(basis, v)
+		diagonal = append(diagonal, mat.Dot(v, w))
+		rounding = a.epsilon() * rows
+		for range 2 { // twice is enough
+			for _, b := range basis {
+				w.AddScaledVec(w, -mat.Dot(b, w), b)
+			}
+		}
+		steps, norm := len(basis), mat.Norm(w, 2)
+		if o.Progress != nil {
+			o.Progress(steps)
+		}
+		last := steps >= min(o.Steps, n) || norm <= 0x1p-52*rows // the space is invariant
+		if last || steps%10 == 0 {
+			low, high, err := ritz(diagonal, beside)
+			if err != nil {
+				return Spectrum{}, err
+			}
+			size := max(math.Abs(low.value), math.Abs(high.value))
+			if last || norm*max(math.Abs(low.vector[steps-1]), math.Abs(high.vector[steps-1])) <= o.Tolerance*size {
+				s := Spectrum{Smallest: low.value, Largest: high.value, Steps: steps, Rounding: rounding}
+				if s.SmallestBound, err = a.residual(ctx, basis, low); err != nil {
+					return s, err
+				}
+				s.LargestBound, err = a.residual(ctx, basis, high)
+				return s, err
+			}
+		}
+		beside = append(beside, norm)
+		w.ScaleVec(1/norm, w)
+		v = w
+	}
+}
+
+// pair is an eigenvalue of the tridiagonal matrix with its vector.
+type pair struct {
+	value  float64
+	vector []float64
+}
+
+func ritz(diagonal, beside []float64) (low, high pair, err error) {
+	m := len(diagonal)
+	t := mat.NewSymDense(m, nil)
+	for i := range m {
+		t.SetSym(i, i, diagonal[i])
+		if i+1 < m {
+			t.SetSym(i, i+1, beside[i])
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(t, true) {
+		return low, high, errors.New("tiles: the eigenvalues of the tridiagonal matrix did not converge")
+	}
+	values := eigen.Values(nil)
+	var vectors mat.Dense
+	eigen.VectorsTo(&vectors)
+	return pair{values[0], mat.Col(nil, 0, &vectors)}, pair{values[m-1], mat.Col(nil, m-1, &vectors)}, nil
+}
+
+// residual is |Kx − θx|/|x| of a Ritz pair, and the rounding of its own.
+func (a *Array) residual(ctx context.Context, basis []*mat.VecDense, p pair) (float64, error) {
+	n := basis[0].Len()
+	x := mat.NewVecDense(n, nil)
+	for i, b := range basis {
+		x.AddScaledVec(x, p.vector[i], b)
+	}
+	y, rows, err := a.times(ctx, x)
+	if err != nil {
+		return 0, err
+	}
+	y.AddScaledVec(y, -p.value, x)
+	return mat.Norm(y, 2)/mat.Norm(x, 2) + math.Sqrt(float64(n))*0x1p-52*rows, nil
+}
+
+// times is the kernel times x, from the tiles on and above the diagonal, and the kernel's largest sum of a row's sizes.
+func (a *Array) times(ctx context.Context, x *mat.VecDense) (y *mat.VecDense, rows float64, err error) {
+	n, c := x.Len(), a.meta.outputs()
+	y = mat.NewVecDense(n, nil)
+	sums := make([]float64, n)
+	part := func(v *mat.VecDense, r Range) *mat.VecDense { return v.SliceVec(r.From*c, r.To*c).(*mat.VecDense) }
+	var product mat.VecDense
+	for _, tile := range a.store.tiles() {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		r, s := a.meta.examples(tile[0], tile[1])
+		block, err := a.Block(r, s)
+		if err != nil {
+			return nil, 0, err
+		}
+		product.Reset()
+		product.MulVec(block, part(x, s))
+		yr := part(y, r)
+		yr.AddVec(yr, &product)
+		if tile[0] != tile[1] {
+			product.Reset()
+			product.MulVec(block.T(), part(x, r))
+			ys := part(y, s)
+			ys.AddVec(ys, &product)
+		}
+		for k := range r.Len() * c {
+			sum := 0.0
+			for l, v := range block.RawRowView(k) {
+				v = math.Abs(v)
+				sum += v
+				if tile[0] != tile[1] {
+					sums[s.From*c+l] += v
+				}
+			}
+			sums[r.From*c+k] += sum
+		}
+	}
+	for _, sum := range sums {
+		rows = max(rows, sum)
+	}
+	return y, rows, nil
+}
+
+// Limits are the smallest and the largest entry of an array, read tile by tile.
+func (a *Array) Limits(ctx context.Context) (low, high float64, err error) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, tile := range a.store.tiles() {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		r, s := a.meta.examples(tile[0], tile[1])
+		block, err := a.Block(r, s)
+		if err != nil {
+			return 0, 0, err
+		}
+		low, high = min(low, mat.Min(block)), max(high, mat.Max(block))
+	}
+	return low, high, nil
+}
