@@ -20,6 +20,16 @@ func (p *Point) Accuracy(withBias bool) float64 {
 	return m.accuracy(nil)
 }
 
+// accuracies returns both, the same number twice where the biases do not differ.
+func (p *Point) accuracies(biasesDiffer bool) (without, with float64) {
+	m := p.margins()
+	without = m.accuracy(nil)
+	if !biasesDiffer {
+		return without, without
+	}
+	return without, m.accuracy(p.biasesBeyondFirst())
+}
+
 // margins are the samples' differences between their own logit and the others', without biases.
 type margins struct {
 	d      *driver

@@ -12,8 +12,8 @@ type Descent struct {
 }
 
 func newDescent(momentum float64, points func(times []float64) ([]*Point, error)) (*Descent, error) {
-	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
-		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
+	if err := validMomentum(momentum); err != nil {
+		return nil, err
 	}
 	return &Descent{func(times []float64) ([]*Point, error) {
 		if err := ascending(times); err != nil {
@@ -23,21 +23,30 @@ func newDescent(momentum float64, points func(times []float64) ([]*Point, error)
 	}}, nil
 }
 
+func validMomentum(momentum float64) error {
+	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
+		return fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
+	}
+	return nil
+}
+
 // At returns the iterate after the given number of steps.
 func (d *Descent) At(step int) (*Point, error) { return one(d.points([]float64{float64(step)})) }
 
 // Trace returns the observables after ascending numbers of steps.
-func (d *Descent) Trace(steps []int) (*Trace, error) {
+func (d *Descent) Trace(steps []int) (*Trace, error) { return traceOf(timesOf(steps), d.points) }
+
+func timesOf(steps []int) []float64 {
 	times := make([]float64, len(steps))
 	for i, s := range steps {
 		times[i] = float64(s)
 	}
-	return traceOf(times, d.points)
+	return times
 }
 
 // descend returns the points that gradient descent makes of the given eigenvalues after the given numbers of steps.
-func descend(rate Schedule, momentum float64, omegas, drives []float64, times []float64, point func(growth) *Point) ([]*Point, error) {
-	points := make([]*Point, len(times))
+func descend[P any](rate Schedule, momentum float64, omegas, drives []float64, times []float64, point func(growth) P) ([]P, error) {
+	points := make([]P, len(times))
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
 		for i, t := range times {
 			points[i] = point(powerGrowth{float64(eta), t})

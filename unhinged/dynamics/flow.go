@@ -158,9 +158,9 @@ func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
 	return l, log
 }
 
-func one(points []*Point, err error) (*Point, error) {
+func one[P any](points []P, err error) (first P, _ error) {
 	if err != nil {
-		return nil, err
+		return first, err
 	}
 	return points[0], nil
 }

@@ -98,7 +98,12 @@ func (p *Point) logDistance(over part) float64 {
 		cos := p.d.inner(*p.target, p.now, over) / (bar * p.d.norm(p.now, over))
 		return math.Log(math.Max(0, 2-2*cos)) / 2
 	}
-	x := math.Exp(size) // ‖rest‖ in units of lead·‖X̄‖
+	return logTurn(size, cos)
+}
+
+// logTurn returns ln‖X/‖X‖ − X̄‖ for X = X̄ + e^size·R, X̄ and R of norm 1 with the given cosine between them.
+func logTurn(size, cos float64) float64 {
+	x := math.Exp(size)
 	grown := x * (2*cos + x)
 	norm := math.Sqrt(1 + grown) // ‖X‖
 	shrink := -cos               // (1/‖X‖ − 1)/x for x → 0
@@ -126,22 +131,28 @@ func (p *Point) LogDistanceW() float64 { return p.logDistance(onlyW) }
 
 // logGap returns ln‖X − X̄‖, not normalised.
 func (p *Point) logGap(over part) float64 {
-	base := max(0, p.log)
-	gap := p.leadOf(over)*math.Exp(p.log-base) - math.Exp(-base) // of X̄, in units of exp(base)
-	if gap == 0 {
-		if base = p.restLog; math.IsInf(base, -1) {
-			return base // arrived, to the last digit
-		}
-	} else if p.restLog > base {
-		gap *= math.Exp(base - p.restLog)
-		base = p.restLog
+	base, gap, rest := gapScales(p.leadOf(over), p.log, p.restLog)
+	if math.IsInf(base, -1) {
+		return base // arrived, to the last digit
 	}
-	rest := math.Exp(p.restLog - base)
 	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + rest*p.rest.perp}
 	for k := range diff.modes {
 		diff.modes[k] = combine(gap, p.target.modes[k], rest, p.rest.modes[k])
 	}
 	return base + math.Log(p.d.norm(diff, over))
+}
+
+// gapScales returns exp(log)·lead·X̄ + exp(restLog)·R − X̄ as exp(base)·(gap·X̄ + rest·R).
+func gapScales(lead, log, restLog float64) (base, gap, rest float64) {
+	base = max(0, log)
+	gap = lead*math.Exp(log-base) - math.Exp(-base)
+	if gap == 0 {
+		base = restLog
+	} else if restLog > base {
+		gap *= math.Exp(base - restLog)
+		base = restLog
+	}
+	return base, gap, math.Exp(restLog - base)
 }
 
 // LogGapH returns ln‖H − H̄‖, H̄ the feature part of Z̄ (W M/λ with anchored prototypes); finite limits (λ = λ*) are reached.
@@ -152,12 +163,16 @@ func (p *Point) LogGapW() float64 { return p.logGap(onlyW) }
 
 // Biases returns b.
 func (p *Point) Biases() []float64 {
-	b := make([]float64, len(p.d.state.B))
-	decay := p.biasDecay.at(0)
+	return movedBiases(p.d.state.B, p.d.drift, 0, 0, p.biasDecay, p.biasGain)
+}
+
+// movedBiases returns decay·(b − from) + gain·(drift − driftFrom).
+func movedBiases(b, drift []float64, from, driftFrom float64, decay scaled, gain float64) []float64 {
+	out := make([]float64, len(b))
 	for i := range b {
-		b[i] = product(p.d.state.B[i], decay) + product(p.d.drift[i], p.biasGain)
+		out[i] = product(b[i]-from, decay.at(0)) + product(drift[i]-driftFrom, gain)
 	}
-	return b
+	return out
 }
 
 // product is a·b with 0·(±Inf) = 0: biases that are not driven stay, however fast others grow.
@@ -171,11 +186,7 @@ func product(a, b float64) float64 {
 // biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
 func (p *Point) biasesBeyondFirst() []float64 {
 	b, drift := p.d.state.B, p.d.drift
-	out := make([]float64, len(b))
-	for i := range b {
-		out[i] = product(b[i]-b[0], p.biasDecay.at(0)) + product(drift[i]-drift[0], p.biasGain)
-	}
-	return out
+	return movedBiases(b, drift, b[0], drift[0], p.biasDecay, p.biasGain)
 }
 
 // Loss returns the unhinged loss (3), −Tr(Mᵀ Wᵀ H) − (M1)ᵀb, and the natural logarithm of its absolute value;
@@ -186,15 +197,20 @@ func (p *Point) Loss() (loss, logAbs float64) {
 		x := p.now.modes[k]
 		sum -= p.d.sigma[k] * (x[0]*x[2]*g.hh + (x[0]*x[3]+x[1]*x[2])*g.hw + x[1]*x[3]*g.ww)
 	}
+	return lossOf(sum, p.log, p.d.drift, p.Biases())
+}
+
+// lossOf returns exp(2·log)·sum − (M1)ᵀb and the natural logarithm of its absolute value.
+func lossOf(sum, log float64, drift, biases []float64) (loss, logAbs float64) {
 	fromBiases := 0.0
-	for i, b := range p.Biases() {
-		fromBiases -= p.d.drift[i] * b
+	for i, b := range biases {
+		fromBiases -= drift[i] * b
 	}
 	if sum != 0 {
-		loss = sum * math.Exp(2*p.log)
+		loss = sum * math.Exp(2*log)
 	}
 	if math.IsInf(loss, 0) || fromBiases == 0 {
-		return loss, 2*p.log + math.Log(math.Abs(sum))
+		return loss, 2*log + math.Log(math.Abs(sum))
 	}
 	loss += fromBiases
 	return loss, math.Log(math.Abs(loss))
@@ -202,10 +218,18 @@ func (p *Point) Loss() (loss, logAbs float64) {
 
 // State builds (H, W, b); an error where its numbers are too large for float64 (see Direction).
 func (p *Point) State() (*State, error) {
-	if z := p.LogNormZ(); z > 709 {
-		return nil, fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", z/math.Ln10)
+	if err := fits(p.LogNormZ()); err != nil {
+		return nil, err
 	}
 	return p.build(math.Exp(p.log)), nil
+}
+
+// fits refuses ‖Z‖ that is too large for float64.
+func fits(logNormZ float64) error {
+	if logNormZ > 709 {
+		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", logNormZ/math.Ln10)
+	}
+	return nil
 }
 
 // Direction builds Ẑ = Z/‖Z‖, with the biases on the same scale.

@@ -181,3 +181,23 @@ func validRate(name string, s Schedule) error {
 	}
 	return nil
 }
+
+// featureSchedule returns η1 as a schedule.
+func (r Rates) featureSchedule() Schedule {
+	if r.H != nil {
+		return r.H
+	}
+	if eta, ok := r.W.(ConstantRate); ok {
+		return ConstantRate(r.ratio() * float64(eta))
+	}
+	return scaledRate{r.ratio(), r.W}
+}
+
+// scaledRate is s·η2(t).
+type scaledRate struct {
+	s    float64
+	rate Schedule
+}
+
+func (r scaledRate) At(t float64) float64       { return r.s * r.rate.At(t) }
+func (r scaledRate) Integral(t float64) float64 { return r.s * r.rate.Integral(t) }

@@ -20,8 +20,23 @@ type Trace struct {
 	BiasMin, BiasMax                        []float64
 }
 
+// observed is a point of a trajectory: a Point or a KernelPoint.
+type observed interface {
+	Loss() (loss, logAbs float64)
+	Biases() []float64
+	accuracies(biasesDiffer bool) (without, with float64)
+	LogDistance() float64
+	LogDistanceH() float64
+	LogDistanceW() float64
+	LogGapH() float64
+	LogGapW() float64
+	LogNormH() float64
+	LogNormW() float64
+	LogNormZ() float64
+}
+
 // traceOf evaluates all observables of the points at the given times, on all cores.
-func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, error) {
+func traceOf[P observed](times []float64, solve func([]float64) ([]P, error)) (*Trace, error) {
 	points, err := solve(times)
 	if err != nil {
 		return nil, err
@@ -39,12 +54,7 @@ func traceOf(times []float64, solve func([]float64) ([]*Point, error)) (*Trace, 
 		b := p.Biases()
 		tr.BiasMin[i], tr.BiasMax[i] = slices.Min(b), slices.Max(b)
 		tr.Loss[i], tr.LogAbsLoss[i] = p.Loss()
-		m := p.margins()
-		tr.Accuracy[i] = m.accuracy(nil)
-		tr.AccuracyWithBias[i] = tr.Accuracy[i]
-		if tr.BiasMin[i] != tr.BiasMax[i] {
-			tr.AccuracyWithBias[i] = m.accuracy(p.biasesBeyondFirst())
-		}
+		tr.Accuracy[i], tr.AccuracyWithBias[i] = p.accuracies(tr.BiasMin[i] != tr.BiasMax[i])
 		tr.LogDistance[i], tr.LogDistanceH[i], tr.LogDistanceW[i] = p.LogDistance(), p.LogDistanceH(), p.LogDistanceW()
 		tr.LogGapH[i], tr.LogGapW[i] = p.LogGapH(), p.LogGapW()
 		tr.LogNormH[i], tr.LogNormW[i], tr.LogNormZ[i] = p.LogNormH(), p.LogNormW(), p.LogNormZ()

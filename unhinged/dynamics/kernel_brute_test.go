@@ -1,0 +1,218 @@
+package dynamics
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// kernelProblem is a random state with a kernel, unseen points, and the same kernels written out as pn×pn and pn×pm in the order of H's columns.
+type kernelProblem struct {
+	state        *State
+	kernel       Kernel
+	hStar, kStar *mat.Dense
+	full, star   *mat.Dense
+}
+
+type kernelForm int
+
+const (
+	free          kernelForm = iota // I_n⊗I_p
+	betweenSample                   // κ⊗I_p
+	printedForm                     // I_n⊗K_p
+	productForm                     // κ⊗K_p
+	fullForm
+)
+
+var kernelForms = []kernelForm{free, betweenSample, printedForm, productForm, fullForm}
+
+// gramOf returns JJᵀ and J_*, from random features of the given rank.
+func randomJacobian(rng *rand.Rand, rows, rank int) *mat.Dense {
+	j := normal(rng, rows, rank)
+	j.Scale(1/math.Sqrt(float64(rank)), j)
+	return j
+}
+
+func product3(a, b *mat.Dense) *mat.Dense {
+	out := new(mat.Dense)
+	out.Mul(a, b.T())
+	return out
+}
+
+// randomKernelProblem draws sizes (C = 2, N = 1 and p < C among them), an order of the samples and a kernel, singular or not.
+func randomKernelProblem(rng *rand.Rand, form kernelForm) kernelProblem {
+	s := randomState(rng, rng.IntN(2) == 0)
+	p, _, n := s.Dims()
+	m := 1 + rng.IntN(3)
+	s.Order = rng.Perm(n)
+	pr := kernelProblem{state: s, hStar: normal(rng, p, m)}
+	kappa, kappaStar := eye(n), mat.NewDense(n, m, nil)
+	features := eye(p)
+	rank := func(size int) int { return 1 + rng.IntN(2*size) } // often below size
+	if form == betweenSample || form == productForm {
+		r := rank(n)
+		j, js := randomJacobian(rng, n, r), randomJacobian(rng, m, r)
+		kappa, kappaStar = product3(j, j), product3(j, js)
+		pr.kernel.Samples = kappa
+	}
+	if form == printedForm || form == productForm {
+		j := randomJacobian(rng, p, rank(p))
+		features = product3(j, j)
+		pr.kernel.Features = features
+	}
+	pr.kStar = kappaStar
+	pr.full, pr.star = new(mat.Dense), new(mat.Dense)
+	pr.full.Kronecker(kappa, features)
+	pr.star.Kronecker(kappaStar, features)
+	if form == fullForm {
+		r := rank(n * p)
+		j, js := randomJacobian(rng, n*p, r), randomJacobian(rng, m*p, r)
+		pr.full, pr.star = product3(j, j), product3(j, js)
+		pr.kernel.Full, pr.kStar = pr.full, pr.star
+	}
+	pr.full, pr.star = pr.inOrder(pr.full, true), pr.inOrder(pr.star, false)
+	return pr
+}
+
+// inOrder permutes the caller's blocks of p rows, and columns, to the columns of H.
+func (pr kernelProblem) inOrder(k *mat.Dense, columns bool) *mat.Dense {
+	p, _, _ := pr.state.Dims()
+	at := func(i int) int { return pr.state.Order[i/p]*p + i%p }
+	out := mat.DenseCopyOf(k)
+	out.Apply(func(i, j int, _ float64) float64 {
+		if columns {
+			return k.At(at(i), at(j))
+		}
+		return k.At(at(i), j)
+	}, out)
+	return out
+}
+
+func eye(n int) *mat.Dense {
+	m := mat.NewDense(n, n, nil)
+	for i := range n {
+		m.Set(i, i, 1)
+	}
+	return m
+}
+
+// applied returns unvec(K vec(X)), vec stacking columns.
+func applied(k mat.Matrix, x *mat.Dense) *mat.Dense {
+	p, n := x.Dims()
+	v := mat.NewVecDense(p*n, nil)
+	for j := range n {
+		for i := range p {
+			v.SetVec(j*p+i, x.At(i, j))
+		}
+	}
+	var kv mat.VecDense
+	kv.MulVec(k, v)
+	out := mat.NewDense(p, kv.Len()/p, nil)
+	for j := range kv.Len() / p {
+		for i := range p {
+			out.Set(i, j, kv.AtVec(j*p+i))
+		}
+	}
+	return out
+}
+
+// kernelField is the right-hand side of Theorem 8, written out, on H, H_*, W and b.
+type kernelField struct {
+	pr                      kernelProblem
+	gamma, lambda1, lambda2 float64
+	anchored, onFeatures    bool // onFeatures: the penalty ½λ1‖H‖² in the place of weight decay
+}
+
+func (f kernelField) at(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64) {
+	m := wholeM(f.pr.state, f.gamma)
+	inside := new(mat.Dense)
+	inside.Mul(w, m)
+	if f.onFeatures {
+		inside.Sub(inside, scaledCopy(f.lambda1, h))
+	}
+	dh, dhs = applied(f.pr.full, inside), applied(f.pr.star.T(), inside)
+	if !f.onFeatures {
+		dh.Sub(dh, scaledCopy(f.lambda1, h))
+		dhs.Sub(dhs, scaledCopy(f.lambda1, hs))
+	}
+	dw, db = new(mat.Dense), make([]float64, len(b))
+	dw.Mul(h, m.T())
+	dw.Sub(dw, scaledCopy(f.lambda2, w))
+	for i := range b {
+		db[i] = mat.Sum(m.RowView(i)) - f.lambda2*b[i]
+	}
+	if f.anchored {
+		dw.Zero()
+		clear(db)
+	}
+	return dh, dhs, dw, db
+}
+
+// descend iterates.
+func (f kernelField) descend(momentum float64, eta1, eta2 func(t float64) float64, steps int) (*State, *mat.Dense) {
+	s, hs := f.pr.state.Clone(), mat.DenseCopyOf(f.pr.hStar)
+	var vh, vhs, vw mat.Dense
+	vh.Scale(0, s.H)
+	vhs.Scale(0, hs)
+	vw.Scale(0, s.W)
+	vb := make([]float64, len(s.B))
+	for t := range steps {
+		dh, dhs, dw, db := f.at(s.H, hs, s.W, s.B)
+		for _, x := range []struct {
+			x, v, d *mat.Dense
+			eta     float64
+		}{{s.H, &vh, dh, eta1(float64(t))}, {hs, &vhs, dhs, eta1(float64(t))}, {s.W, &vw, dw, eta2(float64(t))}} {
+			x.v.Scale(momentum, x.v)
+			x.v.Add(x.v, x.d)
+			x.x.Add(x.x, scaledCopy(x.eta, x.v))
+		}
+		for i := range vb {
+			vb[i] = momentum*vb[i] + db[i]
+			s.B[i] += eta2(float64(t)) * vb[i]
+		}
+	}
+	return s, hs
+}
+
+// flow integrates with error control.
+func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end float64) (*State, *mat.Dense) {
+	t.Helper()
+	p, c, n := f.pr.state.Dims()
+	_, m := f.pr.hStar.Dims()
+	split := func(x []float64) (h, hs, w *mat.Dense, b []float64) {
+		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, m, x[p*n:p*(n+m)]), mat.NewDense(p, c, x[p*(n+m):p*(n+m+c)]), x[p*(n+m+c):]
+	}
+	x := make([]float64, p*(n+m+c)+c)
+	h, hs, w, b := split(x)
+	h.Copy(f.pr.state.H)
+	hs.Copy(f.pr.hStar)
+	w.Copy(f.pr.state.W)
+	copy(b, f.pr.state.B)
+	x, err := Integrate(func(t float64, x, dx []float64) {
+		h, hs, w, b := split(x)
+		dh, dhs, dw, db := f.at(h, hs, w, b)
+		oh, ohs, ow, ob := split(dx)
+		oh.Scale(eta1(t), dh)
+		ohs.Scale(eta1(t), dhs)
+		ow.Scale(eta2(t), dw)
+		for i := range ob {
+			ob[i] = eta2(t) * db[i]
+		}
+	}, 0, end, x, 1e-13)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, hs, w, b = split(x)
+	return &State{H: h, W: w, B: b, Counts: f.pr.state.Counts}, hs
+}
+
+func closeMatrices(t *testing.T, what string, got, want *mat.Dense, tolerance float64) {
+	t.Helper()
+	var d mat.Dense
+	d.Sub(got, want)
+	if e := mat.Norm(&d, 2); !(e <= tolerance*(1+mat.Norm(want, 2))) {
+		t.Errorf("%s: differs by %g of %g", what, e, mat.Norm(want, 2))
+	}
+}

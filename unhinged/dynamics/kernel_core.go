@@ -1,0 +1,259 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/lapack/lapack64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// kernelCore takes a kernel apart. Every form becomes rows that do not mix, row r with the kernel d_r·κ̃:
+//
+//	h_r' = η1(d_r·w_r M̃κ̃ − λ1 h_r),   w_r' = η2(h_r M̃ᵀ − λ2 w_r).
+//
+// κ ⊗ K_p with K_p = U diag(d) Uᵀ has p of them, UᵀH and UᵀW, with M̃ = M and κ̃ = κ. A full kernel is a single row, vec(H)ᵀ and vec(W)ᵀ,
+// with M̃ = M⊗I_p and κ̃ = K. With G = M̃κ̃M̃ᵀ = V diag(σ²) Vᵀ, C×C or pC×pC, row and mode (r, k) are two numbers,
+// a = h_r M̃ᵀv_k and w = w_r v_k, that obey a' = η1(d_rσ_k² w − λ1 a), w' = η2(a − λ2 w), and
+//
+//	h_r(t) = e^{−λ1ζ1}h_r(0) + d_r Σ_k I_rk v_kᵀM̃κ̃,   I_rk' = η1(w_rk − λ1 I_rk),  I_rk(0) = 0,
+//
+// on any points, with their own h_r(0) and κ̃.
+type kernelCore struct {
+	state   *State
+	samples samples
+	drift   []float64
+	q       int // features a column block: p with a full kernel, else 1
+
+	u        *mat.Dense // nil for U = I
+	d        []float64  // distinct multipliers
+	of       []int      // index in d of every row
+	sigma2   []float64  // of every mode, ascending
+	v        *mat.Dense // modes
+	centered *mat.Dense // V with the mean over classes taken away: for an argmax
+	a0, w0   *mat.Dense // rows × modes
+	train    points
+	lower    *mat.Dense // train.drive = lower·(orthonormal rows)
+	inside   *mat.Dense // h(0) in these rows' coordinates
+	outside  float64    // norm of what of h(0) is not in their span
+}
+
+// points are what the dynamics need of a set of samples, trained on or not: rows of H(0), and VᵀM̃κ̃ to them.
+type points struct{ start, drive *mat.Dense }
+
+func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	p, c, n := s.Dims()
+	order, err := newSamples(s, gamma)
+	if err != nil {
+		return nil, err
+	}
+	core := &kernelCore{state: s, samples: order, drift: order.drift(), q: 1, d: []float64{1}, of: make([]int, p)}
+	var mk *mat.Dense // M̃κ̃, columns in the caller's order
+	largest := 1.0
+	switch {
+	case k.Full != nil:
+		if k.Samples != nil || k.Features != nil {
+			return nil, fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full kernel holds both factors")
+		}
+		core.q, core.of = p, []int{0}
+		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
+			return nil, err
+		}
+		mk = order.contract(k.Full, p)
+	case k.Samples != nil:
+		if largest, err = validateKernel("kernel κ", k.Samples, n, "a row a training sample"); err != nil {
+			return nil, err
+		}
+		mk = order.contract(k.Samples, 1)
+	default:
+		mk = order.identity()
+	}
+	if k.Features != nil {
+		if err := core.rotate(k.Features, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := core.diagonalize(order.contractRight(mk, core.q), largest*order.weights()*order.weights()); err != nil {
+		return nil, err
+	}
+
+	start := core.rows(s.H)
+	core.train = points{start, new(mat.Dense)}
+	core.train.drive.Mul(core.v.T(), order.sorted(mk, core.q))
+	core.a0, core.w0 = new(mat.Dense), new(mat.Dense)
+	inOrder := order
+	inOrder.labels = s.Labels()
+	core.a0.Mul(inOrder.contractRight(start, core.q), core.v)
+	core.w0.Mul(core.rows(s.W), core.v)
+	core.centered = centerClasses(core.v, c, core.q)
+	core.measure()
+	return core, nil
+}
+
+// rotate takes K_p apart; equal eigenvalues become one.
+func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
+	largest, err := validateKernel("kernel K_p", kp, p, "p×p")
+	if err != nil {
+		return err
+	}
+	values, vectors, err := eigenSym("kernel K_p", kp)
+	if err != nil {
+		return err
+	}
+	if values[0] < -kernelRounding*largest*float64(p) {
+		return fmt.Errorf("dynamics: kernel K_p is not positive semi-definite: its smallest eigenvalue is %v", values[0])
+	}
+	merge(values, 4*float64(p)*0x1p-52*math.Abs(values[p-1]))
+	core.u, core.d = vectors, nil
+	for r, v := range values {
+		if r == 0 || v != values[r-1] {
+			core.d = append(core.d, v)
+		}
+		core.of[r] = len(core.d) - 1
+	}
+	return nil
+}
+
+// diagonalize takes G apart; scale is how large its entries could be. What lies within rounding is taken as equal, or as 0.
+func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
+	values, vectors, err := eigenSym("M κ Mᵀ", g)
+	if err != nil {
+		return err
+	}
+	size := float64(len(values))
+	if values[0] < -kernelRounding*scale*size {
+		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of it, has the eigenvalue %v", values[0])
+	}
+	merge(values, 4*size*0x1p-52*scale)
+	core.sigma2, core.v = values, vectors
+	return nil
+}
+
+// merge makes ascending eigenvalues that differ by no more than rounding equal to their mean, and those that are no more than it 0.
+func merge(values []float64, rounding float64) {
+	for from := 0; from < len(values); {
+		to, sum := from, 0.0
+		for to < len(values) && (to == from || values[to]-values[to-1] <= rounding) {
+			sum += values[to]
+			to++
+		}
+		mean := sum / float64(to-from)
+		if mean <= rounding {
+			mean = 0
+		}
+		for i := from; i < to; i++ {
+			values[i] = mean
+		}
+		from = to
+	}
+}
+
+// eigenSym returns the eigenvalues, ascending, and eigenvectors of the symmetric part.
+func eigenSym(name string, m *mat.Dense) ([]float64, *mat.Dense, error) {
+	n, _ := m.Dims()
+	sym := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			sym.SetSym(i, j, (m.At(i, j)+m.At(j, i))/2)
+		}
+	}
+	var eig mat.EigenSym
+	if !eig.Factorize(sym, true) {
+		return nil, nil, fmt.Errorf("dynamics: the eigenvalues of %s, %d×%d, did not converge", name, n, n)
+	}
+	vectors := new(mat.Dense)
+	eig.VectorsTo(vectors)
+	return eig.Values(nil), vectors, nil
+}
+
+// centerClasses returns V without, in each column and for each of the q features, the mean over the c classes, which adds
+// the same vector to all prototypes and never changes an argmax. What only rounding leaves is 0.
+func centerClasses(v *mat.Dense, c, q int) *mat.Dense {
+	out := mat.DenseCopyOf(v)
+	rows, modes := v.Dims()
+	for k := range modes {
+		norm := 0.0
+		for f := range q {
+			mean := 0.0
+			for i := f; i < rows; i += q {
+				mean += v.At(i, k) / float64(c)
+			}
+			for i := f; i < rows; i += q {
+				out.Set(i, k, v.At(i, k)-mean)
+				norm = math.Hypot(norm, out.At(i, k))
+			}
+		}
+		if norm < 1e-13 {
+			for i := range rows {
+				out.Set(i, k, 0)
+			}
+		}
+	}
+	return out
+}
+
+// rows returns p×m as what the dynamics work on: UᵀX, or one row with the columns of X one after another.
+func (core *kernelCore) rows(x *mat.Dense) *mat.Dense {
+	p, m := x.Dims()
+	switch {
+	case core.q > 1:
+		out := mat.NewDense(1, p*m, nil)
+		for j := range m {
+			for f := range p {
+				out.Set(0, j*p+f, x.At(f, j))
+			}
+		}
+		return out
+	case core.u != nil:
+		out := new(mat.Dense)
+		out.Mul(core.u.T(), x)
+		return out
+	}
+	return x
+}
+
+// unrows is the inverse of rows; it may return x itself.
+func (core *kernelCore) unrows(x *mat.Dense) *mat.Dense {
+	p, _ := core.state.W.Dims()
+	switch {
+	case core.q > 1:
+		_, cols := x.Dims()
+		out := mat.NewDense(p, cols/p, nil)
+		for j := range cols / p {
+			for f := range p {
+				out.Set(f, j, x.At(0, j*p+f))
+			}
+		}
+		return out
+	case core.u != nil:
+		out := new(mat.Dense)
+		out.Mul(core.u, x)
+		return out
+	}
+	return x
+}
+
+// measure finds coordinates in which norms and inner products of H are those of a few numbers.
+func (core *kernelCore) measure() {
+	modes, _ := core.train.drive.Dims()
+	basis := mat.DenseCopyOf(core.train.drive.T())
+	tau := make([]float64, modes)
+	work := make([]float64, 64*modes)
+	lapack64.Geqrf(basis.RawMatrix(), tau, work, len(work))
+	core.lower = mat.NewDense(modes, modes, nil)
+	for i := range modes {
+		for j := i; j < modes; j++ {
+			core.lower.Set(j, i, basis.At(i, j))
+		}
+	}
+	lapack64.Orgqr(basis.RawMatrix(), tau, work, len(work))
+	core.inside = new(mat.Dense)
+	core.inside.Mul(core.train.start, basis)
+	var rest mat.Dense
+	rest.Mul(core.inside, basis.T())
+	rest.Sub(core.train.start, &rest)
+	core.outside = mat.Norm(&rest, 2)
+}
