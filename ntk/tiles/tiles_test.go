@@ -1,0 +1,603 @@
+package tiles
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// entry is a kernel of which every number is different, and symmetric if asked.
+func entry(array, i, j, a, b int, symmetric bool) float64 {
+	if symmetric && (i > j || i == j && a > b) {
+		i, j, a, b = j, i, b, a
+	}
+	return float64(array*1_000_000 + i*10_000 + j*100 + a*10 + b + 1)
+}
+
+// entries computes tiles of it, and counts them.
+func entries[T float32 | float64](k Kernel, calls *atomic.Int64) Func[T] {
+	c := max(1, k.Outputs)
+	return func(rows, cols Range) ([][]T, error) {
+		calls.Add(1)
+		var matrices [][]T
+		for array := range k.Arrays {
+			var m []T
+			for i := rows.From; i < rows.To; i++ {
+				for j := cols.From; j < cols.To; j++ {
+					for a := range c {
+						for b := range c {
+							m = append(m, T(entry(array, i, j, a, b, k.Symmetric)))
+						}
+					}
+				}
+			}
+			matrices = append(matrices, m)
+		}
+		return matrices, nil
+	}
+}
+
+// kernelOf computes into a new folder.
+func kernelOf[T float32 | float64](t *testing.T, k Kernel) (*Store, int) {
+	t.Helper()
+	s, err := Create(filepath.Join(t.TempDir(), "new", "kernel"), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int64
+	if err := Compute(t.Context(), s, entries[T](k, &calls), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return s, int(calls.Load())
+}
+
+func array(t *testing.T, s *Store, name string) *Array {
+	t.Helper()
+	a, err := s.Array(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Sizes that tiles divide and do not, one example, both number types, one and several outputs.
+func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
+	for _, k := range []Kernel{
+		{Rows: 1, Cols: 1, Tile: 5},
+		{Rows: 1, Cols: 1, Tile: 1, Symmetric: true},
+		{Rows: 1, Cols: 9, Tile: 4},
+		{Rows: 9, Cols: 1, Tile: 4},
+		{Rows: 8, Cols: 12, Tile: 4},
+		{Rows: 7, Cols: 11, Tile: 4},
+		{Rows: 11, Cols: 11, Tile: 4, Symmetric: true},
+		{Rows: 11, Cols: 11, Tile: 4},
+		{Rows: 10, Cols: 10, Tile: 1, Symmetric: true},
+		{Rows: 5, Cols: 7, Tile: 2, Outputs: 3},
+		{Rows: 7, Cols: 7, Tile: 3, Outputs: 2, Symmetric: true},
+		{Rows: 3, Cols: 3, Tile: 2, Outputs: 1, Symmetric: true},
+	} {
+		k.Arrays = []string{"one", "two"}
+		for _, k.DType = range []string{Float32, Float64} {
+			t.Run(fmt.Sprintf("%d×%d by %d, outputs %d, symmetric %v, %s", k.Rows, k.Cols, k.Tile, k.Outputs, k.Symmetric, k.DType), func(t *testing.T) {
+				var s *Store
+				if k.DType == Float32 {
+					s, _ = kernelOf[float32](t, k)
+				} else {
+					s, _ = kernelOf[float64](t, k)
+				}
+				s, err := Open(s.Dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := max(1, k.Outputs)
+				for number, name := range k.Arrays {
+					a := array(t, s, name)
+					if max(a.Tile[0], a.Tile[1]) > k.Tile {
+						t.Errorf("tiles are %v", a.Tile)
+					}
+					if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
+						t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
+					}
+					rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
+					block, err := a.Block(rows, cols)
+					if err != nil {
+						t.Fatal(err)
+					}
+					dense, err := a.Dense()
+					if err != nil {
+						t.Fatal(err)
+					}
+					low, high := math.Inf(1), math.Inf(-1)
+					for i := range k.Rows * c {
+						for j := range k.Cols * c {
+							want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
+							if dense.At(i, j) != want {
+								t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
+							}
+							low, high = min(low, want), max(high, want)
+						}
+					}
+					if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
+						t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
+					}
+					if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
+						t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
+					}
+					sym, err := a.Sym()
+					if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
+						t.Errorf("symmetric matrix: %v", err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Of a symmetric kernel of 4×4 tiles ten are computed; computing again computes none.
+func TestNothingIsComputedTwice(t *testing.T) {
+	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 8, Cols: 8, Tile: 2, Symmetric: true}
+	s, calls := kernelOf[float64](t, k)
+	if calls != 10 {
+		t.Errorf("%d tiles computed, want 10", calls)
+	}
+	var again atomic.Int64
+	if s, err := Create(s.Dir, k); err != nil {
+		t.Error(err)
+	} else if err := Compute(t.Context(), s, entries[float64](k, &again), Options{}); err != nil || again.Load() != 0 {
+		t.Errorf("%d tiles computed again, error %v", again.Load(), err)
+	}
+}
+
+// A chunk that was cut short, one that grew and one that was lost are computed again, and what killed processes left is removed.
+func TestRepair(t *testing.T) {
+	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
+	s, _ := kernelOf[float32](t, k)
+	want := files(t, s.Dir)
+	at := func(name string) string { return filepath.Join(s.Dir, name) }
+	process := exec.Command(os.Args[0], "-test.run=^$")
+	if err := process.Run(); err != nil {
+		t.Fatal(err)
+	}
+	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
+	old := at("l/.0.0@elsewhere@1@1.tmp")
+	errs := []error{
+		os.Truncate(at("k/0.1"), 15),
+		os.WriteFile(at("l/3.2"), make([]byte, 17), 0o644),
+		os.Remove(at("k/2.2")),
+		os.WriteFile(dead, []byte("half"), 0o644),
+		os.WriteFile(old, []byte("half"), 0o644),
+		os.Chtimes(old, time.Time{}, time.Now().Add(-2*longAgo)),
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if got := array(t, s, "k").Missing(); fmt.Sprint(got) != "[0.1 2.2]" {
+		t.Errorf("missing %v", got)
+	}
+	_, err := array(t, s, "k").Sym()
+	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing or cut short, with 1 other chunks of this array: compute the kernel again") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := array(t, s, "k").Block(Range{4, 7}, Range{0, 2}); err != nil {
+		t.Errorf("a part that is there: %v", err)
+	}
+	var calls atomic.Int64
+	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 3 {
+		t.Errorf("%d tiles computed, want 3, error %v", calls.Load(), err)
+	}
+	same(t, files(t, s.Dir), want)
+
+	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), os.Getpid())) // of a living process
+	if err := os.WriteFile(ours, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(ours); err != nil {
+		t.Errorf("what a living process writes was removed: %v", err)
+	}
+}
+
+// files are all files of a folder with their contents.
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		all[name], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func same(t *testing.T, got, want map[string][]byte) {
+	t.Helper()
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("there is a file %s", name)
+		}
+	}
+	for name := range want {
+		if !bytes.Equal(got[name], want[name]) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+// killed is the kernel that a process computes slowly for TestKillAndResume, and the variable that tells it the folder.
+var killed = Kernel{Arrays: []string{"k", "l"}, DType: Float64, Rows: 40, Cols: 40, Tile: 3, Symmetric: true}
+
+const folderVariable = "TILES_TEST_FOLDER"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(folderVariable); dir != "" {
+		s, err := Create(dir, killed)
+		if err == nil {
+			var calls atomic.Int64
+			f := entries[float64](killed, &calls)
+			err = Compute(context.Background(), s, func(rows, cols Range) ([][]float64, error) {
+				time.Sleep(2 * time.Millisecond)
+				return f(rows, cols)
+			}, Options{})
+		}
+		fmt.Println(err)
+		os.Exit(1) // it was not killed
+	}
+	os.Exit(m.Run())
+}
+
+// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that an
+// undisturbed one writes.
+func TestKillAndResume(t *testing.T) {
+	whole, tiles := kernelOf[float64](t, killed)
+	dir := filepath.Join(t.TempDir(), "kernel")
+	chunks := 0
+	for range 3 {
+		process := exec.Command(os.Args[0])
+		process.Env = append(os.Environ(), folderVariable+"="+dir)
+		if err := process.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before := chunks
+		for deadline := time.Now().Add(20 * time.Second); chunks < before+8; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the process writes nothing")
+			}
+			if s, err := Open(dir); err == nil {
+				chunks, _ = array(t, s, "l").Chunks()
+			}
+		}
+		if err := process.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := process.Process.Wait(); err != nil || state.Exited() {
+			t.Fatalf("it ended by itself: %v, %v", state, err)
+		}
+	}
+	s, err := Create(dir, killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int64
+	if err := Compute(t.Context(), s, entries[float64](killed, &calls), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := int(calls.Load()); n < 1 || n >= tiles-3 {
+		t.Errorf("%d of %d tiles were left to compute", n, tiles)
+	}
+	same(t, files(t, dir), files(t, whole.Dir))
+}
+
+func TestWorkers(t *testing.T) {
+	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 13, Cols: 9, Tile: 2}
+	whole, tiles := kernelOf[float32](t, k)
+	want := files(t, whole.Dir)
+
+	// With ranges no tile is computed twice.
+	dir := filepath.Join(t.TempDir(), "kernel")
+	var calls atomic.Int64
+	work := func(o Options) error {
+		s, err := Create(dir, k)
+		if err != nil {
+			return err
+		}
+		return Compute(t.Context(), s, entries[float32](k, &calls), o)
+	}
+	together := func(options ...Options) {
+		t.Helper()
+		var group sync.WaitGroup
+		for _, o := range options {
+			group.Go(func() {
+				if err := work(o); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	together(Options{Worker: 1, Workers: 3}, Options{Worker: 2, Workers: 3}, Options{Worker: 3, Workers: 3})
+	if int(calls.Load()) != tiles {
+		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
+	}
+	same(t, files(t, dir), want)
+
+	// One that was lost leaves a third; one without a range does it.
+	dir = filepath.Join(t.TempDir(), "kernel")
+	calls.Store(0)
+	together(Options{Worker: 1, Workers: 3}, Options{Worker: 3, Workers: 3})
+	if n := int(calls.Load()); n >= tiles || n <= tiles/2 {
+		t.Errorf("two of three workers computed %d of %d tiles", n, tiles)
+	}
+	together(Options{})
+	if int(calls.Load()) != tiles {
+		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
+	}
+	same(t, files(t, dir), want)
+
+	// Without ranges they do no harm.
+	dir = filepath.Join(t.TempDir(), "kernel")
+	together(Options{}, Options{}, Options{}, Options{Worker: 2, Workers: 2})
+	same(t, files(t, dir), want)
+	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
+		t.Errorf("beside the folder: %v, %v", left, err)
+	}
+
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{Worker: 0, Workers: 2}, {Worker: 3, Workers: 2}, {Worker: 1}, {Worker: -1, Workers: 2}} {
+		if err := Compute(t.Context(), s, entries[float32](k, &calls), o); err == nil || !strings.Contains(err.Error(), "want 1 to the number of workers") {
+			t.Errorf("%+v: error %v", o, err)
+		}
+	}
+}
+
+func TestCancelAndProgress(t *testing.T) {
+	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 10, Cols: 10, Tile: 2}
+	s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls atomic.Int64
+	var seen []Progress
+	err = Compute(ctx, s, entries[float64](k, &calls), Options{Progress: func(p Progress) {
+		seen = append(seen, p)
+		if p.Done == 7 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 7 of 25 tiles done") || calls.Load() != 7 {
+		t.Errorf("error %v after %d tiles", err, calls.Load())
+	}
+	if len(seen) != 8 || seen[0] != (Progress{Total: 25}) {
+		t.Errorf("progress %+v", seen)
+	}
+	for i, p := range seen[1:] {
+		expected := float64(p.Total-p.Done) / p.Rate
+		if p.Done != i+1 || p.Rate <= 0 || math.Abs(p.Left.Seconds()-expected) > 1e-3*expected+1e-6 {
+			t.Errorf("progress %d is %+v", i+1, p)
+		}
+	}
+	seen = nil
+	if err := Compute(t.Context(), s, entries[float64](k, &calls), Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil || calls.Load() != 25 {
+		t.Errorf("%d tiles in all, error %v", calls.Load(), err)
+	}
+	if seen[0] != (Progress{Done: 7, Total: 25}) || seen[len(seen)-1].Done != 25 || seen[len(seen)-1].Left != 0 {
+		t.Errorf("progress %+v", seen)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 6, Cols: 6, Tile: 2, Symmetric: true,
+		Identity: map[string]string{"network": "dense:5", "inputs": "abc"}, About: map[string]string{"command": "first"}}
+	s, _ := kernelOf[float64](t, k)
+	for want, change := range map[string]func(k *Kernel){
+		"network there is dense:5, asked for is dense:6": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"} },
+		"inputs there is abc, asked for is nothing":      func(k *Kernel) { k.Identity = map[string]string{"network": "dense:5"} },
+		"seed there is nothing, asked for is 1": func(k *Kernel) {
+			k.Identity = map[string]string{"network": "dense:5", "inputs": "abc", "seed": "1"}
+		},
+		"dtype there is <f8, asked for is <f4":        func(k *Kernel) { k.DType = Float32 },
+		"size there is 6×6, asked for is 7×7":         func(k *Kernel) { k.Rows, k.Cols = 7, 7 },
+		"symmetric there is true, asked for is false": func(k *Kernel) { k.Symmetric = false },
+		"outputs there is 0, asked for is 3":          func(k *Kernel) { k.Outputs = 3 },
+		"arrays there is [k], asked for is [k l]":     func(k *Kernel) { k.Arrays = []string{"k", "l"} },
+		"a symmetric kernel of 6×5":                   func(k *Kernel) { k.Cols = 5 },
+		"a kernel without arrays":                     func(k *Kernel) { k.Arrays = nil },
+		`array name "../k"`:                           func(k *Kernel) { k.Arrays = []string{"../k"} },
+		`array name "labels"`:                         func(k *Kernel) { k.Arrays = []string{"labels"} },
+		`dtype "<f2"`:                                 func(k *Kernel) { k.DType = "<f2" },
+		"in tiles of 0":                               func(k *Kernel) { k.Tile = 0 },
+		"5 and 0 labels for a kernel of 6×6":          func(k *Kernel) { k.Labels = make([]int, 5) },
+		"a number of entries that can be counted":     func(k *Kernel) { k.Rows, k.Cols = 1<<40, 1<<40 },
+	} {
+		other := k
+		change(&other)
+		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one line with %q", err, want)
+		}
+	}
+	again := k
+	again.Tile, again.About = 3, nil
+	if taken, err := Create(s.Dir, again); err != nil || taken.Kernel.Tile != 2 || taken.Kernel.About["command"] != "first" {
+		t.Errorf("tiles of another size: %+v, %v", taken, err)
+	}
+	var calls atomic.Int64
+	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err == nil || !strings.Contains(err.Error(), "a function of float32 for a kernel of dtype <f8") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := s.Array("l"); err == nil || !strings.Contains(err.Error(), `no array "l"; there are k`) {
+		t.Errorf("error %v", err)
+	}
+	for _, r := range []Range{{-1, 2}, {2, 7}, {3, 3}} {
+		if _, err := array(t, s, "k").Block(r, Range{0, 1}); err == nil || !strings.Contains(err.Error(), "want some of 0…5") {
+			t.Errorf("block %v: error %v", r, err)
+		}
+	}
+
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(full, k); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs; choose another folder") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Create(t.TempDir(), k); err != nil {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "zarr_format is 0") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What must not be written is not.
+func TestBadTiles(t *testing.T) {
+	k := Kernel{Arrays: []string{"k", "l"}, DType: Float64, Rows: 5, Cols: 4, Tile: 2}
+	for want, f := range map[string]Func[float64]{
+		"l of examples 4 and 1 is NaN: kernels must be finite": func(rows, cols Range) ([][]float64, error) {
+			m := [][]float64{make([]float64, rows.Len()*cols.Len()), make([]float64, rows.Len()*cols.Len())}
+			if rows.From == 4 && cols.From == 0 {
+				m[1][1] = math.NaN()
+			}
+			return m, nil
+		},
+		"tile 0.0 of examples 0…1 and 0…1: out of ideas": func(rows, cols Range) ([][]float64, error) {
+			return nil, errors.New("out of ideas")
+		},
+		"1 matrices for the arrays [k l]": func(rows, cols Range) ([][]float64, error) { return make([][]float64, 1), nil },
+		"made 0 numbers of array k for 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
+			return make([][]float64, 2), nil
+		},
+	} {
+		s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Compute(t.Context(), s, f, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+		if strings.Contains(want, "NaN") {
+			if got := array(t, s, "k").Missing(); fmt.Sprint(got) != "[2.0 2.1]" {
+				t.Errorf("missing %v", got)
+			}
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	k := Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 3, Cols: 2, Tile: 2, Labels: []int{7, -1, 1 << 40}, ColsLabels: []int{4, 5}}
+	s, _ := kernelOf[float32](t, k)
+	rows, err1 := s.Labels()
+	cols, err2 := s.ColsLabels()
+	if err := errors.Join(err1, err2); err != nil || fmt.Sprint(rows, cols) != fmt.Sprint(k.Labels, k.ColsLabels) {
+		t.Errorf("labels %v, %v, %v", rows, cols, err)
+	}
+	k.Labels, k.ColsLabels = nil, nil
+	s, _ = kernelOf[float32](t, k)
+	if rows, err := s.Labels(); rows != nil || err != nil {
+		t.Errorf("labels %v, %v where there are none", rows, err)
+	}
+	k = Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 2, Cols: 2, Tile: 2, Symmetric: true, Labels: []int{7, 8}}
+	s, _ = kernelOf[float32](t, k)
+	if cols, err := s.ColsLabels(); fmt.Sprint(cols) != "[7 8]" || err != nil {
+		t.Errorf("labels of a symmetric kernel's columns %v, %v", cols, err)
+	}
+}
+
+// A tile of Side fits into the budget and the next larger one does not.
+func TestSide(t *testing.T) {
+	for _, pair := range []int64{1, 24, 1000} {
+		for _, example := range []int64{0, 8, 6272} {
+			for _, budget := range []int64{100_000, 1 << 20, 1 << 30} {
+				const fixed = 50_000
+				side, err := Side(budget, pair, example, fixed, math.MaxInt32)
+				bytes := func(n int64) int64 { return pair*n*n + 2*example*n + fixed }
+				if err != nil || bytes(int64(side)) > budget || bytes(int64(side)+1) <= budget {
+					t.Errorf("budget %d, %d a pair, %d an example: %d, %v", budget, pair, example, side, err)
+				}
+			}
+		}
+	}
+	if side, err := Side(1<<30, 1, 1, 0, 64); side != 64 || err != nil {
+		t.Errorf("at most 64: %d, %v", side, err)
+	}
+	for _, budget := range []int64{-5, 0, 60, 116} {
+		if _, err := Side(budget, 10, 3, 101, 64); err == nil || !strings.Contains(err.Error(), "one pair of examples takes 117") {
+			t.Errorf("budget %d: error %v", budget, err)
+		}
+	}
+	if side, err := Side(117, 10, 3, 101, 64); side != 1 || err != nil {
+		t.Errorf("just enough for one: %d, %v", side, err)
+	}
+}
+
+// Whatever the bytes, metadata is of an array that can be, or there is an error.
+func FuzzMetadata(f *testing.F) {
+	f.Add([]byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,3],"dtype":"<f4","compressor":null,"fill_value":"NaN","order":"C","filters":null}`))
+	f.Add([]byte(`{"zarr_format":2,"shape":[5,7,3,3],"chunks":[2,3,3,3],"dtype":"<f8","order":"C","dimension_separator":"."}`))
+	f.Add([]byte(`{"zarr_format":2,"shape":[9223372036854775807,2],"chunks":[4611686018427387904,2],"dtype":"<i8","order":"C"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := parseMetadata(text)
+		if err != nil {
+			return
+		}
+		if m.chunkBytes() < 1 || m.outputs() < 1 {
+			t.Errorf("%+v: chunks of %d bytes", m, m.chunkBytes())
+		}
+		if len(m.Shape) == 1 {
+			return
+		}
+		rows, cols := m.grid()
+		r, c := m.examples(rows-1, cols-1)
+		if r.Len() < 1 || c.Len() < 1 || r.To != m.Shape[0] || c.To != m.Shape[1] {
+			t.Errorf("%+v: the last chunk has %v × %v", m, r, c)
+		}
+	})
+}
+
+// Whatever a folder's .zattrs says, opening it is an error or a kernel that fits its arrays.
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte(`{"arrays":["k"],"dtype":"<f4","rows":5,"cols":7,"symmetric":false,"tile":2,"identity":{}}`))
+	f.Add([]byte(`{"arrays":["../k"],"dtype":"<f8","rows":-5,"cols":7,"outputs":3,"symmetric":true,"tile":0,"identity":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "k"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		array := []byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`)
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644), os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {
+			t.Errorf("%+v", s.Kernel)
+		}
+	})
+}
