@@ -1,0 +1,81 @@
+package metrics
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+)
+
+// NC2 is how far C vectors are from a simplex equiangular tight frame (ETF): vectors of equal norms, any two at the cosine
+// −1/(C−1). All are 0 for an ETF, and none changes when the vectors are rotated or scaled together. NaN with fewer than two vectors;
+// the angles' are NaN if a vector is zero. Standard deviations are the population's.
+type NC2 struct {
+	NormSpread    float64 // Std‖v_c‖ / Avg‖v_c‖ ("equinorm"; Papyan, Han and Donoho, 2020)
+	AngleSpread   float64 // Std of cos(v_c, v_d) over pairs c ≠ d ("equiangularity"; ibid.)
+	AngleDistance float64 // Avg |cos(v_c, v_d) + 1/(C−1)| over pairs c ≠ d ("maximal angle"; ibid.)
+	// ETFDistance is ‖VᵀV/‖VᵀV‖_F − (I − 11ᵀ/C)/√(C−1)‖_F, the vectors not normalised, so that it counts norms and angles
+	// together (Zhu et al., 2021).
+	ETFDistance float64
+}
+
+// NC2 is of the centred class means μ_c − μ_G. The global mean of classes of unequal sizes depends on Between: with the
+// class-balanced one, class means that make an ETF up to a shift measure 0.
+func (m *Moments) NC2() NC2 {
+	means := m.centred()
+	if means == nil {
+		return nc2(nil)
+	}
+	return nc2(means)
+}
+
+// PrototypeNC2 is of the prototypes w [C, p], not centred.
+func PrototypeNC2(w mat.Matrix) NC2 { return nc2(mat.DenseCopyOf(w)) }
+
+func nc2(v *mat.Dense) NC2 {
+	if v == nil || v.RawMatrix().Rows < 2 {
+		return NC2{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
+	}
+	c, _ := v.Dims()
+	var gram mat.Dense
+	gram.Mul(v, v.T())
+	var out NC2
+	norms := rowNorms(v)
+	mean, std := stat.PopMeanStdDev(norms, nil)
+	out.NormSpread = std / mean
+	cosines := make([]float64, 0, c*(c-1)/2)
+	for i := range c {
+		for j := range i {
+			cosine := gram.At(i, j) / norms[i] / norms[j]
+			cosines = append(cosines, cosine)
+			out.AngleDistance += math.Abs(cosine + 1/float64(c-1))
+		}
+	}
+	out.AngleDistance /= float64(len(cosines))
+	_, out.AngleSpread = stat.PopMeanStdDev(cosines, nil)
+	out.ETFDistance = etfDistance(&gram)
+	return out
+}
+
+// etfDistance is ‖G/‖G‖_F − (I − 11ᵀ/C)/√(C−1)‖_F for a C×C matrix, which it overwrites.
+func etfDistance(g *mat.Dense) float64 {
+	c, _ := g.Dims()
+	g.Scale(1/mat.Norm(g, 2), g)
+	unit := math.Sqrt(float64(c - 1))
+	for i := range c {
+		row := g.RawRowView(i)
+		for j := range row {
+			row[j] += 1 / (float64(c) * unit)
+		}
+		row[i] -= 1 / unit
+	}
+	return mat.Norm(g, 2)
+}
+
+func rowNorms(v *mat.Dense) []float64 {
+	norms := make([]float64, v.RawMatrix().Rows)
+	for i := range norms {
+		norms[i] = mat.Norm(v.RowView(i), 2)
+	}
+	return norms
+}
