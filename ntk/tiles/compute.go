@@ -70,7 +70,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
 		}
 		if !s.done(tile) { // by another process
-			if err := compute(s, f, tile); err != nil {
+			if err := computeTile(s, f, tile); err != nil {
 				return err
 			}
 			computed++
@@ -115,7 +115,7 @@ func (s *Store) has(array string, i, j int) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == m.chunkBytes()
 }
 
-func compute[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
+func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	i, j := tile[0], tile[1]
 	m := s.arrays[s.Kernel.Arrays[0]] // all arrays are alike
 	rows, cols := m.examples(i, j)

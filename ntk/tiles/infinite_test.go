@@ -1,0 +1,122 @@
+package tiles
+
+import (
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/ntk"
+)
+
+// normal is a tensor of normal numbers.
+func normal[T float32 | float64](random *rand.Rand, dims ...int) *tensors.Tensor {
+	size := 1
+	for _, d := range dims {
+		size *= d
+	}
+	values := make([]T, size)
+	for i := range values {
+		values[i] = T(random.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...)
+}
+
+// The tiles of a kernel of infinite width are the parts of the whole, of both kernels or one, with itself and between two
+// sets, of vectors and images, whatever divides.
+func TestInfinite(t *testing.T) {
+	network, err := ntk.Parse("flatten dense:5,w=1.5,b=0.1 relu dense:5 erf dense:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := ntk.Parse("conv:5,3,same,b=0.2 relu avgpool:2 flatten dense:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
+		random := rand.New(rand.NewPCG(7, 8))
+		for _, network := range []ntk.Network{network, images} {
+			for _, n2 := range []int{0, 1, 8} {
+				if dtype == dtypes.Float32 {
+					tiled[float32](t, random, network.Infinite(backend), Float32, n2, tolerance)
+				} else {
+					tiled[float64](t, random, network.Infinite(backend), Float64, n2, tolerance)
+				}
+			}
+		}
+	})
+}
+
+func tiled[T float32 | float64](t *testing.T, random *rand.Rand, kernels *ntk.Infinite, dtype string, n2 int, tolerance float64) {
+	t.Helper()
+	const n1 = 11
+	x1 := normal[T](random, n1, 4, 5, 2)
+	var x2 *tensors.Tensor
+	k := Kernel{Arrays: []string{NTK, NNGP}, DType: dtype, Rows: n1, Cols: n1, Tile: 4, Symmetric: true}
+	if n2 > 0 {
+		x2 = normal[T](random, n2, 4, 5, 2)
+		k.Cols, k.Symmetric, k.Arrays = n2, false, k.Arrays[random.IntN(2):]
+	}
+	s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Compute(t.Context(), s, Infinite[T](kernels, x1, x2, k.Arrays...), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := kernels.Kernels(x1, x2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range k.Arrays {
+		got, err := array(t, s, name).Dense()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := whole.NNGP
+		if name == NTK {
+			want = whole.NTK
+		}
+		for e, v := range tensors.MustCopyFlatData[T](want) {
+			if g := got.At(e/k.Cols, e%k.Cols); math.Abs(g-float64(v)) > tolerance*max(1, math.Abs(g)) {
+				t.Errorf("%s (%d, %d) with %d columns is %g, want %g", name, e/k.Cols, e%k.Cols, k.Cols, g, v)
+			}
+			if k.Symmetric && got.At(e/k.Cols, e%k.Cols) != got.At(e%k.Cols, e/k.Cols) {
+				t.Errorf("%s (%d, %d) is not symmetric", name, e/k.Cols, e%k.Cols)
+			}
+		}
+	}
+}
+
+func TestInfiniteRefuses(t *testing.T) {
+	network, err := ntk.Parse("dense:5 relu dense:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Kernel{Arrays: []string{NTK}, DType: Float64, Rows: 3, Cols: 3, Tile: 2, Symmetric: true}
+	for want, x := range map[string]*tensors.Tensor{
+		"tile 0.1 of examples 0…1 and 2…2: ntk: example 0 has NaN among its inputs": tensors.FromValue([][]float64{{1, 2}, {3, 4}, {math.NaN(), 5}}),
+		"tile 0.0 of examples 0…1 and 0…1: ntk: example 1 has +Inf":                 tensors.FromValue([][]float64{{1, 2}, {3, math.Inf(1)}, {6, 5}}),
+	} {
+		s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Compute(t.Context(), s, Infinite[float64](network.Infinite(backend), x, nil, NTK), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	x := tensors.FromValue([][]float64{{1, 2}})
+	if _, err := Infinite[float64](network.Infinite(backend), x, nil, "empirical")(Range{0, 1}, Range{0, 1}); err == nil || !strings.Contains(err.Error(), `not "empirical"`) {
+		t.Errorf("error %v", err)
+	}
+}
