@@ -3,9 +3,13 @@ package ntk
 import (
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -58,46 +62,73 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 	if x1 == nil {
 		return nil, errors.New("ntk: no inputs")
 	}
-	symmetric := x2 == nil
-	if symmetric {
+	if x2 == nil {
 		x2 = x1
 	}
-	if s1, s2 := x1.Shape(), x2.Shape(); s1.DType != s2.DType || s1.Rank() != s2.Rank() {
-		return nil, fmt.Errorf("ntk: inputs of shapes %s and %s do not match", s1, s2)
-	}
-	vectors := len(inf.network.layers) > 0 && inf.network.layers[0] == Flatten
-	p := &pairs{symmetric: symmetric, diagonal: diagonal}
-	var err error
-	if p.x1, err = readInputs(x1, vectors); err != nil {
-		return nil, err
-	}
-	p.x2 = p.x1
-	if !symmetric {
-		if p.x2, err = readInputs(x2, vectors); err != nil {
-			return nil, err
+	for _, x := range []*tensors.Tensor{x1, x2} {
+		switch shape := x.Shape(); {
+		case shape.Rank() != 2 && shape.Rank() != 4 || shape.Size() == 0:
+			return nil, fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not empty, not %s", shape)
+		case shape.DType != dtypes.Float32 && shape.DType != dtypes.Float64:
+			return nil, fmt.Errorf("ntk: inputs are float32 or float64, not %s", shape.DType)
 		}
 	}
-	if p.x1.layout != p.x2.layout || p.x1.channels != p.x2.channels {
-		return nil, fmt.Errorf("ntk: inputs of shapes %s and %s do not match", x1.Shape(), x2.Shape())
+	s1, s2 := x1.Shape(), x2.Shape()
+	if s1.DType != s2.DType || !slices.Equal(s1.Dimensions[1:], s2.Dimensions[1:]) {
+		return nil, fmt.Errorf("ntk: inputs of shapes %s and %s do not match", s1, s2)
 	}
-	if p.program, err = compile(inf.network, p.x1.layout); err != nil {
+	var input layout
+	if s1.Rank() == 4 && !(len(inf.network.layers) > 0 && inf.network.layers[0] == Flatten) {
+		input = layout{s1.Dimensions[1], s1.Dimensions[2]}
+	}
+	program, err := compile(inf.network, input)
+	if err != nil {
 		return nil, err
 	}
-	p.q1 = p.variances(p.x1)
-	p.q2 = p.q1
-	if !symmetric {
-		p.q2 = p.variances(p.x2)
+	if s1.DType == dtypes.Float32 {
+		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf.products, x1, x2, math.MaxFloat32)
 	}
-	if !p.x1.image() && !diagonal {
-		products, err := inf.products.Call(x1, x2)
+	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf.products, x1, x2, math.MaxFloat64)
+}
+
+// kernels fills in the pairs and solves them. The squares of the inputs must not exceed the largest number.
+func kernels[T float32 | float64](p *pairs[T], products *graph.Exec, x1, x2 *tensors.Tensor, largest float64) (*Kernels, error) {
+	input := p.program.shapes[0]
+	var err error
+	if p.x1, err = read(flat[T](x1), x1.Shape().Dimensions[0], input, largest); err != nil {
+		return nil, err
+	}
+	p.v1 = p.variances(p.x1)
+	p.symmetric, p.x2, p.v2 = x1 == x2, p.x1, p.v1
+	if !p.symmetric {
+		if p.x2, err = read(flat[T](x2), x2.Shape().Dimensions[0], input, largest); err != nil {
+			return nil, err
+		}
+		p.v2 = p.variances(p.x2)
+	}
+	dims := []int{p.x1.n, p.x2.n}
+	if p.diagonal {
+		dims = dims[:1]
+	} else if !input.image() {
+		result, err := products.Call(x1, x2)
 		if err != nil {
 			return nil, fmt.Errorf("ntk: multiplying the inputs: %w", err)
 		}
-		p.products = products[0]
-		defer p.products.MustFinalizeAll()
+		defer result[0].MustFinalizeAll()
+		p.products = flat[T](result[0])
 	}
-	if x1.DType() == dtypes.Float32 {
-		return solve[float32](p)
-	}
-	return solve[float64](p)
+	shape := shapes.Make(x1.DType(), dims...)
+	k := &Kernels{NNGP: tensors.FromShape(shape), NTK: tensors.FromShape(shape)}
+	tensors.MustMutableFlatData(k.NNGP, func(nngp []T) {
+		tensors.MustMutableFlatData(k.NTK, func(ntk []T) { p.solve(nngp, ntk) })
+	})
+	runtime.KeepAlive(x1)
+	runtime.KeepAlive(x2)
+	return k, nil
+}
+
+// flat is the memory of a tensor, for as long as the tensor is there.
+func flat[T float32 | float64](t *tensors.Tensor) (memory []T) {
+	tensors.MustConstFlatData(t, func(flat []T) { memory = flat })
+	return memory
 }

@@ -7,111 +7,130 @@ type affine struct {
 	top, left    int // zeros before the image
 }
 
-func (a affine) variances(in []positions, out positions) {
-	block := make([]float64, in[0].width)
+func (a *affine) variances(in []positions, out positions) {
+	var block []float64
 	for line := range out.lines(false) {
 		target := out.line(out.q, line, false)
-		a.sum(in[0].layout, out.layout, false, line, block, in[0].q, target)
+		a.sum(in[0].layout, out.layout, false, line, &block, in[0].q, target)
 		for i, q := range target {
 			target[i] = a.weight*q + a.bias
 		}
 	}
 }
 
-func (a affine) covariances(t *tile, in []operand, out operand) {
-	full, x := t.program.full, in[0]
-	block := t.block(x.layout)
-	for line := range out.lines(full) {
-		ks, ntks := out.line(out.k, line, full), out.line(out.ntk, line, full)
-		a.sum(x.layout, out.layout, full, line, block, x.k, ks)
-		a.sum(x.layout, out.layout, full, line, block, x.ntk, ntks)
-		for e, k := range ks {
-			k = a.weight*k + a.bias
-			ks[e], ntks[e] = k, a.weight*ntks[e]+k
+func (a *affine) covariances(t *tile, in []operand, out operand, line int) {
+	x, y := in[0], out.part(line)
+	ks, nears, ntks := y.k, y.near[:len(y.k)], y.ntk[:len(y.k)]
+	if !x.image() && a.bias == 0 {
+		xNears, xNTKs := x.near[:len(ks)], x.ntk[:len(ks)]
+		for e, k := range x.k[:len(ks)] {
+			k *= a.weight
+			ks[e], nears[e], ntks[e] = k, a.weight*xNears[e], a.weight*xNTKs[e]+k
 		}
+		return
 	}
-	out.close(full, func(e int, add func(weight, k, near, q1, q2 float64)) {
-		if !x.image() {
-			add(a.weight, x.k[e], x.near[e], x.q1[0], x.q2[e])
-			return
-		}
-		h1, h2, w1, w2 := out.position(e, full)
-		for i := range a.size {
-			for j := range a.size {
-				p1, inside1 := x.at(h1*a.stride+i-a.top, w1*a.stride+j-a.left)
-				p2, inside2 := x.at(h2*a.stride+i-a.top, w2*a.stride+j-a.left)
-				switch {
-				case inside1 && inside2:
-					entry := x.entry(p1, p2, full)
-					add(a.weight, x.k[entry], x.near[entry], x.q1[p1], x.q2[p2])
-				case inside1:
-					add(a.weight, 0, 0, x.q1[p1], 0)
-				case inside2:
-					add(a.weight, 0, 0, 0, x.q2[p2])
-				}
+	a.sum(x.layout, out.layout, out.full, line, &t.block, x.k, ks)
+	a.sum(x.layout, out.layout, out.full, line, &t.block, x.ntk, ntks)
+	for e, k := range ks {
+		k = a.weight*k + a.bias
+		ks[e], ntks[e] = k, a.weight*ntks[e]+k
+	}
+	out.close(line, in, a, a.bias)
+}
+
+func (a *affine) terms(in []operand, out operand, e int, add func(weight, k, near, q1, q2 float64)) {
+	x := in[0]
+	if !x.image() {
+		add(a.weight, x.k[e], x.near[e], x.v1.q[0], x.v2.q[e])
+		return
+	}
+	h1, h2, w1, w2 := out.position(e, out.full)
+	for i := range a.size {
+		for j := range a.size {
+			p1, inside1 := x.at(h1*a.stride+i-a.top, w1*a.stride+j-a.left)
+			p2, inside2 := x.at(h2*a.stride+i-a.top, w2*a.stride+j-a.left)
+			switch {
+			case inside1 && inside2:
+				entry := x.entry(p1, p2, out.full)
+				add(a.weight, x.k[entry], x.near[entry], x.v1.q[p1], x.v2.q[p2])
+			case inside1:
+				add(a.weight, 0, 0, x.v1.q[p1], 0)
+			case inside2:
+				add(a.weight, 0, 0, 0, x.v2.q[p2])
 			}
 		}
-	}, a.bias)
+	}
 }
 
 // sum adds up the filter's entries for one line of the output: for vectors there is one; in an image first the rows, into
-// block, then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
-func (a affine) sum(in, out layout, full bool, line int, block, from, target []float64) {
+// block with zeros around, then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its
+// diagonals.
+func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from, target []float64) {
 	if !in.image() {
 		copy(target, from)
 		return
 	}
-	h1, h2 := line, line
+	h1, h2, columns := line, line, 1 // of pairs of positions (w, w'), or of positions, that the output takes
+	wide := (out.width-1)*a.stride + a.size
+	inside := min(in.width, wide-a.left)
+	size := wide
 	if full {
-		h1, h2 = line/out.height, line%out.height
+		h1, h2, columns = line/out.height, line%out.height, inside
+		size *= wide
 	}
-	a.addRows(in, full, h1*a.stride-a.top, h2*a.stride-a.top, block, from)
-	clear(target)
-	for j := range a.size {
-		if !full {
-			a.addAlong(target, block, j)
-			continue
-		}
-		for w := range out.width {
-			if x := w*a.stride + j - a.left; x >= 0 && x < in.width {
-				a.addAlong(target[w*out.width:(w+1)*out.width], block[x*in.width:(x+1)*in.width], j)
-			}
-		}
+	if cap(*block) < size {
+		*block = make([]float64, size)
 	}
-}
-
-// addRows sets block to the sum of the filter's rows that start at y1 with those that start at y2.
-func (a affine) addRows(in layout, full bool, y1, y2 int, block, from []float64) {
-	clear(block)
+	rows := (*block)[:size]
+	clear(rows)
+	var memory [8][]float64
+	sources := memory[:0]
+	y1, y2 := h1*a.stride-a.top, h2*a.stride-a.top
 	for i := max(0, -y1, -y2); i < min(a.size, in.height-max(y1, y2)); i++ {
-		line := y1 + i
+		y := y1 + i
 		if full {
-			line = line*in.height + y2 + i
+			y = y*in.height + y2 + i
 		}
-		for e, v := range from[line*len(block) : (line+1)*len(block)] {
-			block[e] += v
+		sources = append(sources, in.line(from, y, full))
+	}
+	for w := range columns {
+		first := a.left
+		if full {
+			first += (a.left + w) * wide
 		}
+		accumulate(rows[first:first+inside], sources, 1)
+		for i, source := range sources {
+			sources[i] = source[in.width:]
+		}
+	}
+	for w := 0; w*out.width < len(target); w++ {
+		sources = memory[:0]
+		for j := range a.size {
+			source := rows[j:]
+			if full {
+				source = rows[(w*a.stride+j)*wide+j:]
+			}
+			sources = append(sources, source)
+		}
+		accumulate(target[w*out.width:(w+1)*out.width], sources, a.stride)
 	}
 }
 
-// addAlong adds the filter's entry j of row to each position of target.
-func (a affine) addAlong(target, row []float64, j int) {
-	first := max(0, (a.left-j+a.stride-1)/a.stride)
-	x := first*a.stride + j - a.left
-	if first >= len(target) || x >= len(row) {
-		return
-	}
-	target, row = target[first:], row[x:]
-	if a.stride == 1 {
-		n := min(len(target), len(row))
-		target, row = target[:n], row[:n]
-		for w, v := range row {
-			target[w] += v
+// accumulate sets target to the sum of the sources, of which it takes every stride-th number.
+func accumulate(target []float64, sources [][]float64, stride int) {
+	n := len(target)
+	if len(sources) == 3 && stride == 1 { // the usual filter
+		a, b, c := sources[0][:n], sources[1][:n], sources[2][:n]
+		for i, v := range a {
+			target[i] = v + b[i] + c[i]
 		}
 		return
 	}
-	for w := range min(len(target), (len(row)+a.stride-1)/a.stride) {
-		target[w] += row[w*a.stride]
+	clear(target)
+	for _, source := range sources {
+		for i := range target {
+			target[i] += source[i*stride]
+		}
 	}
 }
 
@@ -121,26 +140,29 @@ type pool struct{ height, width int }
 // variances do not follow from the input's variances: program.variances takes them from the covariances.
 func (pool) variances([]positions, positions) { panic("ntk: pooling needs covariances") }
 
-func (p pool) covariances(t *tile, in []operand, out operand) {
-	x := in[0]
+func (p pool) covariances(t *tile, in []operand, out operand, line int) {
+	x, y := in[0], out.part(line)
 	scale := 1 / float64(p.height*p.height*p.width*p.width)
-	for e := range out.k {
-		h1, h2, w1, w2 := out.position(e, true)
+	for e := range y.k {
+		h1, h2, w1, w2 := out.position(line*len(y.k)+e, true)
 		k, ntk := 0.0, 0.0
 		for y1 := h1 * p.height; y1 < (h1+1)*p.height; y1++ {
 			for y2 := h2 * p.height; y2 < (h2+1)*p.height; y2++ {
 				for x1 := w1 * p.width; x1 < (w1+1)*p.width; x1++ {
 					first := x.entry(y1*x.width+x1, y2*x.width+w2*p.width, true)
-					for i := range p.width {
-						k += x.k[first+i]
-						ntk += x.ntk[first+i]
+					rowK, rowNTK := 0.0, 0.0
+					for i := first; i < first+p.width; i++ {
+						rowK += x.k[i]
+						rowNTK += x.ntk[i]
 					}
+					k += rowK
+					ntk += rowNTK
 				}
 			}
 		}
-		out.k[e], out.ntk[e] = k*scale, ntk*scale
+		y.k[e], y.ntk[e] = k*scale, ntk*scale
 	}
-	out.close(true, nil, 0)
+	out.close(line, in, nil, 0)
 }
 
 // mean flattens: the mean over the positions with themselves.
@@ -153,22 +175,26 @@ func (mean) variances(in []positions, out positions) {
 	}
 }
 
-func (mean) covariances(t *tile, in []operand, out operand) {
-	x, full := in[0], t.program.full
+func (m mean) covariances(_ *tile, in []operand, out operand, line int) {
+	x := in[0]
 	n := x.positions()
 	k, ntk := 0.0, 0.0
 	for p := range n {
-		e := x.entry(p, p, full)
+		e := x.entry(p, p, x.full)
 		k += x.k[e]
 		ntk += x.ntk[e]
 	}
 	out.k[0], out.ntk[0] = k/float64(n), ntk/float64(n)
-	out.close(full, func(_ int, add func(weight, k, near, q1, q2 float64)) {
-		for p := range n {
-			e := x.entry(p, p, full)
-			add(1/float64(n), x.k[e], x.near[e], x.q1[p], x.q2[p])
-		}
-	}, 0)
+	out.close(line, in, m, 0)
+}
+
+func (mean) terms(in []operand, _ operand, _ int, add func(weight, k, near, q1, q2 float64)) {
+	x := in[0]
+	n := x.positions()
+	for p := range n {
+		e := x.entry(p, p, x.full)
+		add(1/float64(n), x.k[e], x.near[e], x.v1.q[p], x.v2.q[p])
+	}
 }
 
 // sum adds the branches of a Residual.
@@ -183,24 +209,27 @@ func (sum) variances(in []positions, out positions) {
 	}
 }
 
-func (sum) covariances(t *tile, in []operand, out operand) {
-	full := t.program.full
-	clear(out.k)
-	clear(out.ntk)
+func (s sum) covariances(_ *tile, in []operand, out operand, line int) {
+	y := out.part(line)
+	clear(y.k)
+	clear(y.ntk)
 	for _, x := range in {
-		for e, k := range x.k {
-			out.k[e] += k
-			out.ntk[e] += x.ntk[e]
+		c := x.part(line)
+		for e, k := range c.k {
+			y.k[e] += k
+			y.ntk[e] += c.ntk[e]
 		}
 	}
-	out.close(full, func(e int, add func(weight, k, near, q1, q2 float64)) {
-		p1, p2 := 0, e
-		if out.image() {
-			h1, h2, w1, w2 := out.position(e, full)
-			p1, p2 = h1*out.width+w1, h2*out.width+w2
-		}
-		for _, x := range in {
-			add(1, x.k[e], x.near[e], x.q1[p1], x.q2[p2])
-		}
-	}, 0)
+	out.close(line, in, s, 0)
+}
+
+func (sum) terms(in []operand, out operand, e int, add func(weight, k, near, q1, q2 float64)) {
+	p1, p2 := 0, e
+	if out.image() {
+		h1, h2, w1, w2 := out.position(e, out.full)
+		p1, p2 = h1*out.width+w1, h2*out.width+w2
+	}
+	for _, x := range in {
+		add(1, x.k[e], x.near[e], x.v1.q[p1], x.v2.q[p2])
+	}
 }

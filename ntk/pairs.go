@@ -7,180 +7,195 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// inputs are n examples x of positions with channels each, or of vectors whose features are the channels, and their
-// variances q = |x|²/channels.
-type inputs struct {
+// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example, channel,
+// position], and their variances |x|²/channels.
+type inputs[T float32 | float64] struct {
 	layout
+	variances
 	n, channels int
-	x, q        []float64
+	x           []T
 }
 
-// readInputs copies and checks a tensor; vectors says to take images for vectors.
-func readInputs(t *tensors.Tensor, vectors bool) (*inputs, error) {
-	shape := t.Shape()
-	dims := shape.Dimensions
-	if rank := shape.Rank(); rank != 2 && rank != 4 || shape.Size() == 0 {
-		return nil, fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not empty, not %s", shape)
+// read checks the flat values of a tensor, in which the positions come before the channels. Those of vectors are kept.
+func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (*inputs[T], error) {
+	size := shape.positions()
+	in := &inputs[T]{layout: shape, variances: newVariances(n * size), n: n, channels: len(flat) / n / size, x: flat}
+	if shape.image() {
+		in.x = make([]T, len(flat))
 	}
-	in := &inputs{n: dims[0], channels: shape.Size() / dims[0]}
-	if shape.Rank() == 4 && !vectors {
-		in.layout, in.channels = layout{dims[1], dims[2]}, dims[3]
-	}
-	in.x, in.q = make([]float64, shape.Size()), make([]float64, in.n*in.positions())
-	var err error
-	switch shape.DType {
-	case dtypes.Float32:
-		tensors.MustConstFlatData(t, func(flat []float32) { err = read(in, flat, math.MaxFloat32) })
-	case dtypes.Float64:
-		tensors.MustConstFlatData(t, func(flat []float64) { err = read(in, flat, math.MaxFloat64) })
-	default:
-		err = fmt.Errorf("ntk: inputs are float32 or float64, not %s", shape.DType)
-	}
-	return in, err
-}
-
-// read fills x and q, whose sums of squares must not exceed the largest number.
-func read[T float32 | float64](in *inputs, flat []T, largest float64) error {
-	n := in.positions()
-	errs := make([]error, in.n)
-	parallel(in.n, func() func(int) {
-		return func(example int) {
-			for i := example * n; i < (example+1)*n; i++ {
-				x := in.at(i)
-				for j, v := range flat[i*in.channels : (i+1)*in.channels] {
-					x[j] = float64(v)
-				}
-				norm := dot(x, x)
-				in.q[i] = norm / float64(in.channels)
-				if norm <= largest {
-					continue
-				}
-				errs[example] = fmt.Errorf("ntk: the squares of example %d's inputs overflow %T: scale them down", example, flat[0])
-				for j, v := range x {
-					if math.IsNaN(v) || math.IsInf(v, 0) {
-						errs[example] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", example, v, (i-example*n)*in.channels+j)
+	errs := make([]error, n)
+	parallel(n, func() func(int) {
+		return func(i int) {
+			x, q, from := in.example(i), in.q[i*size:(i+1)*size], flat[i*len(flat)/n:]
+			if !shape.image() {
+				q[0] = dot(x, x)
+			} else {
+				for c := range in.channels {
+					plane := x[c*size : (c+1)*size]
+					for p := range plane {
+						v := from[p*in.channels+c]
+						plane[p] = v
+						q[p] += float64(v) * float64(v)
 					}
 				}
+			}
+			norm := 0.0
+			for p := range q {
+				norm += q[p]
+				q[p] /= float64(in.channels)
+			}
+			if norm <= largest {
 				return
+			}
+			errs[i] = fmt.Errorf("ntk: the squares of example %d's inputs overflow %T: scale them down", i, flat[0])
+			for j, v := range from[:len(x)] {
+				if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+					errs[i] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", i, v, j)
+				}
 			}
 		}
 	})
-	return errors.Join(errs...)
+	in.roots()
+	return in, errors.Join(errs...)
 }
 
-// at is the channels at position i of all examples' positions.
-func (in *inputs) at(i int) []float64 { return in.x[i*in.channels : (i+1)*in.channels] }
+// example is the numbers of example i.
+func (in *inputs[T]) example(i int) []T {
+	size := len(in.x) / in.n
+	return in.x[i*size : (i+1)*size]
+}
 
-func dot(x, y []float64) float64 {
+func dot[T float32 | float64](x, y []T) float64 {
 	y = y[:len(x)]
 	var a, b, c, d float64
 	i := 0
 	for ; i+4 <= len(x); i += 4 {
-		a += x[i] * y[i]
-		b += x[i+1] * y[i+1]
-		c += x[i+2] * y[i+2]
-		d += x[i+3] * y[i+3]
+		a += float64(x[i]) * float64(y[i])
+		b += float64(x[i+1]) * float64(y[i+1])
+		c += float64(x[i+2]) * float64(y[i+2])
+		d += float64(x[i+3]) * float64(y[i+3])
 	}
 	for ; i < len(x); i++ {
-		a += x[i] * y[i]
+		a += float64(x[i]) * float64(y[i])
 	}
 	return a + b + (c + d)
 }
 
 // pairs is one computation of kernels.
-type pairs struct {
+type pairs[T float32 | float64] struct {
 	program             *program
-	x1, x2              *inputs
-	q1, q2              [][]float64 // of each register, for all examples one after the other
+	x1, x2              *inputs[T]
+	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
-	products            *tensors.Tensor // x1·x2, for vectors that are not on the diagonal
+	single              bool
+	products            []T // x1·x2, for vectors that are not on the diagonal
 }
 
 // variances runs program.variances on each example.
-func (p *pairs) variances(in *inputs) [][]float64 {
-	q := make([][]float64, len(p.program.shapes))
-	q[0] = in.q
+func (p *pairs[T]) variances(in *inputs[T]) []variances {
+	all := make([]variances, len(p.program.shapes))
+	all[0] = in.variances
 	for r, shape := range p.program.shapes {
 		if r > 0 && p.program.needed[r] {
-			q[r] = make([]float64, in.n*shape.positions())
+			all[r] = newVariances(in.n * shape.positions())
 		}
 	}
-	size := in.positions()
 	parallel(in.n, func() func(int) {
+		views := make([]variances, len(all))
 		return func(i int) {
-			self := func(c covariance) { p.covariances(c, in, in, i, i) }
-			for r, v := range p.program.variances(in.q[i*size:(i+1)*size], self) {
-				if r > 0 && v != nil {
-					copy(q[r][i*len(v):], v)
-				}
+			for r := range all {
+				views[r] = p.program.of(all, register(r), i, i+1)
 			}
+			p.program.variances(views, p.single, func(c covariance) { p.covariances(c, in, in, i, i) })
 		}
 	})
-	return q
+	return all
 }
 
 // covariances fills c for examples i of x1 and j of x2, from the inputs.
-func (p *pairs) covariances(c covariance, x1, x2 *inputs, i, j int) {
-	n := x1.positions()
-	fill := func(e, a, b int) {
-		c.k[e], c.near[e] = accurate(dot(x1.at(a), x2.at(b)), threshold, x1, x2, a, b)
+func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
+	n, x, y := x1.positions(), x1.example(i), x2.example(j)
+	clear(c.k)
+	if !p.program.full {
+		for channel := range x1.channels {
+			xs, ys := x[channel*n:(channel+1)*n], y[channel*n:(channel+1)*n]
+			for e, v := range xs {
+				c.k[e] += float64(v) * float64(ys[e])
+			}
+		}
+		for e := range c.k {
+			c.k[e] /= float64(x1.channels)
+		}
+		angles(c.k, c.near, threshold, x1, x2, i*n, 1, j*n)
+		return
 	}
 	for p1 := range n {
-		if !p.program.full {
-			fill(p1, i*n+p1, j*n+p1)
-			continue
-		}
-		for p2 := range n {
-			fill(x1.entry(p1, p2, true), i*n+p1, j*n+p2)
+		for p2 := 0; p2 < n; p2 += x1.width {
+			first := x1.entry(p1, p2, true)
+			ks := c.k[first : first+x1.width]
+			for channel := range x1.channels {
+				v, ys := float64(x[channel*n+p1])/float64(x1.channels), y[channel*n+p2:]
+				for e, w := range ys[:len(ks)] {
+					ks[e] += v * float64(w)
+				}
+			}
+			angles(ks, c.near[first:first+x1.width], threshold, x1, x2, i*n+p1, 0, j*n+p2)
 		}
 	}
 }
 
-// accurate returns k and near at positions a of x1 and b of x2 from their inner product, and where near is below the
-// threshold from √(q₁q₂)/2·|x̂ ∓ ŷ|², without cancellation.
-func accurate(product, threshold float64, x1, x2 *inputs, a, b int) (k, near float64) {
-	k = product / float64(x1.channels)
-	r := math.Sqrt(x1.q[a]) * math.Sqrt(x2.q[b])
-	if near = r - math.Abs(k); near >= threshold*r || r == 0 {
-		return k, max(0, near)
+// angles fills near of a row of ks that belong to positions a, a+step, … of x1 and b, b+1, … of x2. Where it is below limit
+// times √(q₁q₂), both are taken from the inputs.
+func angles[T float32 | float64](ks, nears []float64, limit float64, x1, x2 *inputs[T], a, step, b int) {
+	for e, k := range ks {
+		r := x1.root[a+step*e] * x2.root[b+e]
+		near := r - math.Abs(k)
+		if near < limit*r {
+			near = distance(k < 0, x1, x2, a+step*e, b+e)
+			ks[e] = math.Copysign(r-near, k)
+		}
+		nears[e] = near
 	}
-	n1 := 1 / math.Sqrt(x1.q[a])
-	n2 := math.Copysign(1/math.Sqrt(x2.q[b]), k)
-	x, y := x1.at(a), x2.at(b)
+}
+
+// distance is √(q₁q₂)/2·|x̂ ∓ ŷ|², near at positions a of x1 and b of x2 without cancellation.
+func distance[T float32 | float64](negative bool, x1, x2 *inputs[T], a, b int) float64 {
+	if x1 == x2 && a == b {
+		return 0
+	}
+	n := x1.positions()
+	x, y := x1.example(a / n)[a%n:], x2.example(b / n)[b%n:]
+	n1, n2 := 1/x1.root[a], 1/x2.root[b]
+	if negative {
+		n2 = -n2
+	}
 	sum := 0.0
-	for i, v := range x {
-		d := v*n1 - y[i]*n2
+	for c := 0; c < len(x); c += n {
+		d := float64(x[c])*n1 - float64(y[c])*n2
 		sum += d * d
 	}
-	near = r / 2 * sum / float64(len(x))
-	return math.Copysign(r-near, k), near
+	return x1.root[a] * x2.root[b] / 2 * sum / float64(x1.channels)
 }
 
 // solve computes the kernels in rows of pairs of vectors or single pairs of images.
-func solve[T float32 | float64](p *pairs) (*Kernels, error) {
+func (p *pairs[T]) solve(nngp, ntk []T) {
 	n1, n2, chunk := p.x1.n, p.x2.n, 1
-	dims := []int{n1, n2}
-	var products []T
-	limit := threshold
 	switch {
 	case p.diagonal:
-		n2, dims = 1, dims[:1]
+		n2 = 1
 	case !p.x1.image():
 		chunk = 256
-		products = tensors.MustCopyFlatData[T](p.products)
-		if _, single := any(products).([]float32); single {
-			limit = 1e-2
-		}
 	}
-	nngp, ntk := make([]T, n1*n2), make([]T, n1*n2)
+	limit := threshold
+	if p.single {
+		limit = 1e-2 // of products that the backend rounded to float32
+	}
 	columns := (n2 + chunk - 1) / chunk
+	last := p.program.steps[len(p.program.steps)-1].out
 	parallel(n1*columns, func() func(int) {
-		t := newTile(p.program, chunk)
+		t := newTile(p.program, chunk, p.single)
 		return func(task int) {
 			i, from := task/columns, task%columns*chunk
 			to := min(from+chunk, n2)
@@ -193,34 +208,44 @@ func solve[T float32 | float64](p *pairs) (*Kernels, error) {
 				first = i
 			}
 			c := t.input()
-			if products == nil {
+			if p.products == nil {
 				p.covariances(c, p.x1, p.x2, i, first)
-			}
-			for j := range products[min(from, len(products)):min(to, len(products))] {
-				c.k[j], c.near[j] = accurate(float64(products[i*n2+from+j]), limit, p.x1, p.x2, i, from+j)
-			}
-			t.run(p.program.steps, func(r register) (q1, q2 []float64) {
-				if p.q1[r] == nil {
-					return nil, nil
+			} else {
+				for j, product := range p.products[i*n2+from : i*n2+to] {
+					c.k[j] = float64(product) / float64(p.x1.channels)
 				}
-				size := p.program.shapes[r].positions()
-				return p.q1[r][i*size : (i+1)*size], p.q2[r][first*size : (first+t.pairs)*size]
+				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
+			}
+			t.run(p.program.steps, func(r register) (v1, v2 variances) {
+				return p.program.of(p.v1, r, i, i+1), p.program.of(p.v2, r, first, first+t.pairs)
 			})
-			last := p.program.steps[len(p.program.steps)-1].out
-			for j, k := range t.registers[last].k {
-				nngp[i*n2+from+j], ntk[i*n2+from+j] = T(k), T(t.registers[last].ntk[j])
+			out := t.registers[last]
+			for j, k := range out.k {
+				nngp[i*n2+from+j], ntk[i*n2+from+j] = T(k), T(out.ntk[j])
 			}
 			t.release(last)
 		}
 	})
 	if p.symmetric && !p.diagonal {
-		for i := range n1 {
-			for j := range i {
-				nngp[i*n2+j], ntk[i*n2+j] = nngp[j*n2+i], ntk[j*n2+i]
+		mirror(n1, nngp)
+		mirror(n1, ntk)
+	}
+}
+
+// mirror copies what is above the diagonal to below it.
+func mirror[T float32 | float64](n int, x []T) {
+	const block = 64
+	parallel((n+block-1)/block, func() func(int) {
+		return func(rows int) {
+			for left := 0; left <= rows*block; left += block {
+				for i := rows * block; i < min((rows+1)*block, n); i++ {
+					for j := left; j < min(left+block, i); j++ {
+						x[i*n+j] = x[j*n+i]
+					}
+				}
 			}
 		}
-	}
-	return &Kernels{tensors.FromFlatDataAndDimensions(nngp, dims...), tensors.FromFlatDataAndDimensions(ntk, dims...)}, nil
+	})
 }
 
 // parallel runs tasks 0 … n−1 on all cores, each of which makes its own worker.

@@ -38,19 +38,34 @@ type step struct {
 	in        []register
 	out       register
 	free      []register // whose covariances no later step reads
+	inPlace   bool       // out takes the memory of the only input: each entry depends on that of the input alone
 }
 
 type operation interface {
 	// variances fills out from the variances of the inputs, of one example, where they follow from them alone.
 	variances(in []positions, out positions)
-	// covariances fills out from the covariances of the inputs.
-	covariances(t *tile, in []operand, out operand)
+	// covariances fills one line of out from the covariances of the inputs.
+	covariances(t *tile, in []operand, out operand, line int)
 }
 
 // positions is what a register holds for one example: the variance at each position.
 type positions struct {
 	layout
 	q []float64
+}
+
+// variances of positions, and their roots.
+type variances struct{ q, root []float64 }
+
+func (v variances) slice(from, to int) variances { return variances{v.q[from:to], v.root[from:to]} }
+
+func newVariances(n int) variances { return variances{make([]float64, n), make([]float64, n)} }
+
+// roots fills in the roots.
+func (v variances) roots() {
+	for i, q := range v.q {
+		v.root[i] = math.Sqrt(q)
+	}
 }
 
 // covariance is what a register holds for a tile of pairs. k and ntk are the two kernels; near is √(q₁q₂) − |k| ≥ 0,
@@ -65,8 +80,8 @@ type covariance struct{ k, near, ntk []float64 }
 type operand struct {
 	covariance
 	layout
-	q1, q2 []float64
-	needed bool
+	v1, v2       variances
+	full, needed bool
 }
 
 // compile lists the steps of a network on inputs of the given layout.
@@ -95,6 +110,8 @@ func compile(network Network, input layout) (*program, error) {
 				p.steps[i].free = append(p.steps[i].free, r)
 			}
 		}
+		a, linear := s.operation.(*affine)
+		p.steps[i].inPlace = len(p.steps[i].free) == 1 && (nonlinear || linear && a.bias == 0 && !p.shapes[s.out].image())
 	}
 	return p, nil
 }
@@ -108,7 +125,7 @@ func (p *program) add(o operation, shape layout, in ...register) register {
 
 func (p *program) affine(in register, f filter, wStd, bStd float64) (register, error) {
 	shape := p.shapes[in]
-	op := affine{filter: f, weight: wStd * wStd / float64(f.size*f.size), bias: bStd * bStd}
+	op := &affine{filter: f, weight: wStd * wStd / float64(f.size*f.size), bias: bStd * bStd}
 	if shape.image() {
 		var err error
 		if shape.height, op.top, err = f.apply(shape.height); err != nil {
@@ -129,7 +146,7 @@ func (p *program) freshSince(r register, before int) bool {
 			continue
 		}
 		switch s.operation.(type) {
-		case affine:
+		case *affine:
 			return true
 		case activation:
 			return false
@@ -153,31 +170,38 @@ func (p *program) size(r register) int {
 	return n
 }
 
-// variances returns q of each register for one example, from that of the input; self fills the input's covariances of the
-// example with itself.
-func (p *program) variances(input []float64, self func(covariance)) [][]float64 {
-	q := make([][]float64, len(p.shapes))
-	q[0] = input
+// variances fills in the variances v of each needed register for one example, from those of the input; self fills the
+// input's covariances of the example with itself.
+func (p *program) variances(v []variances, single bool, self func(covariance)) {
+	in := make([]positions, 0, 4)
 	for i, s := range p.steps {
 		if !p.needed[s.out] {
 			continue
 		}
-		out := positions{p.shapes[s.out], make([]float64, p.shapes[s.out].positions())}
-		q[s.out] = out.q
+		out := positions{p.shapes[s.out], v[s.out].q}
 		if _, ok := s.operation.(pool); ok {
-			t := newTile(p, 1)
+			t := newTile(p, 1, single)
 			self(t.input())
-			t.run(p.steps[:i+1], func(r register) (q1, q2 []float64) { return q[r], q[r] })
+			t.run(p.steps[:i+1], func(r register) (v1, v2 variances) { return v[r], v[r] })
 			out.diagonal(t.registers[s.out].k)
-			continue
+		} else {
+			in = in[:0]
+			for _, r := range s.in {
+				in = append(in, positions{p.shapes[r], v[r].q})
+			}
+			s.operation.variances(in, out)
 		}
-		in := make([]positions, len(s.in))
-		for j, r := range s.in {
-			in[j] = positions{p.shapes[r], q[r]}
-		}
-		s.operation.variances(in, out)
+		v[s.out].roots()
 	}
-	return q
+}
+
+// of returns those of register r, if it is needed, for examples from to to of all.
+func (p *program) of(all []variances, r register, from, to int) variances {
+	if all[r].q == nil {
+		return variances{}
+	}
+	size := p.shapes[r].positions()
+	return all[r].slice(from*size, to*size)
 }
 
 // diagonal fills q with the covariances [h, h, w, w].
@@ -196,14 +220,23 @@ func (p positions) diagonal(k []float64) {
 // tile is the memory of one worker.
 type tile struct {
 	program   *program
-	pairs     int // of vectors; of images one at a time
+	pairs     int  // of vectors; of images one at a time
+	single    bool // float32's precision is enough
 	registers []covariance
 	unused    map[int][][]float64 // arrays by length
-	scratch   []float64
+	calls     []call
+	block     []float64 // scratch memory for convolutions
 }
 
-func newTile(p *program, pairs int) *tile {
-	return &tile{program: p, pairs: pairs, registers: make([]covariance, len(p.shapes)), unused: map[int][][]float64{}}
+// call is a step on its operands.
+type call struct {
+	operation operation
+	in        []operand
+	out       operand
+}
+
+func newTile(p *program, pairs int, single bool) *tile {
+	return &tile{program: p, pairs: pairs, single: single, registers: make([]covariance, len(p.shapes)), unused: map[int][][]float64{}, calls: make([]call, len(p.steps))}
 }
 
 func (t *tile) array(n int) []float64 {
@@ -226,18 +259,6 @@ func (t *tile) release(r register) {
 	t.registers[r] = covariance{}
 }
 
-// block is scratch memory for a line of entries of an image.
-func (t *tile) block(l layout) []float64 {
-	n := l.width
-	if t.program.full {
-		n *= n
-	}
-	if cap(t.scratch) < n {
-		t.scratch = make([]float64, n)
-	}
-	return t.scratch[:n]
-}
-
 // input is where the covariances of the network's input go; its ntk is zero.
 func (t *tile) input() covariance {
 	c := t.allocate(0)
@@ -245,49 +266,69 @@ func (t *tile) input() covariance {
 	return c
 }
 
-// run takes the steps after the input has been filled. The output of the last step stays in its register: release it.
-func (t *tile) run(steps []step, variances func(r register) (q1, q2 []float64)) {
-	in := make([]operand, 0, 4)
+// run takes the steps after the input has been filled. The output of the last step stays in its register: release it. Steps
+// in place follow line by line on the one before, while the line is in the cache.
+func (t *tile) run(steps []step, variances func(r register) (v1, v2 variances)) {
 	view := func(r register) operand {
-		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], needed: t.program.needed[r]}
-		o.q1, o.q2 = variances(r)
+		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full, needed: t.program.needed[r]}
+		o.v1, o.v2 = variances(r)
 		return o
 	}
-	for _, s := range steps {
-		in = in[:0]
-		for _, r := range s.in {
-			in = append(in, view(r))
+	for first := 0; first < len(steps); {
+		calls := t.calls[:0]
+		for i, s := range steps[first:] {
+			if i > 0 && !(s.inPlace && s.in[0] == steps[first+i-1].out) {
+				break
+			}
+			calls = calls[:i+1]
+			c := &calls[i]
+			c.operation, c.in = s.operation, c.in[:0]
+			for _, r := range s.in {
+				c.in = append(c.in, view(r))
+			}
+			if s.inPlace {
+				t.registers[s.out], t.registers[s.in[0]] = t.registers[s.in[0]], covariance{}
+			} else {
+				t.allocate(s.out)
+			}
+			c.out = view(s.out)
 		}
-		if _, ok := s.operation.(activation); ok && len(s.free) == 1 { // in place: each entry depends on itself alone
-			t.registers[s.out] = t.registers[s.in[0]]
-			s.operation.covariances(t, in, view(s.out))
-			t.registers[s.in[0]] = covariance{}
-			continue
+		for line := range calls[0].out.lines(t.program.full) {
+			for _, c := range calls {
+				c.operation.covariances(t, c.in, c.out, line)
+			}
 		}
-		t.allocate(s.out)
-		s.operation.covariances(t, in, view(s.out))
-		for _, r := range s.free {
-			t.release(r)
+		if s := steps[first]; !s.inPlace {
+			for _, r := range s.free {
+				t.release(r)
+			}
 		}
+		first += len(calls)
 	}
 }
 
-// each visits the entries of o in the order in which they are stored, by rows that pair one variance of x1, or as many
-// as there are of x2, with those of x2.
-func (o operand) each(full bool, row func(first int, q1, q2 []float64)) {
+// part is a line of o's covariances.
+func (o operand) part(line int) covariance {
+	size := len(o.k) / o.lines(o.full)
+	from, to := line*size, (line+1)*size
+	return covariance{o.k[from:to], o.near[from:to], o.ntk[from:to]}
+}
+
+// rows visits the entries of a line in the order in which they are stored, by rows that pair one variance of x1, or as many
+// as there are of x2, with those of x2. first counts from the start of the line.
+func (o operand) rows(line int, row func(first int, v1, v2 variances)) {
 	switch {
-	case !o.image() || !full:
-		row(0, o.q1, o.q2)
+	case !o.image():
+		row(0, o.v1, o.v2)
+	case !o.full:
+		from, to := line*o.width, (line+1)*o.width
+		row(0, o.v1.slice(from, to), o.v2.slice(from, to))
 	default:
-		first := 0
-		for h1 := range o.height {
-			for h2 := range o.height {
-				for w1 := range o.width {
-					p1 := h1*o.width + w1
-					row(first, o.q1[p1:p1+1], o.q2[h2*o.width:(h2+1)*o.width])
-					first += o.width
-				}
-			}
+		h1, h2 := line/o.height, line%o.height
+		v2 := o.v2.slice(h2*o.width, (h2+1)*o.width)
+		for w1 := range o.width {
+			p1 := h1*o.width + w1
+			row(w1*o.width, o.v1.slice(p1, p1+1), v2)
 		}
 	}
 }
@@ -336,28 +377,36 @@ func (l layout) at(h, w int) (p int, inside bool) {
 // between two inputs goes with its square root.
 const threshold = 1e-4
 
-// A term visitor calls add for each of the terms w_o·k_o that an entry is the sum of, with their near and with the two
-// variances.
-type terms func(entry int, add func(weight, k, near, q1, q2 float64))
+// terms of an operation calls add for each of the terms w_o·k_o that an entry of out is the sum of, with their near and with
+// the two variances.
+type terms interface {
+	terms(in []operand, out operand, entry int, add func(weight, k, near, q1, q2 float64))
+}
 
-// close fills near from k. Where that leaves too few digits it is summed from the terms, if there are any.
-func (o operand) close(full bool, terms terms, bias float64) {
+// close fills near of a line from k. Where that leaves too few digits it is summed from the terms, if there are any.
+func (o operand) close(line int, in []operand, terms terms, bias float64) {
 	if !o.needed {
 		return
 	}
-	o.each(full, func(first int, q1, q2 []float64) {
-		r1 := math.Sqrt(q1[0])
-		for j, v2 := range q2 {
-			if len(q1) > 1 {
-				r1 = math.Sqrt(q1[j])
+	c := o.part(line)
+	o.rows(line, func(first int, v1, v2 variances) {
+		ks, nears := c.k[first:first+len(v2.root)], c.near[first:first+len(v2.root)]
+		r1 := v1.root[0]
+		for j, root := range v2.root {
+			if len(v1.root) > 1 {
+				r1 = v1.root[j]
 			}
-			e := first + j
-			r := r1 * math.Sqrt(v2)
-			near := r - math.Abs(o.k[e])
-			if near < threshold*r && terms != nil {
-				near = refine(o.k[e] < 0, q1[min(j, len(q1)-1)], v2, e, terms, bias)
+			r := r1 * root
+			near := r - math.Abs(ks[j])
+			if near < threshold*r {
+				if terms != nil {
+					near = refine(ks[j] < 0, v1.q[min(j, len(v1.q)-1)], v2.q[j], bias, func(add func(weight, k, near, q1, q2 float64)) {
+						terms.terms(in, o, line*len(c.k)+first+j, add)
+					})
+				}
+				near = max(0, near)
 			}
-			o.near[e] = max(0, near)
+			nears[j] = near
 		}
 	})
 }
@@ -367,13 +416,13 @@ func (o operand) close(full bool, terms terms, bias float64) {
 //	√(q₁q₂) − s·k = Σ w_o (√(q₁ₒq₂ₒ) − s·k_o) + (1−s)·bias + √(q₁q₂)/2·Σ (√(w_o q₁ₒ/q₁) − √(w_o q₂ₒ/q₂))²,
 //
 // where the last sum, Cauchy and Schwarz's difference, has a term for the bias too.
-func refine(negative bool, q1, q2 float64, entry int, terms terms, bias float64) float64 {
+func refine(negative bool, q1, q2, bias float64, terms func(add func(weight, k, near, q1, q2 float64))) float64 {
 	sum, squares := 0.0, 0.0
 	square := func(v1, v2 float64) {
 		d := math.Sqrt(v1/q1) - math.Sqrt(v2/q2)
 		squares += d * d
 	}
-	terms(entry, func(weight, k, near, v1, v2 float64) {
+	terms(func(weight, k, near, v1, v2 float64) {
 		if (k < 0) != negative {
 			near += 2 * math.Abs(k)
 		}
