@@ -5,6 +5,7 @@ package vision
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -22,8 +23,8 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/metrics"
 	"github.com/unhinged-lab/lab/unhinged/result"
-	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -278,18 +279,28 @@ func (r *run) measure() (*Record, error) {
 	for _, v := range features.RawMatrix().Data[:r.Batch*p] {
 		record.FeatureNorm2 += v * v
 	}
-	record.PrototypeMax, record.PrototypeMin = norms(prototypes)
-	record.PrototypeAngle = result.Number(smallestAngle(prototypes))
+	geometry := metrics.Prototypes(prototypes)
+	record.PrototypeMax, record.PrototypeMin = geometry.LargestNorm, geometry.SmallestNorm
+	record.PrototypeAngle = result.Number(geometry.SmallestAngle)
 	if !isFinite(record.FeatureNorm2) || !isFinite(record.PrototypeMax) || !isFinite(record.PrototypeMin) {
 		return nil, r.diverge() // in the update of a step whose loss was still finite
 	}
-	if r.Method.Head.NormalizeFeatures {
-		for i := range probe.Len() {
-			row := features.RawRowView(i)
-			floats.Scale(1/floats.Norm(row, 2), row)
-		}
+	moments, err := metrics.New(metrics.Config{
+		Classes: len(r.data.Classes), Dimension: p, Between: metrics.ClassBalanced, Normalize: r.Method.Head.NormalizeFeatures,
+	})
+	if err != nil {
+		return nil, err
 	}
-	record.WithinClass = result.Number(withinClassCollapse(features, probe.Labels, len(r.data.Classes)))
+	if err := metrics.Add(moments, features.RawMatrix().Data, probe.Labels); errors.Is(err, metrics.ErrNotFinite) {
+		return nil, r.diverge()
+	} else if err != nil {
+		return nil, err
+	}
+	collapse, err := moments.NC1()
+	if err != nil {
+		return nil, err
+	}
+	record.WithinClass = result.Number(collapse.Trace)
 	r.records = append(r.records, record)
 	return &record, r.writeLog()
 }
