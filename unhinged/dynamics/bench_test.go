@@ -2,7 +2,10 @@ package dynamics
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // BenchmarkFigure1 is one curve of figure 1 without the projection, 500 recorded points.
@@ -43,5 +46,53 @@ func BenchmarkProject(b *testing.B) {
 		if _, err := s.Project(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkKernel is the closed form of a 5,000-image kernel: what is paid once, and what a time point costs.
+func BenchmarkKernel(b *testing.B) {
+	const n, c, p, unseen = 5000, 10, 64, 1000
+	s := Gaussian(p, c, n/c, 1)
+	rng := rand.New(rand.NewPCG(1, 1))
+	j, js := normal(rng, n, 50), normal(rng, unseen, 50)
+	var kappa, kappaStar mat.Dense
+	kappa.Mul(j, j.T())
+	kappaStar.Mul(j, js.T())
+	theorem := Invariant{Gamma: 1. / (c - 1), Rates: Constant(0.1, 0.1), Kernel: Kernel{Samples: &kappa}}
+	flow, err := theorem.From(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	test, err := flow.Test(normal(rng, p, unseen), &kappaStar)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("setup", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := theorem.From(s); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, ask := range []struct {
+		name string
+		of   func(p *KernelPoint) error
+	}{
+		{"point", func(*KernelPoint) error { return nil }},
+		{"loss and distance", func(p *KernelPoint) error { p.Loss(); p.LogDistance(); return nil }},
+		{"train accuracy", func(p *KernelPoint) error { p.Accuracy(false); return nil }},
+		{"test accuracy of 1000", func(p *KernelPoint) error { _, err := test.Predict(p, false); return err }},
+	} {
+		b.Run(ask.name, func(b *testing.B) {
+			for b.Loop() {
+				p, err := flow.At(100)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := ask.of(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -207,12 +207,3 @@ func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end 
 	h, hs, w, b = split(x)
 	return &State{H: h, W: w, B: b, Counts: f.pr.state.Counts}, hs
 }
-
-func closeMatrices(t *testing.T, what string, got, want *mat.Dense, tolerance float64) {
-	t.Helper()
-	var d mat.Dense
-	d.Sub(got, want)
-	if e := mat.Norm(&d, 2); !(e <= tolerance*(1+mat.Norm(want, 2))) {
-		t.Errorf("%s: differs by %g of %g", what, e, mat.Norm(want, 2))
-	}
-}
