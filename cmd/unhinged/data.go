@@ -61,7 +61,7 @@ folder), where get puts them, and where package managers do.`,
 			},
 		},
 		&cobra.Command{
-			Use: "verify [NAME…]", Short: "Check the files of data sets against their published checksums", ValidArgs: datasets.Names(),
+			Use: "verify [NAME…]", Short: "Check the files of data sets against their published checksums, and their content against what is known of it", ValidArgs: datasets.Names(),
 			RunE: func(c *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					for _, s := range datasets.List() {
@@ -74,11 +74,13 @@ folder), where get puts them, and where package managers do.`,
 					return fmt.Errorf("no data set is on this machine; `unhinged data list` says how to get them")
 				}
 				for _, name := range names {
-					folder, err := datasets.Verify(name)
+					d, err := datasets.Verify(name)
 					if err != nil {
 						return err
 					}
-					fmt.Fprintf(c.OutOrStdout(), "%s: every file in %s is as published\n", name, folder)
+					norm := d.Train.Normalisation()
+					fmt.Fprintf(c.OutOrStdout(), "%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel means %.4f, standard deviations %.4f\n",
+						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels, len(d.Classes), norm.Mean, norm.Std)
 				}
 				return nil
 			},

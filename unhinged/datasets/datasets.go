@@ -1,16 +1,13 @@
-// Package datasets opens the labelled image sets that networks are trained on: MNIST and Fashion-MNIST, as published
-// (IDX files), from whichever source brought them to this machine, with every file checked against its known checksum.
+// Package datasets opens the labelled image sets that networks are trained on — MNIST, Fashion-MNIST, CIFAR-10 and -100,
+// SVHN, and folders of images — as published, from whichever source brought them to this machine, with every file
+// checked against its known checksum; it draws imbalanced subsets of them, and prepares batches ahead of a training.
 package datasets
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 )
 
 // Dataset is a training set and a test set of labelled images of equal size.
@@ -46,19 +43,23 @@ func (im Images) First(n int) Images {
 // those were and how to get the data set.
 var ErrMissing = errors.New("this data set is not on this machine")
 
-// Open reads the named data set ("mnist", "fashion-mnist") from the first folder that has it, and checks every file's
-// SHA-256. A data set that is in no folder gives an error that wraps ErrMissing.
+// Open reads the named data set ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn") from the first folder that
+// has it. Every file's checksum is verified when it is decoded. CIFAR and SVHN are decoded once, into a file under
+// Root(), which is mapped into memory from then on as long as the files it came from are unchanged. A data set that is
+// in no folder gives an error that wraps ErrMissing.
 func Open(name string) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
 	}
-	folder := s.find()
+	folder, f := s.find()
 	if folder == "" {
-		return nil, fmt.Errorf("%s: %w (searched: %s). Get it with `%s`",
-			name, ErrMissing, strings.Join(s.searched(), ", "), strings.Join(s.howToGet(), "` or with `"))
+		return nil, s.missing()
 	}
-	return open(folder, s)
+	if !s.cached {
+		return s.decode(folder, f)
+	}
+	return openCached(cachePath(s.name), f.fingerprint(folder), func() (*Dataset, error) { return s.decode(folder, f) })
 }
 
 // OpenFolder reads a data set of the user's own: a folder with the four IDX files of MNIST's names (train-images-idx3-ubyte,
@@ -66,28 +67,32 @@ func Open(name string) (*Dataset, error) {
 // their number, and there are no checksums to check.
 func OpenFolder(folder string) (*Dataset, error) {
 	s := source{name: filepath.Base(folder)}
-	for i, name := range fileNames {
-		s.files[i].name = name
-	}
-	return open(folder, s)
+	return s.decode(folder, idxForm([4]string{}))
 }
 
-// Verify checks the SHA-256 of every file of the named data set and returns the folder they lie in.
-func Verify(name string) (folder string, err error) {
-	data, err := Open(name)
+// Verify reads every file of the named data set anew, whatever was decoded earlier, and checks its checksum, the number
+// of images in all and in each class, and the channels' statistics, as far as they are known.
+func Verify(name string) (*Dataset, error) {
+	s, err := sourceNamed(name)
 	if err != nil {
-		return "", err
-	}
-	return data.Folder, nil
-}
-
-func open(folder string, s source) (*Dataset, error) {
-	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder}
-	var err error
-	if d.Train, err = readImages(folder, s.files[0], s.files[1]); err != nil {
 		return nil, err
 	}
-	if d.Test, err = readImages(folder, s.files[2], s.files[3]); err != nil {
+	folder, f := s.find()
+	if folder == "" {
+		return nil, s.missing()
+	}
+	d, err := s.decode(folder, f)
+	if err != nil || !s.cached {
+		return d, err
+	}
+	return openCached(cachePath(s.name), "", func() (*Dataset, error) { return d, nil })
+}
+
+// decode reads one form of the data set and checks what is known of its content.
+func (s source) decode(folder string, f form) (*Dataset, error) {
+	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder}
+	var err error
+	if d.Train, d.Test, err = f.read(folder); err != nil {
 		return nil, err
 	}
 	if d.Train.Height != d.Test.Height || d.Train.Width != d.Test.Width {
@@ -95,76 +100,12 @@ func open(folder string, s source) (*Dataset, error) {
 			folder, d.Train.Height, d.Train.Width, d.Test.Height, d.Test.Width)
 	}
 	if len(d.Classes) == 0 {
-		highest := uint8(0)
-		for _, label := range d.Train.Labels {
-			highest = max(highest, label)
-		}
-		for c := range int(highest) + 1 {
+		for c := range int(slices.Max(d.Train.Labels)) + 1 {
 			d.Classes = append(d.Classes, fmt.Sprint(c))
 		}
 	}
-	for _, part := range []struct {
-		name   string
-		labels []uint8
-	}{{"training", d.Train.Labels}, {"test", d.Test.Labels}} {
-		for i, label := range part.labels {
-			if int(label) >= len(d.Classes) {
-				return nil, fmt.Errorf("%s: %s image %d has label %d; labels go from 0 to %d", folder, part.name, i, label, len(d.Classes)-1)
-			}
-		}
+	if err := s.check(d); err != nil {
+		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
 	return d, nil
-}
-
-func readImages(folder string, images, labels file) (Images, error) {
-	sizes, pixels, err := read(folder, images, 3)
-	if err != nil {
-		return Images{}, err
-	}
-	_, classes, err := read(folder, labels, 1)
-	if err != nil {
-		return Images{}, err
-	}
-	if sizes[0] != len(classes) {
-		return Images{}, fmt.Errorf("%s: %s has %d images and %s has %d labels; they must agree", folder, images.name, sizes[0], labels.name, len(classes))
-	}
-	if len(pixels) == 0 {
-		return Images{}, fmt.Errorf("%s: %s has no pixels (sizes %v)", folder, images.name, sizes)
-	}
-	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: classes}, nil
-}
-
-// read reads one file and, where its SHA-256 is known, checks that of the IDX content.
-func read(folder string, f file, dimensions int) (sizes []int, values []uint8, err error) {
-	path, err := pathOf(folder, f.name)
-	if err != nil {
-		return nil, nil, err
-	}
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer in.Close()
-	if sizes, values, err = ReadIDX(in); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(sizes) != dimensions {
-		return nil, nil, fmt.Errorf("%s: %d dimensions, where %d were expected", path, len(sizes), dimensions)
-	}
-	if f.sha256 != "" {
-		if sum := contentSum(sizes, values); sum != f.sha256 {
-			return nil, nil, fmt.Errorf("%s: SHA-256 of the (uncompressed) content is %s, published is %s: remove the file and get it again", path, sum, f.sha256)
-		}
-	}
-	return sizes, values, nil
-}
-
-// contentSum is the SHA-256 of the uncompressed IDX file: ReadIDX accepts exactly what WriteIDX writes, so that the
-// file can be hashed from what was read.
-func contentSum(sizes []int, values []uint8) string {
-	hash := sha256.New()
-	if err := WriteIDX(io.Writer(hash), sizes, values); err != nil {
-		panic(err) // sizes and values come from ReadIDX
-	}
-	return hex.EncodeToString(hash.Sum(nil))
 }

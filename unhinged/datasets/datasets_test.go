@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// small is a data set of 5 + 2 images of 2×3, as the content of its four files, in the order of fileNames.
+// small is a data set of 5 + 2 images of 2×3, as the content of its four files, in the order of idxNames.
 func small(t *testing.T) (contents [4][]byte) {
 	t.Helper()
 	for i, f := range []struct {
@@ -65,7 +66,7 @@ func wantError(t *testing.T, err error, message string) {
 func TestOpenFolder(t *testing.T) {
 	folder := t.TempDir()
 	contents := small(t)
-	for i, name := range fileNames {
+	for i, name := range idxNames {
 		if i%2 == 0 {
 			write(t, folder, name+".gz", zip(contents[i]))
 		} else {
@@ -109,7 +110,7 @@ func TestOpenFolderRefuses(t *testing.T) {
 		folder := t.TempDir()
 		contents := small(t)
 		contents[c.file] = c.content
-		for i, name := range fileNames {
+		for i, name := range idxNames {
 			if contents[i] != nil {
 				write(t, folder, name, contents[i])
 			}
@@ -125,16 +126,16 @@ func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) 
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	published := map[string][]byte{}
 	s := source{name: "small", classes: []string{"a", "b", "c"}, packages: func() []string { return []string{"some-package-manager install small"} }, folders: func() []string { return nil }}
+	var sums [4]string
 	for i, content := range small(t) {
 		zipped := zip(content)
 		sum := md5.Sum(zipped)
-		sizes, values, err := ReadIDX(bytes.NewReader(content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.files[i] = file{fileNames[i], hex.EncodeToString(sum[:]), contentSum(sizes, values)}
-		published["/"+fileNames[i]+".gz"] = zipped
+		s.files = append(s.files, download{idxNames[i] + ".gz", hex.EncodeToString(sum[:])})
+		inside := sha256.Sum256(content)
+		sums[i] = hex.EncodeToString(inside[:])
+		published["/"+idxNames[i]+".gz"] = zipped
 	}
+	s.forms = []form{idxForm(sums)}
 	server := httptest.NewServer(handler(published))
 	t.Cleanup(server.Close)
 	s.mirrors = []string{server.URL + "/gone/", server.URL + "/"}
@@ -191,7 +192,7 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 	}
 
 	// A damaged file is noticed and brought again.
-	write(t, folder, fileNames[1], append(small(t)[1][:8], 2, 2, 2, 2, 2))
+	write(t, folder, idxNames[1], append(small(t)[1][:8], 2, 2, 2, 2, 2))
 	_, err = Verify("small")
 	wantError(t, err, "SHA-256")
 	if _, err := Get(context.Background(), "small", nil); err != nil {
@@ -235,7 +236,7 @@ func TestGetResumes(t *testing.T) {
 
 func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
 	serve(t, func(contents map[string][]byte) http.Handler {
-		contents["/"+fileNames[2]+".gz"] = zip([]byte("something else"))
+		contents["/"+idxNames[2]+".gz"] = zip([]byte("something else"))
 		return files(contents)
 	})
 	_, err := Get(context.Background(), "small", nil)
@@ -271,20 +272,16 @@ func TestPublished(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d.Train.Len() != 60000 || d.Test.Len() != 10000 || d.Train.Height != 28 || d.Train.Width != 28 {
-				t.Errorf("%d + %d images of %d×%d", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width)
+			// The set's own page, or its paper, says how many images there are of what size.
+			want := map[string]struct{ train, test, side, channels, first int }{
+				"mnist": {60000, 10000, 28, 1, 980}, "fashion-mnist": {60000, 10000, 28, 1, 1000},
+				"cifar-10": {50000, 10000, 32, 3, 1000}, "cifar-100": {50000, 10000, 32, 3, 100}, "svhn": {73257, 26032, 32, 3, 0},
+			}[name]
+			if d.Train.Len() != want.train || d.Test.Len() != want.test || d.Train.Height != want.side || d.Train.Width != want.side || d.Train.Channels != want.channels {
+				t.Errorf("%d + %d images of %d×%d×%d", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels)
 			}
-			var counts [10]int
-			for _, label := range d.Test.Labels {
-				counts[label]++
-			}
-			// Fashion-MNIST is balanced; MNIST has 980 zeros and 1135 ones in its test set (LeCun et al.'s file).
-			want := 1000
-			if name == "mnist" {
-				want = 980
-			}
-			if counts[0] != want {
-				t.Errorf("%d test images of class 0, should be %d", counts[0], want)
+			if first := d.Test.ClassCounts(len(d.Classes))[0]; want.first > 0 && first != want.first {
+				t.Errorf("%d test images of class 0, should be %d", first, want.first)
 			}
 		})
 	}

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// maxDownload bounds a compressed file; the largest one known is 26 MB.
+// maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
 const maxDownload = 256 << 20
 
 // client gives up on a server that does not answer; the transfer itself ends with the context.
@@ -28,8 +30,8 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	if err != nil {
 		return "", err
 	}
-	if folder := s.find(); folder != "" {
-		if _, err := open(folder, s); err == nil {
+	if folder, f := s.find(); folder != "" {
+		if _, err := s.decode(folder, f); err == nil {
 			return folder, nil
 		}
 	}
@@ -41,49 +43,52 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 		return "", err
 	}
 	for _, f := range s.files {
-		if _, _, err := read(folder, f, dimensionsOf(f)); err == nil {
+		// A plain file would hide the compressed one.
+		if plain, ok := strings.CutSuffix(f.name, ".gz"); ok {
+			if err := os.Remove(filepath.Join(folder, plain)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return "", err
+			}
+		}
+		if checkMD5(filepath.Join(folder, f.name), f.md5) == nil {
 			continue
 		}
-		// A plain file that failed its check would hide the compressed one that comes now.
-		if err := os.Remove(filepath.Join(folder, f.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := s.download(ctx, folder, f, progress); err != nil {
 			return "", err
 		}
-		if err := s.download(ctx, folder, f, progress); err != nil {
-			return "", fmt.Errorf("%w. The same files can be had with `%s`", err, strings.Join(s.packages(), "` or with `"))
-		}
 	}
-	if _, err := open(folder, s); err != nil {
+	if _, err := s.decode(folder, s.forms[0]); err != nil {
 		return "", err
 	}
 	return folder, nil
 }
 
-func dimensionsOf(f file) int {
-	if strings.Contains(f.name, "idx3") {
-		return 3
-	}
-	return 1
-}
-
-// download brings one compressed file from the first mirror that has it.
-func (s source) download(ctx context.Context, folder string, f file, progress func(string, int64, int64)) error {
+// download brings one file from the first mirror that has it.
+func (s source) download(ctx context.Context, folder string, f download, progress func(string, int64, int64)) error {
 	var failures []error
 	for _, mirror := range s.mirrors {
-		url := mirror + f.name + ".gz"
-		part := filepath.Join(folder, f.name+".gz.part")
-		err := fetch(ctx, url, part, func(done, total int64) { progress(f.name+".gz", done, total) })
+		from := mirror + f.name
+		part := filepath.Join(folder, f.name+".part")
+		err := fetch(ctx, from, part, func(done, total int64) { progress(f.name, done, total) })
 		if err == nil {
 			if err = checkMD5(part, f.md5); err == nil {
-				return os.Rename(part, filepath.Join(folder, f.name+".gz"))
+				return os.Rename(part, filepath.Join(folder, f.name))
 			}
 			os.Remove(part) // what is wrong cannot be continued
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w; get it again to go on from there", url, ctx.Err())
+			return fmt.Errorf("%s: %w; get it again to go on from there", from, ctx.Err())
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", url, err))
+		failures = append(failures, fmt.Errorf("%s: %w", from, err))
 	}
-	return fmt.Errorf("no mirror gave %s.gz: %s", f.name, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "))
+	what := "no mirror gave " + f.name
+	if !slices.ContainsFunc(failures, func(err error) bool { var unreachable *url.Error; return !errors.As(err, &unreachable) }) {
+		what += ", and none could be reached: is there a network here?"
+	}
+	other := fmt.Sprintf("Bring it from there by other means, into %s", folder)
+	if s.packages != nil {
+		other = fmt.Sprintf("The same images can be had with `%s`", strings.Join(s.packages(), "` or with `"))
+	}
+	return fmt.Errorf("%s (%s). %s", what, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "), other)
 }
 
 // fetch downloads url to the file part, going on where an earlier call stopped if the server allows it.

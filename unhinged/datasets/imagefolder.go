@@ -1,0 +1,154 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	_ "image/jpeg" // ImageNet's format
+	_ "image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+)
+
+// OpenImageFolder reads JPEG and PNG files in subfolders train/CLASS and val/CLASS (or test/CLASS) of folder, as ImageNet
+// and its subsets are laid out; classes are numbered in the order of their names. Every image is made size × size: its
+// short side is scaled to size, then its middle is cut out. Files whose names begin with a dot are passed over; any
+// other file that is not an image is an error. Images are decoded once, into a file under Root() that is mapped into
+// memory from then on, as long as no name, size or time of a file changes.
+func OpenImageFolder(folder string, size int) (*Dataset, error) {
+	if size < 1 || size > 1<<12 {
+		return nil, fmt.Errorf("images of %d×%d; the side must be from 1 to %d", size, size, 1<<12)
+	}
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	test := filepath.Join(folder, "val")
+	if _, err := os.Stat(test); err != nil {
+		test = filepath.Join(folder, "test")
+	}
+	d := &Dataset{Name: filepath.Base(folder), Folder: folder}
+	hash := sha256.New()
+	fmt.Fprintln(hash, cacheVersion, size)
+	var files []string
+	for _, part := range []struct {
+		folder string
+		images *Images
+	}{{filepath.Join(folder, "train"), &d.Train}, {test, &d.Test}} {
+		classes, paths, labels, err := listImages(part.folder, hash)
+		if err != nil {
+			return nil, err
+		}
+		if d.Classes == nil {
+			d.Classes = classes
+		}
+		if !slices.Equal(d.Classes, classes) {
+			return nil, fmt.Errorf("%s has classes %s, and the training images %s; they must agree", part.folder, strings.Join(classes, ", "), strings.Join(d.Classes, ", "))
+		}
+		files = append(files, paths...)
+		*part.images = Images{Height: size, Width: size, Channels: 3, Labels: labels}
+	}
+	place := sha256.Sum256([]byte(folder))
+	path := cachePath(fmt.Sprintf("%s-%d-%x", d.Name, size, place[:4]))
+	return openStreamed(path, hex.EncodeToString(hash.Sum(nil)), func() (*Dataset, func(io.Writer) error, error) {
+		return d, func(w io.Writer) error { return decodeImages(w, files, size) }, nil
+	})
+}
+
+// listImages lists the images in the class folders of folder, and writes what would change with them to fingerprint.
+func listImages(folder string, fingerprint io.Writer) (classes, paths []string, labels []uint8, err error) {
+	entries, err := os.ReadDir(folder) // in the order of their names
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: there should be train/CLASS/IMAGE and val/CLASS/IMAGE (or test/)", err)
+	}
+	for _, class := range entries {
+		if strings.HasPrefix(class.Name(), ".") {
+			continue
+		}
+		images, err := os.ReadDir(filepath.Join(folder, class.Name()))
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("%w: there should be nothing but folders of classes in %s", err, folder)
+		}
+		if len(classes) == 256 {
+			return nil, nil, nil, fmt.Errorf("%s has more than 256 folders of classes; labels are bytes", folder)
+		}
+		before := len(paths)
+		for _, entry := range images {
+			if strings.HasPrefix(entry.Name(), ".") {
+				continue
+			}
+			path := filepath.Join(folder, class.Name(), entry.Name())
+			info, err := os.Stat(path) // not entry.Info(), which does not follow links
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			if !info.Mode().IsRegular() {
+				return nil, nil, nil, fmt.Errorf("%s is not a file; there should be nothing but images in the folder of a class", path)
+			}
+			fmt.Fprintf(fingerprint, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
+			paths, labels = append(paths, path), append(labels, uint8(len(classes)))
+		}
+		if len(paths) == before {
+			return nil, nil, nil, fmt.Errorf("%s has no images", filepath.Join(folder, class.Name()))
+		}
+		classes = append(classes, class.Name())
+	}
+	if len(classes) == 0 {
+		return nil, nil, nil, fmt.Errorf("%s has no folders of classes", folder)
+	}
+	return classes, paths, labels, nil
+}
+
+// decodeImages writes the images in order, decoding them on all processors.
+func decodeImages(w io.Writer, files []string, size int) error {
+	for chunk := range slices.Chunk(files, 16*runtime.GOMAXPROCS(0)) {
+		decoded := make([][]uint8, len(chunk))
+		err := inParallel(len(chunk), func(i int) (err error) {
+			decoded[i], err = decodeImage(chunk[i], size)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, pixels := range decoded {
+			if _, err := w.Write(pixels); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// decodeImage reads one image as size·size·3 values. Transparent pixels are blended with black.
+func decodeImage(path string, size int) ([]uint8, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	picture, _, err := image.Decode(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: it should be a JPEG or PNG image; replace or remove it", path, err)
+	}
+	bounds := picture.Bounds()
+	side := min(bounds.Dx(), bounds.Dy())
+	if side == 0 {
+		return nil, fmt.Errorf("%s: an image of %v pixels", path, bounds.Size())
+	}
+	// The middle square of the original is scaled at once.
+	middle := image.Rect(0, 0, side, side).Add(bounds.Min).Add(image.Pt((bounds.Dx()-side)/2, (bounds.Dy()-side)/2))
+	square := image.NewRGBA(image.Rect(0, 0, size, size))
+	draw.BiLinear.Scale(square, square.Bounds(), picture, middle, draw.Src, nil)
+	pixels := make([]uint8, 0, 3*size*size)
+	for i := 0; i < len(square.Pix); i += 4 {
+		pixels = append(pixels, square.Pix[i:i+3]...)
+	}
+	return pixels, nil
+}

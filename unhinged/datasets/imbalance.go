@@ -1,0 +1,71 @@
+package datasets
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// LongTailed draws an imbalanced subset: of class c of C, ⌊n·ρ^(−c/(C−1))⌋ images, where n is the number of images of
+// the smallest class and ρ ≥ 1 the ratio of the first class to the last. Which images is drawn by seed; they keep their order.
+func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, error) {
+	return im.thin(classes, rho, seed, func(n, c int) float64 {
+		if c == 0 {
+			return float64(n)
+		}
+		return float64(n) * math.Pow(rho, -float64(c)/float64(classes-1))
+	})
+}
+
+// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second, where
+// n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n. Which
+// images is drawn by seed; they keep their order.
+func (im Images) Stepped(classes int, rho float64, seed uint64) (Images, error) {
+	return im.thin(classes, rho, seed, func(n, c int) float64 {
+		if 2*c < classes {
+			return float64(n)
+		}
+		return float64(n) / rho
+	})
+}
+
+// thin keeps ⌊count(n, c)⌋ images of class c.
+func (im Images) thin(classes int, rho float64, seed uint64, count func(n, c int) float64) (Images, error) {
+	if !(rho >= 1) || math.IsInf(rho, 1) {
+		return Images{}, fmt.Errorf("imbalance ratio %g; it must be at least 1, and finite", rho)
+	}
+	members := make([][]int, classes)
+	for i, label := range im.Labels {
+		if int(label) >= classes {
+			return Images{}, fmt.Errorf("image %d has label %d; there are %d classes", i, label, classes)
+		}
+		members[label] = append(members[label], i)
+	}
+	n := im.Len()
+	for _, images := range members {
+		n = min(n, len(images))
+	}
+	keep := make([]bool, im.Len())
+	total := 0
+	for c, images := range members {
+		// What rounding left a hair below a whole number, as 49.999…, is that number.
+		k := int(count(n, c) * (1 + 1e-12))
+		if k < 1 {
+			return Images{}, fmt.Errorf("class %d would keep none of its %d images at imbalance ratio %g", c, len(images), rho)
+		}
+		rng := rand.New(rand.NewPCG(seed, uint64(c)))
+		rng.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })
+		for _, i := range images[:k] {
+			keep[i] = true
+		}
+		total += k
+	}
+	out, size := im, im.Size()
+	out.Pixels, out.Labels = make([]uint8, 0, total*size), make([]uint8, 0, total)
+	for i, kept := range keep {
+		if kept {
+			out.Pixels, out.Labels = append(out.Pixels, im.Pixels[i*size:(i+1)*size]...), append(out.Labels, im.Labels[i])
+		}
+	}
+	return out, nil
+}

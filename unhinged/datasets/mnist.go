@@ -1,0 +1,68 @@
+package datasets
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+)
+
+// idxNames are the names that MNIST and all sets of its kind share: training images and labels, test images and labels.
+var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
+
+// idxForm is four IDX files, plain or with .gz, with the SHA-256 of what is inside: packages compress anew or not at
+// all, so that only this tells whether a file from any source is the published one.
+func idxForm(sums [4]string) form {
+	return form{files: idxNames[:], read: func(folder string) (train, test Images, err error) {
+		if train, err = readIDXImages(folder, 0, sums); err != nil {
+			return
+		}
+		test, err = readIDXImages(folder, 2, sums)
+		return
+	}}
+}
+
+// readIDXImages reads the images of file number first and the labels of the one after it.
+func readIDXImages(folder string, first int, sums [4]string) (Images, error) {
+	sizes, pixels, err := readIDXFile(folder, idxNames[first], sums[first], 3)
+	if err != nil {
+		return Images{}, err
+	}
+	_, labels, err := readIDXFile(folder, idxNames[first+1], sums[first+1], 1)
+	if err != nil {
+		return Images{}, err
+	}
+	if sizes[0] != len(labels) {
+		return Images{}, fmt.Errorf("%s: %s has %d images and %s has %d labels; they must agree", folder, idxNames[first], sizes[0], idxNames[first+1], len(labels))
+	}
+	if len(pixels) == 0 {
+		return Images{}, fmt.Errorf("%s: %s has no pixels (sizes %v)", folder, idxNames[first], sizes)
+	}
+	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: labels}, nil
+}
+
+func readIDXFile(folder, name, sum string, dimensions int) (sizes []int, values []uint8, err error) {
+	path, err := pathOf(folder, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	if sizes, values, err = ReadIDX(in); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(sizes) != dimensions {
+		return nil, nil, fmt.Errorf("%s: %d dimensions, where %d were expected", path, len(sizes), dimensions)
+	}
+	// ReadIDX accepts exactly what WriteIDX writes, so that the uncompressed file can be had again from what was read.
+	var content bytes.Buffer
+	if err := WriteIDX(&content, sizes, values); err != nil {
+		return nil, nil, err
+	}
+	if err := checkSum(content.Bytes(), sum); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return sizes, values, nil
+}
