@@ -1,0 +1,297 @@
+package ntk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Descent trains a network of finite width by plain gradient descent: every step sees all examples, the loss is the mean
+// over them, there is no momentum, and one step is one unit of the time of package dynamics:
+//
+//	Θ ← Θ − η1(∂L/∂Θ + λ1 Θ),   W ← W − η2(∂L/∂W + λ2 W),   b ← b − η2(∂L/∂b + λ2 b),
+//
+// Θ the network's parameters, W and b the head's. While the tangent kernel Θ_t stays what it was, the outputs of the network
+// move by H' = η1 W M Θ_0, the flow of Theorem 8.
+type Descent struct {
+	Backend          compute.Backend
+	Network          Network
+	Parameterization Parameterization
+	// Head holds the prototypes, trained or anchored, that make logits of the features that the network ends with. Without
+	// it the network's outputs are the logits.
+	Head             *unhinged.Head
+	Loss             unhinged.Criterion // nil is unhinged.Loss{}
+	Rates            dynamics.Rates     // η1 of the network, η2 of the head; step k → k+1 uses the rates at time k
+	Lambda1, Lambda2 float64            // weight decay λ1 of the network, λ2 of the head
+
+	// Progress, if set, is called after every step with the number of steps done and the last one.
+	Progress func(step, last int)
+	// Observe, if set, is called at each recorded step, when the store holds the parameters of that step. An error of it ends
+	// the training.
+	Observe func(r Record) error
+}
+
+// Examples are inputs [N, features] or [N, height, width, channels], float32 or float64, with their classes from 0.
+type Examples struct {
+	X      *tensors.Tensor
+	Labels []int
+}
+
+// Outputs are what a network, or theory, makes of examples: a row an example.
+type Outputs struct {
+	Features *mat.Dense // [N, p], nil where there is no head
+	Logits   *mat.Dense // [N, C]
+	Accuracy float64    // the share of the examples whose own class has the largest logit, the first of equal ones
+}
+
+// Record is a moment of the training.
+type Record struct {
+	Time        float64    // steps, or the time of gradient flow
+	Loss        float64    // mean over the training examples, without weight decay and the head's regularisation
+	Train, Test Outputs    // Test is empty if there are no test examples
+	Prototypes  *mat.Dense // [C, p], a row a class; nil without a head
+	Biases      []float64  // nil if the head has none
+}
+
+// HeadScope is the scope, under the root, of the head's variables. The network's are those of Network.Model in the root scope.
+const (
+	HeadScope = "head"
+	headPath  = "/" + HeadScope
+)
+
+// Train trains the network whose variables are in the store up to the last of the ascending steps, and returns a record of
+// each of them. Variables that are not there yet are made: the network's from the store's seed (initializer.ParamInitialSeed),
+// the head's from Head.Seed; to begin with prototypes of your own, put them there as "/head/prototypes" [C, p]. The
+// parameters stay on the device, and in the store, where the next Train goes on from (with step 0 and its rates). It works in
+// the type of the examples; those to test on may be left out.
+//
+// There is an error if examples and labels do not match, if the loss is no longer finite, and when ctx is done.
+func (d Descent) Train(ctx context.Context, store *model.Store, examples, test Examples, steps []int) ([]Record, error) {
+	if d.Loss == nil {
+		d.Loss = unhinged.Loss{}
+	}
+	if err := d.check(examples, test, steps); err != nil {
+		return nil, err
+	}
+	step, err := model.NewExec(d.Backend, store, d.step)
+	if err != nil {
+		return nil, err
+	}
+	defer step.Finalize()
+	look, err := model.NewExec(d.Backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node { return d.predictions(scope, x) })
+	if err != nil {
+		return nil, err
+	}
+	defer look.Finalize()
+	meanLoss, err := graph.NewExec(d.Backend, func(labels, logits *graph.Node) *graph.Node {
+		return graph.ReduceAllMean(d.Loss.Each(d.oneHot(labels, logits), logits))
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer meanLoss.Finalize()
+	labels := make([]int32, len(examples.Labels))
+	for i, y := range examples.Labels {
+		labels[i] = int32(y)
+	}
+	y := tensors.FromValue(labels)
+
+	observe := func(now int) (r Record, err error) {
+		r.Time = float64(now)
+		logits, err := d.observe(look, examples, &r.Train, &r)
+		if err != nil {
+			return r, err
+		}
+		loss, err := meanLoss.Call(y, logits)
+		if err != nil {
+			return r, err
+		}
+		if r.Loss = numbers(loss[0])[0]; math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+			return r, fmt.Errorf("ntk: after %d steps the loss is %v: the learning rates are too large, or the numbers for %s", now, r.Loss, examples.X.DType())
+		}
+		if test.X != nil {
+			_, err = d.observe(look, test, &r.Test, nil)
+		}
+		if err == nil && d.Observe != nil {
+			err = d.Observe(r)
+		}
+		return r, err
+	}
+
+	var records []Record
+	now, last := 0, steps[len(steps)-1]
+	for _, target := range steps {
+		for ; now < target; now++ {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			eta1, eta2 := d.rates(float64(now))
+			if _, err := step.Call(examples.X, y, eta1, eta2); err != nil {
+				return nil, fmt.Errorf("ntk: step %d: %w", now, err)
+			}
+			if d.Progress != nil {
+				d.Progress(now+1, last)
+			}
+		}
+		r, err := observe(now)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// check refuses what makes no sense.
+func (d Descent) check(examples, test Examples, steps []int) error {
+	switch {
+	case d.Backend == nil:
+		return errors.New("ntk: no backend")
+	case d.Rates.W == nil:
+		return errors.New("ntk: no learning rates: set Rates, for example to dynamics.Constant(0.1, 0.1)")
+	case !(d.Lambda1 >= 0 && d.Lambda2 >= 0) || math.IsInf(d.Lambda1+d.Lambda2, 1):
+		return fmt.Errorf("ntk: weight decay λ1 = %g, λ2 = %g: both must be finite and not negative", d.Lambda1, d.Lambda2)
+	case len(steps) == 0 || steps[0] < 0 || !slices.IsSorted(steps):
+		return fmt.Errorf("ntk: steps %v: need at least one, ascending and not negative", steps)
+	case examples.X == nil:
+		return errors.New("ntk: no examples to train on")
+	}
+	for _, e := range []Examples{examples, test} {
+		if e.X == nil && len(e.Labels) == 0 {
+			continue
+		}
+		if e.X == nil || e.X.Rank() < 2 || e.X.Shape().Dimensions[0] != len(e.Labels) || !e.X.DType().IsFloat() {
+			return fmt.Errorf("ntk: %d labels for inputs that are not %[1]d rows of numbers", len(e.Labels))
+		}
+		if low := slices.Min(e.Labels); low < 0 {
+			return fmt.Errorf("ntk: label %d: classes are numbered from 0", low)
+		}
+	}
+	return nil
+}
+
+// predictions returns the logits, the features if there is a head, its prototypes and, if it has them, its biases.
+func (d Descent) predictions(scope *model.Scope, x *graph.Node) []*graph.Node {
+	y := d.Network.Model(scope, d.Parameterization, x)
+	if d.Head == nil {
+		return []*graph.Node{y}
+	}
+	head := scope.In(HeadScope)
+	predictions := d.Head.Predictions(head, y)
+	if biases := head.GetVariable("biases"); biases != nil {
+		predictions = append(predictions, biases.NodeValue(y))
+	}
+	return predictions
+}
+
+// oneHot refuses labels without a logit, which Criterion.Fn would take as no class.
+func (d Descent) oneHot(labels, logits *graph.Node) *graph.Node {
+	return graph.OneHot(labels, logits.Shape().Dimensions[1], logits.DType())
+}
+
+// step is one step of gradient descent.
+func (d Descent) step(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
+	x, labels := inputs[0], inputs[1]
+	predictions := d.predictions(scope, x)
+	loss := d.Loss.Fn
+	if d.Head != nil {
+		loss = d.Head.Loss(loss)
+	}
+	objective := loss([]*graph.Node{labels}, predictions)
+	if regularization := train.GetRegularizationLoss(x.Graph()); regularization != nil {
+		objective = graph.Add(objective, regularization)
+	}
+	var variables []*model.Variable
+	var nodes []*graph.Node
+	for v := range scope.IterVariables() {
+		if v.Trainable && v.InUseByGraph(x.Graph()) {
+			variables, nodes = append(variables, v), append(nodes, v.NodeValue(x))
+		}
+	}
+	for i, gradient := range graph.Gradient(objective, nodes...) {
+		eta, lambda := inputs[2], d.Lambda1
+		if variables[i].Scope() == headPath {
+			eta, lambda = inputs[3], d.Lambda2
+		}
+		direction := graph.Add(gradient, graph.MulScalar(nodes[i], lambda))
+		variables[i].SetNodeValue(graph.Sub(nodes[i], graph.Mul(direction, graph.ConvertDType(eta, x.DType()))))
+	}
+	return []*graph.Node{objective}
+}
+
+// rates returns η1 and η2 of the step from time t.
+func (d Descent) rates(t float64) (eta1, eta2 float64) {
+	eta2 = d.Rates.W.At(t)
+	switch {
+	case d.Rates.H != nil:
+		return d.Rates.H.At(t), eta2
+	case d.Rates.S != 0:
+		return d.Rates.S * eta2, eta2
+	}
+	return eta2, eta2
+}
+
+// observe fills in the outputs on the examples and, if r is not nil, its prototypes; it returns the logits.
+func (d Descent) observe(look *model.Exec, e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
+	predictions, err := look.Call(e.X)
+	if err != nil {
+		return nil, err
+	}
+	if classes := predictions[0].Shape().Dimensions[1]; slices.Max(e.Labels) >= classes {
+		return nil, fmt.Errorf("ntk: label %d, but there are %d logits", slices.Max(e.Labels), classes)
+	}
+	outputs.Logits = matrix(predictions[0])
+	outputs.Accuracy = Accuracy(outputs.Logits, e.Labels)
+	if d.Head != nil {
+		outputs.Features = matrix(predictions[1])
+		if r != nil {
+			r.Prototypes = matrix(predictions[2])
+			if len(predictions) > 3 {
+				r.Biases = numbers(predictions[3])
+			}
+		}
+	}
+	return predictions[0], nil
+}
+
+// Accuracy is the share of the rows of logits whose largest value, the first of equal ones, is that of the row's label.
+func Accuracy(logits mat.Matrix, labels []int) float64 {
+	right := 0
+	for i, y := range labels {
+		if floats.MaxIdx(mat.Row(nil, i, logits)) == y {
+			right++
+		}
+	}
+	return float64(right) / float64(len(labels))
+}
+
+// matrix returns a tensor of rank two in float64.
+func matrix(t *tensors.Tensor) *mat.Dense {
+	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], numbers(t))
+}
+
+// numbers returns the numbers of a tensor in float64.
+func numbers(t *tensors.Tensor) []float64 {
+	if t.DType() == dtypes.Float64 {
+		return tensors.MustCopyFlatData[float64](t)
+	}
+	narrow := tensors.MustCopyFlatData[float32](t)
+	wide := make([]float64, len(narrow))
+	for i, v := range narrow {
+		wide[i] = float64(v)
+	}
+	return wide
+}
