@@ -30,9 +30,13 @@ func (d DenseLayer) forward(scope *model.Scope, parameterization Parameterizatio
 	if x.Rank() != 2 {
 		exceptions.Panicf("ntk: Dense(%d) takes [batch, features], not %s: put Flatten or GlobalAveragePool before it", d.width, x.Shape())
 	}
+	weights, bias := d.parameters(scope, parameterization, x)
+	return bias.addTo(graph.Dot(x, weights.node(x)).Product())
+}
+
+func (d DenseLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights, bias parameter) {
 	inputs := x.Shape().Dimensions[1]
-	weights, bias := parameters(scope, x, parameterization, d.wStd, d.bStd, inputs, inputs, d.width)
-	return addBias(graph.Dot(x, weights).Product(), bias)
+	return parameters(scope, x, parameterization, d.wStd, d.bStd, inputs, inputs, d.width)
 }
 
 func (d DenseLayer) infinite(p *program, in register) (register, error) {
@@ -68,6 +72,16 @@ func (c ConvLayer) forward(scope *model.Scope, parameterization Parameterization
 	if x.Rank() != 4 {
 		exceptions.Panicf("ntk: Conv(%d, %d) takes [batch, height, width, channels], not %s", c.channels, c.filter.size, x.Shape())
 	}
+	weights, bias := c.parameters(scope, parameterization, x)
+	return bias.addTo(c.convolve(x, weights.node(x)))
+}
+
+func (c ConvLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights, bias parameter) {
+	size, channels := c.filter.size, x.Shape().Dimensions[3]
+	return parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*channels, size, size, channels, c.channels)
+}
+
+func (c ConvLayer) convolve(x, kernel *graph.Node) *graph.Node {
 	size, dims := c.filter.size, x.Shape().Dimensions
 	paddings := make([][2]int, 2)
 	for axis := range paddings {
@@ -77,8 +91,7 @@ func (c ConvLayer) forward(scope *model.Scope, parameterization Parameterization
 		}
 		paddings[axis] = [2]int{before, max(0, (out-1)*c.filter.stride+size-dims[1+axis]-before)}
 	}
-	weights, bias := parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*dims[3], size, size, dims[3], c.channels)
-	return addBias(graph.Convolve(x, weights).Strides(c.filter.stride).PaddingPerDim(paddings).Done(), bias)
+	return graph.Convolve(x, kernel).Strides(c.filter.stride).PaddingPerDim(paddings).Done()
 }
 
 func (c ConvLayer) infinite(p *program, in register) (register, error) {
@@ -228,10 +241,28 @@ func (r residual) infinite(p *program, in register) (register, error) {
 	return p.add(sum{}, p.shapes[outputs[0]], outputs...), nil
 }
 
-// parameters returns W, already scaled, of the given dimensions, the last of them the outputs, each of which sees fanIn
-// inputs; and σ_b b, or nil if σ_b is 0.
-func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int, dimensions ...int) (weights, bias *graph.Node) {
-	parameter := func(name string, std float64, dimensions ...int) *graph.Node {
+// A parameter takes part in a layer as scale times the variable; without a variable it takes none.
+type parameter struct {
+	variable *model.Variable
+	scale    float64
+}
+
+func (p parameter) node(x *graph.Node) *graph.Node {
+	return graph.MulScalar(p.variable.NodeValue(x), p.scale)
+}
+
+// addTo adds a bias to y, [batch, ..., outputs].
+func (p parameter) addTo(y *graph.Node) *graph.Node {
+	if p.variable == nil {
+		return y
+	}
+	return graph.Add(y, graph.ExpandLeftToRank(p.node(y), y.Rank()))
+}
+
+// parameters returns W, of the given dimensions, the last of them the outputs, each of which sees fanIn inputs; and b,
+// without a variable if σ_b is 0.
+func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int, dimensions ...int) (weights, bias parameter) {
+	find := func(name string, std float64, dimensions ...int) parameter {
 		deviation, scale := 1.0, std
 		if parameterization == StandardParameterization {
 			deviation, scale = std, 1
@@ -240,20 +271,13 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		if v == nil {
 			v = scope.VariableWithValue(name, normal(scope, name, deviation, x.DType(), dimensions))
 		}
-		return graph.MulScalar(v.NodeValue(x), scale)
+		return parameter{v, scale}
 	}
-	weights = parameter("weights", wStd/math.Sqrt(float64(fanIn)), dimensions...)
+	weights = find("weights", wStd/math.Sqrt(float64(fanIn)), dimensions...)
 	if bStd != 0 {
-		bias = parameter("bias", bStd, dimensions[len(dimensions)-1])
+		bias = find("bias", bStd, dimensions[len(dimensions)-1])
 	}
 	return weights, bias
-}
-
-func addBias(y, bias *graph.Node) *graph.Node {
-	if bias == nil {
-		return y
-	}
-	return graph.Add(y, graph.BroadcastToShape(graph.ExpandLeftToRank(bias, y.Rank()), y.Shape()))
 }
 
 // normal draws N(0, deviation²) on the host from the store's seed and the variable's path.

@@ -30,6 +30,8 @@ import (
 type Layer interface {
 	// forward builds the finite layer, with its variables in scope.
 	forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node
+	// differentiate is forward, with batch statistics taken for constants, and its derivative there.
+	differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative)
 	// infinite appends the layer's steps to the program and returns the register that holds its output.
 	infinite(p *program, input register) (register, error)
 }

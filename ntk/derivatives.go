@@ -1,0 +1,258 @@
+package ntk
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// derivative is what a layer of a finite network does, at its input and parameters, to small changes: forwards, of its
+// input and parameters to its output; and backwards, of the gradients of the network's outputs.
+type derivative struct {
+	// tangent is the change of the output from that of the input, dx, nil if there is none, and those of the parameters;
+	// nil if there is none.
+	tangent func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node
+	// pullback takes the gradients by the layer's output to those by its input, and those by its parameters to to.
+	pullback func(δ cotangent, to *jacobian) cotangent
+}
+
+// linear is the derivative of a linear layer without parameters.
+func linear(layer func(x *graph.Node) *graph.Node, pullback func(δ *graph.Node) *graph.Node) derivative {
+	return derivative{
+		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
+			if dx == nil {
+				return nil
+			}
+			return layer(dx)
+		},
+		pullback: func(δ cotangent, _ *jacobian) cotangent { return cotangent{each: pullback(δ.node())} },
+	}
+}
+
+// scaling is the derivative, gain, of a layer without parameters that acts on each number alone.
+func scaling(gain *graph.Node) derivative {
+	return derivative{
+		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
+			if dx == nil {
+				return nil
+			}
+			return graph.Mul(dx, gain)
+		},
+		pullback: func(δ cotangent, _ *jacobian) cotangent { return δ.times(gain) },
+	}
+}
+
+// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain, which are
+// kept apart because between a nonlinearity and a linear output layer the gradients of all examples are the same, but for
+// the gain φ' of the nonlinearity.
+type cotangent struct {
+	each *graph.Node // [N, C, ...], or 1 in place of N or of the positions of an image for gradients that are the same for all
+	gain *graph.Node // [N, ...]; nil for ones
+}
+
+func (δ cotangent) times(gain *graph.Node) cotangent {
+	if δ.gain != nil {
+		gain = graph.Mul(δ.gain, gain)
+	}
+	return cotangent{δ.each, gain}
+}
+
+// node is [N or 1, C, ...].
+func (δ cotangent) node() *graph.Node {
+	if δ.gain == nil {
+		return δ.each
+	}
+	return graph.Mul(δ.each, graph.ExpandAxes(δ.gain, 1))
+}
+
+// everywhere is node with all positions of images like x.
+func (δ cotangent) everywhere(x *graph.Node) *graph.Node {
+	node := δ.node()
+	dims := append([]int{node.Shape().Dimensions[0], node.Shape().Dimensions[1]}, x.Shape().Dimensions[1:]...)
+	return graph.BroadcastToDims(node, dims...)
+}
+
+// fold makes a batch of the examples and outputs, for layers that take images.
+func fold(δ *graph.Node) *graph.Node {
+	dims := δ.Shape().Dimensions
+	return graph.Reshape(δ, append([]int{dims[0] * dims[1]}, dims[2:]...)...)
+}
+
+// unfold undoes fold.
+func unfold(folded, δ *graph.Node) *graph.Node {
+	dims := append([]int{}, δ.Shape().Dimensions[:2]...)
+	return graph.Reshape(folded, append(dims, folded.Shape().Dimensions[1:]...)...)
+}
+
+func (n Network) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	derivatives := make([]derivative, len(n.layers))
+	for i, layer := range n.layers {
+		x, derivatives[i] = layer.differentiate(scope.In("layer%d", i), parameterization, x)
+	}
+	return x, derivative{
+		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
+			for _, d := range derivatives {
+				dx = d.tangent(dx, change)
+			}
+			return dx
+		},
+		pullback: func(δ cotangent, to *jacobian) cotangent {
+			for i := len(derivatives) - 1; i >= 0; i-- {
+				δ = derivatives[i].pullback(δ, to)
+			}
+			return δ
+		},
+	}
+}
+
+func (d DenseLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	y := d.forward(scope, parameterization, x)
+	weights, bias := d.parameters(scope, parameterization, x)
+	return y, derivative{
+		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
+			return weights.tangent(bias, x, dx, change, func(x, w *graph.Node) *graph.Node { return graph.Dot(x, w).Product() })
+		},
+		pullback: func(δ cotangent, to *jacobian) cotangent {
+			to.dense(x, δ, weights, bias)
+			return cotangent{each: graph.Einsum("nco,io->nci", δ.node(), weights.node(x))}
+		},
+	}
+}
+
+func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	y := c.forward(scope, parameterization, x)
+	weights, bias := c.parameters(scope, parameterization, x)
+	return y, derivative{
+		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
+			return weights.tangent(bias, x, dx, change, c.convolve)
+		},
+		pullback: func(δ cotangent, to *jacobian) cotangent {
+			to.conv(c, x, y, δ, weights, bias)
+			node := δ.everywhere(y)
+			folded := fold(node)
+			dims := append([]int{folded.Shape().Dimensions[0]}, x.Shape().Dimensions[1:]...)
+			image := graph.BroadcastToDims(graph.ScalarZero(x.Graph(), x.DType()), dims...) // only its shape matters
+			product := graph.Mul(c.convolve(image, weights.node(x)), folded)
+			return cotangent{each: unfold(graph.Gradient(graph.ReduceAllSum(product), image)[0], node)}
+		},
+	}
+}
+
+// tangent is that of y = apply(x, W) + b, bilinear in x and W.
+func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(*model.Variable) *graph.Node, apply func(x, w *graph.Node) *graph.Node) *graph.Node {
+	var dy *graph.Node
+	add := func(term *graph.Node) {
+		if dy == nil {
+			dy = term
+		} else {
+			dy = graph.Add(dy, term)
+		}
+	}
+	if dx != nil {
+		add(apply(dx, weights.node(x)))
+	}
+	if weights.variable.Trainable {
+		add(apply(x, graph.MulScalar(change(weights.variable), weights.scale)))
+	}
+	if bias.trainable() {
+		db := graph.MulScalar(change(bias.variable), bias.scale)
+		if dy == nil {
+			dy = graph.ZerosLike(apply(x, weights.node(x)))
+		}
+		add(graph.ExpandLeftToRank(db, dy.Rank()))
+	}
+	return dy
+}
+
+func (p parameter) trainable() bool { return p.variable != nil && p.variable.Trainable }
+
+func (a activation) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	y := a.node(x)
+	return y, scaling(graph.Gradient(graph.ReduceAllSum(y), x)[0])
+}
+
+func (a averagePool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	y := a.forward(scope, parameterization, x)
+	pool := func(x *graph.Node) *graph.Node { return a.forward(scope, parameterization, x) }
+	return y, linear(pool, func(δ *graph.Node) *graph.Node {
+		return graph.DivScalar(spread(δ, a.window, x), float64(a.window*a.window))
+	})
+}
+
+func (globalAveragePool) differentiate(_ *model.Scope, _ Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	mean := func(x *graph.Node) *graph.Node { return graph.ReduceMean(x, 1, 2) }
+	dims := x.Shape().Dimensions
+	y := globalAveragePool{}.forward(nil, 0, x)
+	return y, linear(mean, func(δ *graph.Node) *graph.Node {
+		return graph.DivScalar(graph.InsertAxes(δ, 2, 2), float64(dims[1]*dims[2]))
+	})
+}
+
+// spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x, and zeros to those left over.
+func spread(δ *graph.Node, window int, x *graph.Node) *graph.Node {
+	dims, image := δ.Shape().Dimensions, x.Shape().Dimensions
+	n, c, channels := dims[0], dims[1], image[3]
+	h, w := image[1]/window, image[2]/window
+	δ = graph.BroadcastToDims(δ, n, c, h, w, channels)
+	δ = graph.BroadcastToDims(graph.Reshape(δ, n, c, h, 1, w, 1, channels), n, c, h, window, w, window, channels)
+	δ = graph.Reshape(δ, n, c, h*window, w*window, channels)
+	for axis := 2; axis <= 3; axis++ {
+		if left := image[axis-1] % window; left > 0 {
+			zeros := append([]int{}, δ.Shape().Dimensions...)
+			zeros[axis] = left
+			δ = graph.Concatenate([]*graph.Node{δ, graph.BroadcastToDims(graph.ScalarZero(x.Graph(), x.DType()), zeros...)}, axis)
+		}
+	}
+	return δ
+}
+
+func (flatten) differentiate(_ *model.Scope, _ Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	vectors := func(x *graph.Node) *graph.Node { return graph.Reshape(x, x.Shape().Dimensions[0], -1) }
+	return vectors(x), linear(vectors, func(δ *graph.Node) *graph.Node {
+		return graph.Reshape(δ, append(append([]int{}, δ.Shape().Dimensions[:2]...), x.Shape().Dimensions[1:]...)...)
+	})
+}
+
+func (identity) differentiate(_ *model.Scope, _ Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	return x, derivative{
+		tangent:  func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node { return dx },
+		pullback: func(δ cotangent, _ *jacobian) cotangent { return δ },
+	}
+}
+
+func (r residual) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+	if len(r.branches) == 0 {
+		r.forward(scope, parameterization, x) // panics
+	}
+	add := func(sum, term *graph.Node) *graph.Node {
+		switch {
+		case sum == nil:
+			return term
+		case term == nil:
+			return sum
+		}
+		return graph.Add(sum, term)
+	}
+	var y *graph.Node
+	derivatives := make([]derivative, len(r.branches))
+	for i, branch := range r.branches {
+		var out *graph.Node
+		out, derivatives[i] = branch.differentiate(scope.In("branch%d", i), parameterization, x)
+		y = add(y, out)
+	}
+	return y, derivative{
+		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
+			var sum *graph.Node
+			for _, d := range derivatives {
+				sum = add(sum, d.tangent(dx, change))
+			}
+			return sum
+		},
+		pullback: func(δ cotangent, to *jacobian) cotangent {
+			var sum *graph.Node
+			for _, d := range derivatives {
+				sum = add(sum, d.pullback(δ, to).node())
+			}
+			return cotangent{each: sum}
+		},
+	}
+}

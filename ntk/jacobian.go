@@ -1,0 +1,171 @@
+package ntk
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// A jacobian is the Jacobian of N examples' C outputs by all parameters, in factors: one or more for each layer.
+type jacobian struct {
+	// trace: only sums over the outputs are wanted, so that any other basis of the outputs will do.
+	trace   bool
+	outputs int
+	factors []factor
+}
+
+// factor is the part of a Jacobian that belongs to some parameters, J[n, c, θ]. It adds to the kernel, by its form,
+//
+//	plain       Σ_p g[n,c,p] g[m,k,p]                                      with J = g
+//	outer       (w²·Σ_i a[n,i] a[m,i] + b²)·Σ_o g[n,c,o] g[m,k,o]          with J = (w·a⊗g, b·g): a dense layer
+//	separable   Σ_o (Σ_p a[n,p,o] a[m,p,o]) g[c,o] g[k,o]                  with J = a·g
+//
+// In outer, g may have 1 in place of N for gradients that are the same for all examples. For a trace the sum over c = k
+// matters alone, and C may be another number.
+type factor struct {
+	form
+	nodes []*graph.Node // a, unless plain, and g
+}
+
+type form struct {
+	kind         kind
+	weight, bias float64 // w and b of outer
+}
+
+type kind int
+
+const (
+	plain kind = iota
+	outer
+	separable
+)
+
+func (j *jacobian) add(f form, nodes ...*graph.Node) {
+	j.factors = append(j.factors, factor{f, nodes})
+}
+
+// shared replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where only
+// a trace is wanted: Σ_c g_ci g_ci is all that counts.
+func (j *jacobian) shared(δ cotangent) cotangent {
+	if j.trace && δ.each.Shape().Dimensions[0] == 1 {
+		δ.each = graph.Sqrt(graph.ReduceAndKeep(graph.Square(δ.each), graph.ReduceSum, 1))
+	}
+	return δ
+}
+
+// dense adds a layer x·W + b.
+func (j *jacobian) dense(x *graph.Node, δ cotangent, weights, bias parameter) {
+	f := form{kind: outer}
+	if weights.trainable() {
+		f.weight = weights.scale
+	}
+	if bias.trainable() {
+		f.bias = bias.scale
+	}
+	if f.weight != 0 || f.bias != 0 {
+		j.add(f, x, j.shared(δ).node())
+	}
+}
+
+// conv adds a convolution of x to y.
+func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bias parameter) {
+	images := y.Shape().Dimensions
+	n, positions, channels := images[0], images[1]*images[2], images[3]
+	dims := δ.each.Shape().Dimensions
+	if bias.trainable() {
+		node := graph.BroadcastToDims(δ.everywhere(y), n, dims[1], images[1], images[2], channels)
+		j.add(form{}, graph.MulScalar(graph.ReduceSum(node, 2, 3), bias.scale))
+	}
+	if !weights.trainable() {
+		return
+	}
+	size := c.filter.size * c.filter.size * x.Shape().Dimensions[3]
+	one := graph.DiagonalWithValue(graph.Scalar(x.Graph(), x.DType(), weights.scale), size)
+	kernel := graph.Reshape(one, c.filter.size, c.filter.size, x.Shape().Dimensions[3], size)
+	patches := graph.Reshape(c.convolve(x, kernel), n, positions, size)
+	if dims[0] == 1 && dims[2] == 1 && dims[3] == 1 && δ.gain != nil {
+		// The same for all examples and positions but for the gain: N products in place of N·C.
+		gain := graph.Reshape(δ.gain, n, positions, channels)
+		g := graph.Reshape(j.shared(δ).each, -1, channels)
+		a := graph.Einsum("nsp,nso->npo", patches, gain)
+		if j.trace {
+			j.add(form{}, graph.Reshape(graph.Mul(a, graph.Reshape(g, 1, 1, channels)), n, 1, size*channels))
+		} else {
+			j.add(form{kind: separable}, a, g)
+		}
+		return
+	}
+	node := δ.everywhere(y)
+	node = graph.BroadcastToDims(node, append([]int{n}, node.Shape().Dimensions[1:]...)...)
+	node = graph.Reshape(node, n, dims[1], positions, channels)
+	j.add(form{}, graph.Reshape(graph.Einsum("nsp,ncso->ncpo", patches, node), n, dims[1], size*channels))
+}
+
+// contraction says what of the kernel [N1, N2, C, C] is wanted.
+type contraction int
+
+const (
+	full      contraction = iota // [N1, N2, C, C]
+	traced                       // its sum over c = k, [N1, N2]
+	perOutput                    // c = k, [N1, N2, C]
+	diagonal                     // n = m, [N, C, C]
+)
+
+// contract is the kernel of two Jacobians.
+func (want contraction) contract(left, right *jacobian) *graph.Node {
+	var kernel *graph.Node
+	for i, l := range left.factors {
+		term := want.term(l, right.factors[i])
+		if kernel == nil {
+			kernel = term
+		} else {
+			kernel = graph.Add(kernel, term)
+		}
+	}
+	if want == full {
+		kernel = graph.TransposeAllDims(kernel, 0, 2, 1, 3) // [n, c, m, k] so far
+	}
+	return kernel
+}
+
+func (want contraction) term(l, r factor) *graph.Node {
+	lg, rg := l.nodes[len(l.nodes)-1], r.nodes[len(r.nodes)-1]
+	switch l.kind {
+	case plain:
+		return want.products(lg, rg)
+	case outer:
+		inputs := map[contraction]string{full: "ni,mi->nm", traced: "ni,mi->nm", perOutput: "ni,mi->nm", diagonal: "ni,ni->n"}[want]
+		a := graph.AddScalar(graph.MulScalar(graph.Einsum(inputs, l.nodes[0], r.nodes[0]), l.weight*l.weight), l.bias*l.bias)
+		n, m := l.nodes[0].Shape().Dimensions[0], r.nodes[0].Shape().Dimensions[0]
+		switch want {
+		case full:
+			a = graph.Reshape(a, n, 1, m, 1)
+		case perOutput:
+			a = graph.Reshape(a, n, m, 1)
+		case diagonal:
+			a = graph.Reshape(a, n, 1, 1)
+		}
+		return graph.Mul(a, want.products(lg, rg))
+	}
+	gg := graph.Mul(graph.InsertAxes(lg, 1), graph.InsertAxes(rg, 0)) // [c, k, o]
+	switch want {
+	case full:
+		return graph.Einsum("nmo,cko->ncmk", graph.Einsum("npo,mpo->nmo", l.nodes[0], r.nodes[0]), gg)
+	case perOutput:
+		return graph.Einsum("nmo,co->nmc", graph.Einsum("npo,mpo->nmo", l.nodes[0], r.nodes[0]), graph.Mul(lg, rg))
+	default:
+		return graph.Einsum("no,cko->nck", graph.ReduceSum(graph.Mul(l.nodes[0], r.nodes[0]), 1), gg)
+	}
+}
+
+// products are those of g over its last axis.
+func (want contraction) products(l, r *graph.Node) *graph.Node {
+	switch want {
+	case full:
+		return graph.Einsum("ncp,mkp->ncmk", l, r)
+	case traced:
+		return graph.Einsum("ncp,mcp->nm", l, r)
+	case perOutput:
+		return graph.Einsum("ncp,mcp->nmc", l, r)
+	default:
+		return graph.Einsum("ncp,nkp->nck", l, r)
+	}
+}

@@ -1,0 +1,73 @@
+package ntk
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// structured is the source for networks of this package's layers.
+type structured struct {
+	backend          compute.Backend
+	scope            *model.Scope
+	network          Network
+	parameterization Parameterization
+	execs            [2]*model.Exec
+	noted            [2][]form
+}
+
+func newStructured(backend compute.Backend, scope *model.Scope, network Network, parameterization Parameterization) *structured {
+	s := &structured{backend: backend, scope: scope, network: network, parameterization: parameterization}
+	for i := range s.execs {
+		s.execs[i] = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x *graph.Node) []*graph.Node {
+			j := s.jacobian(x, i == 1)
+			var nodes []*graph.Node
+			s.noted[i] = nil
+			for _, f := range j.factors {
+				s.noted[i] = append(s.noted[i], f.form)
+				nodes = append(nodes, f.nodes...)
+			}
+			return nodes
+		}).SetMaxCache(-1)
+	}
+	return s
+}
+
+// jacobian pulls the identity back from the outputs.
+func (s *structured) jacobian(x *graph.Node, trace bool) *jacobian {
+	y, d := s.network.differentiate(s.scope.ResetVisited(), s.parameterization, x)
+	outputs := checkOutputs(x, y)
+	one := graph.DiagonalWithValue(graph.ScalarOne(x.Graph(), y.DType()), outputs)
+	j := &jacobian{trace: trace, outputs: outputs}
+	d.pullback(cotangent{each: graph.InsertAxes(one, 0)}, j)
+	return j
+}
+
+// checkOutputs panics if y is not [N, C], and returns C.
+func checkOutputs(x, y *graph.Node) int {
+	if y.Rank() != 2 || y.Shape().Dimensions[0] != x.Shape().Dimensions[0] || y.DType() != dtypes.Float32 && y.DType() != dtypes.Float64 {
+		panic(fmt.Errorf("the outputs are %s, and should be [examples, outputs], float32 or float64: end the network with Flatten or GlobalAveragePool", y.Shape()))
+	}
+	return y.Shape().Dimensions[1]
+}
+
+func at(trace bool) int {
+	if trace {
+		return 1
+	}
+	return 0
+}
+
+func (s *structured) forms(trace bool) []form { return s.noted[at(trace)] }
+
+func (s *structured) factors(x *tensors.Tensor, trace bool) ([]*tensors.Tensor, error) {
+	return s.execs[at(trace)].Call(x)
+}
+
+func (s *structured) measure(x *graph.Node) int {
+	return s.jacobian(x, false).outputs
+}
