@@ -10,13 +10,13 @@ type Demonstration struct {
 	Tolerance                float64
 }
 
-// Errata computes the errata of sections 2 to 3.4 and their appendices that a computation can show, in order. What is missing concerns
-// section 3.5, networks, captions and names.
+// Errata computes the errata of sections 2 and 3 and their appendices that a computation can show, in order. What is missing concerns
+// networks, captions and names.
 func Errata() ([]Demonstration, error) {
 	var out []Demonstration
 	for _, demonstrate := range []func() (Demonstration, error){
-		demonstrateE1, demonstrateE2, demonstrateE4, demonstrateE5, demonstrateE8, demonstrateE9, demonstrateE10,
-		demonstrateE13, demonstrateE14, demonstrateE15, demonstrateE16, demonstrateE17, demonstrateE18, demonstrateE19,
+		demonstrateE1, demonstrateE2, demonstrateE4, demonstrateE5, demonstrateE6, demonstrateE7, demonstrateE8,
+		demonstrateE9, demonstrateE10, demonstrateE11, demonstrateE13, demonstrateE14, demonstrateE15, demonstrateE16, demonstrateE17, demonstrateE18, demonstrateE19,
 		demonstrateE20, demonstrateE22, demonstrateE23, demonstrateE26, demonstrateE27, demonstrateE31, demonstrateE32, demonstrateE33,
 	} {
 		d, err := demonstrate()

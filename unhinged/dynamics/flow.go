@@ -39,10 +39,8 @@ func (r Regularized) From(s *State) (*Flow, error) {
 
 // On is From for a state that is already projected.
 func (r Regularized) On(pr *Projection) (*Flow, error) {
-	for name, l := range map[string]float64{"λ1": r.Lambda1, "λ2": r.Lambda2} {
-		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
-			return nil, fmt.Errorf("dynamics: %s = %v: must be finite and not negative", name, l)
-		}
+	if err := validPenalties(r.Lambda1, r.Lambda2, false); err != nil {
+		return nil, err
 	}
 	if err := r.Rates.validate(); err != nil {
 		return nil, err
@@ -156,6 +154,18 @@ func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
 		l.modes[k] = combine(plus[k].at(log), m.onPlus, minus[k].at(log), m.onMinus)
 	}
 	return l, log
+}
+
+func validPenalties(lambda1, lambda2 float64, anchored bool) error {
+	for name, l := range map[string]float64{"λ1": lambda1, "λ2": lambda2} {
+		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
+			return fmt.Errorf("dynamics: %s = %v: must be finite and not negative", name, l)
+		}
+	}
+	if anchored && lambda2 != 0 {
+		return fmt.Errorf("dynamics: λ2 = %v with anchored prototypes: must be 0, for they do not move", lambda2)
+	}
+	return nil
 }
 
 func one[P any](points []P, err error) (first P, _ error) {

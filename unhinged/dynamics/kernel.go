@@ -194,8 +194,8 @@ func (s samples) sorted(x *mat.Dense, q int) *mat.Dense {
 	return out
 }
 
-// identity returns I_n contracted, M itself, with columns in the caller's order.
-func (s samples) identity() *mat.Dense {
+// matrix returns M with columns in the caller's order.
+func (s samples) matrix() *mat.Dense {
 	m := mat.NewDense(len(s.counts), s.n, nil)
 	for i, y := range s.labels {
 		for k := range s.counts {

@@ -48,8 +48,8 @@ func randomKernelProblem(rng *rand.Rand, form kernelForm) kernelProblem {
 	m := 1 + rng.IntN(3)
 	s.Order = rng.Perm(n)
 	pr := kernelProblem{state: s, hStar: normal(rng, p, m)}
-	kappa, kappaStar := eye(n), mat.NewDense(n, m, nil)
-	features := eye(p)
+	kappa, kappaStar := identity(n), mat.NewDense(n, m, nil)
+	features := identity(p)
 	rank := func(size int) int { return 1 + rng.IntN(2*size) } // often below size
 	if form == betweenSample || form == productForm {
 		r := rank(n)
@@ -88,14 +88,6 @@ func (pr kernelProblem) inOrder(k *mat.Dense, columns bool) *mat.Dense {
 		return k.At(at(i), j)
 	}, out)
 	return out
-}
-
-func eye(n int) *mat.Dense {
-	m := mat.NewDense(n, n, nil)
-	for i := range n {
-		m.Set(i, i, 1)
-	}
-	return m
 }
 
 // applied returns unvec(K vec(X)), vec stacking columns.
@@ -150,16 +142,28 @@ func (f kernelField) at(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dens
 	return dh, dhs, dw, db
 }
 
-// descend iterates.
 func (f kernelField) descend(momentum float64, eta1, eta2 func(t float64) float64, steps int) (*State, *mat.Dense) {
-	s, hs := f.pr.state.Clone(), mat.DenseCopyOf(f.pr.hStar)
+	return iterateField(f.pr, f.at, momentum, eta1, eta2, steps)
+}
+
+func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end float64) (*State, *mat.Dense) {
+	t.Helper()
+	return simulate(t, f.pr, f.at, eta1, eta2, end)
+}
+
+// field is the descent direction of H, H_*, W and b.
+type field func(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64)
+
+// iterateField is gradient descent with momentum.
+func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(t float64) float64, steps int) (*State, *mat.Dense) {
+	s, hs := pr.state.Clone(), mat.DenseCopyOf(pr.hStar)
 	var vh, vhs, vw mat.Dense
 	vh.Scale(0, s.H)
 	vhs.Scale(0, hs)
 	vw.Scale(0, s.W)
 	vb := make([]float64, len(s.B))
 	for t := range steps {
-		dh, dhs, dw, db := f.at(s.H, hs, s.W, s.B)
+		dh, dhs, dw, db := at(s.H, hs, s.W, s.B)
 		for _, x := range []struct {
 			x, v, d *mat.Dense
 			eta     float64
@@ -176,23 +180,23 @@ func (f kernelField) descend(momentum float64, eta1, eta2 func(t float64) float6
 	return s, hs
 }
 
-// flow integrates with error control.
-func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end float64) (*State, *mat.Dense) {
+// simulate is gradient flow, integrated with error control.
+func simulate(t *testing.T, pr kernelProblem, at field, eta1, eta2 func(t float64) float64, end float64) (*State, *mat.Dense) {
 	t.Helper()
-	p, c, n := f.pr.state.Dims()
-	_, m := f.pr.hStar.Dims()
+	p, c, n := pr.state.Dims()
+	_, m := pr.hStar.Dims()
 	split := func(x []float64) (h, hs, w *mat.Dense, b []float64) {
 		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, m, x[p*n:p*(n+m)]), mat.NewDense(p, c, x[p*(n+m):p*(n+m+c)]), x[p*(n+m+c):]
 	}
 	x := make([]float64, p*(n+m+c)+c)
 	h, hs, w, b := split(x)
-	h.Copy(f.pr.state.H)
-	hs.Copy(f.pr.hStar)
-	w.Copy(f.pr.state.W)
-	copy(b, f.pr.state.B)
+	h.Copy(pr.state.H)
+	hs.Copy(pr.hStar)
+	w.Copy(pr.state.W)
+	copy(b, pr.state.B)
 	x, err := Integrate(func(t float64, x, dx []float64) {
 		h, hs, w, b := split(x)
-		dh, dhs, dw, db := f.at(h, hs, w, b)
+		dh, dhs, dw, db := at(h, hs, w, b)
 		oh, ohs, ow, ob := split(dx)
 		oh.Scale(eta1(t), dh)
 		ohs.Scale(eta1(t), dhs)
@@ -205,5 +209,5 @@ func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end 
 		t.Fatal(err)
 	}
 	h, hs, w, b = split(x)
-	return &State{H: h, W: w, B: b, Counts: f.pr.state.Counts}, hs
+	return &State{H: h, W: w, B: b, Counts: pr.state.Counts}, hs
 }

@@ -69,7 +69,7 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 		}
 		mk = order.contract(k.Samples, 1)
 	default:
-		mk = order.identity()
+		mk = order.matrix()
 	}
 	if k.Features != nil {
 		if err := core.rotate(k.Features, p); err != nil {

@@ -26,20 +26,11 @@ type Invariant struct {
 
 // From decomposes the kernel and returns the gradient flow from the state, which must not change afterwards.
 func (v Invariant) From(s *State) (*KernelFlow, error) {
-	for name, l := range map[string]float64{"λ1": v.Lambda1, "λ2": v.Lambda2} {
-		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
-			return nil, fmt.Errorf("dynamics: %s = %v: must be finite and not negative", name, l)
-		}
-	}
-	if err := v.Rates.validate(); err != nil {
+	if err := validPenalties(v.Lambda1, v.Lambda2, v.Anchored); err != nil {
 		return nil, err
 	}
-	if v.Anchored && v.Lambda2 != 0 {
-		return nil, fmt.Errorf("dynamics: λ2 = %v with anchored prototypes: must be 0, for they do not move", v.Lambda2)
-	}
-	ratio := v.Rates.ratio()
-	if ratio == 0 {
-		return nil, fmt.Errorf("dynamics: η1(0) = 0: features that do not move need no kernel: use Regularized")
+	if err := v.Rates.validateMoving(); err != nil {
+		return nil, err
 	}
 	core, err := v.Kernel.decompose(s, v.Gamma)
 	if err != nil {
@@ -49,7 +40,7 @@ func (v Invariant) From(s *State) (*KernelFlow, error) {
 	f.modes = make([][]kernelMode, len(core.d))
 	for j, d := range core.d {
 		for _, sigma2 := range core.sigma2 {
-			f.modes[j] = append(f.modes[j], newKernelMode(d*sigma2, ratio, v.Lambda1, v.Lambda2))
+			f.modes[j] = append(f.modes[j], newKernelMode(d*sigma2, v.Rates.ratio(), v.Lambda1, v.Lambda2))
 		}
 	}
 	f.race()

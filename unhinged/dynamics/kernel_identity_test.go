@@ -47,7 +47,7 @@ func TestKernelIdentity(t *testing.T) {
 			lambda1, lambda2 = 0.3*rng.Float64(), 0.3*rng.Float64()
 		}
 		rates := Constant(0.2+rng.Float64(), 0.2+rng.Float64())
-		kernel := []Kernel{{}, {Samples: eye(n)}, {Features: eye(p)}, {Full: eye(n * p)}}[i%4]
+		kernel := []Kernel{{}, {Samples: identity(n)}, {Features: identity(p)}, {Full: identity(n * p)}}[i%4]
 		what := fmt.Sprintf("case %d (p=%d, C=%d, %v)", i, p, c, s.Counts)
 
 		want, err := Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: rates}.From(s)
@@ -146,10 +146,10 @@ func TestKernelForms(t *testing.T) {
 		asFull := pr
 		kappa, features := pr.kernel.Samples, pr.kernel.Features
 		if kappa == nil {
-			kappa = eye(n)
+			kappa = identity(n)
 		}
 		if features == nil {
-			features = eye(p)
+			features = identity(p)
 		}
 		var full, star mat.Dense
 		full.Kronecker(kappa, features)
@@ -192,7 +192,7 @@ func TestKernelUnseenAreTraining(t *testing.T) {
 		kernel := pr.kernel.Full
 		if kernel == nil {
 			if kernel = pr.kernel.Samples; kernel == nil {
-				kernel = eye(n)
+				kernel = identity(n)
 			}
 		}
 		start := mat.DenseCopyOf(pr.state.H) // in the caller's order

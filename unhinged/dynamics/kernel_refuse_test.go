@@ -11,7 +11,7 @@ import (
 func TestKernelRefuses(t *testing.T) {
 	s := Gaussian(2, 3, 2, 1)
 	changed := func(n int, change func(m *mat.Dense)) *mat.Dense {
-		m := eye(n)
+		m := identity(n)
 		change(m)
 		return m
 	}
@@ -19,11 +19,11 @@ func TestKernelRefuses(t *testing.T) {
 		name, want string
 		kernel     Kernel
 	}{
-		{"size", "5×5: want 6×6", Kernel{Samples: eye(5)}},
+		{"size", "5×5: want 6×6", Kernel{Samples: identity(5)}},
 		{"not square", "6×5: want 6×6", Kernel{Samples: mat.NewDense(6, 5, nil)}},
-		{"factor", "K_p is 3×3: want 2×2", Kernel{Features: eye(3)}},
-		{"full size", "K is 6×6: want 12×12", Kernel{Full: eye(6)}},
-		{"both", "excludes", Kernel{Full: eye(12), Samples: eye(6)}},
+		{"factor", "K_p is 3×3: want 2×2", Kernel{Features: identity(3)}},
+		{"full size", "K is 6×6: want 12×12", Kernel{Full: identity(6)}},
+		{"both", "excludes", Kernel{Full: identity(12), Samples: identity(6)}},
 		{"NaN", "(1, 2) is NaN", Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(1, 2, math.NaN()) })}},
 		{"Inf", "(1, 2) is +Inf", Kernel{Full: changed(12, func(m *mat.Dense) { m.Set(1, 2, math.Inf(1)) })}},
 		{"asymmetric", "not symmetric: element (4, 1)", Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(1, 4, 1e-3) })}},
@@ -73,20 +73,20 @@ func TestKernelRefuses(t *testing.T) {
 		t.Errorf("order with a sample twice: error %v", err)
 	}
 
-	flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: eye(6)}}.From(s)
+	flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: identity(6)}}.From(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flow.Test(eye(2), mat.NewDense(5, 2, nil)); err == nil || !strings.Contains(err.Error(), "5×2: want 6×2") {
+	if _, err := flow.Test(identity(2), mat.NewDense(5, 2, nil)); err == nil || !strings.Contains(err.Error(), "5×2: want 6×2") {
 		t.Errorf("unseen kernel of wrong size: error %v", err)
 	}
-	if _, err := flow.Test(eye(3), mat.NewDense(6, 3, nil)); err == nil || !strings.Contains(err.Error(), "want p = 2") {
+	if _, err := flow.Test(identity(3), mat.NewDense(6, 3, nil)); err == nil || !strings.Contains(err.Error(), "want p = 2") {
 		t.Errorf("unseen features of wrong size: error %v", err)
 	}
-	if _, err := flow.Test(eye(2), changed(6, func(m *mat.Dense) { m.Set(0, 0, math.NaN()) }).Slice(0, 6, 0, 2).(*mat.Dense)); err == nil || !strings.Contains(err.Error(), "NaN") {
+	if _, err := flow.Test(identity(2), changed(6, func(m *mat.Dense) { m.Set(0, 0, math.NaN()) }).Slice(0, 6, 0, 2).(*mat.Dense)); err == nil || !strings.Contains(err.Error(), "NaN") {
 		t.Errorf("unseen kernel with NaN: error %v", err)
 	}
-	unseen, err := flow.Test(eye(2), mat.NewDense(6, 2, nil))
+	unseen, err := flow.Test(identity(2), mat.NewDense(6, 2, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

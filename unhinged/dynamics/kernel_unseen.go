@@ -17,21 +17,7 @@ type Unseen struct {
 // Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the order of the training
 // kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of p.
 func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
-	p, _, n := f.state.Dims()
-	if hStar == nil || kernel == nil {
-		return nil, fmt.Errorf("dynamics: unseen points need features at the start and a kernel to the training samples")
-	}
-	rows, m := hStar.Dims()
-	if rows != p {
-		return nil, fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m, p)
-	}
-	if rows, cols := kernel.Dims(); rows != n*f.q || cols != m*f.q {
-		return nil, fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a column a point (each in blocks of p for a full kernel)", rows, cols, n*f.q, m*f.q)
-	}
-	if err := finite("features of unseen points", hStar); err != nil {
-		return nil, err
-	}
-	if err := finite("kernel to unseen points", kernel); err != nil {
+	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
 		return nil, err
 	}
 	u := &Unseen{f.kernelCore, points{f.rows(hStar), new(mat.Dense)}}

@@ -160,6 +160,17 @@ func (r Rates) validate() error {
 	return nil
 }
 
+// validateMoving is validate for features that a kernel moves.
+func (r Rates) validateMoving() error {
+	if err := r.validate(); err != nil {
+		return err
+	}
+	if r.ratio() == 0 {
+		return fmt.Errorf("dynamics: η1(0) = 0: features that do not move need no kernel: use Regularized")
+	}
+	return nil
+}
+
 // validRate looks at the rate's start only: a schedule is a function and has no list of values to check.
 func validRate(name string, s Schedule) error {
 	switch r := s.(type) {

@@ -1,0 +1,253 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+func (pr kernelProblem) checkDual(t *testing.T, what string, p *DualPoint, want *State, wantStar *mat.Dense, tolerance float64) {
+	t.Helper()
+	closeStates(t, what, p.State, want, tolerance)
+	star, err := p.Features(pr.hStar, pr.kStar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d mat.Dense
+	d.Sub(star, wantStar)
+	if e := mat.Norm(&d, 2); !(e <= 10*tolerance*(1+want.NormZ()+mat.Norm(wantStar, 2))) {
+		t.Errorf("%s: unseen features differ by %g of %g", what, e, mat.Norm(wantStar, 2))
+	}
+}
+
+// TestFeaturePenalty compares with an ODE solver and with plain iteration on all numbers.
+func TestFeaturePenalty(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 8))
+	cosine := CosineRate{Initial: 0.5, Steps: 40}
+	for i := range 30 {
+		pr := randomKernelProblem(rng, []kernelForm{betweenSample, free}[i%5/4])
+		f := randomField(rng, pr)
+		f.onFeatures = true
+		eta1, eta2, end := 0.1+rng.Float64(), 0.1+rng.Float64(), 5*rng.Float64()
+		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2), Kernel: pr.kernel, Anchored: f.anchored}
+		flow, err := penalty.From(pr.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := flow.At(end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, star := f.flow(t, ConstantRate(eta1).At, ConstantRate(eta2).At, end)
+		pr.checkDual(t, fmt.Sprintf("case %d, flow", i), p, want, star, 1e-10)
+
+		points, err := flow.Descend(0, []int{0, 1, 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, steps := range []int{0, 1, 20} {
+			want, star := f.descend(0, ConstantRate(eta1).At, ConstantRate(eta2).At, steps)
+			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j], want, star, 1e-11)
+		}
+
+		penalty.Rates = Follow(0.8, cosine)
+		if flow, err = penalty.From(pr.state); err != nil {
+			t.Fatal(err)
+		}
+		if points, err = flow.Descend(0.6, []int{15}); err != nil {
+			t.Fatal(err)
+		}
+		want, star = f.descend(0.6, penalty.Rates.features, cosine.At, 15)
+		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0], want, star, 1e-11)
+	}
+}
+
+// TestFeaturePenaltyIdentity is weight decay for κ = I.
+func TestFeaturePenaltyIdentity(t *testing.T) {
+	s := Gaussian(3, 4, 2, 5)
+	rates := Constant(0.7, 0.9)
+	penalty, err := FeaturePenalty{Gamma: 0.3, Lambda1: 0.2, Lambda2: 0.1, Rates: rates}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decay, err := Regularized{Gamma: 0.3, Lambda1: 0.2, Lambda2: 0.1, Rates: rates}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := penalty.At(12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := decay.At(12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := q.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeStates(t, "penalty and decay", p.State, want, 1e-12)
+}
+
+// mseField is the gradient of ‖WᵀH + b1ᵀ − onehot‖²/n, number by number.
+type mseField struct {
+	pr       kernelProblem
+	anchored bool
+}
+
+func (f mseField) at(h, _, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64) {
+	p, c, n := f.pr.state.Dims()
+	inside := mat.NewDense(p, n, nil)
+	dw, db = mat.NewDense(p, c, nil), make([]float64, c)
+	for j, y := range f.pr.state.Labels() {
+		for k := range c {
+			e := b[k]
+			for i := range p {
+				e += w.At(i, k) * h.At(i, j)
+			}
+			if k == y {
+				e--
+			}
+			e *= 2 / float64(n) // ∂L/∂logit
+			for i := range p {
+				inside.Set(i, j, inside.At(i, j)-e*w.At(i, k))
+				if !f.anchored {
+					dw.Set(i, k, dw.At(i, k)-e*h.At(i, j))
+				}
+			}
+			if !f.anchored {
+				db[k] -= e
+			}
+		}
+	}
+	return applied(f.pr.full, inside), applied(f.pr.star.T(), inside), dw, db
+}
+
+// TestMSE compares simulation (25) and the closed form of kernel regression with definitions.
+func TestMSE(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 8))
+	cosine := CosineRate{Initial: 0.2, Steps: 40}
+	for i := range 20 {
+		pr := randomKernelProblem(rng, betweenSample)
+		anchored := i%2 == 0
+		field := mseField{pr, anchored}
+		for _, rates := range []Rates{Constant(0.1, 0.15), Follow(0.7, cosine), {W: cosine, H: ConstantRate(0.1)}} {
+			flow, err := MSE{Rates: rates, Kernel: pr.kernel, Anchored: anchored}.From(pr.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			points, err := flow.States([]float64{0, 4, 9})
+			if err != nil {
+				t.Fatal(err)
+			}
+			what := fmt.Sprintf("case %d, anchored %v", i, anchored)
+			want, star := simulate(t, pr, field.at, rates.features, rates.W.At, 9)
+			pr.checkDual(t, what+", flow", points[2], want, star, 1e-8)
+			for _, momentum := range []float64{0, 0.5} {
+				points, err := flow.Descend(momentum, []int{0, 20})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, star := iterateField(pr, field.at, momentum, rates.features, rates.W.At, 20)
+				pr.checkDual(t, what+", descent", points[1], want, star, 1e-11)
+			}
+		}
+	}
+}
+
+// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and so does descent below the largest
+// rate, but not above.
+func TestMSELimit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(12, 8))
+	for range 10 {
+		pr := randomKernelProblem(rng, betweenSample)
+		eta := 0.1
+		flow, err := MSE{Rates: Constant(eta, eta), Kernel: pr.kernel, Anchored: true}.From(pr.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit, err := flow.Limit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		late, err := flow.At(1e12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeStates(t, "late flow", late.State, limit.State, 1e-6)
+		dh, _, _, _ := mseField{pr, true}.at(limit.H, nil, limit.W, limit.B)
+		if e := mat.Norm(dh, 2); !(e < 1e-9) {
+			t.Errorf("the limit still moves by %g", e)
+		}
+		for _, share := range []float64{0.98, 1.02} {
+			eta := share * flow.LargestRate()
+			at, err := MSE{Rates: Constant(eta, eta), Kernel: pr.kernel, Anchored: true}.From(pr.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			points, err := at.Descend(0, []int{0, 2000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			grew := points[1].MeanSquaredError() > points[0].MeanSquaredError()
+			if grew != (share > 1) {
+				t.Errorf("at %v of the largest rate the loss went from %v to %v", share, points[0].MeanSquaredError(), points[1].MeanSquaredError())
+			}
+		}
+	}
+}
+
+func TestDualRefuses(t *testing.T) {
+	s := Gaussian(2, 3, 2, 1)
+	rates := Constant(0.1, 0.1)
+	for _, c := range []struct {
+		name, want string
+		from       func() (*DualFlow, error)
+	}{
+		{"full kernel", "Kernel.Samples alone", MSE{Rates: rates, Kernel: Kernel{Full: identity(12)}}.bind(s)},
+		{"size", "want 6×6", MSE{Rates: rates, Kernel: Kernel{Samples: identity(5)}}.bind(s)},
+		{"rates", "Rates.W", MSE{}.bind(s)},
+		{"own rates", "proportional", FeaturePenalty{Rates: Rates{W: ConstantRate(1), H: ConstantRate(1)}}.bind(s)},
+		{"λ1", "λ1 = -1", FeaturePenalty{Rates: rates, Lambda1: -1}.bind(s)},
+	} {
+		if _, err := c.from(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+	flow, err := FeaturePenalty{Gamma: 0.5, Rates: rates, Anchored: true}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := flow.Limit(); err == nil || !strings.Contains(err.Error(), "λ1 = 0") {
+		t.Errorf("limit without a penalty: error %v", err)
+	}
+	p, err := flow.At(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Features(identity(2), identity(3)); err == nil || !strings.Contains(err.Error(), "want 6×2") {
+		t.Errorf("unseen kernel of wrong size: error %v", err)
+	}
+	grown, err := FeaturePenalty{Gamma: 0.5, Rates: rates}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := grown.At(1e6); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("state too large: error %v", err)
+	}
+	if f, err := (MSE{Rates: rates}).From(s); err != nil || !math.IsNaN(f.LargestRate()) {
+		t.Errorf("largest rate of a nonlinear flow: %v, error %v", f.LargestRate(), err)
+	}
+}
+
+func (m MSE) bind(s *State) func() (*DualFlow, error) {
+	return func() (*DualFlow, error) { return m.From(s) }
+}
+
+func (f FeaturePenalty) bind(s *State) func() (*DualFlow, error) {
+	return func() (*DualFlow, error) { return f.From(s) }
+}

@@ -1,0 +1,143 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel κ⊗I_p, which Invariant's λ1, weight
+// decay of the parameters, equals only for κ = I:
+//
+//	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
+//
+// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a symmetric matrix of size
+// n+C: with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w) obeys
+//
+//	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
+type FeaturePenalty struct {
+	Gamma, Lambda1, Lambda2 float64
+	Rates                   Rates  // Rates.H, a schedule of its own for the features, only with anchored prototypes
+	Kernel                  Kernel // between samples: Kernel.Samples, or none for I_n
+	Anchored                bool   // prototypes and biases fixed
+}
+
+// From returns the trajectory from the state, which must not change afterwards.
+func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
+	if err := validPenalties(f.Lambda1, f.Lambda2, f.Anchored); err != nil {
+		return nil, err
+	}
+	if err := f.Rates.validateMoving(); err != nil {
+		return nil, err
+	}
+	d, err := newDual(s, f.Kernel, f.Gamma)
+	if err != nil {
+		return nil, err
+	}
+	m := d.samples.matrix()
+	if f.Anchored {
+		force := new(mat.Dense)
+		force.Mul(s.W, m)
+		force.Sub(force, scaledCopy(f.Lambda1, d.h))
+		p, _, _ := s.Dims()
+		hessian := mat.NewDense(p, p, nil)
+		for i := range p {
+			hessian.Set(i, i, f.Lambda1)
+		}
+		q, err := d.quadratic(hessian, force)
+		if err != nil {
+			return nil, err
+		}
+		flow := q.flow(f.Rates.featureSchedule())
+		if f.Lambda1 == 0 {
+			flow.limit = func() (*DualPoint, error) {
+				return nil, fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
+			}
+		}
+		return flow, nil
+	}
+	if f.Rates.H != nil {
+		return nil, fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S and not Rates.H")
+	}
+	return d.penalized(f, m)
+}
+
+// penalized solves (x, w)' = (x, w)S + c in the eigenbasis of S.
+func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
+	kappas, e, err := d.eigenKernel()
+	if err != nil {
+		return nil, err
+	}
+	p, c, n := d.state.Dims()
+	root := math.Sqrt(f.Rates.ratio())
+	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
+	q.Mul(m, e)
+	he.Mul(d.h, e)
+	hm.Mul(d.h, m.T())
+	s := mat.NewDense(n+c, n+c, nil)
+	force := mat.NewDense(p, n+c, nil)
+	start := mat.NewDense(p, n+c, nil)
+	for j, k := range kappas {
+		s.Set(j, j, -root*root*f.Lambda1*k)
+		for i := range c {
+			s.Set(n+i, j, root*q.At(i, j)*math.Sqrt(k))
+			s.Set(j, n+i, s.At(n+i, j))
+		}
+		for i := range p {
+			force.Set(i, j, -root*f.Lambda1*he.At(i, j)*math.Sqrt(k))
+		}
+	}
+	for k := range c {
+		s.Set(n+k, n+k, -f.Lambda2)
+		for i := range p {
+			force.Set(i, n+k, hm.At(i, k))
+			start.Set(i, n+k, d.state.W.At(i, k))
+		}
+	}
+	omegas, v, err := eigenSym("the generator", s)
+	if err != nil {
+		return nil, err
+	}
+	rounding := float64(n+c) * 0x1p-52 * math.Max(math.Abs(omegas[0]), math.Abs(omegas[n+c-1]))
+	for i, omega := range omegas {
+		if math.Abs(omega) <= rounding {
+			omegas[i] = 0
+		}
+	}
+	force.Mul(force, v)
+	start.Mul(start, v)
+	drift := d.samples.drift()
+
+	at := func(g growth) (*DualPoint, error) {
+		z := mat.NewDense(p, n+c, nil)
+		for k, omega := range omegas {
+			grown, driven := g.of(omega).at(0), g.driven(omega)
+			for i := range p {
+				z.Set(i, k, product(start.At(i, k), grown)+product(force.At(i, k), driven))
+			}
+		}
+		z.Mul(z, v.T())
+		x := mat.DenseCopyOf(z.Slice(0, p, 0, n))
+		var h, y mat.Dense
+		x.Apply(func(_, j int, v float64) float64 { return root * v * math.Sqrt(kappas[j]) }, x)
+		h.Mul(x, e.T())
+		h.Add(&h, d.h)
+		x.Apply(func(_, j int, v float64) float64 {
+			if kappas[j] == 0 {
+				return 0
+			}
+			return v / kappas[j]
+		}, x)
+		y.Mul(x, e.T())
+		b := movedBiases(d.state.B, drift, 0, 0, g.of(-f.Lambda2), g.driven(-f.Lambda2))
+		return d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), b)
+	}
+	return newDualFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (*DualPoint, error) {
+		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
+			return nil, fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
+		}
+		return at(endless{})
+	}, 2/-omegas[0]), nil
+}
