@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // A decoded data set lies in one file: a header of JSON, filled up with spaces, then the pixels of the training images,
@@ -61,7 +63,11 @@ func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) 
 		return nil, err
 	}
 	if err := writeCache(path, source, d, pixels); err != nil {
-		return nil, fmt.Errorf("%w: decoded images are kept under %s; set UNHINGED_DATA to a folder where files can be written and there is room", err, Root())
+		var file *fs.PathError
+		if errors.As(err, &file) && (file.Path == Root() || strings.HasPrefix(file.Path, filepath.Dir(path))) {
+			err = fmt.Errorf("%w: decoded images are kept under %s; set UNHINGED_DATA to a folder where files can be written and there is room", err, Root())
+		}
+		return nil, err
 	}
 	if d, err = readCache(path, source); err != nil {
 		return nil, fmt.Errorf("%s: %w, just after it was written", path, err)

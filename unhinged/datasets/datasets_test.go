@@ -256,6 +256,126 @@ func TestGetStopsWithItsContext(t *testing.T) {
 	}
 }
 
+// serveCIFAR publishes a small CIFAR under the name "small", under a folder of the server that handler can refuse.
+func serveCIFAR(t *testing.T, handler func(http.Handler) http.Handler) tiny {
+	t.Helper()
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	s := newTiny(2, 2, 100)
+	archive := s.archive(t)
+	server := httptest.NewServer(handler(files(map[string][]byte{"/" + s.layout.archive: archive})))
+	t.Cleanup(server.Close)
+	sum := md5.Sum(archive)
+	before := sources
+	t.Cleanup(func() { sources = before })
+	sources = []source{{
+		name: "small", classes: cifar100Classes, train: 4, test: 2,
+		files: []download{{s.layout.archive, hex.EncodeToString(sum[:])}}, mirrors: []string{server.URL + "/"},
+		forms: append(s.layout.forms(), s.layout.packaged()), cached: true,
+	}}
+	return s
+}
+
+func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
+	calls := 0
+	s := serveCIFAR(t, func(inner http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if calls++; calls == 1 {
+				w = &cutWriter{ResponseWriter: w, left: 5000}
+			}
+			inner.ServeHTTP(w, r)
+		})
+	})
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "unexpected EOF")
+	wantError(t, err, "Bring it from there by other means, into "+filepath.Join(Root(), "small"))
+	part := filepath.Join(Root(), "small", s.layout.archive+".part")
+	if info, err := os.Stat(part); err != nil || info.Size() != 5000 {
+		t.Errorf("of the broken download %v is left, error %v", info, err)
+	}
+	if _, err := Open("small"); !errors.Is(err, ErrMissing) {
+		t.Errorf("half an archive: error %v, should be ErrMissing", err)
+	}
+	folder, err := Get(t.Context(), "small", nil)
+	if err != nil || calls != 2 {
+		t.Fatalf("%d calls, error %v", calls, err)
+	}
+	for range 2 {
+		d, err := Open("small")
+		if err != nil || !sameImages(d.Train, s.train) || !sameImages(d.Test, s.test) || len(d.Classes) != 100 || d.Folder != folder {
+			t.Fatalf("error %v, or other images", err)
+		}
+	}
+	decoded, err := os.Stat(cachePath("small"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// What is decoded serves as long as its source is unchanged; Verify reads the source even so.
+	archive := filepath.Join(folder, s.layout.archive)
+	whole, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder, s.layout.archive, whole[:len(whole)/2])
+	_, err = Open("small")
+	wantError(t, err, archive)
+	_, err = Verify("small")
+	wantError(t, err, archive)
+	if _, err := Get(t.Context(), "small", nil); err != nil || calls != 3 {
+		t.Errorf("%d calls, error %v", calls, err)
+	}
+	if d, err := Verify("small"); err != nil || !sameImages(d.Train, s.train) {
+		t.Errorf("error %v, or other images", err)
+	}
+	if again, err := os.Stat(cachePath("small")); err != nil || again.Size() != decoded.Size() {
+		t.Errorf("decoded anew: %v, error %v", again, err)
+	}
+
+	// A part of a package is named.
+	if err := os.Remove(archive); err != nil {
+		t.Fatal(err)
+	}
+	s.writePackage(t, folder)
+	if err := os.Remove(filepath.Join(folder, "test_batch.png")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open("small")
+	wantError(t, err, "(where test_batch.png lacks)")
+}
+
+// cutWriter breaks the connection after so many bytes.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutWriter) Write(content []byte) (int, error) {
+	n := min(c.left, len(content))
+	c.left -= n
+	if n > 0 {
+		if _, err := c.ResponseWriter.Write(content[:n]); err != nil {
+			return 0, err
+		}
+	}
+	if c.left == 0 {
+		c.ResponseWriter.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return n, nil
+}
+
+func TestGetWithoutNetwork(t *testing.T) {
+	serveCIFAR(t, func(inner http.Handler) http.Handler { return inner })
+	server := httptest.NewServer(nil)
+	server.Close()
+	sources[0].mirrors = []string{server.URL + "/"} // nobody listens there any more
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "no mirror gave tiny.tar.gz, and none could be reached: is there a network here?")
+	if _, err := Verify("small"); !errors.Is(err, ErrMissing) {
+		t.Errorf("error %v, should be ErrMissing", err)
+	}
+}
+
 func TestUnknownName(t *testing.T) {
 	_, err := Open("cifar")
 	wantError(t, err, "there are mnist, fashion-mnist")

@@ -1,0 +1,169 @@
+package datasets
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func randomImages(n, height, width, channels, classes int, seed uint64) Images {
+	random := rand.New(rand.NewPCG(seed, uint64(n)))
+	im := Images{Height: height, Width: width, Channels: channels, Pixels: make([]uint8, n*height*width*channels), Labels: make([]uint8, n)}
+	for i := range im.Pixels {
+		im.Pixels[i] = uint8(random.Uint32())
+	}
+	for i := range im.Labels {
+		im.Labels[i] = uint8(random.IntN(classes))
+	}
+	return im
+}
+
+func sameDataset(a, b *Dataset) bool {
+	return a.Name == b.Name && a.Folder == b.Folder && strings.Join(a.Classes, "|") == strings.Join(b.Classes, "|") && sameImages(a.Train, b.Train) && sameImages(a.Test, b.Test)
+}
+
+func TestDecodedOnce(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 2))
+	for range 10 {
+		height, width, channels := 1+random.IntN(9), 1+random.IntN(9), 1+2*random.IntN(2)
+		d := &Dataset{Name: "random", Folder: "somewhere", Classes: []string{"a", "b"},
+			Train: randomImages(1+random.IntN(50), height, width, channels, 2, 1), Test: randomImages(random.IntN(20), height, width, channels, 2, 2)}
+		path := filepath.Join(t.TempDir(), "deeper", "random.images")
+		times := 0
+		open := func(source string) *Dataset {
+			t.Helper()
+			got, err := openCached(path, source, func() (*Dataset, error) { times++; return d, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !sameDataset(got, d) {
+				t.Error("other images than were decoded")
+			}
+			return got
+		}
+		want := func(n int) {
+			t.Helper()
+			if times != n {
+				t.Errorf("decoded %d times, should be %d", times, n)
+			}
+		}
+		open("source")
+		first := open("source")
+		want(1)
+		// What a program does to its pixels is not kept.
+		first.Train.Pixels[0]++
+		open("source")
+		want(1)
+		open("other source")
+		want(2)
+
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, damaged := range [][]byte{nil, whole[:headerSize-1], whole[:headerSize], whole[:len(whole)-1], append(bytes.Clone(whole), 0)} {
+			before := times
+			if err := os.WriteFile(path, damaged, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			open("other source")
+			want(before + 1)
+		}
+		for range 10 {
+			before := times
+			damaged := bytes.Clone(whole)
+			damaged[headerSize+random.IntN(len(whole)-headerSize)] ^= 1 << random.IntN(8)
+			if err := os.WriteFile(path, damaged, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			open("other source")
+			want(before + 1)
+		}
+		if left, _ := filepath.Glob(path + ".*"); len(left) != 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
+func TestDecodedAtTheSameTime(t *testing.T) {
+	d := &Dataset{Name: "random", Train: randomImages(30, 5, 5, 3, 2, 1), Test: randomImages(10, 5, 5, 3, 2, 2)}
+	path := filepath.Join(t.TempDir(), "random.images")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			got, err := openCached(path, "", func() (*Dataset, error) { return d, nil })
+			if err != nil || !sameDataset(got, d) {
+				t.Errorf("error %v, or other images", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestDecodingFails(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("UNHINGED_DATA", folder)
+	d := &Dataset{Name: "random", Train: randomImages(3, 5, 5, 3, 2, 1), Test: randomImages(1, 5, 5, 3, 2, 2)}
+	_, err := openStreamed(cachePath("a"), "", func() (*Dataset, func(io.Writer) error, error) {
+		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return io.ErrUnexpectedEOF }, nil
+	})
+	wantError(t, err, "unexpected EOF")
+	if left, _ := filepath.Glob(filepath.Join(folder, "decoded", "*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	_, err = openStreamed(cachePath("a"), "", func() (*Dataset, func(io.Writer) error, error) {
+		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return nil }, nil // an image too few
+	})
+	wantError(t, err, "just after it was written")
+
+	write(t, folder, "file", nil)
+	t.Setenv("UNHINGED_DATA", filepath.Join(folder, "file"))
+	_, err = openCached(cachePath("a"), "", func() (*Dataset, error) { return d, nil })
+	wantError(t, err, "set UNHINGED_DATA to a folder where files can be written")
+}
+
+func TestFingerprint(t *testing.T) {
+	folder := t.TempDir()
+	f := form{files: []string{"a", "b"}}
+	write(t, folder, "a", []byte("1"))
+	write(t, folder, "b.gz", []byte("2"))
+	seen := map[string]bool{f.fingerprint(folder): true}
+	if !seen[f.fingerprint(folder)] {
+		t.Error("it changes by itself")
+	}
+	for _, content := range []string{"22", "33"} { // another size, then only another time
+		write(t, folder, "b.gz", []byte(content))
+		if content == "33" {
+			info, err := os.Stat(filepath.Join(folder, "b.gz"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := info.ModTime().Add(1e9)
+			if err := os.Chtimes(filepath.Join(folder, "b.gz"), later, later); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sum := f.fingerprint(folder); seen[sum] {
+			t.Errorf("it does not change when a file becomes %q", content)
+		} else {
+			seen[sum] = true
+		}
+	}
+}
+
+func FuzzParseHeader(f *testing.F) {
+	f.Add([]byte(`{"Height":2,"Width":3,"Channels":1,"Train":4,"Test":1}`), int64(headerSize+35))
+	f.Add([]byte(`{"Height":32768,"Width":32768,"Channels":4,"Train":9223372036854775807,"Test":9223372036854775807}`), int64(headerSize+1))
+	f.Fuzz(func(t *testing.T, content []byte, size int64) {
+		if h, err := parseHeader(content, size); err == nil {
+			if each := int64(h.Height*h.Width*h.Channels + 1); each < 2 || int64(h.Train+h.Test)*each != size-headerSize || h.Train < 0 || h.Test < 0 {
+				t.Errorf("%+v accepted for a file of %d bytes", h, size)
+			}
+		}
+	})
+}

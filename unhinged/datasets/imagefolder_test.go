@@ -1,0 +1,156 @@
+package datasets
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func encodePNG(t *testing.T, picture image.Image) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := png.Encode(&out, picture); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// noise is a picture of random colours.
+func noise(random *rand.Rand, width, height int) *image.NRGBA {
+	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			picture.SetNRGBA(x, y, color.NRGBA{uint8(random.Uint32()), uint8(random.Uint32()), uint8(random.Uint32()), 255})
+		}
+	}
+	return picture
+}
+
+func TestImageFolder(t *testing.T) {
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	random := rand.New(rand.NewPCG(1, 9))
+	for _, testFolder := range []string{"val", "test"} {
+		folder := t.TempDir()
+		const size = 5
+		var want [2]Images
+		for part, name := range []string{"train", testFolder} {
+			for class, className := range []string{"n01", "n02", "n10"} {
+				for i := range 40 {
+					// One side is size, so that no pixel changes: the middle of the other is what must come.
+					width, height := size, size+random.IntN(6)
+					if i%2 == 0 {
+						width, height = height, width
+					}
+					picture := noise(random, width, height)
+					write(t, filepath.Join(folder, name, className), string(rune('a'+i/26))+string(rune('a'+i%26))+".png", encodePNG(t, picture))
+					for y := range size {
+						for x := range size {
+							c := picture.NRGBAAt(x+(width-size)/2, y+(height-size)/2)
+							want[part].Pixels = append(want[part].Pixels, c.R, c.G, c.B)
+						}
+					}
+					want[part].Labels = append(want[part].Labels, uint8(class))
+				}
+			}
+		}
+		write(t, filepath.Join(folder, "train", "n02"), ".DS_Store", nil)
+		d, err := OpenImageFolder(folder, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(d.Classes, []string{"n01", "n02", "n10"}) || d.Train.Size() != 75 ||
+			!bytes.Equal(d.Train.Pixels, want[0].Pixels) || !bytes.Equal(d.Train.Labels, want[0].Labels) ||
+			!bytes.Equal(d.Test.Pixels, want[1].Pixels) || !bytes.Equal(d.Test.Labels, want[1].Labels) {
+			t.Errorf("classes %v, images of %d values, or other pixels than were written", d.Classes, d.Train.Size())
+		}
+		// One image more is noticed.
+		write(t, filepath.Join(folder, "train", "n10"), "z.png", encodePNG(t, noise(random, 9, 9)))
+		if d, err := OpenImageFolder(folder, size); err != nil || d.Train.Len() != 121 {
+			t.Errorf("%v images after one was added, error %v", d, err)
+		}
+	}
+}
+
+func TestImagesAreScaled(t *testing.T) {
+	// Columns of 20: red, then 40 of which the left half is green and the right half blue, then red: the middle square of
+	// 80×40 is half green, half blue, whatever it is scaled to. JPEG blurs the colours' edges a little.
+	picture := image.NewNRGBA(image.Rect(0, 0, 80, 40))
+	for y := range 40 {
+		for x := range 80 {
+			picture.Set(x, y, map[int]color.Color{0: color.NRGBA{255, 0, 0, 255}, 1: color.NRGBA{0, 255, 0, 255}, 2: color.NRGBA{0, 0, 255, 255}, 3: color.NRGBA{255, 0, 0, 255}}[x/20])
+		}
+	}
+	var blurred bytes.Buffer
+	if err := jpeg.Encode(&blurred, picture, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	write(t, folder, "a", encodePNG(t, picture))
+	write(t, folder, "b", blurred.Bytes())
+	for _, name := range []string{"a", "b"} {
+		for _, size := range []int{8, 40, 100} {
+			pixels, err := decodeImage(filepath.Join(folder, name), size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := func(x, y int) []uint8 { return pixels[(y*size+x)*3 : (y*size+x)*3+3] }
+			for _, y := range []int{0, size / 2, size - 1} {
+				if left, right := at(size/4, y), at(size-1-size/4, y); left[1] < 240 || left[0] > 15 || left[2] > 15 || right[2] < 240 || right[0] > 15 || right[1] > 15 {
+					t.Errorf("%s at size %d: %v left and %v right; should be green and blue", name, size, left, right)
+				}
+			}
+		}
+	}
+	// Scaling down takes the mean of what becomes one pixel: no pixel of a fine chequerboard is black or white.
+	board := image.NewGray(image.Rect(0, 0, 64, 64))
+	for i := range board.Pix {
+		board.Pix[i] = uint8(255 * ((i + i/64) % 2))
+	}
+	write(t, folder, "c", encodePNG(t, board))
+	pixels, err := decodeImage(filepath.Join(folder, "c"), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if low, high := slices.Min(pixels), slices.Max(pixels); low < 120 || high > 135 {
+		t.Errorf("a chequerboard becomes values from %d to %d; should be near 127", low, high)
+	}
+}
+
+func TestImageFolderRefuses(t *testing.T) {
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	whole := encodePNG(t, noise(rand.New(rand.NewPCG(1, 1)), 9, 9))
+	for message, change := range map[string]func(folder string){
+		"readme.txt: image: unknown format":                       func(folder string) { write(t, filepath.Join(folder, "train", "a"), "readme.txt", []byte("hello")) },
+		"val/b/1.png: png: invalid format: not enough pixel data": func(folder string) { write(t, filepath.Join(folder, "val", "b"), "1.png", whole[:100]) },
+		"train/c has no images":                                   func(folder string) { os.Mkdir(filepath.Join(folder, "train", "c"), 0o755) },
+		"a/sub is not a file":                                     func(folder string) { write(t, filepath.Join(folder, "train", "a", "sub"), "1.png", whole) },
+		"nothing but folders of classes in":                       func(folder string) { write(t, filepath.Join(folder, "train"), "list.txt", nil) },
+		"has classes a, b, c, and the training image":             func(folder string) { write(t, filepath.Join(folder, "val", "c"), "1.png", whole) },
+		"there should be train/CLASS/IMAGE":                       func(folder string) { os.RemoveAll(filepath.Join(folder, "val")) },
+		"has no folders of classes": func(folder string) {
+			os.RemoveAll(filepath.Join(folder, "train", "a"))
+			os.RemoveAll(filepath.Join(folder, "train", "b"))
+		},
+	} {
+		folder := t.TempDir()
+		for _, class := range []string{"train/a", "train/b", "val/a", "val/b"} {
+			write(t, filepath.Join(folder, class), "1.png", whole)
+		}
+		change(folder)
+		_, err := OpenImageFolder(folder, 4)
+		wantError(t, err, message)
+		if strings.Contains(err.Error(), "UNHINGED_DATA") {
+			t.Errorf("%v: the remedy is that of another error", err)
+		}
+	}
+	_, err := OpenImageFolder(t.TempDir(), 0)
+	wantError(t, err, "the side must be from 1 to 4096")
+}
