@@ -20,6 +20,7 @@ func main() {
 	root.AddCommand(
 		figuresCommand(),
 		trainCommand(),
+		kernelCommand(),
 		dataCommand(),
 		labCommand(),
 		doctorCommand(),

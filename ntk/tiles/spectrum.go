@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -117,15 +118,17 @@ func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum
 	v.ScaleVec(1/mat.Norm(v, 2), v)
 	var basis []*mat.VecDense
 	var diagonal, beside []float64 // of the tridiagonal matrix
-	rounding := 0.0
+	rows, err := a.largestRow(ctx)
+	if err != nil {
+		return Spectrum{}, err
+	}
 	for {
-		w, rows, err := a.times(ctx, v)
+		w, err := a.times(ctx, v)
 		if err != nil {
 			return Spectrum{}, err
 		}
 		basis = append(basis, v)
 		diagonal = append(diagonal, mat.Dot(v, w))
-		rounding = a.epsilon() * rows
 		for range 2 { // twice is enough
 			for _, b := range basis {
 				w.AddScaledVec(w, -mat.Dot(b, w), b)
@@ -143,12 +146,17 @@ func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum
 			}
 			size := max(math.Abs(low.value), math.Abs(high.value))
 			if last || norm*max(math.Abs(low.vector[steps-1]), math.Abs(high.vector[steps-1])) <= o.Tolerance*size {
-				s := Spectrum{Smallest: low.value, Largest: high.value, Steps: steps, Rounding: rounding}
+				s := Spectrum{Smallest: low.value, Largest: high.value, Steps: steps, Rounding: a.epsilon() * rows}
+				own := math.Sqrt(float64(n)) * 0x1p-52 * rows // rounding of the residuals
 				if s.SmallestBound, err = a.residual(ctx, basis, low); err != nil {
 					return s, err
 				}
-				s.LargestBound, err = a.residual(ctx, basis, high)
-				return s, err
+				if s.LargestBound, err = a.residual(ctx, basis, high); err != nil {
+					return s, err
+				}
+				s.SmallestBound += own
+				s.LargestBound += own
+				return s, nil
 			}
 		}
 		beside = append(beside, norm)
@@ -182,78 +190,83 @@ func ritz(diagonal, beside []float64) (low, high pair, err error) {
 	return pair{values[0], mat.Col(nil, 0, &vectors)}, pair{values[m-1], mat.Col(nil, m-1, &vectors)}, nil
 }
 
-// residual is |Kx − θx|/|x| of a Ritz pair, and the rounding of its own.
+// residual is |Kx − θx|/|x| of a Ritz pair.
 func (a *Array) residual(ctx context.Context, basis []*mat.VecDense, p pair) (float64, error) {
-	n := basis[0].Len()
-	x := mat.NewVecDense(n, nil)
+	x := mat.NewVecDense(basis[0].Len(), nil)
 	for i, b := range basis {
 		x.AddScaledVec(x, p.vector[i], b)
 	}
-	y, rows, err := a.times(ctx, x)
+	y, err := a.times(ctx, x)
 	if err != nil {
 		return 0, err
 	}
 	y.AddScaledVec(y, -p.value, x)
-	return mat.Norm(y, 2)/mat.Norm(x, 2) + math.Sqrt(float64(n))*0x1p-52*rows, nil
+	return mat.Norm(y, 2) / mat.Norm(x, 2), nil
 }
 
-// times is the kernel times x, from the tiles on and above the diagonal, and the kernel's largest sum of a row's sizes.
-func (a *Array) times(ctx context.Context, x *mat.VecDense) (y *mat.VecDense, rows float64, err error) {
-	n, c := x.Len(), a.meta.outputs()
-	y = mat.NewVecDense(n, nil)
-	sums := make([]float64, n)
+// times is the kernel times x.
+func (a *Array) times(ctx context.Context, x *mat.VecDense) (*mat.VecDense, error) {
+	c := a.meta.outputs()
+	y := mat.NewVecDense(x.Len(), nil)
 	part := func(v *mat.VecDense, r Range) *mat.VecDense { return v.SliceVec(r.From*c, r.To*c).(*mat.VecDense) }
 	var product mat.VecDense
-	for _, tile := range a.store.tiles() {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
-		}
-		r, s := a.meta.examples(tile[0], tile[1])
-		block, err := a.Block(r, s)
-		if err != nil {
-			return nil, 0, err
-		}
+	err := a.eachTile(ctx, func(rows, cols Range, block *mat.Dense) {
 		product.Reset()
-		product.MulVec(block, part(x, s))
-		yr := part(y, r)
+		product.MulVec(block, part(x, cols))
+		yr := part(y, rows)
 		yr.AddVec(yr, &product)
-		if tile[0] != tile[1] {
+		if rows != cols {
 			product.Reset()
-			product.MulVec(block.T(), part(x, r))
-			ys := part(y, s)
-			ys.AddVec(ys, &product)
+			product.MulVec(block.T(), part(x, rows))
+			yc := part(y, cols)
+			yc.AddVec(yc, &product)
 		}
-		for k := range r.Len() * c {
-			sum := 0.0
+	})
+	return y, err
+}
+
+// largestRow is the largest sum of the sizes of a row's entries.
+func (a *Array) largestRow(ctx context.Context) (float64, error) {
+	c := a.meta.outputs()
+	sums := make([]float64, a.Shape[0]*c)
+	err := a.eachTile(ctx, func(rows, cols Range, block *mat.Dense) {
+		for k := range rows.Len() * c {
 			for l, v := range block.RawRowView(k) {
-				v = math.Abs(v)
-				sum += v
-				if tile[0] != tile[1] {
-					sums[s.From*c+l] += v
+				sums[rows.From*c+k] += math.Abs(v)
+				if rows != cols {
+					sums[cols.From*c+l] += math.Abs(v)
 				}
 			}
-			sums[r.From*c+k] += sum
 		}
-	}
-	for _, sum := range sums {
-		rows = max(rows, sum)
-	}
-	return y, rows, nil
+	})
+	return slices.Max(sums), err
 }
 
 // Limits are the smallest and the largest entry of an array, read tile by tile.
 func (a *Array) Limits(ctx context.Context) (low, high float64, err error) {
 	low, high = math.Inf(1), math.Inf(-1)
+	err = a.eachTile(ctx, func(_, _ Range, block *mat.Dense) {
+		low, high = min(low, mat.Min(block)), max(high, mat.Max(block))
+	})
+	return low, high, err
+}
+
+// eachTile reads one tile after the other, of a symmetric kernel those on and above the diagonal, into a block that is
+// used again.
+func (a *Array) eachTile(ctx context.Context, visit func(rows, cols Range, block *mat.Dense)) error {
+	c := a.meta.outputs()
+	memory := make([]float64, a.Tile[0]*c*a.Tile[1]*c)
 	for _, tile := range a.store.tiles() {
 		if err := ctx.Err(); err != nil {
-			return 0, 0, err
+			return err
 		}
-		r, s := a.meta.examples(tile[0], tile[1])
-		block, err := a.Block(r, s)
-		if err != nil {
-			return 0, 0, err
+		rows, cols := a.meta.examples(tile[0], tile[1])
+		r, s := rows.Len()*c, cols.Len()*c
+		block := mat.NewDense(r, s, memory[:r*s])
+		if err := a.read(tile[0], tile[1], rows, cols, block); err != nil {
+			return err
 		}
-		low, high = min(low, mat.Min(block)), max(high, mat.Max(block))
+		visit(rows, cols, block)
 	}
-	return low, high, nil
+	return nil
 }

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/unhinged-lab/lab/ntk/tiles"
+	"github.com/unhinged-lab/lab/unhinged/npy"
+)
+
+// kernel runs `unhinged kernel` on the pure-Go backend.
+func kernel(ctx context.Context, args ...string) (string, error) {
+	if args[0] == "compute" {
+		args = append(args, "--backend", "go")
+	}
+	return call(ctx, kernelCommand(), args...)
+}
+
+// readKernel reads a whole array of a folder.
+func readKernel(t *testing.T, dir, name string) *mat.Dense {
+	t.Helper()
+	store, err := tiles.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	array, err := store.Array(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := array.Dense()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dense
+}
+
+// With images of mean square 1, a linear network's NNGP is the images' mean product, 1 on the diagonal, and its NTK with two
+// layers twice that.
+func TestKernelOfADataSet(t *testing.T) {
+	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
+	args := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out", dir, "--tile", "7", "--dtype", "float64"}
+	printed, err := kernel(t.Context(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(printed, "nngp and ntk of 20×20 examples in tiles of 7×7") || !strings.Contains(printed, dir+": complete") {
+		t.Errorf("printed\n%s", printed)
+	}
+	opened, err := openDataset(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nngp, ntk := readKernel(t, dir, "nngp"), readKernel(t, dir, "ntk")
+	for i := range 20 {
+		for j := range 20 {
+			var xx, yy, xy float64
+			for p := range 9 {
+				x, y := float64(opened.Train.Pixels[i*9+p]), float64(opened.Train.Pixels[j*9+p])
+				xx, yy, xy = xx+x*x, yy+y*y, xy+x*y
+			}
+			if want := xy / math.Sqrt(xx*yy); math.Abs(nngp.At(i, j)-want) > 1e-13 || math.Abs(ntk.At(i, j)-2*want) > 1e-13 {
+				t.Fatalf("kernels of examples %d and %d are %g and %g, want %g and twice that", i, j, nngp.At(i, j), ntk.At(i, j), want)
+			}
+		}
+	}
+	store, err := tiles.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, err := store.Labels()
+	if err != nil || len(labels) != 20 || labels[4] != 1 {
+		t.Errorf("labels %v, %v", labels, err)
+	}
+
+	// Again: nothing is computed. With a chunk gone: that is said, and only it is computed.
+	chunk := filepath.Join(dir, "ntk", "1.2")
+	other := filepath.Join(dir, "ntk", "0.0")
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := errors.Join(os.Chtimes(other, old, old), os.Remove(chunk)); err != nil {
+		t.Fatal(err)
+	}
+	printed, err = kernel(t.Context(), "inspect", dir)
+	for _, want := range []string{
+		"network    flatten dense:4 dense:1", "rows       rows, train, first 20, normalize unit",
+		"ntk        [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
+		"nngp", "all 9 chunks; entries from 0.", " to 1\n", "all eigenvalues computed", "positive semi-definite to rounding",
+	} {
+		if err != nil || !strings.Contains(printed, want) {
+			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
+		}
+	}
+	if _, err := kernel(t.Context(), args[:len(args)-4]...); err == nil || !strings.Contains(err.Error(), "dtype there is <f8, asked for is <f4") {
+		t.Errorf("another dtype: %v", err)
+	}
+	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(), "has tiles of 7, --tile says 5") {
+		t.Errorf("another tile: %v", err)
+	}
+	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil || !strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+		t.Errorf("other inputs: %v", err)
+	}
+	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the folder's tiles hold
+		t.Error(err)
+	}
+	info, err := os.Stat(other)
+	if err != nil || !info.ModTime().Equal(old) {
+		t.Errorf("a tile that was there was written again, %v", err)
+	}
+	if again := readKernel(t, dir, "ntk"); !mat.Equal(again, ntk) {
+		t.Error("not the same after it was completed")
+	}
+}
+
+func TestKernelBetweenTrainAndTest(t *testing.T) {
+	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
+	if _, err := kernel(t.Context(), "compute", "--data", data, "--split", "test", "--split2", "train", "--examples2", "50",
+		"--network", "conv:3,2 relu flatten dense:1", "--kernel", "ntk", "--out", dir); err != nil {
+		t.Fatal(err)
+	}
+	if rows, cols := readKernel(t, dir, "ntk").Dims(); rows != 20 || cols != 50 {
+		t.Errorf("%d×%d", rows, cols)
+	}
+	store, err := tiles.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err1 := store.Labels()
+	cols, err2 := store.ColsLabels()
+	if err := errors.Join(err1, err2); err != nil || len(rows) != 20 || len(cols) != 50 {
+		t.Errorf("%d and %d labels, %v", len(rows), len(cols), err)
+	}
+	printed, err := kernel(t.Context(), "inspect", dir)
+	if err != nil || !strings.Contains(printed, "between two sets of examples") || strings.Contains(printed, "eigenvalues") {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+}
+
+// Workers and memory: the same numbers, whoever computes them in whatever tiles.
+func TestKernelWorkersAndMemory(t *testing.T) {
+	folder := t.TempDir()
+	random := rand.New(rand.NewPCG(1, 1))
+	x := mat.NewDense(30, 6, nil)
+	for i := range 30 {
+		for j := range 6 {
+			x.Set(i, j, random.NormFloat64())
+		}
+	}
+	path := filepath.Join(folder, "x.npy")
+	if err := npy.WriteMatrix(path, x); err != nil {
+		t.Fatal(err)
+	}
+	common := []string{"compute", "--inputs", path, "--network", "dense:8,b=0.5 erf dense:1", "--dtype", "float64"}
+	with := func(dir string, more ...string) []string {
+		return append(append(common[:len(common):len(common)], "--out", dir), more...)
+	}
+	whole, shared, small := filepath.Join(folder, "whole"), filepath.Join(folder, "shared"), filepath.Join(folder, "small")
+	if _, err := kernel(t.Context(), with(whole)...); err != nil {
+		t.Fatal(err)
+	}
+	printed, err := kernel(t.Context(), with(shared, "--worker", "1/2", "--tile", "6")...)
+	if err != nil || !strings.Contains(printed, "worker 1/2 is done; 12 of 25 chunks are missing") {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := kernel(cancelled, with(shared, "--worker", "2/2")...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 0 of 7 tiles done; the same command goes on from there") {
+		t.Errorf("cancelled: %v", err)
+	}
+	if printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...); err != nil || !strings.Contains(printed, "complete") {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	if printed, err = kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil || !strings.Contains(printed, "30×30 examples in tiles of") {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	store, err := tiles.Open(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if side := store.Kernel.Tile; side < 2 || side > 15 {
+		t.Errorf("tiles of %d examples in 12 kB, 30 examples of 6 features being 1.4 kB", side)
+	}
+	if _, err := kernel(t.Context(), with(small, "--memory", "4kB")...); err == nil || !strings.Contains(err.Error(), "holds tiles of") || !strings.Contains(err.Error(), "it takes about") {
+		t.Errorf("less memory than its tiles take: %v", err)
+	}
+	for _, dir := range []string{shared, small} {
+		for _, name := range []string{"nngp", "ntk"} {
+			if !mat.EqualApprox(readKernel(t, dir, name), readKernel(t, whole, name), 1e-13) {
+				t.Errorf("%s of %s differs", name, dir)
+			}
+		}
+	}
+	x.Set(17, 3, 7)
+	if err := npy.WriteMatrix(path, x); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kernel(t.Context(), with(whole)...); err == nil || !strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+		t.Errorf("changed inputs: %v", err)
+	}
+	x.Set(17, 3, math.NaN())
+	if err := npy.WriteMatrix(path, x); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil || !strings.Contains(err.Error(), "NaN among its inputs") {
+		t.Errorf("NaN: %v", err)
+	}
+}
+
+func TestKernelRefuses(t *testing.T) {
+	folder := t.TempDir()
+	data, path, zero := smallData(t), filepath.Join(folder, "x.npy"), filepath.Join(folder, "zero.npy")
+	vector := filepath.Join(folder, "vector.npy")
+	if err := errors.Join(npy.WriteMatrix(path, mat.NewDense(2, 3, []float64{1, 2, 3, 4, 5, 6})), npy.WriteMatrix(zero, mat.NewDense(2, 3, nil)), npy.WriteVector(vector, []float64{1})); err != nil {
+		t.Fatal(err)
+	}
+	for message, args := range map[string][]string{
+		"want either --inputs x.npy or --data NAME": {},
+		"want either --inputs":                      {"--inputs", path, "--data", data},
+		"--inputs2 goes with --inputs":              {"--data", data, "--inputs2", path},
+		"--split2 goes with --data":                 {"--inputs", path, "--split2", "test"},
+		"--examples2 is of the columns":             {"--inputs", path, "--examples2", "1"},
+		"--examples -1":                             {"--inputs", path, "--examples", "-1"},
+		"has 2 examples, 3 are asked for":           {"--inputs", path, "--examples", "3"},
+		"train has 60 examples, 61 are asked for":   {"--data", data, "--examples", "61"},
+		"--split all: want train or test":           {"--data", data, "--split", "all"},
+		"--normalize max: want unit or none":        {"--inputs", path, "--normalize", "max"},
+		"example 0 has squares of sum 0":            {"--inputs", zero, "--normalize", "unit"},
+		"shape [1]: want [examples, features]":      {"--inputs", vector},
+		"no such file":                              {"--inputs", filepath.Join(folder, "y.npy")},
+		"no data set is called \"imagenet\"":        {"--data", "imagenet"},
+		"--kernel nt: want ntk, nngp or both":       {"--inputs", path, "--kernel", "nt"},
+		"--dtype float16: want float32 or float64":  {"--inputs", path, "--dtype", "float16"},
+		"--memory much: want a number of bytes":     {"--inputs", path, "--memory", "much"},
+		"--memory 10B: a memory budget of 10 bytes": {"--inputs", path, "--memory", "10B"},
+		"--worker 3/2: want k/n":                    {"--inputs", path, "--worker", "3/2"},
+		"--worker 3: want k/n":                      {"--inputs", path, "--worker", "3"},
+		"--tile -1":                                 {"--inputs", path, "--tile", "-1"},
+		"--out is missing":                          {"--inputs", path, "--out", ""},
+		"--network: ntk: network \"dens:4\"":        {"--inputs", path, "--network", "dens:4"},
+		"takes images":                              {"--inputs", path, "--network", "conv:4,3 flatten"},
+		"is not a kernel's folder":                  {"--inputs", path, "--out", folder},
+	} {
+		all := append([]string{"compute", "--network", "dense:4", "--out", filepath.Join(folder, "kernel")}, args...)
+		if printed, err := kernel(t.Context(), all...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
+		}
+	}
+	if _, err := kernel(t.Context(), "inspect", folder); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs") {
+		t.Errorf("inspect: %v", err)
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for text, want := range map[string]int64{"1GiB": 1 << 30, "1.5 KiB": 1536, "500MB": 500_000_000, "7": 7, "7B": 7, "2kB": 2000} {
+		if got, err := parseBytes(text); err != nil || got != want {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "GiB", "-1GiB", "0", "1e30", "nan", "1 GB GB", "0x"} {
+		if got, err := parseBytes(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
+	}
+	for n, want := range map[int64]string{5: "5B", 1536: "1.5KiB", 3 << 30: "3GiB"} {
+		if got := formatBytes(n); got != want {
+			t.Errorf("%d is %s, want %s", n, got, want)
+		}
+	}
+	if got := fmt.Sprint(parseBytes("0.5B")); !strings.Contains(got, "want a number of bytes") {
+		t.Error(got)
+	}
+}

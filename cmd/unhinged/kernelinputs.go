@@ -1,0 +1,194 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/npy"
+)
+
+// inputs are the examples along one side of a kernel.
+type inputs struct {
+	n      int
+	values *tensors.Tensor // [n, …]
+	labels []int           // nil if they are not known
+	sum    string          // SHA-256 of shape and values, which are as the network gets them
+	what   string          // where they are from
+}
+
+// readBoth reads the examples of the rows and, where they are others, of the columns.
+func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) {
+	normalize := o.normalize
+	switch {
+	case normalize == "" && o.data != "":
+		normalize = "unit"
+	case normalize == "":
+		normalize = "none"
+	case normalize != "unit" && normalize != "none":
+		return nil, nil, fmt.Errorf("--normalize %s: want unit or none", normalize)
+	}
+	switch {
+	case (o.inputs[0] == "") == (o.data == ""):
+		return nil, nil, errors.New("want either --inputs x.npy or --data NAME")
+	case o.inputs[1] != "" && o.data != "":
+		return nil, nil, errors.New("--inputs2 goes with --inputs; with --data it is --split2")
+	case o.examples[0] < 0 || o.examples[1] < 0:
+		return nil, nil, fmt.Errorf("--examples %d, --examples2 %d: must not be negative", o.examples[0], o.examples[1])
+	case o.data == "" && o.split[1] != "":
+		return nil, nil, errors.New("--split2 goes with --data; with --inputs it is --inputs2")
+	case o.examples[1] > 0 && o.split[1] == "" && o.inputs[1] == "":
+		return nil, nil, errors.New("--examples2 is of the columns: it wants --split2 or --inputs2")
+	}
+	if o.data == "" {
+		if x1, err = readNPY[T](o.inputs[0], o.examples[0], normalize); err != nil || o.inputs[1] == "" {
+			return x1, nil, err
+		}
+		x2, err = readNPY[T](o.inputs[1], o.examples[1], normalize)
+		return x1, x2, err
+	}
+	data, err := openDataset(o.data)
+	if err != nil {
+		return nil, nil, err
+	}
+	part := func(flag, split string, n int) (*inputs, error) {
+		images := data.Train
+		switch split {
+		case "train":
+		case "test":
+			images = data.Test
+		default:
+			return nil, fmt.Errorf("--%s %s: want train or test", flag, split)
+		}
+		return fromImages[T](images, fmt.Sprintf("%s, %s", data.Name, split), n, normalize)
+	}
+	if x1, err = part("split", o.split[0], o.examples[0]); err != nil || o.split[1] == "" {
+		return x1, nil, err
+	}
+	x2, err = part("split2", o.split[1], o.examples[1])
+	return x1, x2, err
+}
+
+func readNPY[T float32 | float64](path string, n int, normalize string) (*inputs, error) {
+	shape, values, err := npy.ReadArray[T](path)
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) != 2 && len(shape) != 4 {
+		return nil, fmt.Errorf("%s: shape %v: want [examples, features] or [examples, height, width, channels]", path, shape)
+	}
+	if n > shape[0] {
+		return nil, fmt.Errorf("%s has %d examples, %d are asked for", path, shape[0], n)
+	}
+	if n > 0 {
+		values = values[:n*len(values)/shape[0]]
+		shape[0] = n
+	}
+	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, %d examples, normalize %s", path, shape[0], normalize))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return in, nil
+}
+
+func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string) (*inputs, error) {
+	if n > images.Len() {
+		return nil, fmt.Errorf("%s has %d examples, %d are asked for", name, images.Len(), n)
+	}
+	if n > 0 {
+		images = images.First(n)
+	}
+	n = images.Len()
+	values := make([]T, len(images.Pixels))
+	for i, v := range images.Pixels {
+		values[i] = T(v) / 255
+	}
+	shape := []int{n, images.Height, images.Width, images.Channels}
+	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, first %d, normalize %s", name, n, normalize))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in.labels = make([]int, n)
+	for i, label := range images.Labels {
+		in.labels[i] = int(label)
+	}
+	return in, nil
+}
+
+// newInputs normalises the values, if asked so that each example has mean square 1.
+func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
+	n := shape[0]
+	size := len(values) / n
+	hash := sha256.New()
+	fmt.Fprint(hash, shape)
+	var bytes []byte
+	for i := range n {
+		x := values[i*size : (i+1)*size]
+		if normalize == "unit" {
+			squares := 0.0
+			for _, v := range x {
+				squares += float64(v) * float64(v)
+			}
+			scale := math.Sqrt(float64(size) / squares)
+			if !(scale > 0) || math.IsInf(scale, 0) {
+				return nil, fmt.Errorf("example %d has squares of sum %g and cannot be scaled to mean square 1: leave it out or use --normalize none", i, squares)
+			}
+			for j, v := range x {
+				x[j] = T(float64(v) * scale)
+			}
+		}
+		bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, x) // of fixed size: no error
+		hash.Write(bytes)
+	}
+	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), sum: hex.EncodeToString(hash.Sum(nil)), what: what}, nil
+}
+
+// units of --memory.
+var units = []struct {
+	name  string
+	bytes float64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}, {"", 1}}
+
+// parseBytes reads a number with a unit, such as 1.5GiB.
+func parseBytes(text string) (int64, error) {
+	for _, unit := range units {
+		number, ok := strings.CutSuffix(text, unit.name)
+		if !ok {
+			continue
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err == nil && v*unit.bytes >= 1 && v*unit.bytes < math.MaxInt64 {
+			return int64(v * unit.bytes), nil
+		}
+		break
+	}
+	return 0, errors.New("want a number of bytes with a unit, such as 500MB or 1GiB")
+}
+
+func formatBytes(n int64) string {
+	for _, unit := range units[:4] {
+		if v := float64(n) / unit.bytes; v >= 1 {
+			return fmt.Sprintf("%.3g%s", v, unit.name)
+		}
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// parseWorker reads k/n.
+func parseWorker(text string) (worker, workers int, err error) {
+	k, n, _ := strings.Cut(text, "/")
+	worker, err1 := strconv.Atoi(k)
+	workers, err2 := strconv.Atoi(n)
+	if err1 != nil || err2 != nil || worker < 1 || worker > workers {
+		return 0, 0, fmt.Errorf("--worker %s: want k/n with 1 ≤ k ≤ n, such as 2/5", text)
+	}
+	return worker, workers, nil
+}
