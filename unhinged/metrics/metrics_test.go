@@ -599,7 +599,7 @@ func TestMergingAndOrder(t *testing.T) {
 			return // exact zeros, in TestNC1AgainstItsDefinition
 		}
 		n, p := s.h.Dims()
-		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: random.IntN(2) == 0}
+		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: p > 1 && random.IntN(2) == 0} // on a line all directions are alike
 		w := normal(random, s.c, p, 1, 0)
 		whole := s.gather(t, config, random)
 		want := measure(t, whole, w)
@@ -635,6 +635,17 @@ func TestMergingAndOrder(t *testing.T) {
 		}
 		if got := measure(t, parts[0], w); !got.near(want, 1e-9) || !slices.Equal(parts[0].Counts(), s.counts()) {
 			t.Errorf("merged %+v, not %+v", got, want)
+		}
+
+		// Both halves have samples of every class, with other means.
+		moved := mat.NewDense(n, p, nil)
+		moved.Apply(func(i, _ int, v float64) float64 { return 2*v - float64(s.labels[i]%3) }, s.h)
+		both := sample{mat.NewDense(2*n, p, slices.Concat(s.h.RawMatrix().Data, moved.RawMatrix().Data)), slices.Concat(s.labels, s.labels), s.c}
+		if err := whole.Merge(sample{moved, s.labels, s.c}.gather(t, config, random)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := measure(t, whole, w), measure(t, both.gather(t, config, random), w); !got.near(want, 1e-9) {
+			t.Errorf("halves with all classes merged %+v, not %+v", got, want)
 		}
 
 		// float32 features measure what their float64 copies do.
@@ -694,6 +705,44 @@ func TestLargeMean(t *testing.T) {
 	nc1, err := s.gather(t, Config{}, rand.New(rand.NewPCG(1, 1))).NC1()
 	if want := 2. / 3 / 1e16; err != nil || !near(nc1.Quotient/want, 1, 1e-14) || !near(nc1.Trace/(want/2), 1, 1e-14) || !near(nc1.CDNV/(2./3/4e16), 1, 1e-14) {
 		t.Errorf("%+v, %v", nc1, err)
+	}
+}
+
+// Two of three class means coincide, but for the last digit, which far from the origin is no small one: their difference must not
+// count as a direction of Σ_B.
+func TestCoincidingMeansFarAway(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 1))
+	const n, p = 12, 4
+	near0, far := sample{mat.NewDense(3*n, p, nil), nil, 3}, sample{mat.NewDense(3*n, p, nil), nil, 3}
+	for i := range 3 * n {
+		class := i / n
+		near0.labels = append(near0.labels, class)
+		for k := range p {
+			v := random.NormFloat64()
+			if i%2 == 1 { // the mean of every two is the class's
+				v = -near0.h.At(i-1, k)
+				if class == 2 && k == 0 {
+					v += 20
+				}
+			} else if class == 2 && k == 0 {
+				v += 10
+			}
+			near0.h.Set(i, k, v)
+			v += 1e8 / 3
+			if class == 1 {
+				v = math.Nextafter(v, math.Inf(1))
+			}
+			far.h.Set(i, k, v)
+		}
+	}
+	far.labels = near0.labels
+	want := near0.nc1(SampleWeighted, SampleWeighted).Trace
+	m := far.gather(t, Config{}, random)
+	if got, err := m.NC1(); err != nil || !near(got.Trace/want, 1, 1e-6) {
+		t.Errorf("%g, %v, near the origin %g", got.Trace, err, want)
+	}
+	if means := m.Means(); mat.Equal(means.RowView(0), means.RowView(1)) {
+		t.Error("the means coincide exactly: nothing was tested")
 	}
 }
 

@@ -54,9 +54,6 @@ func (s *series) add(x float64) {
 
 func (s *series) merge(o series) {
 	n := s.n + o.n
-	if n == 0 {
-		return
-	}
 	d := o.mean - s.mean
 	s.mean += d * o.n / n
 	s.squares += o.squares + d*d*(s.n/n*o.n)
