@@ -2,27 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/spf13/cobra"
 
-	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/ntk/tiles"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
-	"github.com/unhinged-lab/lab/unhinged/paper"
 )
 
 func kernelCommand() *cobra.Command {
@@ -43,6 +34,9 @@ type kernelOptions struct {
 	normalize string
 	network   string
 	kernel    string
+	empirical string
+	seed      int64
+	standard  bool
 	dtype     string
 	out       string
 	memory    string
@@ -56,8 +50,8 @@ func kernelComputeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compute",
 		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
-		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, in tiles that are written to the folder
---out as they are done. After Ctrl-C, or whatever else ended it, the same command goes on from there. Several processes, also
+		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the tangent kernel of one
+of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles as they are done. After Ctrl-C, or whatever else ended it, the same command goes on from there. Several processes, also
 on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3.
 
 The network is its layers with spaces between them:
@@ -73,6 +67,7 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 		Example: `  unhinged kernel compute --data fashion-mnist --examples 5000 --network "flatten dense:512 relu dense:512 relu dense:10" --out kernels/fc3
   unhinged kernel compute --data fashion-mnist --split test --examples 1000 --split2 train --examples2 5000 \
       --network "conv:64,3,same relu conv:64,3,same relu flatten dense:10" --out kernels/cnn-test-train
+  unhinged kernel compute --data mnist --examples 1000 --network "flatten dense:256 relu dense:10" --empirical trace-mean --out kernels/finite
   unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 --out kernels/mine --worker 2/4`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -99,6 +94,9 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
+	f.StringVar(&o.empirical, "empirical", "", "full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
+	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
+	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
 	f.StringVar(&o.memory, "memory", "1GiB", "memory for examples and tiles; the program itself takes some more")
@@ -106,194 +104,6 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
-}
-
-// computeKernel computes what the flags say in numbers of type T.
-func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, out, terminal io.Writer) error {
-	budget, err := parseBytes(o.memory)
-	if err != nil {
-		return fmt.Errorf("--memory %s: %w", o.memory, err)
-	}
-	var share tiles.Options
-	if share.Worker, share.Workers, err = parseWorker(o.worker); err != nil {
-		return err
-	}
-	if o.tile < 0 {
-		return fmt.Errorf("--tile %d: want at least 1, or 0 for a size that fits", o.tile)
-	}
-	if o.out == "" {
-		return errors.New("--out is missing: the folder that the kernel is written to")
-	}
-	k := tiles.Kernel{DType: tiles.Float32}
-	switch o.dtype {
-	case "float32":
-	case "float64":
-		k.DType = tiles.Float64
-	default:
-		return fmt.Errorf("--dtype %s: want float32 or float64", o.dtype)
-	}
-	switch o.kernel {
-	case "ntk", "nngp":
-		k.Arrays = []string{o.kernel}
-	case "both":
-		k.Arrays = []string{tiles.NNGP, tiles.NTK}
-	default:
-		return fmt.Errorf("--kernel %s: want ntk, nngp or both", o.kernel)
-	}
-	network, err := ntk.Parse(o.network)
-	if err != nil {
-		return fmt.Errorf("--network: %w", err)
-	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(budget)) // garbage does not come on top of what is needed
-	x1, x2, err := readBoth[T](o)
-	if err != nil {
-		return err
-	}
-	backend, note, err := backends.Open(o.backend)
-	if err != nil {
-		return err
-	}
-	defer backend.Finalize()
-	if note != "" {
-		fmt.Fprintln(terminal, note)
-	}
-
-	k.Rows, k.Labels = x1.n, x1.labels
-	k.Identity = map[string]string{"network": network.String(), "width": "infinite", "inputs": x1.sum}
-	k.About = map[string]string{
-		"command": command(), "commit": paper.Commit(), "go": runtime.Version(), "backend": backends.Name(backend),
-		"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
-	}
-	k.Cols, k.Symmetric = x1.n, x2 == nil
-	columns := x1
-	if x2 != nil {
-		columns = x2
-		k.Cols, k.ColsLabels = x2.n, x2.labels
-		k.Identity["inputs2"], k.About["columns"] = x2.sum, x2.what
-	}
-	infinite := network.Infinite(backend)
-	var second *tensors.Tensor
-	if x2 != nil {
-		second = x2.values
-	}
-	f := tiles.Infinite[T](infinite, x1.values, second, k.Arrays...)
-
-	// Beyond what Memory knows of: all inputs and those of the tile, the matrices that f returns and the transpose of one.
-	pair, example, fixed, err := infinite.Memory(x1.values.Shape())
-	if err != nil {
-		return err
-	}
-	size := int64(x1.values.DType().Size())
-	features := int64(x1.values.Shape().Size() / x1.n)
-	pair += size * int64(len(k.Arrays)+1)
-	example += size * features
-	fixed += size * features * int64(x1.n)
-	if x2 != nil {
-		fixed += size * features * int64(x2.n)
-	}
-	most, err := tiles.Side(budget, pair, example, fixed, largestTile)
-	if err != nil {
-		return fmt.Errorf("--memory %s: %w", o.memory, err)
-	}
-	store, err := tiles.Open(o.out)
-	switch {
-	case err == nil:
-		k.Tile = store.Kernel.Tile
-	case o.tile > 0:
-		k.Tile = o.tile
-	default:
-		if k.Tile, err = quickSide(f, most, x1.n, columns.n); err != nil {
-			return err
-		}
-	}
-	if store, err = tiles.Create(o.out, k); err != nil {
-		return err
-	}
-	if side := store.Kernel.Tile; o.tile > 0 && side != o.tile {
-		return fmt.Errorf("%s has tiles of %d, --tile says %d: leave the flag out to go on", o.out, side, o.tile)
-	}
-	array, err := store.Array(k.Arrays[0])
-	if err != nil {
-		return err
-	}
-	if side := max(array.Tile[0], array.Tile[1]); side > most {
-		return fmt.Errorf("--memory %s holds tiles of %d examples, those of %s have %d: it takes about %s", o.memory, most, o.out, side,
-			formatBytes(pair*int64(side)*int64(side)+2*example*int64(side)+fixed))
-	}
-	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of %d×%d\n", o.out, strings.Join(k.Arrays, " and "), k.Rows, k.Cols, array.Tile[0], array.Tile[1])
-	show, end := showTiles(terminal)
-	share.Progress = show
-	err = tiles.Compute(ctx, store, f, share)
-	end()
-	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w; the same command goes on from there", err)
-	}
-	if err != nil {
-		return err
-	}
-	if done, total := array.Chunks(); done < total {
-		fmt.Fprintf(out, "%s: worker %s is done; %d of %d chunks are missing, the other workers'\n", o.out, o.worker, total-done, total)
-		return nil
-	}
-	fmt.Fprintf(out, "%s: complete; look at it with `unhinged kernel inspect %s`\n", o.out, o.out)
-	return nil
-}
-
-// largestTile bounds tiles whatever the memory: 16 MiB of float32.
-const largestTile = 2048
-
-// quickTile is about how long a tile may take, since what is computed of one is lost at an interruption.
-const quickTile = 10 * time.Second
-
-// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small ones.
-func quickSide[T float32 | float64](f tiles.Func[T], most, rows, cols int) (int, error) {
-	most = min(most, max(rows, cols))
-	tile := func(side int) (tiles.Range, tiles.Range) { // away from the diagonal of a symmetric kernel if there is room
-		return tiles.Range{From: 0, To: min(side, rows)}, tiles.Range{From: max(0, cols-side), To: cols}
-	}
-	if _, err := f(tile(1)); err != nil { // compiles what is to be compiled
-		return 0, err
-	}
-	for side := 1; ; side *= 2 {
-		if side >= most {
-			return most, nil
-		}
-		start := time.Now()
-		r, c := tile(side)
-		if _, err := f(r, c); err != nil {
-			return 0, err
-		}
-		if elapsed := time.Since(start); elapsed > quickTile/100 {
-			pairs := float64(r.Len()) * float64(c.Len())
-			return int(max(1, min(float64(most), math.Sqrt(pairs*float64(quickTile)/float64(elapsed))))), nil
-		}
-	}
-}
-
-// showTiles shows progress: on a terminal a line that moves, otherwise a line now and then.
-func showTiles(terminal io.Writer) (show func(tiles.Progress), end func()) {
-	live := isTerminal(terminal)
-	var shown time.Time
-	show = func(p tiles.Progress) {
-		line := fmt.Sprintf("%d of %d tiles", p.Done, p.Total)
-		if p.Rate > 0 {
-			line += fmt.Sprintf(", %.3g tiles/s, %v left", p.Rate, p.Left.Round(time.Second))
-		}
-		switch {
-		case live && time.Since(shown) > 100*time.Millisecond:
-			fmt.Fprint(terminal, "\r\033[K", line)
-		case !live && time.Since(shown) > 10*time.Second:
-			fmt.Fprintln(terminal, line)
-		default:
-			return
-		}
-		shown = time.Now()
-	}
-	return show, func() {
-		if live {
-			fmt.Fprint(terminal, "\r\033[K")
-		}
-	}
 }
 
 func kernelInspectCommand() *cobra.Command {

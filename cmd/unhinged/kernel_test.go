@@ -53,7 +53,7 @@ func TestKernelOfADataSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(printed, "nngp and ntk of 20×20 examples in tiles of 7×7") || !strings.Contains(printed, dir+": complete") {
+	if !strings.Contains(printed, "nngp and ntk of 20×20 examples in tiles of at most 7") || !strings.Contains(printed, dir+": complete") {
 		t.Errorf("printed\n%s", printed)
 	}
 	opened, err := openDataset(data)
@@ -167,7 +167,7 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	printed, err := kernel(t.Context(), with(shared, "--worker", "1/2", "--tile", "6")...)
-	if err != nil || !strings.Contains(printed, "worker 1/2 is done; 12 of 25 chunks are missing") {
+	if err != nil || !strings.Contains(printed, "worker 1/2 is done; the other workers have 24 chunks to write") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -211,6 +211,50 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	}
 	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil || !strings.Contains(err.Error(), "NaN among its inputs") {
 		t.Errorf("NaN: %v", err)
+	}
+}
+
+// The kernel of a finite network is gone on with only at the same parameters.
+func TestKernelOfAFiniteNetwork(t *testing.T) {
+	data, folder := smallData(t), t.TempDir()
+	common := []string{"compute", "--data", data, "--examples", "7", "--network", "flatten dense:5 relu dense:3", "--dtype", "float64", "--tile", "3", "--seed", "4"}
+	with := func(dir string, more ...string) []string {
+		return append(append(common[:len(common):len(common)], "--out", filepath.Join(folder, dir)), more...)
+	}
+	for _, args := range [][]string{with("full", "--empirical", "full"), with("sum", "--empirical", "trace-sum"), with("mean", "--empirical", "trace-mean")} {
+		if _, err := kernel(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full, sum, mean := readKernel(t, filepath.Join(folder, "full"), "empirical"), readKernel(t, filepath.Join(folder, "sum"), "empirical"), readKernel(t, filepath.Join(folder, "mean"), "empirical")
+	if n, _ := full.Dims(); n != 21 {
+		t.Fatalf("full kernel of 7 examples and 3 outputs has %d rows", n)
+	}
+	for i := range 7 {
+		for j := range 7 {
+			trace := full.At(3*i, 3*j) + full.At(3*i+1, 3*j+1) + full.At(3*i+2, 3*j+2)
+			if math.Abs(sum.At(i, j)-trace) > 1e-12*math.Abs(trace) || math.Abs(mean.At(i, j)-trace/3) > 1e-12*math.Abs(trace) {
+				t.Errorf("examples %d and %d: sum %g, mean %g, the full kernel's trace is %g", i, j, sum.At(i, j), mean.At(i, j), trace)
+			}
+		}
+	}
+	for want, args := range map[string][]string{
+		"seed there is 4, asked for is 5":                            {"--empirical", "full", "--seed", "5"},
+		"parameterization there is NTK, asked for is standard":       {"--empirical", "full", "--standard"},
+		"empirical there is full, asked for is trace-sum":            {"--empirical", "trace-sum"},
+		"they want --empirical":                                      {},
+		"--empirical trace: want full, trace-sum or":                 {"--empirical", "trace"},
+		"--kernel ntk is of infinite width, --empirical full of fin": {"--empirical", "full", "--kernel", "ntk"},
+	} {
+		if _, err := kernel(t.Context(), with("full", args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", args, err, want)
+		}
+	}
+	printed, err := kernel(t.Context(), "inspect", filepath.Join(folder, "full"))
+	for _, want := range []string{"width      finite", "seed       4", "empirical  [7 7 3 3] of <f8, symmetric, in tiles of [3 3 3 3]", "all 9 chunks", "positive semi-definite to rounding"} {
+		if err != nil || !strings.Contains(printed, want) {
+			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
+		}
 	}
 }
 

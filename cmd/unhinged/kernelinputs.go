@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,9 +128,6 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
 	n := shape[0]
 	size := len(values) / n
-	hash := sha256.New()
-	fmt.Fprint(hash, shape)
-	var bytes []byte
 	for i := range n {
 		x := values[i*size : (i+1)*size]
 		if normalize == "unit" {
@@ -145,10 +143,20 @@ func newInputs[T float32 | float64](shape []int, values []T, normalize, what str
 				x[j] = T(float64(v) * scale)
 			}
 		}
-		bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, x) // of fixed size: no error
+	}
+	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), sum: sum(shape, values), what: what}, nil
+}
+
+// sum is the SHA-256 of a shape and values.
+func sum[T float32 | float64](shape []int, values []T) string {
+	hash := sha256.New()
+	fmt.Fprint(hash, shape)
+	var bytes []byte
+	for part := range slices.Chunk(values, 4096) {
+		bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // of fixed size: no error
 		hash.Write(bytes)
 	}
-	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), sum: hex.EncodeToString(hash.Sum(nil)), what: what}, nil
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // units of --memory.

@@ -17,34 +17,59 @@ const (
 // Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if x2 is
 // nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
-	symmetric := x2 == nil
-	if symmetric {
-		x2 = x1
-	}
-	return func(rows, cols Range) ([][]T, error) {
-		a := examples[T](x1, rows)
-		defer a.MustFinalizeAll()
-		var b *tensors.Tensor
-		if !symmetric || rows != cols {
-			b = examples[T](x2, cols)
-			defer b.MustFinalizeAll()
-		}
+	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		both, err := kernels.Kernels(a, b)
 		if err != nil {
 			return nil, err
 		}
-		defer both.NNGP.MustFinalizeAll()
-		defer both.NTK.MustFinalizeAll()
-		matrices := make([][]T, len(arrays))
-		for i, name := range arrays {
+		var some []*tensors.Tensor
+		for _, name := range arrays {
 			switch name {
 			case NNGP:
-				matrices[i] = tensors.MustCopyFlatData[T](both.NNGP)
+				some = append(some, both.NNGP)
 			case NTK:
-				matrices[i] = tensors.MustCopyFlatData[T](both.NTK)
+				some = append(some, both.NTK)
 			default:
 				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP, NTK, name)
 			}
+		}
+		return some, nil
+	})
+}
+
+// Empirical computes tiles of one kernel of a network of finite width, whose function is [ntk.Empirical.Full],
+// [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2 is
+// nil, which have the number type T.
+func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1, x2 *tensors.Tensor) Func[T] {
+	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
+		k, err := kernel(a, b)
+		return []*tensors.Tensor{k}, err
+	})
+}
+
+// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric kernel.
+func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor, error)) Func[T] {
+	return func(rows, cols Range) ([][]T, error) {
+		a := examples[T](x1, rows)
+		defer a.MustFinalizeAll()
+		var b *tensors.Tensor
+		switch {
+		case x2 != nil:
+			b = examples[T](x2, cols)
+		case rows != cols:
+			b = examples[T](x1, cols)
+		}
+		if b != nil {
+			defer b.MustFinalizeAll()
+		}
+		results, err := kernels(a, b)
+		if err != nil {
+			return nil, err
+		}
+		matrices := make([][]T, len(results))
+		for i, k := range results {
+			matrices[i] = tensors.MustCopyFlatData[T](k)
+			k.MustFinalizeAll()
 		}
 		return matrices, nil
 	}

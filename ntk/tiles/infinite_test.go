@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
 	"github.com/unhinged-lab/lab/ntk"
 )
@@ -88,6 +89,63 @@ func tiled[T float32 | float64](t *testing.T, random *rand.Rand, kernels *ntk.In
 			}
 			if k.Symmetric && got.At(e/k.Cols, e%k.Cols) != got.At(e%k.Cols, e/k.Cols) {
 				t.Errorf("%s (%d, %d) is not symmetric", name, e/k.Cols, e%k.Cols)
+			}
+		}
+	}
+}
+
+// The tiles of the kernels of a finite network are the parts of the whole, the full one's with their outputs.
+func TestEmpirical(t *testing.T) {
+	network, err := ntk.Parse("dense:4,b=0.5 gelu dense:3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
+		if dtype == dtypes.Float32 {
+			empirical[float32](t, network, backend, Float32, tolerance)
+		} else {
+			empirical[float64](t, network, backend, Float64, tolerance)
+		}
+	})
+}
+
+func empirical[T float32 | float64](t *testing.T, network ntk.Network, backend compute.Backend, dtype string, tolerance float64) {
+	random := rand.New(rand.NewPCG(9, 1))
+	const n1, n2, features = 5, 4, 3
+	x1, x2 := normal[T](random, n1, features), normal[T](random, n2, features)
+	e := network.Empirical(backend, model.NewStore().RootScope(), ntk.NTKParameterization)
+	for _, test := range []struct {
+		kernel  func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error)
+		x2      *tensors.Tensor
+		outputs int
+	}{{e.Full, nil, 3}, {e.Full, x2, 3}, {e.TraceMean, nil, 0}, {e.TraceSum, x2, 0}} {
+		k := Kernel{Arrays: []string{"empirical"}, DType: dtype, Rows: n1, Cols: n1, Tile: 2, Outputs: test.outputs, Symmetric: test.x2 == nil}
+		if test.x2 != nil {
+			k.Cols = n2
+		}
+		s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Compute(t.Context(), s, Empirical[T](test.kernel, x1, test.x2), Options{}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := array(t, s, "empirical").Dense()
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := test.kernel(x1, test.x2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := max(1, test.outputs)
+		for i, v := range tensors.MustCopyFlatData[T](whole) {
+			row, col := i/c/c/k.Cols*c+i/c%c, i/c/c%k.Cols*c+i%c
+			if g := got.At(row, col); math.Abs(g-float64(v)) > tolerance*max(1, math.Abs(g)) {
+				t.Fatalf("entry %d of %s is %g, want %g", i, whole.Shape(), g, v)
+			}
+			if k.Symmetric && got.At(row, col) != got.At(col, row) {
+				t.Fatalf("entry %d of %s is not symmetric", i, whole.Shape())
 			}
 		}
 	}
