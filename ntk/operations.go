@@ -9,12 +9,9 @@ type affine struct {
 
 func (a *affine) variances(in []positions, out positions) {
 	var block []float64
-	for line := range out.lines(false) {
-		target := out.line(out.q, line, false)
-		a.sum(in[0].layout, out.layout, false, line, &block, in[0].q, target)
-		for i, q := range target {
-			target[i] = a.weight*q + a.bias
-		}
+	a.sum(in[0].layout, out.layout, false, 0, &block, in[0].q, out.q)
+	for i, q := range out.q {
+		out.q[i] = a.weight*q + a.bias
 	}
 }
 
@@ -30,7 +27,11 @@ func (a *affine) covariances(t *tile, in []operand, out operand, line int) {
 		return
 	}
 	a.sum(x.layout, out.layout, out.full, line, &t.block, x.k, ks)
-	a.sum(x.layout, out.layout, out.full, line, &t.block, x.ntk, ntks)
+	if x.input {
+		clear(ntks)
+	} else {
+		a.sum(x.layout, out.layout, out.full, line, &t.block, x.ntk, ntks)
+	}
 	for e, k := range ks {
 		k = a.weight*k + a.bias
 		ks[e], ntks[e] = k, a.weight*ntks[e]+k
@@ -62,20 +63,15 @@ func (a *affine) terms(in []operand, out operand, e int, add func(weight, k, nea
 	}
 }
 
-// sum adds up the filter's entries for one line of the output: for vectors there is one; in an image first the rows, into
-// block with zeros around, then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its
-// diagonals.
+// sum adds up the filter's entries for a line of the output; block is scratch memory.
 func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from, target []float64) {
 	if !in.image() {
 		copy(target, from)
 		return
 	}
-	h1, h2, columns := line, line, 1 // of pairs of positions (w, w'), or of positions, that the output takes
 	wide := (out.width-1)*a.stride + a.size
-	inside := min(in.width, wide-a.left)
 	size := wide
 	if full {
-		h1, h2, columns = line/out.height, line%out.height, inside
 		size *= wide
 	}
 	if cap(*block) < size {
@@ -83,22 +79,36 @@ func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from
 	}
 	rows := (*block)[:size]
 	clear(rows)
+	if full {
+		a.window(in, out, true, line/out.height, line%out.height, rows, from, target)
+		return
+	}
+	for h := range out.height {
+		a.window(in, out, false, h, h, rows, from, target[h*out.width:(h+1)*out.width])
+	}
+}
+
+// window adds up the filter's entries at rows h1 and h2 of the output: first the rows, into an array with zeros around, then
+// along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
+func (a *affine) window(in, out layout, full bool, h1, h2 int, rows, from, target []float64) {
+	wide := (out.width-1)*a.stride + a.size
+	inside := min(in.width, wide-a.left)
+	first, columns, step := a.left, 1, 0 // of one row of positions, or of one for each position of the other image
+	if full {
+		first, columns, step = a.left*wide+a.left, inside, wide
+	}
 	var memory [8][]float64
 	sources := memory[:0]
 	y1, y2 := h1*a.stride-a.top, h2*a.stride-a.top
 	for i := max(0, -y1, -y2); i < min(a.size, in.height-max(y1, y2)); i++ {
-		y := y1 + i
+		y, size := y1+i, in.width
 		if full {
-			y = y*in.height + y2 + i
+			y, size = y*in.height+y2+i, in.width*in.width
 		}
-		sources = append(sources, in.line(from, y, full))
+		sources = append(sources, from[y*size:(y+1)*size])
 	}
 	for w := range columns {
-		first := a.left
-		if full {
-			first += (a.left + w) * wide
-		}
-		accumulate(rows[first:first+inside], sources, 1)
+		accumulate(rows[first+w*step:][:inside], sources, 1)
 		for i, source := range sources {
 			sources[i] = source[in.width:]
 		}
@@ -106,11 +116,7 @@ func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from
 	for w := 0; w*out.width < len(target); w++ {
 		sources = memory[:0]
 		for j := range a.size {
-			source := rows[j:]
-			if full {
-				source = rows[(w*a.stride+j)*wide+j:]
-			}
-			sources = append(sources, source)
+			sources = append(sources, rows[w*a.stride*step+j*(step+1):])
 		}
 		accumulate(target[w*out.width:(w+1)*out.width], sources, a.stride)
 	}

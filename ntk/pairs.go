@@ -125,9 +125,6 @@ func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
 				c.k[e] += float64(v) * float64(ys[e])
 			}
 		}
-		for e := range c.k {
-			c.k[e] /= float64(x1.channels)
-		}
 		angles(c.k, c.near, threshold, x1, x2, i*n, 1, j*n)
 		return
 	}
@@ -136,7 +133,7 @@ func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
 			first := x1.entry(p1, p2, true)
 			ks := c.k[first : first+x1.width]
 			for channel := range x1.channels {
-				v, ys := float64(x[channel*n+p1])/float64(x1.channels), y[channel*n+p2:]
+				v, ys := float64(x[channel*n+p1]), y[channel*n+p2:]
 				for e, w := range ys[:len(ks)] {
 					ks[e] += v * float64(w)
 				}
@@ -146,17 +143,20 @@ func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
 	}
 }
 
-// angles fills near of a row of ks that belong to positions a, a+step, … of x1 and b, b+1, … of x2. Where it is below limit
-// times √(q₁q₂), both are taken from the inputs.
+// angles divides the products in a row of ks by the number of channels and fills near. The row belongs to the positions
+// a, a+step, … of x1 and b, b+1, … of x2. Where near is below limit times √(q₁q₂), both are taken from the inputs.
 func angles[T float32 | float64](ks, nears []float64, limit float64, x1, x2 *inputs[T], a, step, b int) {
+	scale := 1 / float64(x1.channels)
+	nears, roots := nears[:len(ks)], x2.root[b:b+len(ks)]
 	for e, k := range ks {
-		r := x1.root[a+step*e] * x2.root[b+e]
+		k *= scale
+		r := x1.root[a+step*e] * roots[e]
 		near := r - math.Abs(k)
 		if near < limit*r {
 			near = distance(k < 0, x1, x2, a+step*e, b+e)
-			ks[e] = math.Copysign(r-near, k)
+			k = math.Copysign(r-near, k)
 		}
-		nears[e] = near
+		ks[e], nears[e] = k, near
 	}
 }
 
@@ -212,7 +212,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 				p.covariances(c, p.x1, p.x2, i, first)
 			} else {
 				for j, product := range p.products[i*n2+from : i*n2+to] {
-					c.k[j] = float64(product) / float64(p.x1.channels)
+					c.k[j] = float64(product)
 				}
 				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
 			}

@@ -80,8 +80,8 @@ type covariance struct{ k, near, ntk []float64 }
 type operand struct {
 	covariance
 	layout
-	v1, v2       variances
-	full, needed bool
+	v1, v2              variances
+	full, needed, input bool // input: the network's, whose ntk is zero
 }
 
 // compile lists the steps of a network on inputs of the given layout.
@@ -270,7 +270,7 @@ func (t *tile) input() covariance {
 // in place follow line by line on the one before, while the line is in the cache.
 func (t *tile) run(steps []step, variances func(r register) (v1, v2 variances)) {
 	view := func(r register) operand {
-		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full, needed: t.program.needed[r]}
+		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full, needed: t.program.needed[r], input: r == 0}
 		o.v1, o.v2 = variances(r)
 		return o
 	}
@@ -317,19 +317,15 @@ func (o operand) part(line int) covariance {
 // rows visits the entries of a line in the order in which they are stored, by rows that pair one variance of x1, or as many
 // as there are of x2, with those of x2. first counts from the start of the line.
 func (o operand) rows(line int, row func(first int, v1, v2 variances)) {
-	switch {
-	case !o.image():
+	if !o.full || !o.image() {
 		row(0, o.v1, o.v2)
-	case !o.full:
-		from, to := line*o.width, (line+1)*o.width
-		row(0, o.v1.slice(from, to), o.v2.slice(from, to))
-	default:
-		h1, h2 := line/o.height, line%o.height
-		v2 := o.v2.slice(h2*o.width, (h2+1)*o.width)
-		for w1 := range o.width {
-			p1 := h1*o.width + w1
-			row(w1*o.width, o.v1.slice(p1, p1+1), v2)
-		}
+		return
+	}
+	h1, h2 := line/o.height, line%o.height
+	v2 := o.v2.slice(h2*o.width, (h2+1)*o.width)
+	for w1 := range o.width {
+		p1 := h1*o.width + w1
+		row(w1*o.width, o.v1.slice(p1, p1+1), v2)
 	}
 }
 
@@ -353,19 +349,12 @@ func (l layout) entry(p1, p2 int, full bool) int {
 	return ((p1/l.width*l.height+p2/l.width)*l.width+p1%l.width)*l.width + p2%l.width
 }
 
-// lines is the number of rows of an image, or of pairs (h, h') of rows if full, which are stored one after the other.
-// Vectors have one.
+// lines is the number of pairs (h, h') of rows of a full image, which are stored one after the other. All else is one line.
 func (l layout) lines(full bool) int {
 	if full && l.image() {
 		return l.height * l.height
 	}
-	return max(1, l.height)
-}
-
-// line is one of the lines of a register's array.
-func (l layout) line(array []float64, line int, full bool) []float64 {
-	size := len(array) / l.lines(full)
-	return array[line*size : (line+1)*size]
+	return 1
 }
 
 // at is the index of position (h, w), and whether there is one.
