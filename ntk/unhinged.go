@@ -1,0 +1,234 @@
+package ntk
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Unhinged is Theorem 8 for a kernel that stays what it is: what training under the unhinged loss makes of the outputs of a
+// network, in closed form, at any time and on points never trained on. With the kernel Θ of the training examples and
+// M = ((1+γ)·onehotᵀ − γ11ᵀ)/n it is, for a network whose outputs are the logits F,
+//
+//	F' = η1(M Θ − λ1 F),   F_*' = η1(M Θ_* − λ1 F_*)
+//
+// (a straight line if λ1 = 0), and for one that ends with features H before prototypes W and biases b, trained or anchored,
+//
+//	H' = η1(W M Θ − λ1 H),   W' = η2(H Mᵀ − λ2 W),   b' = η2(M1 − λ2 b),   H_*' = η1(W M Θ_* − λ1 H_*),
+//
+// columns being examples here, and rows in a [Record]. One step of [Descent] is one unit of time. It is a front of
+// dynamics.Invariant, which has more: momentum, traces, rates of the approach.
+type Unhinged struct {
+	Gamma            float64        // γ ≥ 0, the weight of the non-target logits
+	Lambda1, Lambda2 float64        // weight decay, of the network and of its head
+	Rates            dynamics.Rates // η1 and η2; not set: both 1
+	// Start is where it begins: a network's record of step 0, Start.Test for the unseen points. With Prototypes it is a
+	// network with a head, without them one of logits. The zero value is logits 0.
+	Start    Record
+	Anchored bool // prototypes and biases stay what they are
+}
+
+// Trained is a training under an invariant kernel: Theorem 8 as a function of time.
+type Trained struct {
+	setting    Unhinged
+	labels     []int
+	p          int   // outputs of the network
+	order      []int // the example of each of the dynamics' columns
+	flow       *dynamics.KernelFlow
+	descent    *dynamics.KernelDescent
+	unseen     *dynamics.Unseen
+	testLabels []int
+}
+
+// Train returns the training of n examples with the kernel between them: Θ [n, n] of a network of infinite width or of a
+// trace, or the full one of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any order, none
+// without an example.
+func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) {
+	if len(labels) == 0 {
+		return nil, fmt.Errorf("ntk: no labels")
+	}
+	if u.Rates.W == nil && u.Rates.H == nil {
+		u.Rates = dynamics.Constant(1, 1)
+	}
+	features, prototypes := u.Start.Train.Features, u.Start.Prototypes
+	if prototypes == nil { // logits are features before the prototypes I
+		u.Anchored = true
+		features = u.Start.Train.Logits
+		if features == nil {
+			features = mat.NewDense(len(labels), slices.Max(labels)+1, nil)
+		}
+		_, classes := features.Dims()
+		prototypes = identityMatrix(classes)
+	}
+	if features == nil {
+		return nil, fmt.Errorf("ntk: Start has prototypes but no Train.Features")
+	}
+	state, err := dynamics.FromSamples(features, labels, prototypes, u.Start.Biases)
+	if err != nil {
+		return nil, err
+	}
+	_, p := features.Dims()
+	k, full, err := kernelMatrix(kernel, len(labels), len(labels), p)
+	if err != nil {
+		return nil, err
+	}
+	invariant := dynamics.Invariant{Gamma: u.Gamma, Lambda1: u.Lambda1, Lambda2: u.Lambda2, Rates: u.Rates, Anchored: u.Anchored, Kernel: dynamics.Kernel{Samples: k}}
+	if full {
+		invariant.Kernel = dynamics.Kernel{Full: k}
+	}
+	t := &Trained{setting: u, labels: labels, p: p, order: state.Order}
+	if t.flow, err = invariant.From(state); err != nil {
+		return nil, err
+	}
+	t.descent, err = t.flow.Descent(0)
+	return t, err
+}
+
+// Test adds m points that are never trained on: the kernel [n, m] or [n, m, p, p] from the training examples to them, and
+// their labels. What the network makes of them at the start is Start.Test, or 0 if Start is not set.
+func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
+	start := t.setting.Start.Test.Features
+	if t.setting.Start.Prototypes == nil {
+		start = t.setting.Start.Test.Logits
+	}
+	if start == nil && t.setting.Start.Train.Logits == nil && t.setting.Start.Train.Features == nil {
+		start = mat.NewDense(len(labels), t.p, nil)
+	}
+	if start == nil {
+		return fmt.Errorf("ntk: Start.Test has no outputs to begin with")
+	}
+	k, _, err := kernelMatrix(kernel, len(t.labels), len(labels), t.p)
+	if err != nil {
+		return err
+	}
+	t.testLabels = labels
+	t.unseen, err = t.flow.Test(mat.DenseCopyOf(start.T()), k)
+	return err
+}
+
+// At returns gradient flow at a time; an error where its numbers are too large for float64.
+func (t *Trained) At(time float64) (Record, error) {
+	point, err := t.flow.At(time)
+	if err != nil {
+		return Record{}, err
+	}
+	return t.record(point, time)
+}
+
+// Step returns gradient descent after a number of steps: what [Descent] makes of a network whose kernel stays what it is.
+func (t *Trained) Step(step int) (Record, error) {
+	point, err := t.descent.At(step)
+	if err != nil {
+		return Record{}, err
+	}
+	return t.record(point, float64(step))
+}
+
+func (t *Trained) record(point *dynamics.KernelPoint, time float64) (Record, error) {
+	state, err := point.State()
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{Time: time}
+	if r.Loss, _ = point.Loss(); math.IsInf(r.Loss, 0) {
+		return Record{}, fmt.Errorf("ntk: at time %g the logits are too large for float64: see Limit", time)
+	}
+	if t.setting.Start.Prototypes != nil {
+		r.Prototypes = mat.DenseCopyOf(state.W.T())
+	}
+	if t.setting.Start.Biases != nil {
+		r.Biases = state.B
+	}
+	r.Train = t.outputs(t.inOrder(state.H), state.W, state.B, t.labels)
+	if t.unseen != nil {
+		h, err := t.unseen.Features(point)
+		if err != nil {
+			return Record{}, err
+		}
+		r.Test = t.outputs(mat.DenseCopyOf(h.T()), state.W, state.B, t.testLabels)
+	}
+	return r, nil
+}
+
+// Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What grows
+// without bound leaves the biases behind, so that there are none in its logits; with anchored prototypes (or for logits) and
+// λ1 > 0 nothing grows, and it is the limit itself. An error says that nothing wins.
+func (t *Trained) Limit() (Record, error) {
+	limit, err := t.flow.Limit()
+	if err != nil {
+		return Record{}, err
+	}
+	if t.setting.Anchored && t.setting.Lambda1 > 0 {
+		return t.record(limit.Direction, 0)
+	}
+	state := limit.Direction.Direction()
+	r := Record{Train: t.outputs(t.inOrder(state.H), state.W, nil, t.labels)}
+	if t.setting.Start.Prototypes != nil {
+		r.Prototypes = mat.DenseCopyOf(state.W.T())
+	}
+	if t.unseen != nil {
+		h, err := t.unseen.Direction(limit.Direction)
+		if err != nil {
+			return Record{}, err
+		}
+		r.Test = t.outputs(mat.DenseCopyOf(h.T()), state.W, nil, t.testLabels)
+	}
+	return r, nil
+}
+
+// inOrder returns features, a row an example in the caller's order, from the dynamics' columns.
+func (t *Trained) inOrder(h *mat.Dense) *mat.Dense {
+	p, n := h.Dims()
+	rows := mat.NewDense(n, p, nil)
+	for column, example := range t.order {
+		rows.SetRow(example, mat.Col(nil, column, h))
+	}
+	return rows
+}
+
+// outputs adds to features [m, p] what prototypes w, p×C, and biases make of them.
+func (t *Trained) outputs(features, w *mat.Dense, biases []float64, labels []int) Outputs {
+	logits := features
+	if t.setting.Start.Prototypes != nil {
+		logits = new(mat.Dense)
+		logits.Mul(features, w)
+		if biases != nil {
+			logits.Apply(func(_, c int, v float64) float64 { return v + biases[c] }, logits)
+		}
+	} else {
+		features = nil
+	}
+	return Outputs{features, logits, Accuracy(logits, labels)}
+}
+
+// kernelMatrix returns a kernel [n, m] as it is, or [n, m, p, p] as pn×pm in blocks of p.
+func kernelMatrix(kernel *tensors.Tensor, n, m, p int) (k *mat.Dense, full bool, err error) {
+	if kernel == nil {
+		return nil, false, fmt.Errorf("ntk: no kernel")
+	}
+	switch dims := kernel.Shape().Dimensions; {
+	case !kernel.DType().IsFloat():
+	case slices.Equal(dims, []int{n, m}):
+		return matrix(kernel), false, nil
+	case slices.Equal(dims, []int{n, m, p, p}):
+		k = mat.NewDense(n*p, m*p, nil)
+		for at, v := range numbers(kernel) {
+			i, j, a, b := at/(m*p*p), at/(p*p)%m, at/p%p, at%p
+			k.Set(i*p+a, j*p+b, v)
+		}
+		return k, true, nil
+	}
+	return nil, false, fmt.Errorf("ntk: a kernel %s does not fit %d examples by %d: need [%[2]d, %[3]d], or the full one, [%[2]d, %[3]d, %d, %[4]d]", kernel.Shape(), n, m, p)
+}
+
+func identityMatrix(n int) *mat.Dense {
+	eye := mat.NewDense(n, n, nil)
+	for i := range n {
+		eye.Set(i, i, 1)
+	}
+	return eye
+}

@@ -1,0 +1,243 @@
+package ntk
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/janpfeifer/must"
+	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
+)
+
+// linearKernel is X1 X2ᵀ/d, the kernel of Dense in the NTK parameterisation.
+func linearKernel(x1, x2 *tensors.Tensor) *tensors.Tensor {
+	var k mat.Dense
+	k.Mul(matrix(x1), matrix(x2).T())
+	k.Scale(1/float64(x1.Shape().Dimensions[1]), &k)
+	n, m := k.Dims()
+	return tensors.FromFlatDataAndDimensions(append([]float64(nil), k.RawMatrix().Data...), n, m)
+}
+
+// timesIdentity is the full kernel κ⊗I_p as [n, m, p, p].
+func timesIdentity(kernel *tensors.Tensor, p int) *tensors.Tensor {
+	n, m := kernel.Shape().Dimensions[0], kernel.Shape().Dimensions[1]
+	full := make([]float64, n*m*p*p)
+	for ij, v := range numbers(kernel) {
+		for a := range p {
+			full[ij*p*p+a*p+a] = v
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(full, n, m, p, p)
+}
+
+// shuffled are labels of all classes in no order.
+func shuffled(random *rand.Rand, n, classes int) []int {
+	labels := make([]int, n)
+	for i := range labels {
+		labels[i] = i % classes
+	}
+	random.Shuffle(n, func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
+	return labels
+}
+
+// sameRecord compares two records.
+func sameRecord(t *testing.T, what string, got, want Record, tolerance float64) {
+	t.Helper()
+	near(t, what+": loss", got.Loss, want.Loss, tolerance)
+	for name, o := range map[string][2]Outputs{"train": {got.Train, want.Train}, "test": {got.Test, want.Test}} {
+		nearly(t, what+": logits, "+name, o[0].Logits, o[1].Logits, tolerance)
+		if o[1].Features != nil {
+			nearly(t, what+": features, "+name, o[0].Features, o[1].Features, tolerance)
+		}
+		if o[0].Accuracy != o[1].Accuracy {
+			t.Errorf("%s: accuracy, %s, %g, want %g", what, name, o[0].Accuracy, o[1].Accuracy)
+		}
+	}
+	if want.Prototypes != nil {
+		nearly(t, what+": prototypes", got.Prototypes, want.Prototypes, tolerance)
+	}
+	for c, b := range want.Biases {
+		near(t, what+": bias", got.Biases[c], b, tolerance)
+	}
+}
+
+// TestUnhingedIsDescent: a network of one linear layer is linear in its parameters, so that its kernel never changes, and
+// gradient descent on it is the closed form to rounding: of logits and with heads, trained and anchored, with weight decay,
+// from κ and from the full kernel κ⊗I, on the examples it is trained on and on others.
+func TestUnhingedIsDescent(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		random := rand.New(rand.NewPCG(7, 1))
+		for _, head := range []*unhinged.Head{nil, {Prototypes: unhinged.ETF}, {UseBias: true}} {
+			for _, lambda := range []float64{0, 0.05} {
+				inputs, classes := 1+random.IntN(6), 2+random.IntN(4)
+				n, m, p, gamma := classes+random.IntN(9), 1+random.IntN(5), classes, random.Float64()
+				x, unseen := normals(random.Uint64(), dtypes.Float64, n, inputs), normals(random.Uint64(), dtypes.Float64, m, inputs)
+				train, test := Examples{x, shuffled(random, n, classes)}, Examples{unseen, shuffled(random, m, classes)}
+				theory := Unhinged{Gamma: gamma, Lambda1: lambda, Rates: dynamics.Constant(0.3, 0.2)}
+				d := Descent{Backend: backend, Loss: unhinged.Loss{Gamma: &gamma}, Rates: theory.Rates, Lambda1: lambda}
+				if head != nil {
+					p += random.IntN(3)
+					d.Head = &unhinged.Head{Classes: classes, Prototypes: head.Prototypes, UseBias: head.UseBias, Seed: random.Uint64()}
+					theory.Anchored = head.Prototypes == unhinged.ETF
+					if !theory.Anchored {
+						theory.Lambda2, d.Lambda2 = lambda/2, lambda/2
+					}
+				}
+				d.Network = Serial(Dense(p))
+				steps := []int{0, 1, 40}
+				records := must.M1(d.Train(context.Background(), seeded(random.Int64()), train, test, steps))
+				theory.Start = records[0]
+				k, kStar := linearKernel(x, x), linearKernel(x, unseen)
+				for form, kernels := range map[string][2]*tensors.Tensor{"κ": {k, kStar}, "full": {timesIdentity(k, p), timesIdentity(kStar, p)}} {
+					trained := must.M1(theory.Train(kernels[0], train.Labels))
+					must.M(trained.Test(kernels[1], test.Labels))
+					for i, step := range steps {
+						sameRecord(t, fmt.Sprintf("head %+v, λ = %g, %s, step %d", head, lambda, form, step), must.M1(trained.Step(step)), records[i], 1e-11)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestUnhingedFlow: logits without weight decay are a straight line, F(t) = F(0) + ηt MΘ, also on unseen points, and with it
+// they tend to MΘ/λ; flow at small rates is descent with many steps; and from nothing it begins at 0.
+func TestUnhingedFlow(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	n, m, classes, gamma, eta := 12, 5, 3, 0.4, 0.25
+	x, unseen := normals(1, dtypes.Float64, n, 20), normals(2, dtypes.Float64, m, 20)
+	labels, testLabels := shuffled(random, n, classes), shuffled(random, m, classes)
+	k, kStar := linearKernel(x, x), linearKernel(x, unseen)
+	// (MΘ)ᵀ
+	slope := func(k *tensors.Tensor) *mat.Dense {
+		drive := mat.NewDense(n, classes, nil)
+		for i, y := range labels {
+			for c := range classes {
+				drive.Set(i, c, -gamma/float64(n))
+			}
+			drive.Set(i, y, 1/float64(n))
+		}
+		var s mat.Dense
+		s.Mul(matrix(k).T(), drive)
+		return &s
+	}
+	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers(normals(8, dtypes.Float64, n, classes)))},
+		Test: Outputs{Logits: mat.NewDense(m, classes, numbers(normals(9, dtypes.Float64, m, classes)))}}
+	for _, u := range []Unhinged{{Gamma: gamma, Rates: dynamics.Constant(eta, eta)}, {Gamma: gamma, Rates: dynamics.Constant(eta, eta), Start: start}} {
+		trained := must.M1(u.Train(k, labels))
+		must.M(trained.Test(kStar, testLabels))
+		for _, time := range []float64{0, 0.5, 1e3} {
+			r := must.M1(trained.At(time))
+			for _, part := range []struct {
+				got     Outputs
+				kernel  *tensors.Tensor
+				initial *mat.Dense
+				labels  []int
+			}{{r.Train, k, u.Start.Train.Logits, labels}, {r.Test, kStar, u.Start.Test.Logits, testLabels}} {
+				want := slope(part.kernel)
+				want.Scale(eta*time, want)
+				if part.initial != nil {
+					want.Add(want, part.initial)
+				}
+				nearly(t, fmt.Sprintf("line at %g", time), part.got.Logits, want, 1e-12)
+				if got, want := part.got.Accuracy, Accuracy(want, part.labels); got != want {
+					t.Errorf("accuracy %g at time %g, want %g", got, time, want)
+				}
+			}
+			near(t, "time", r.Time, time, 0)
+		}
+		limit := must.M1(trained.Limit())
+		direction, line := mat.Norm(limit.Train.Logits, 2), slope(k)
+		line.Scale(direction/mat.Norm(line, 2), line)
+		nearly(t, "limit", limit.Train.Logits, line, 1e-12)
+		if limit.Train.Accuracy != Accuracy(line, labels) {
+			t.Errorf("accuracy %g of the limit", limit.Train.Accuracy)
+		}
+		far := must.M1(trained.At(1e9))
+		near(t, "limit's accuracy on unseen points", limit.Test.Accuracy, far.Test.Accuracy, 0)
+
+		u.Lambda1 = 0.1
+		decaying := must.M1(u.Train(k, labels))
+		must.M(decaying.Test(kStar, testLabels))
+		limit, want := must.M1(decaying.Limit()), slope(kStar)
+		want.Scale(1/u.Lambda1, want)
+		nearly(t, "limit with weight decay", limit.Test.Logits, want, 1e-12)
+		nearly(t, "long after", must.M1(decaying.At(1e4)).Test.Logits, want, 1e-12)
+	}
+
+	// With prototypes: small steps of descent tend to flow, at first order.
+	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers(normals(5, dtypes.Float64, classes, 4))), []float64{1, 0, -1}
+	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers(normals(6, dtypes.Float64, n, 4))), mat.NewDense(m, 4, numbers(normals(7, dtypes.Float64, m, 4)))
+	gap := func(eta float64) float64 {
+		trained := must.M1(Unhinged{Gamma: gamma, Rates: dynamics.Constant(eta, 2*eta), Start: start}.Train(k, labels))
+		must.M(trained.Test(kStar, testLabels))
+		flow, descent := must.M1(trained.At(1/eta)), must.M1(trained.Step(int(math.Round(1/eta))))
+		var gap mat.Dense
+		gap.Sub(flow.Test.Logits, descent.Test.Logits)
+		return mat.Norm(&gap, 2) / mat.Norm(flow.Test.Logits, 2)
+	}
+	if ratio := gap(0.01) / gap(0.001); ratio < 8 || ratio > 12 {
+		t.Errorf("descent with a tenth of the rate is %g times nearer to flow", ratio)
+	}
+}
+
+// TestUnhingedLimit: with a head that learns, (H, W)/‖Z‖ at a late time is the limit's direction, also on unseen points.
+func TestUnhingedLimit(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	n, m, classes, p := 12, 5, 3, 4
+	x, unseen := normals(1, dtypes.Float64, n, 20), normals(2, dtypes.Float64, m, 20)
+	draw := func(rows, columns int) *mat.Dense {
+		return mat.NewDense(rows, columns, numbers(normals(random.Uint64(), dtypes.Float64, rows, columns)))
+	}
+	u := Unhinged{Gamma: 0.5, Start: Record{Prototypes: draw(classes, p), Train: Outputs{Features: draw(n, p)}, Test: Outputs{Features: draw(m, p)}}}
+	trained := must.M1(u.Train(linearKernel(x, x), shuffled(random, n, classes)))
+	must.M(trained.Test(linearKernel(x, unseen), shuffled(random, m, classes)))
+	limit, late := must.M1(trained.Limit()), must.M1(trained.At(1000))
+	scale := mat.Norm(limit.Prototypes, 2) / mat.Norm(late.Prototypes, 2)
+	for name, pair := range map[string][2]*mat.Dense{"prototypes": {late.Prototypes, limit.Prototypes}, "features": {late.Train.Features, limit.Train.Features}, "unseen features": {late.Test.Features, limit.Test.Features}} {
+		pair[0].Scale(scale, pair[0])
+		nearly(t, name, pair[0], pair[1], 1e-9)
+	}
+	if late.Train.Accuracy != limit.Train.Accuracy || late.Test.Accuracy != limit.Test.Accuracy {
+		t.Errorf("accuracies %g, %g late and %g, %g in the limit", late.Train.Accuracy, late.Test.Accuracy, limit.Train.Accuracy, limit.Test.Accuracy)
+	}
+	for _, time := range []float64{2000, 1e9} { // logits, then features, beyond float64
+		if _, err := trained.At(time); err == nil || !strings.Contains(err.Error(), "too large") {
+			t.Errorf("time %g: %v", time, err)
+		}
+	}
+}
+
+func TestUnhingedErrors(t *testing.T) {
+	x := normals(1, dtypes.Float64, 4, 3)
+	k, labels := linearKernel(x, x), []int{0, 1, 1, 0}
+	for want, f := range map[string]func() error{
+		"no labels":       func() error { _, err := Unhinged{}.Train(k, nil); return err },
+		"no kernel":       func() error { _, err := Unhinged{}.Train(nil, labels); return err },
+		"does not fit":    func() error { _, err := Unhinged{}.Train(timesIdentity(k, 3), labels); return err },
+		"3 examples by 3": func() error { _, err := Unhinged{}.Train(k, []int{0, 1, 1}); return err },
+		"4 examples by 1": func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0}) },
+		"no Train.Features": func() error {
+			_, err := Unhinged{Start: Record{Prototypes: identityMatrix(2)}}.Train(k, labels)
+			return err
+		},
+		"no outputs to begin": func() error {
+			return must.M1(Unhinged{Start: Record{Train: Outputs{Logits: mat.NewDense(4, 2, nil)}}}.Train(k, labels)).Test(k, labels)
+		},
+		"γ":       func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
+		"class 1": func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
+	} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %q, got %v", want, err)
+		}
+	}
+}
