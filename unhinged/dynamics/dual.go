@@ -17,10 +17,10 @@ type DualFlow struct {
 }
 
 // At returns gradient flow at time t ≥ 0.
-func (f *DualFlow) At(t float64) (*DualPoint, error) { return one(f.States([]float64{t})) }
+func (f *DualFlow) At(t float64) (*DualPoint, error) { return one(f.Points([]float64{t})) }
 
-// States returns gradient flow at ascending times.
-func (f *DualFlow) States(times []float64) ([]*DualPoint, error) {
+// Points returns gradient flow at ascending times.
+func (f *DualFlow) Points(times []float64) ([]*DualPoint, error) {
 	if err := ascending(times); err != nil {
 		return nil, err
 	}

@@ -93,6 +93,39 @@ func TestFeaturePenaltyIdentity(t *testing.T) {
 	closeStates(t, "penalty and decay", p.State, want, 1e-12)
 }
 
+// TestFeaturePenaltyLimit: with enough of both penalties everything comes to rest.
+func TestFeaturePenaltyLimit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 8))
+	for i := range 10 {
+		pr := randomKernelProblem(rng, betweenSample)
+		f := kernelField{pr: pr, gamma: 0.3, lambda1: 3, lambda2: 2, onFeatures: true, anchored: i%2 == 0}
+		if f.anchored {
+			f.lambda2 = 0
+		}
+		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3), Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit, err := flow.Limit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		star, err := limit.Features(pr.hStar, pr.kStar)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dh, dhs, dw, db := f.at(limit.H, star, limit.W, limit.B)
+		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2); !(e < 1e-7) {
+			t.Errorf("case %d: the limit still moves by %g", i, e)
+		}
+		late, err := flow.At(1e12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeStates(t, "late flow", late.State, limit.State, 1e-7)
+	}
+}
+
 // mseField is the gradient of ‖WᵀH + b1ᵀ − onehot‖²/n, number by number.
 type mseField struct {
 	pr       kernelProblem
@@ -140,7 +173,7 @@ func TestMSE(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			points, err := flow.States([]float64{0, 4, 9})
+			points, err := flow.Points([]float64{0, 4, 9})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
 )
 
 // Figure 1's run at γ = 1/(C−1), without ever iterating: 50,000 steps of gradient descent in closed form.
@@ -70,4 +71,52 @@ func ExampleFlow_Descent() {
 	}
 	fmt.Printf("log10 ‖Z‖: %.1f %.1f %.1f\n", trace.LogNormZ[0]/math.Ln10, trace.LogNormZ[1]/math.Ln10, trace.LogNormZ[2]/math.Ln10)
 	// Output: log10 ‖Z‖: 1.0 73.7 99.8
+}
+
+// A network of infinite width on five inputs, of which it sees four: the prediction for the fifth as a function of time, and at t = ∞.
+func ExampleInvariant() {
+	inputs := []float64{-1.2, -0.7, 0.8, 1.1, 0.5} // the last is never trained on
+	kernel := mat.NewDense(5, 5, nil)
+	kernel.Apply(func(i, j int, _ float64) float64 { return math.Exp(-(inputs[i] - inputs[j]) * (inputs[i] - inputs[j])) }, kernel)
+	state := dynamics.Gaussian(3, 2, 2, 1) // classes 0, 0, 1, 1
+	start := dynamics.Gaussian(3, 2, 1, 2).H.Slice(0, 3, 0, 1).(*mat.Dense)
+
+	flow, err := dynamics.Invariant{
+		Gamma: 1, Rates: dynamics.Constant(0.5, 0.5), Kernel: dynamics.Kernel{Samples: kernel.Slice(0, 4, 0, 4).(*mat.Dense)},
+	}.From(state)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	unseen, err := flow.Test(start, kernel.Slice(0, 4, 4, 5).(*mat.Dense))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	points, err := flow.Points([]float64{0, 2, 20, 20_000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	limit, err := flow.Limit()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, point := range append(points, limit.Direction) {
+		class, err := unseen.Predict(point, false)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("train accuracy %.2f, unseen point in class %d\n", point.Accuracy(false), class[0])
+	}
+	fmt.Printf("‖Z‖ grows as exp(%.3f ζ)\n", limit.Growth)
+	// Output:
+	// train accuracy 0.75, unseen point in class 0
+	// train accuracy 1.00, unseen point in class 1
+	// train accuracy 1.00, unseen point in class 1
+	// train accuracy 1.00, unseen point in class 1
+	// train accuracy 1.00, unseen point in class 1
+	// ‖Z‖ grows as exp(0.939 ζ)
 }

@@ -170,12 +170,11 @@ func eigenSym(name string, m *mat.Dense) ([]float64, *mat.Dense, error) {
 }
 
 // centerClasses returns V without, in each column and for each of the q features, the mean over the c classes, which adds
-// the same vector to all prototypes and never changes an argmax. What only rounding leaves is 0.
+// the same vector to all prototypes and never changes an argmax.
 func centerClasses(v *mat.Dense, c, q int) *mat.Dense {
 	out := mat.DenseCopyOf(v)
 	rows, modes := v.Dims()
 	for k := range modes {
-		norm := 0.0
 		for f := range q {
 			mean := 0.0
 			for i := f; i < rows; i += q {
@@ -183,12 +182,6 @@ func centerClasses(v *mat.Dense, c, q int) *mat.Dense {
 			}
 			for i := f; i < rows; i += q {
 				out.Set(i, k, v.At(i, k)-mean)
-				norm = math.Hypot(norm, out.At(i, k))
-			}
-		}
-		if norm < 1e-13 {
-			for i := range rows {
-				out.Set(i, k, 0)
 			}
 		}
 	}

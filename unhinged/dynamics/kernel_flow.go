@@ -60,12 +60,13 @@ type KernelFlow struct {
 }
 
 // At returns the flow at time t ≥ 0.
-func (f *KernelFlow) At(t float64) (*KernelPoint, error) { return one(f.points([]float64{t})) }
+func (f *KernelFlow) At(t float64) (*KernelPoint, error) { return one(f.Points([]float64{t})) }
 
 // Trace returns the observables at ascending times. Distances and gaps are measured to Limit().Direction.
-func (f *KernelFlow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.points) }
+func (f *KernelFlow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.Points) }
 
-func (f *KernelFlow) points(times []float64) ([]*KernelPoint, error) {
+// Points returns the flow at ascending times; with Rates.H in one pass.
+func (f *KernelFlow) Points(times []float64) ([]*KernelPoint, error) {
 	if err := ascending(times); err != nil {
 		return nil, err
 	}
@@ -115,6 +116,9 @@ func (d *KernelDescent) At(step int) (*KernelPoint, error) {
 func (d *KernelDescent) Trace(steps []int) (*Trace, error) {
 	return traceOf(timesOf(steps), d.points)
 }
+
+// Points returns the iterates after ascending numbers of steps; with a schedule or momentum in one pass.
+func (d *KernelDescent) Points(steps []int) ([]*KernelPoint, error) { return d.points(timesOf(steps)) }
 
 func (d *KernelDescent) points(times []float64) ([]*KernelPoint, error) {
 	f := d.f
@@ -215,10 +219,7 @@ func (f *KernelFlow) race() {
 		f.target, f.first, f.second = &coefficients{0, f.w0, scaledCopy(1/limit, f.w0)}, 0, -f.lambda1
 		return
 	}
-	largest := 0.0
-	for _, d := range f.d {
-		largest = math.Max(largest, d*f.sigma2[len(f.sigma2)-1])
-	}
+	largest := f.Threshold() * f.Threshold()
 	f.first, f.second = math.Inf(-1), -f.rates.ratio()*f.lambda1
 	lead := f.newResponses()
 	for j, d := range f.d {
@@ -237,6 +238,16 @@ func (f *KernelFlow) race() {
 		target, log := f.assemble(lead)
 		f.target = &coefficients{0, scaledCopy(math.Exp(log), target.w), scaledCopy(math.Exp(log), target.i)}
 	}
+}
+
+// Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the root of the largest eigenvalue of
+// d·MκMᵀ, for κ = I that of Corollary 5.
+func (f *KernelFlow) Threshold() float64 {
+	largest := 0.0
+	for _, d := range f.d {
+		largest = math.Max(largest, d*f.sigma2[len(f.sigma2)-1])
+	}
+	return math.Sqrt(largest)
 }
 
 // KernelLimit is what a KernelFlow does as ζ2 → ∞.

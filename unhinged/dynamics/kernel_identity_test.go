@@ -284,3 +284,37 @@ func TestKernelLongTimes(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelLongAccuracy is the accuracy of Theorem 2 at times when one eigenspace has outgrown the others beyond all rounding.
+func TestKernelLongAccuracy(t *testing.T) {
+	rng := rand.New(rand.NewPCG(14, 8))
+	for range 20 {
+		s := randomState(rng, true)
+		_, c, n := s.Dims()
+		gamma := randomGamma(rng, c)
+		want, err := Unconstrained{Gamma: gamma, Rates: Constant(0.5, 0.5)}.From(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Invariant{Gamma: gamma, Rates: Constant(0.5, 0.5), Kernel: Kernel{Samples: identity(n)}}.From(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeTo(t, "λ*", got.Threshold(), want.Threshold(), 1e-14)
+		for _, time := range []float64{10, 1e3, 1e5} {
+			p, err := want.At(time)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q, err := got.At(time)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, withBias := range []bool{false, true} {
+				if p.Accuracy(withBias) != q.Accuracy(withBias) {
+					t.Errorf("γ = %v, C = %d, t = %v, biases %v: accuracy %v, want %v", gamma, c, time, withBias, q.Accuracy(withBias), p.Accuracy(withBias))
+				}
+			}
+		}
+	}
+}

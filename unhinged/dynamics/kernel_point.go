@@ -71,7 +71,7 @@ func (core *kernelCore) assemble(r responses) (c coefficients, log float64) {
 func (core *kernelCore) features(c coefficients, at points) *mat.Dense {
 	h := new(mat.Dense)
 	h.Mul(core.driven(c.i), at.drive)
-	floats.AddScaled(h.RawMatrix().Data, c.rest, at.start.RawMatrix().Data)
+	h.Add(h, scaledCopy(c.rest, at.start))
 	return core.unrows(h)
 }
 

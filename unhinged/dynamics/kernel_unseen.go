@@ -20,7 +20,7 @@ func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
 		return nil, err
 	}
-	u := &Unseen{f.kernelCore, points{f.rows(hStar), new(mat.Dense)}}
+	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), new(mat.Dense)}}
 	u.at.drive.Mul(f.v.T(), f.samples.contract(kernel, f.q))
 	return u, nil
 }

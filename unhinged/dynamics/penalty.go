@@ -14,7 +14,7 @@ import (
 //	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
 //
 // This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a symmetric matrix of size
-// n+C: with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w) obeys
+// n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w) obeys
 //
 //	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
 type FeaturePenalty struct {
@@ -70,7 +70,13 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, c, n := d.state.Dims()
+	p, c, all := d.state.Dims()
+	still := 0 // features do not move where κ is 0
+	for still < all-1 && kappas[still] == 0 {
+		still++
+	}
+	kappas, e = kappas[still:], mat.DenseCopyOf(e.Slice(0, all, still, all))
+	n := all - still
 	root := math.Sqrt(f.Rates.ratio())
 	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
 	q.Mul(m, e)
