@@ -4,6 +4,7 @@
 package datasets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -70,8 +71,8 @@ func OpenFolder(folder string) (*Dataset, error) {
 	return s.decode(folder, idxForm([4]string{}))
 }
 
-// Verify reads every file of the named data set anew, whatever was decoded earlier, and checks its checksum, the number
-// of images in all and in each class, and the channels' statistics, as far as they are known.
+// Verify reads every file of the named data set anew and checks its checksum, the number of images in all and in each
+// class, and the channels' statistics, as far as they are known, and whether what was decoded earlier is the same.
 func Verify(name string) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
@@ -85,7 +86,15 @@ func Verify(name string) (*Dataset, error) {
 	if err != nil || !s.cached {
 		return d, err
 	}
-	return openCached(cachePath(s.name), "", func() (*Dataset, error) { return d, nil })
+	kept, err := openCached(cachePath(s.name), f.fingerprint(folder), func() (*Dataset, error) { return d, nil })
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(kept.Train.Pixels, d.Train.Pixels) || !bytes.Equal(kept.Train.Labels, d.Train.Labels) ||
+		!bytes.Equal(kept.Test.Pixels, d.Test.Pixels) || !bytes.Equal(kept.Test.Labels, d.Test.Labels) {
+		return nil, fmt.Errorf("%s does not hold the images that are in %s: remove it", cachePath(s.name), folder)
+	}
+	return d, nil
 }
 
 // decode reads one form of the data set and checks what is known of its content.

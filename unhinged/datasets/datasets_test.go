@@ -331,6 +331,18 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Errorf("decoded anew: %v, error %v", again, err)
 	}
 
+	// Other images under the right fingerprint are noticed.
+	wrong := &Dataset{Name: "small", Classes: cifar100Classes, Train: s.test, Test: s.train}
+	fingerprint := s.layout.forms()[0].fingerprint(folder)
+	if err := os.Remove(cachePath("small")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openCached(cachePath("small"), fingerprint, func() (*Dataset, error) { return wrong, nil }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Verify("small")
+	wantError(t, err, "does not hold the images that are in "+folder+": remove it")
+
 	// A part of a package is named.
 	if err := os.Remove(archive); err != nil {
 		t.Fatal(err)
