@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -154,10 +155,11 @@ func (l cifarLayout) decode(place string, contents map[string][]byte) (train, te
 		return train, test, err
 	}
 	last := len(parts) - 1
-	train = Images{Height: 32, Width: 32, Channels: 3}
+	var pixels, labels [][]uint8
 	for _, part := range parts[:last] {
-		train.Pixels, train.Labels = append(train.Pixels, part.Pixels...), append(train.Labels, part.Labels...)
+		pixels, labels = append(pixels, part.Pixels), append(labels, part.Labels)
 	}
+	train = Images{Height: 32, Width: 32, Channels: 3, Pixels: slices.Concat(pixels...), Labels: slices.Concat(labels...)}
 	return train, parts[last], nil
 }
 

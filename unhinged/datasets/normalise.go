@@ -10,7 +10,7 @@ type Normalisation struct {
 // Normalisation computes mean and standard deviation of every channel over all images. A channel whose pixels are all
 // equal gets standard deviation 1: centring it is all that can be done.
 func (im Images) Normalisation() Normalisation {
-	counts := make([][256]float64, im.Channels)
+	counts := make([][256]int, im.Channels)
 	for i := 0; i < len(im.Pixels); i += im.Channels {
 		for c, v := range im.Pixels[i : i+im.Channels] {
 			counts[c][v]++
@@ -20,10 +20,10 @@ func (im Images) Normalisation() Normalisation {
 	total := float64(im.Len() * im.Height * im.Width)
 	for c := range counts {
 		for v, n := range counts[c] {
-			norm.Mean[c] += n * float64(v) / 255 / total
+			norm.Mean[c] += float64(n) * float64(v) / 255 / total
 		}
 		for v, n := range counts[c] {
-			norm.Std[c] += n * math.Pow(float64(v)/255-norm.Mean[c], 2) / total
+			norm.Std[c] += float64(n) * math.Pow(float64(v)/255-norm.Mean[c], 2) / total
 		}
 		if norm.Std[c] = math.Sqrt(norm.Std[c]); norm.Std[c] == 0 {
 			norm.Std[c] = 1
