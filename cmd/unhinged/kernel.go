@@ -138,7 +138,7 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 	k := store.Kernel
 	for _, list := range []map[string]string{k.Identity, k.About} {
 		for _, name := range slices.Sorted(maps.Keys(list)) {
-			fmt.Fprintf(out, "%-10s %s\n", name, list[name])
+			fmt.Fprintf(out, "%-16s %s\n", name, list[name])
 		}
 	}
 	for _, name := range k.Arrays {
@@ -152,10 +152,10 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		}
 		missing := array.Missing()
 		done, total := array.Chunks()
-		fmt.Fprintf(out, "\n%-10s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
+		fmt.Fprintf(out, "\n%-16s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
 		if len(missing) > 0 {
 			shown := missing[:min(10, len(missing))]
-			fmt.Fprintf(out, "%10s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
+			fmt.Fprintf(out, "%16s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
 			if len(missing) > len(shown) {
 				fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
 			}
@@ -166,7 +166,7 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%10s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
+		fmt.Fprintf(out, "%16s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
 		if !k.Symmetric || !spectrum {
 			continue
 		}
@@ -181,7 +181,7 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%10s %v\n", "", found)
+		fmt.Fprintf(out, "%16s %v\n", "", found)
 	}
 	return nil
 }

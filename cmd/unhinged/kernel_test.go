@@ -91,8 +91,8 @@ func TestKernelOfADataSet(t *testing.T) {
 	}
 	printed, err = kernel(t.Context(), "inspect", dir)
 	for _, want := range []string{
-		"network    flatten dense:4 dense:1", "rows       rows, train, first 20, normalize unit",
-		"ntk        [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
+		"network          flatten dense:4 dense:1", "rows             rows, train, first 20, normalize unit",
+		"ntk              [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
 		"nngp", "all 9 chunks; entries from 0.", " to 1\n", "all eigenvalues computed", "positive semi-definite to rounding",
 	} {
 		if err != nil || !strings.Contains(printed, want) {
@@ -251,7 +251,7 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	printed, err := kernel(t.Context(), "inspect", filepath.Join(folder, "full"))
-	for _, want := range []string{"width      finite", "seed       4", "empirical  [7 7 3 3] of <f8, symmetric, in tiles of [3 3 3 3]", "all 9 chunks", "positive semi-definite to rounding"} {
+	for _, want := range []string{"width            finite", "seed             4", "empirical        [7 7 3 3] of <f8, symmetric, in tiles of [3 3 3 3]", "all 9 chunks", "positive semi-definite to rounding"} {
 		if err != nil || !strings.Contains(printed, want) {
 			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
 		}

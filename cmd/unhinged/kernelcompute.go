@@ -258,23 +258,24 @@ func quickSide[T float32 | float64](f tiles.Func[T], most, rows, cols int) (int,
 	tile := func(side int) (tiles.Range, tiles.Range) { // away from the diagonal of a symmetric kernel if there is room
 		return tiles.Range{From: 0, To: min(side, rows)}, tiles.Range{From: max(0, cols-side), To: cols}
 	}
-	if _, err := f(tile(1)); err != nil { // compiles what is to be compiled
-		return 0, err
-	}
-	for side := 1; ; side *= 2 {
-		if side >= most {
-			return most, nil
-		}
-		start := time.Now()
+	for side := 1; side < most; side *= 2 {
 		r, c := tile(side)
-		if _, err := f(r, c); err != nil {
-			return 0, err
+		var elapsed time.Duration
+		for range 2 { // the first time compiles, too
+			start := time.Now()
+			if _, err := f(r, c); err != nil {
+				return 0, err
+			}
+			if elapsed = time.Since(start); elapsed < quickTile/100 {
+				break
+			}
 		}
-		if elapsed := time.Since(start); elapsed > quickTile/100 {
+		if elapsed >= quickTile/100 {
 			pairs := float64(r.Len()) * float64(c.Len())
 			return int(max(1, min(float64(most), math.Sqrt(pairs*float64(quickTile)/float64(elapsed))))), nil
 		}
 	}
+	return most, nil
 }
 
 // showTiles shows progress: on a terminal a line that moves, otherwise a line now and then.
