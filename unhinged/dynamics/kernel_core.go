@@ -106,7 +106,7 @@ func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
 	if values[0] < -kernelRounding*largest*float64(p) {
 		return fmt.Errorf("dynamics: kernel K_p is not positive semi-definite: its smallest eigenvalue is %v", values[0])
 	}
-	merge(values, 4*float64(p)*0x1p-52*math.Abs(values[p-1]))
+	settle(values, values[p-1])
 	core.u, core.d = vectors, nil
 	for r, v := range values {
 		if r == 0 || v != values[r-1] {
@@ -117,35 +117,40 @@ func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
 	return nil
 }
 
-// diagonalize takes G apart; scale is how large its entries could be. What lies within rounding is taken as equal, or as 0.
+// diagonalize takes G apart; scale is how large its entries could be.
 func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
 	values, vectors, err := eigenSym("M κ Mᵀ", g)
 	if err != nil {
 		return err
 	}
-	size := float64(len(values))
-	if values[0] < -kernelRounding*scale*size {
+	if values[0] < -kernelRounding*scale*float64(len(values)) {
 		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of it, has the eigenvalue %v", values[0])
 	}
-	merge(values, 4*size*0x1p-52*scale)
+	settle(values, scale)
 	core.sigma2, core.v = values, vectors
 	return nil
 }
 
-// merge makes ascending eigenvalues that differ by no more than rounding equal to their mean, and those that are no more than it 0.
-func merge(values []float64, rounding float64) {
+// settle clears ascending eigenvalues of what rounding did to them; scale is how large an entry of the matrix was before it cancelled. All within
+// rounding of 0 become 0, and so do negative ones; equal ones become equal, so that together they can win. Small ones otherwise stay what they are:
+// their effect is of the order of their value.
+func settle(values []float64, scale float64) {
+	const epsilon = 0x1p-52
+	top := values[len(values)-1]
+	rounding := epsilon * (16*scale + 4*float64(len(values))*top)
+	for i, v := range values {
+		if top <= rounding || v <= epsilon*top {
+			values[i] = 0
+		}
+	}
 	for from := 0; from < len(values); {
 		to, sum := from, 0.0
-		for to < len(values) && (to == from || values[to]-values[to-1] <= rounding) {
+		for to < len(values) && (to == from || values[to]-values[to-1] <= math.Min(rounding, 1e-9*values[to])) {
 			sum += values[to]
 			to++
 		}
-		mean := sum / float64(to-from)
-		if mean <= rounding {
-			mean = 0
-		}
 		for i := from; i < to; i++ {
-			values[i] = mean
+			values[i] = sum / float64(to-from)
 		}
 		from = to
 	}

@@ -101,7 +101,8 @@ func (f *KernelFlow) Descent(momentum float64) (*KernelDescent, error) {
 }
 
 // KernelDescent is gradient descent of Theorem 8: at constant rates powers where the flow has exponentials, with a schedule or momentum the
-// exact iterates, a small recursion a mode. v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0.
+// exact iterates, a small recursion a mode. v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0. (Distances to the limit are
+// then plain differences, with float64's 10⁻¹⁶ as their floor.)
 type KernelDescent struct {
 	f        *KernelFlow
 	momentum float64

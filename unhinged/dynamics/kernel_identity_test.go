@@ -318,3 +318,35 @@ func TestKernelLongAccuracy(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelConstant adds a constant to all of κ = I. At γ = 1/(C−1), M1 = 0 and the loss cannot see it, except for rounding.
+func TestKernelConstant(t *testing.T) {
+	s := Gaussian(4, 5, 6, 3)
+	gamma := 1. / 4
+	constant := func(diagonal float64) *mat.Dense {
+		k := scaledCopy(diagonal, identity(30))
+		k.Apply(func(_, _ int, v float64) float64 { return v + 1000.0/3 }, k)
+		return k
+	}
+	var traces []*Trace
+	for _, kernel := range []Kernel{{}, {Samples: constant(1)}} {
+		flow, err := Invariant{Gamma: gamma, Rates: Constant(1, 1), Kernel: kernel}.From(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace, err := flow.Trace([]float64{0, 10, 100, 200, 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces = append(traces, trace)
+	}
+	closeTraces(t, "constant added", traces[1], traces[0], 1e-9)
+
+	flow, err := Invariant{Gamma: gamma, Rates: Constant(1, 1), Kernel: Kernel{Samples: constant(0)}}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := flow.Limit(); err == nil {
+		t.Error("a constant kernel, of which the loss sees nothing, has a limit")
+	}
+}
