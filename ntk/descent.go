@@ -72,37 +72,61 @@ const (
 	headPath  = "/" + HeadScope
 )
 
-// Train trains the network whose variables are in the store up to the last of the ascending steps, and returns a record of
-// each of them. Variables that are not there yet are made: the network's from the store's seed (initializer.ParamInitialSeed),
-// the head's from Head.Seed; to begin with prototypes of your own, put them there as "/head/prototypes" [C, p]. The
-// parameters stay on the device, and in the store, where the next Train goes on from (with step 0 and its rates). It works in
-// the type of the examples; those to test on may be left out.
-//
-// There is an error if examples and labels do not match, if the loss is no longer finite, and when ctx is done.
+// Train is [Descent.On] and [Trainer.Train], once.
 func (d Descent) Train(ctx context.Context, store *model.Store, examples, test Examples, steps []int) ([]Record, error) {
+	t, err := d.On(store)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Finalize()
+	return t.Train(ctx, examples, test, steps)
+}
+
+// Trainer is a descent on one store's variables, compiled once for inputs of a shape.
+type Trainer struct {
+	Descent
+	advance, look *model.Exec
+	meanLoss      *graph.Exec
+}
+
+// On returns the trainer of the network whose variables are, or will be, in the store. Those that are not there yet are
+// made: the network's from the store's seed (initializer.ParamInitialSeed), the head's from Head.Seed; to begin with
+// prototypes of your own, put them there as "/head/prototypes" [C, p]. The parameters stay on the device, and in the store.
+func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	if d.Loss == nil {
 		d.Loss = unhinged.Loss{}
 	}
-	if err := d.check(examples, test, steps); err != nil {
+	t = &Trainer{Descent: d}
+	if d.Backend == nil {
+		return nil, errors.New("ntk: no backend")
+	}
+	if t.advance, err = model.NewExec(d.Backend, store, d.step); err != nil {
 		return nil, err
 	}
-	step, err := model.NewExec(d.Backend, store, d.step)
-	if err != nil {
+	if t.look, err = model.NewExec(d.Backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node { return d.predictions(scope, x) }); err != nil {
 		return nil, err
 	}
-	defer step.Finalize()
-	look, err := model.NewExec(d.Backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node { return d.predictions(scope, x) })
-	if err != nil {
-		return nil, err
-	}
-	defer look.Finalize()
-	meanLoss, err := graph.NewExec(d.Backend, func(labels, logits *graph.Node) *graph.Node {
-		return graph.ReduceAllMean(d.Loss.Each(d.oneHot(labels, logits), logits))
+	t.meanLoss, err = graph.NewExec(d.Backend, func(labels, logits *graph.Node) *graph.Node {
+		return graph.ReduceAllMean(d.Loss.Each(graph.OneHot(labels, logits.Shape().Dimensions[1], logits.DType()), logits))
 	})
-	if err != nil {
+	return t, err
+}
+
+// Finalize frees what was compiled; the store's variables stay.
+func (t *Trainer) Finalize() {
+	t.advance.Finalize()
+	t.look.Finalize()
+	t.meanLoss.Finalize()
+}
+
+// Train makes gradient descent up to the last of the ascending steps, from what the store holds as step 0, and returns a
+// record of each of them. It works in the type of the examples; those to test on may be left out.
+//
+// There is an error if examples and labels do not match, if the loss is no longer finite, and when ctx is done.
+func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []int) ([]Record, error) {
+	if err := t.check(examples, test, steps); err != nil {
 		return nil, err
 	}
-	defer meanLoss.Finalize()
 	labels := make([]int32, len(examples.Labels))
 	for i, y := range examples.Labels {
 		labels[i] = int32(y)
@@ -111,11 +135,11 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 
 	observe := func(now int) (r Record, err error) {
 		r.Time = float64(now)
-		logits, err := d.observe(look, examples, &r.Train, &r)
+		logits, err := t.observe(examples, &r.Train, &r)
 		if err != nil {
 			return r, err
 		}
-		loss, err := meanLoss.Call(y, logits)
+		loss, err := t.meanLoss.Call(y, logits)
 		if err != nil {
 			return r, err
 		}
@@ -123,10 +147,10 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 			return r, fmt.Errorf("ntk: after %d steps the loss is %v: the learning rates are too large, or the numbers for %s", now, r.Loss, examples.X.DType())
 		}
 		if test.X != nil {
-			_, err = d.observe(look, test, &r.Test, nil)
+			_, err = t.observe(test, &r.Test, nil)
 		}
-		if err == nil && d.Observe != nil {
-			err = d.Observe(r)
+		if err == nil && t.Observe != nil {
+			err = t.Observe(r)
 		}
 		return r, err
 	}
@@ -138,12 +162,12 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			eta1, eta2 := d.rates(float64(now))
-			if _, err := step.Call(examples.X, y, eta1, eta2); err != nil {
+			eta1, eta2 := t.rates(float64(now))
+			if _, err := t.advance.Call(examples.X, y, eta1, eta2); err != nil {
 				return nil, fmt.Errorf("ntk: step %d: %w", now, err)
 			}
-			if d.Progress != nil {
-				d.Progress(now+1, last)
+			if t.Progress != nil {
+				t.Progress(now+1, last)
 			}
 		}
 		r, err := observe(now)
@@ -158,8 +182,6 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 // check refuses what makes no sense.
 func (d Descent) check(examples, test Examples, steps []int) error {
 	switch {
-	case d.Backend == nil:
-		return errors.New("ntk: no backend")
 	case d.Rates.W == nil:
 		return errors.New("ntk: no learning rates: set Rates, for example to dynamics.Constant(0.1, 0.1)")
 	case !(d.Lambda1 >= 0 && d.Lambda2 >= 0) || math.IsInf(d.Lambda1+d.Lambda2, 1):
@@ -195,11 +217,6 @@ func (d Descent) predictions(scope *model.Scope, x *graph.Node) []*graph.Node {
 		predictions = append(predictions, biases.NodeValue(y))
 	}
 	return predictions
-}
-
-// oneHot refuses labels without a logit, which Criterion.Fn would take as no class.
-func (d Descent) oneHot(labels, logits *graph.Node) *graph.Node {
-	return graph.OneHot(labels, logits.Shape().Dimensions[1], logits.DType())
 }
 
 // step is one step of gradient descent.
@@ -245,8 +262,8 @@ func (d Descent) rates(t float64) (eta1, eta2 float64) {
 }
 
 // observe fills in the outputs on the examples and, if r is not nil, its prototypes; it returns the logits.
-func (d Descent) observe(look *model.Exec, e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
-	predictions, err := look.Call(e.X)
+func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
+	predictions, err := t.look.Call(e.X)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +272,7 @@ func (d Descent) observe(look *model.Exec, e Examples, outputs *Outputs, r *Reco
 	}
 	outputs.Logits = matrix(predictions[0])
 	outputs.Accuracy = Accuracy(outputs.Logits, e.Labels)
-	if d.Head != nil {
+	if t.Head != nil {
 		outputs.Features = matrix(predictions[1])
 		if r != nil {
 			r.Prototypes = matrix(predictions[2])
