@@ -5,6 +5,11 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/backendtest"
 )
 
 const precision = 1200 // bits: enough for 1 + 2^-1074
@@ -77,10 +82,24 @@ func TestAtan(t *testing.T) {
 	}
 }
 
+// bigRectify is ABReLU's kernel and its derivative by Cho and Saul's formulas, for near = √(q₁q₂) − |k|.
+func bigRectify(even, odd float64, k, near *big.Float) (newK, derivative *big.Float) {
+	pi := bigMul(bigs(4), bigAtan(bigs(1)))
+	size := new(big.Float).Abs(k)
+	opposite := bigAdd(near, bigAdd(size, size))
+	angle := bigMul(bigs(2), bigAtan(bigSqrt(bigQuo(near, opposite))))
+	sin := bigSqrt(bigMul(near, opposite))
+	abs := bigMul(bigQuo(bigs(2), pi), bigAdd(sin, bigMul(bigSub(bigQuo(pi, bigs(2)), angle), size)))
+	sign := bigSub(bigs(1), bigQuo(bigMul(bigs(2), angle), pi))
+	if k.Sign() < 0 {
+		sign.Neg(sign)
+	}
+	return bigAdd(bigMul(bigs(even), abs), bigMul(bigs(odd), k)), bigAdd(bigs(odd), bigMul(bigs(even), sign))
+}
+
 // TestRectify compares ABReLU's step with Cho and Saul's formulas in many digits: nothing is lost at any angle.
 func TestRectify(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))
-	pi := bigMul(bigs(4), bigAtan(bigs(1)))
 	for _, slopes := range [][2]float64{{0, 1}, {-1, 1}, {0.25, 1}, {-0.5, 2}, {1, 1}} {
 		a, b := slopes[0], slopes[1]
 		even, odd := (b-a)*(b-a)/4, (a+b)*(a+b)/4
@@ -96,22 +115,14 @@ func TestRectify(t *testing.T) {
 				out := covariance{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
 				rectify(in, out, even, odd, single)
 				for i, k := range in.k {
-					near, size := bigs(gap), bigs(math.Abs(k))
-					r, opposite := bigAdd(near, size), bigAdd(near, bigAdd(size, size))
-					angle := bigMul(bigs(2), bigAtan(bigSqrt(bigQuo(near, opposite))))
-					sin := bigSqrt(bigMul(near, opposite))
-					abs := bigMul(bigQuo(bigs(2), pi), bigAdd(sin, bigMul(bigSub(bigQuo(pi, bigs(2)), angle), size)))
-					sign := bigSub(bigs(1), bigQuo(bigMul(bigs(2), angle), pi))
-					if k < 0 {
-						sign.Neg(sign)
-					}
-					wantK := bigAdd(bigMul(bigEven, abs), bigMul(bigOdd, bigs(k)))
-					wantNTK := bigAdd(bigOdd, bigMul(bigEven, sign))
+					near := bigs(gap)
+					wantK, wantNTK := bigRectify(even, odd, bigs(k), near)
+					r := bigAdd(near, bigs(math.Abs(k)))
 					newR := bigMul(bigAdd(bigEven, bigOdd), r)
 					wantNear := bigSub(newR, new(big.Float).Abs(wantK))
 					for _, number := range []struct {
-						name      string
-						got       float64
+						name        string
+						got         float64
 						want, scale *big.Float
 					}{{"K", out.k[i], wantK, newR}, {"near", out.near[i], wantNear, bigAdd(bigs(0), wantNear)}, {"derivative", out.ntk[i], wantNTK, bigAdd(bigEven, bigOdd)}} {
 						if !isNear(number.got, number.want, number.scale, tolerance) {
@@ -122,4 +133,61 @@ func TestRectify(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but for
+// that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for float32,
+// where it would leave 1e-4.
+func TestNearDiagonal(t *testing.T) {
+	const features, pairs, wStd = 100, 60, 1.5
+	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, _ float64) {
+		tolerance := 1e-13
+		if dtype == dtypes.Float32 {
+			tolerance = 1e-6
+		}
+		random := rand.New(rand.NewPCG(6, 6))
+		x := values(normals(random.Uint64(), dtype, features))
+		v := values(normals(random.Uint64(), dtype, pairs, features))
+		for i := range v {
+			pair := i / features
+			v[i] = x[i%features] + v[i]*math.Pow(10, -1-8*float64(pair)/(pairs-1))
+			if pair%5 == 4 {
+				v[i] = -v[i]
+			}
+		}
+		x1, x2 := tensors.FromFlatDataAndDimensions(x, 1, features), tensors.FromFlatDataAndDimensions(v, pairs, features)
+		if dtype == dtypes.Float32 {
+			x1, x2 = tensors.FromFlatDataAndDimensions(narrow(x), 1, features), tensors.FromFlatDataAndDimensions(narrow(v), pairs, features)
+			v = values(x2)
+		}
+		for _, bStd := range []float64{0, 0.5} {
+			dense := Dense(1).Std(wStd, bStd)
+			kernels, err := Serial(dense, ReLU, dense, ReLU, dense).Infinite(backend).Kernels(x1, x2)
+			got := both(t, kernels, err)
+			for pair := range pairs {
+				y := v[pair*features : (pair+1)*features]
+				linear := func(k *big.Float) *big.Float { return bigAdd(bigMul(bigs(wStd*wStd), k), bigs(bStd*bStd)) }
+				product := func(x, y []float64) *big.Float {
+					sum := bigs(0)
+					for i, v := range x {
+						sum = bigAdd(sum, bigMul(bigs(v), bigs(y[i])))
+					}
+					return linear(bigQuo(sum, bigs(features)))
+				}
+				q1, q2, k := product(x, x), product(y, y), product(x, y)
+				ntk := k
+				for range 2 {
+					near := bigSub(bigSqrt(bigMul(q1, q2)), new(big.Float).Abs(k))
+					newK, derivative := bigRectify(0.25, 0.25, k, near)
+					q1, q2, k = linear(bigQuo(q1, bigs(2))), linear(bigQuo(q2, bigs(2))), linear(newK)
+					ntk = bigAdd(bigMul(bigs(wStd*wStd), bigMul(ntk, derivative)), k)
+				}
+				for which, want := range []*big.Float{k, ntk} {
+					if !isNear(got[which][pair], want, bigAdd(bigs(0), want), tolerance) {
+						t.Errorf("pair %d of %d, bias %g, kernel %d: %.17g, want %.17g", pair, pairs, bStd, which, got[which][pair], want)
+					}
+				}
+			}
+		}
+	})
 }
