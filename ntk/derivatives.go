@@ -8,8 +8,7 @@ import (
 // derivative is what a layer of a finite network does, at its input and parameters, to small changes: forwards, of its
 // input and parameters to its output; and backwards, of the gradients of the network's outputs.
 type derivative struct {
-	// tangent is the change of the output from that of the input, dx, nil if there is none, and those of the parameters;
-	// nil if there is none.
+	// tangent is the change of the output from that of the input, dx, and those of the parameters; nil stands for none.
 	tangent func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node
 	// pullback takes the gradients by the layer's output to those by its input, and those by its parameters to to.
 	pullback func(δ cotangent, to *jacobian) cotangent
@@ -150,15 +149,17 @@ func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(
 	if dx != nil {
 		add(apply(dx, weights.node(x)))
 	}
-	if weights.variable.Trainable {
-		add(apply(x, graph.MulScalar(change(weights.variable), weights.scale)))
+	if dw := change(weights.variable); dw != nil {
+		add(apply(x, graph.MulScalar(dw, weights.scale)))
 	}
-	if bias.trainable() {
-		db := graph.MulScalar(change(bias.variable), bias.scale)
+	if bias.variable == nil {
+		return dy
+	}
+	if db := change(bias.variable); db != nil {
 		if dy == nil {
 			dy = graph.ZerosLike(apply(x, weights.node(x)))
 		}
-		add(graph.ExpandLeftToRank(db, dy.Rank()))
+		add(graph.ExpandLeftToRank(graph.MulScalar(db, bias.scale), dy.Rank()))
 	}
 	return dy
 }

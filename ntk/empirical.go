@@ -44,8 +44,12 @@ type source interface {
 	factors(x *tensors.Tensor, trace bool) ([]*tensors.Tensor, error)
 	// forms says what the factors are, after the first call of factors with the same trace.
 	forms(trace bool) []form
-	// measure builds the graph of one chunk.
-	measure(x *graph.Node) (outputs int)
+	// measure builds the graph of one chunk, and says all but the bytes.
+	measure(x *graph.Node) measured
+	// pull adds Σ_n,c v[n,c] ∂f_c(x_n)/∂θ to u, a vector of all parameters.
+	pull(x, v, u *tensors.Tensor) (*tensors.Tensor, error)
+	// push is Σ_θ ∂f_c(x_n)/∂θ u[θ], [N, C].
+	push(x, u *tensors.Tensor) (*tensors.Tensor, error)
 }
 
 func newEmpirical(backend compute.Backend, store *model.Store, source source) *Empirical {
@@ -172,8 +176,9 @@ func notFinite(t *tensors.Tensor) int {
 
 // measured is what is known of a model and inputs of one shape.
 type measured struct {
-	outputs int
-	bytes   int64 // at most, for an example
+	outputs, parameters int
+	dtype               dtypes.DType // of the outputs
+	bytes               int64        // at most, for an example
 }
 
 func examples(x *tensors.Tensor) string { return fmt.Sprint(x.DType(), x.Shape().Dimensions[1:]) }
@@ -188,10 +193,10 @@ func (e *Empirical) measure(x *tensors.Tensor) (measured, error) {
 	shape := x.Shape().Clone()
 	shape.Dimensions[0] = 1
 	_, err := model.CallOnce(e.backend, e.store, func(_ *model.Scope, x *graph.Node) *graph.Node {
-		m.outputs = e.source.measure(x)
+		m = e.source.measure(x)
 		for _, node := range x.Graph().Nodes() {
 			if node.NumOutputs() == 1 && node.Type() != graph.NodeTypeParameter {
-				m.bytes += int64(node.Shape().Memory())
+				m.bytes += int64(node.Shape().ByteSize())
 			}
 		}
 		return graph.ReduceAllSum(x)

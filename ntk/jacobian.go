@@ -81,6 +81,9 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	one := graph.DiagonalWithValue(graph.Scalar(x.Graph(), x.DType(), weights.scale), size)
 	kernel := graph.Reshape(one, c.filter.size, c.filter.size, x.Shape().Dimensions[3], size)
 	patches := graph.Reshape(c.convolve(x, kernel), n, positions, size)
+	if len(j.factors) > 0 {
+		patches = after(j.factors[len(j.factors)-1].nodes[0], patches)
+	}
 	if dims[0] == 1 && dims[2] == 1 && dims[3] == 1 && δ.gain != nil {
 		// The same for all examples and positions but for the gain: N products in place of N·C.
 		gain := graph.Reshape(δ.gain, n, positions, channels)
@@ -113,18 +116,24 @@ const (
 func (want contraction) contract(left, right *jacobian) *graph.Node {
 	var kernel *graph.Node
 	for i, l := range left.factors {
-		term := want.term(l, right.factors[i])
 		if kernel == nil {
-			kernel = term
-		} else {
-			kernel = graph.Add(kernel, term)
+			kernel = want.term(l, right.factors[i])
+			continue
 		}
+		for k, node := range l.nodes {
+			l.nodes[k] = after(kernel, node)
+		}
+		kernel = graph.Add(kernel, want.term(l, right.factors[i]))
 	}
 	if want == full {
-		kernel = graph.TransposeAllDims(kernel, 0, 2, 1, 3) // [n, c, m, k] so far
+		kernel = graph.TransposeAllAxes(kernel, 0, 2, 1, 3) // [n, c, m, k] so far
 	}
 	return kernel
 }
+
+// after is node, once first has been computed. The Go backend (gomlx v0.28.0) runs what is independent in parallel, and then
+// waits for ever when each of its workers has a matrix product that waits for another worker.
+func after(first, node *graph.Node) *graph.Node { return graph.SchedulingBarrier(node, first) }
 
 func (want contraction) term(l, r factor) *graph.Node {
 	lg, rg := l.nodes[len(l.nodes)-1], r.nodes[len(r.nodes)-1]
@@ -143,7 +152,7 @@ func (want contraction) term(l, r factor) *graph.Node {
 		case diagonal:
 			a = graph.Reshape(a, n, 1, 1)
 		}
-		return graph.Mul(a, want.products(lg, rg))
+		return graph.Mul(a, want.products(after(a, lg), rg))
 	}
 	gg := graph.Mul(graph.InsertAxes(lg, 1), graph.InsertAxes(rg, 0)) // [c, k, o]
 	switch want {
@@ -167,5 +176,21 @@ func (want contraction) products(l, r *graph.Node) *graph.Node {
 		return graph.Einsum("ncp,mcp->nmc", l, r)
 	default:
 		return graph.Einsum("ncp,nkp->nck", l, r)
+	}
+}
+
+// batchNorm adds scale·normal + shift.
+func (j *jacobian) batchNorm(δ cotangent, normal *graph.Node, scale, shift bool) {
+	node := δ.everywhere(normal)
+	sum := func(node *graph.Node) *graph.Node {
+		dims := node.Shape().Dimensions
+		return graph.ReduceSum(graph.Reshape(node, dims[0], dims[1], -1, dims[len(dims)-1]), 2)
+	}
+	if scale {
+		j.add(form{}, sum(graph.Mul(node, graph.ExpandAxes(normal, 1))))
+	}
+	if shift {
+		n := normal.Shape().Dimensions[0]
+		j.add(form{}, sum(graph.BroadcastToDims(node, append([]int{n}, node.Shape().Dimensions[1:]...)...)))
 	}
 }

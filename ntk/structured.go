@@ -18,6 +18,7 @@ type structured struct {
 	parameterization Parameterization
 	execs            [2]*model.Exec
 	noted            [2][]form
+	pulled, pushed   *model.Exec
 }
 
 func newStructured(backend compute.Backend, scope *model.Scope, network Network, parameterization Parameterization) *structured {
@@ -34,6 +35,20 @@ func newStructured(backend compute.Backend, scope *model.Scope, network Network,
 			return nodes
 		}).SetMaxCache(-1)
 	}
+	s.pulled = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x, v, u *graph.Node) *graph.Node {
+		y, _ := network.differentiate(scope.ResetVisited(), parameterization, x)
+		return graph.Add(u, gradient(graph.ReduceAllSum(graph.Mul(y, v)), trainable(scope.Store(), x.Graph())))
+	}).SetMaxCache(-1)
+	s.pushed = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x, u *graph.Node) *graph.Node {
+		_, d := network.differentiate(scope.ResetVisited(), parameterization, x)
+		first, changes := 0, map[*model.Variable]*graph.Node{}
+		for _, v := range trainable(scope.Store(), x.Graph()) {
+			size := v.Shape().Size()
+			changes[v] = graph.Reshape(graph.Slice(u, graph.AxisRange(first, first+size)), v.Shape().Dimensions...)
+			first += size
+		}
+		return d.tangent(nil, func(v *model.Variable) *graph.Node { return changes[v] })
+	}).SetMaxCache(-1)
 	return s
 }
 
@@ -68,6 +83,19 @@ func (s *structured) factors(x *tensors.Tensor, trace bool) ([]*tensors.Tensor, 
 	return s.execs[at(trace)].Call(x)
 }
 
-func (s *structured) measure(x *graph.Node) int {
-	return s.jacobian(x, false).outputs
+func (s *structured) measure(x *graph.Node) measured {
+	j := s.jacobian(x, false)
+	m := measured{outputs: j.outputs, dtype: x.DType()}
+	for _, v := range trainable(s.scope.Store(), x.Graph()) {
+		m.parameters += v.Shape().Size()
+	}
+	return m
+}
+
+func (s *structured) pull(x, v, u *tensors.Tensor) (*tensors.Tensor, error) {
+	return one(s.pulled.Call(x, v, u))
+}
+
+func (s *structured) push(x, u *tensors.Tensor) (*tensors.Tensor, error) {
+	return one(s.pushed.Call(x, u))
 }

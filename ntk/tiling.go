@@ -40,7 +40,7 @@ func (t *tiling) run() error {
 			}
 			held[last] = factors
 			for _, f := range factors {
-				used += int64(f.Shape().Memory())
+				used += int64(f.Shape().ByteSize())
 			}
 		}
 		for j, column := range t.columns {

@@ -1,0 +1,92 @@
+package ntk
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+)
+
+// LargestEigenvalue returns that of a symmetric kernel, [N, N] or [N, N, C, C] as a matrix of N·C rows.
+func LargestEigenvalue(kernel *tensors.Tensor) (float64, error) {
+	matrix, err := asMatrix(kernel)
+	if err != nil {
+		return 0, err
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(matrix, false) {
+		return 0, fmt.Errorf("ntk: no eigenvalues of a kernel %s", kernel.Shape())
+	}
+	return floats.Max(eigen.Values(nil)), nil
+}
+
+// asMatrix is the upper half of a kernel [N, N] or [N, N, C, C], with a row for each example and output.
+func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
+	dims := kernel.Shape().Dimensions
+	n, c := 0, 1
+	if len(dims) > 0 {
+		n = dims[0]
+	}
+	switch {
+	case len(dims) == 2 && dims[1] == n:
+	case len(dims) == 4 && dims[1] == n && dims[2] == dims[3]:
+		c = dims[2]
+	default:
+		return nil, fmt.Errorf("ntk: a kernel of examples with themselves is [N, N] or [N, N, C, C], not %s", kernel.Shape())
+	}
+	if at := notFinite(kernel); at >= 0 {
+		return nil, fmt.Errorf("ntk: a kernel %s that is not finite", kernel.Shape())
+	}
+	values := float64s(kernel)
+	matrix := mat.NewSymDense(n*c, nil)
+	for i := range n * c {
+		for j := i; j < n*c; j++ {
+			matrix.SetSym(i, j, values[((i/c*n+j/c)*c+i%c)*c+j%c])
+		}
+	}
+	return matrix, nil
+}
+
+// powerIteration returns the largest eigenvalue of a symmetric positive semi-definite matrix of the given size.
+func powerIteration(size int, tolerance float64, product func(v []float64) ([]float64, error)) (float64, error) {
+	random := rand.New(rand.NewPCG(1, 1))
+	v := make([]float64, size)
+	for i := range v {
+		v[i] = random.NormFloat64()
+	}
+	const most = 1000
+	largest := 0.0
+	for range most {
+		floats.Scale(1/floats.Norm(v, 2), v)
+		next, err := product(v)
+		if err != nil {
+			return 0, err
+		}
+		before := largest
+		largest = floats.Norm(next, 2)
+		if largest == 0 || math.Abs(largest-before) <= tolerance*largest {
+			return largest, nil
+		}
+		v = next
+	}
+	return 0, fmt.Errorf("ntk: the largest eigenvalue, %g, still grows by more than %g of its size after %d iterations", largest, tolerance, most)
+}
+
+// LargestStableRate returns the learning rate 2/(curvature·largest) up to which gradient descent on θ is stable, as long as
+// the kernel stays what it is and largest is its largest eigenvalue: that of all N·C outputs, [Empirical.Full] or
+// [Empirical.LargestEigenvalue]; or of κ, [N, N], for a kernel κ⊗I.
+//
+// curvature is the largest second derivative of the loss by the outputs of all N examples: 1/N for the mean over examples of
+// ½‖f(x_n) − y_n‖², 2/(N·C) for the mean over examples and outputs of (f_c(x_n) − y_nc)², at most 1/(2N) for the mean of
+// the cross-entropy.
+//
+// The unhinged loss is linear in the logits: its curvature is 0, the logits move by the same step for ever, and the rate
+// returned is +Inf: no rate makes them oscillate. With a trained last layer W the features and W drive each other,
+// H' = η1 W M κ, W' = η2 H Mᵀ, and grow exponentially at any rate; that is the loss's own dynamics (Theorem 8) and no
+// instability of the steps. Weight decay λ has a limit of its own, η < 2/λ, for the directions that the loss leaves alone.
+func LargestStableRate(largest, curvature float64) float64 {
+	return 2 / (curvature * largest)
+}
