@@ -18,7 +18,7 @@ import (
 // Model is a network without its last, linear layer.
 type Model struct {
 	Name string
-	// Features maps images [batch, height, width, 1], whose pixels have mean 0 and standard deviation 1 over the training
+	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
 	// set, to features [batch, p]. Without lastReLU the last layer's is left out, so that features can be negative.
 	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
 }

@@ -35,11 +35,26 @@ type Settings struct {
 	WeightDecay     float64       `json:"weight_decay"`
 	Seed            uint64        `json:"seed"`
 	RecordsPerEpoch int           `json:"records_per_epoch"`
+
+	// Of augmentation, of batches in parts and of the probe; 0 and false in runs that had no such thing. A probe of 0 was 10 batches.
+	Shift        int  `json:"shift,omitempty"`
+	Flip         bool `json:"flip,omitempty"`
+	MicroBatches int  `json:"micro_batches,omitempty"`
+	Probe        int  `json:"probe,omitempty"`
 }
 
+// settings leaves out what is as if it had not been said, so that older runs are still of equal settings.
 func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
-	return Settings{t.Method.Name, t.Method.Head, t.Model.Name, data.Name, data.Train.Len(), backends.Name(backend), t.Epochs, t.Batch,
-		t.LearningRate, t.Momentum, t.WeightDecay, t.Seed, t.RecordsPerEpoch}
+	s := Settings{Method: t.Method.Name, Head: t.Method.Head, Model: t.Model.Name, Dataset: data.Name, Images: data.Train.Len(), Backend: backends.Name(backend),
+		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay, Seed: t.Seed,
+		RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip}
+	if t.MicroBatches > 1 {
+		s.MicroBatches = t.MicroBatches
+	}
+	if t.Probe != min(10*t.Batch, data.Train.Len()) {
+		s.Probe = t.Probe
+	}
+	return s
 }
 
 // difference lists the fields in which two settings differ.
@@ -91,15 +106,8 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 	}
 	var outcomes []Outcome
 	for _, path := range paths {
-		content, err := os.ReadFile(path)
+		o, err := readOutcome(path)
 		if err != nil {
-			return nil, err
-		}
-		var o Outcome
-		if err := json.Unmarshal(content, &o); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if o.Records, err = readLog(filepath.Join(filepath.Dir(path), LogFile)); err != nil {
 			return nil, err
 		}
 		outcomes = append(outcomes, o)
@@ -111,6 +119,19 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 		return int(a.Settings.Seed) - int(b.Settings.Seed)
 	})
 	return outcomes, nil
+}
+
+// readOutcome reads an outcome and the log beside it.
+func readOutcome(path string) (o Outcome, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return o, err
+	}
+	if err := json.Unmarshal(content, &o); err != nil {
+		return o, fmt.Errorf("%s: %w", path, err)
+	}
+	o.Records, err = readLog(filepath.Join(filepath.Dir(path), LogFile))
+	return o, err
 }
 
 func rank(method string) int {

@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"errors"
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
@@ -24,34 +25,61 @@ type SGD struct {
 	Momentum     float64 // μ
 	WeightDecay  float64 // λ
 	Steps        int64   // T; 0 keeps the rate constant
+
+	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of its own
+	// loss, and forgets it.
+	Accumulated bool
 }
 
 var _ optimizer.Interface = SGD{}
 
-// velocities is the scope, under optimizer.Scope, of the v of every variable.
-const velocities = "velocity"
+// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered for it.
+const velocities, sums = "velocity", "gradient"
 
 // UpdateGraph adds one step of descent on the scalar loss to the graph; it counts in gomlx's global step.
 func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
-	if !loss.Shape().IsScalar() {
-		Panicf("SGD: the loss must be a scalar, its shape is %s", loss.Shape())
-	}
-	gradients := scope.BuildTrainableVariablesGradientsGraph(loss)
+	variables, gradients := trainable(scope, g, loss)
 	rate := s.rate(SubScalar(optimizer.IncrementGlobalStep(g, dtypes.Float64), 1))
-	var variables []*model.Variable
-	for v := range scope.IterVariables() { // the order of the gradients; the velocities made below must not join in
-		if v.Trainable && v.InUseByGraph(g) {
-			variables = append(variables, v)
-		}
-	}
 	for i, v := range variables {
-		x := v.NodeValue(g)
-		velocity := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, velocities, v.Scope())).
-			VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
+		if s.Accumulated {
+			sum := s.of(scope, v, sums)
+			gradients[i] = Add(sum.NodeValue(g), gradients[i])
+			sum.SetNodeValue(ZerosLike(gradients[i]))
+		}
+		x, velocity := v.NodeValue(g), s.of(scope, v, velocities)
 		updated := Add(MulScalar(velocity.NodeValue(g), s.Momentum), Add(gradients[i], MulScalar(x, s.WeightDecay)))
 		velocity.SetNodeValue(updated)
 		v.SetNodeValue(Sub(x, Mul(ConvertDType(rate, x.DType()), updated)))
 	}
+}
+
+// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set, descends.
+func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
+	variables, gradients := trainable(scope, g, loss)
+	for i, v := range variables {
+		sum := s.of(scope, v, sums)
+		sum.SetNodeValue(Add(sum.NodeValue(g), gradients[i]))
+	}
+}
+
+// trainable lists the trainable variables that the graph uses, and the gradient of the loss by each.
+func trainable(scope *model.Scope, g *Graph, loss *Node) (variables []*model.Variable, gradients []*Node) {
+	if !loss.Shape().IsScalar() {
+		Panicf("SGD: the loss must be a scalar, its shape is %s", loss.Shape())
+	}
+	gradients = scope.BuildTrainableVariablesGradientsGraph(loss)
+	for v := range scope.IterVariables() { // the order of the gradients; the variables of SGD itself must not join in
+		if v.Trainable && v.InUseByGraph(g) {
+			variables = append(variables, v)
+		}
+	}
+	return variables, gradients
+}
+
+// of is SGD's own variable of a kind, of the shape of v and 0 at first.
+func (s SGD) of(scope *model.Scope, v *model.Variable, kind string) *model.Variable {
+	own := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, kind, v.Scope()))
+	return own.VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
 }
 
 // rate is η_t for the steps t done before.
@@ -71,7 +99,8 @@ func (s SGD) Rate(t int64) float64 {
 	return s.LearningRate * (1 + math.Cos(math.Pi*float64(t)/float64(s.Steps))) / 2
 }
 
-// Clear forgets the velocities.
+// Clear forgets the velocities and the gradients gathered.
 func (s SGD) Clear(scope *model.Scope) error {
-	return scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, velocities))
+	return errors.Join(scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, velocities)),
+		scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, sums)))
 }

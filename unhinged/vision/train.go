@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,22 +22,29 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
-	"github.com/unhinged-lab/lab/unhinged/metrics"
 	"github.com/unhinged-lab/lab/unhinged/result"
-	"gonum.org/v1/gonum/mat"
 )
 
 // Training is one run: what is trained, how, and from which seed. The paper's settings are 200 epochs in batches of 256,
-// learning rate 0.1, momentum 0.9, weight decay 5e-4 (Appendix C).
+// learning rate 0.1, momentum 0.9, weight decay 5e-4, random shifts and horizontal flips (Appendix C).
 type Training struct {
 	Method       Method
 	Model        Model
 	Epochs       int
-	Batch        int     // images a step; an epoch leaves out the images that do not fill its last batch
+	Batch        int // images a step; an epoch leaves out the images that do not fill its last batch
+	Augmentation datasets.Augmentation
 	LearningRate float64 // at the first step; it falls to zero over all steps as a cosine does
 	Momentum     float64
 	WeightDecay  float64 // of all trainable variables
-	Seed         uint64  // of the initial variables and of the order of the images
+	Seed         uint64  // of the initial variables, of the order of the images and of their augmentation
+
+	// MicroBatches is how many equal parts a batch is put through the network in, one after the other, for want of memory; their
+	// gradients are added up before the step. 0 is 1. Batch normalisation sees each part for itself, and takes up each part's
+	// mean and variance: with it, a step in parts is not quite the step in one. All else is the same.
+	MicroBatches int
+	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
+	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each.
+	Probe int
 
 	// RecordsPerEpoch is how often everything is measured, 0 meaning once, at the end of an epoch.
 	RecordsPerEpoch int
@@ -56,23 +62,6 @@ const (
 	LogFile        = "log.jsonl"      // the records, one a line
 	OutcomeFile    = "outcome.json"   // settings, provenance, and why it stopped early if it did; written at the end
 )
-
-// Record is what is measured during a run. Train loss is the mean over the steps since the record before and has the
-// feature regularisation in it; the rest is measured in evaluation mode after the step.
-type Record struct {
-	Epoch              float64 `json:"epoch"` // done so far
-	Step               int64   `json:"step"`
-	LearningRate       float64 `json:"learning_rate"` // of the next step
-	TrainLoss          float64 `json:"train_loss"`
-	ValidationAccuracy float64 `json:"validation_accuracy"` // on the test images, from 0 to 1
-	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images, before any normalisation
-	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the first 10 batches' features as the prototypes see them (normalised, if the head does
-	// that): 0 when they have collapsed to their means, null when the means coincide.
-	WithinClass    result.Number `json:"within_class"`
-	PrototypeMax   float64       `json:"prototype_norm_max"`
-	PrototypeMin   float64       `json:"prototype_norm_min"`
-	PrototypeAngle result.Number `json:"prototype_angle"` // the smallest between two prototypes, in degrees
-}
 
 // Progress is what Report is told.
 type Progress struct {
@@ -93,14 +82,20 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 	if err != nil {
 		return nil, err
 	}
-	for r.step < r.steps {
+	if r.diverged != nil {
+		return r.records, r.diverged
+	}
+	if r.step == r.steps {
+		return r.records, r.writeOutcome()
+	}
+	for batch := range r.batches.From(int(r.step/r.stepsPerEpoch), int(r.step%r.stepsPerEpoch)) {
 		if err := ctx.Err(); err != nil {
 			if saved := r.save(); saved != nil {
 				return r.records, saved
 			}
 			return r.records, fmt.Errorf("stopped after step %d of %d: %w", r.step, r.steps, err)
 		}
-		record, err := r.advance()
+		record, err := r.advance(batch)
 		if err != nil {
 			return r.records, err
 		}
@@ -110,6 +105,9 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 			}
 		}
 		r.report(record)
+		if r.step == r.steps {
+			break
+		}
 	}
 	return r.records, r.writeOutcome()
 }
@@ -121,13 +119,13 @@ type run struct {
 	settings      Settings
 	steps         int64
 	stepsPerEpoch int64
-	mean, std     float64 // of the training images' pixels
+	batches       datasets.Batches
 	store         *model.Store
-	descend       *model.Exec // one step: images, labels → loss, ‖H‖², largest ‖w‖²
+	accumulate    *model.Exec // all parts of a batch but the last: images, labels → loss, ‖H‖, largest ‖w‖
+	descend       *model.Exec // the last part, and the step: the same
 	look          *model.Exec // evaluation: images → predicted classes, features, prototypes
 
 	step     int64 // done so far
-	order    []int // of the training images in this epoch
 	records  []Record
 	lossSum  float64 // over the steps since the last record
 	lossN    int64
@@ -153,6 +151,16 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 		return nil, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set", t.Batch, n)
 	case !(t.LearningRate > 0) || !(t.Momentum >= 0 && t.Momentum < 1) || !(t.WeightDecay >= 0):
 		return nil, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
+	case t.MicroBatches < 0 || t.MicroBatches > 1 && (t.Batch%t.MicroBatches != 0 || t.Batch/t.MicroBatches < 2):
+		return nil, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images", t.Batch, t.MicroBatches)
+	case t.Probe < 0 || t.Probe > n:
+		return nil, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
+	}
+	if t.MicroBatches == 0 {
+		t.MicroBatches = 1
+	}
+	if t.Probe == 0 {
+		t.Probe = min(10*t.Batch, n)
 	}
 	now := time.Now()
 	r := &run{Training: t, data: data, stepsPerEpoch: int64(n / t.Batch), began: now, here: now}
@@ -163,8 +171,11 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	if int64(r.RecordsPerEpoch) > r.stepsPerEpoch || r.RecordsPerEpoch < 0 {
 		return nil, fmt.Errorf("%d records an epoch; there are %d steps in it", r.RecordsPerEpoch, r.stepsPerEpoch)
 	}
-	r.mean, r.std = meanAndDeviation(data.Train.Pixels)
-	r.settings = t.settings(backend, data)
+	r.batches = datasets.Batches{Images: data.Train, Size: t.Batch, Seed: t.Seed, Augmentation: t.Augmentation, Normalisation: data.Train.Normalisation()}
+	if err := r.batches.Check(); err != nil {
+		return nil, err
+	}
+	r.settings = r.Training.settings(backend, data)
 
 	r.store = model.NewStore()
 	r.store.SetParam(initializer.ParamInitialSeed, int64(t.Seed))
@@ -177,6 +188,9 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 		}
 	}
 	var err error
+	if r.accumulate, err = model.NewExec(backend, r.store, r.accumulateGraph); err != nil {
+		return nil, err
+	}
 	if r.descend, err = model.NewExec(backend, r.store, r.descendGraph); err != nil {
 		return nil, err
 	}
@@ -184,16 +198,34 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	return r, err
 }
 
-// descendGraph is a step of training.
-func (r *run) descendGraph(scope *model.Scope, inputs []*Node) []*Node {
-	images, labels := inputs[0], inputs[1]
+// descendGraph is a step of training, or the last part of one.
+func (r *run) descendGraph(scope *model.Scope, images, labels *Node) []*Node {
+	loss, glance := r.lossGraph(scope, images, labels)
+	r.sgd().UpdateGraph(scope, loss.Graph(), loss)
+	return glance
+}
+
+// accumulateGraph is a part of a step that is not the last.
+func (r *run) accumulateGraph(scope *model.Scope, images, labels *Node) []*Node {
+	loss, glance := r.lossGraph(scope, images, labels)
+	r.sgd().AccumulateGraph(scope, loss.Graph(), loss)
+	return glance
+}
+
+// lossGraph is what the micro-batch adds to the objective: its share of the batch's mean loss, and, as a sum, all that the
+// head adds for it. The glance is {loss, ‖H‖, largest ‖w‖}.
+func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, glance []*Node) {
 	scope.Store().SetTraining(images.Graph(), true)
 	predictions := r.forward(scope, images)
-	train.AddMainLoss(r.head().Loss(r.Method.Criterion.Fn)([]*Node{labels}, predictions))
-	loss := train.TotalLoss(images.Graph()) // with the regularisation that the head has added
-	SGD{r.LearningRate, r.Momentum, r.WeightDecay, r.steps}.UpdateGraph(scope, images.Graph(), loss)
+	mean := r.head().Loss(r.Method.Criterion.Fn)([]*Node{labels}, predictions)
+	train.AddMainLoss(DivScalar(mean, float64(r.MicroBatches)))
+	loss = train.TotalLoss(images.Graph()) // with the regularisation that the head has added
 	features, prototypes := predictions[1], predictions[2]
-	return []*Node{loss, L2Norm(features), ReduceAllMax(L2Norm(prototypes, -1))}
+	return loss, []*Node{loss, L2Norm(features), ReduceAllMax(L2Norm(prototypes, -1))}
+}
+
+func (r *run) sgd() SGD {
+	return SGD{LearningRate: r.LearningRate, Momentum: r.Momentum, WeightDecay: r.WeightDecay, Steps: r.steps, Accumulated: r.MicroBatches > 1}
 }
 
 // lookGraph is the model in evaluation.
@@ -203,10 +235,8 @@ func (r *run) lookGraph(scope *model.Scope, images *Node) []*Node {
 	return []*Node{ArgMax(predictions[0], -1, dtypes.Int32), predictions[1], predictions[2]}
 }
 
-// forward maps pixels [batch, height·width] of bytes to logits [batch, C], features [batch, p] and prototypes [C, p].
-func (r *run) forward(scope *model.Scope, pixels *Node) []*Node {
-	images := DivScalar(SubScalar(ConvertDType(pixels, dtypes.Float32), r.mean), r.std)
-	images = Reshape(images, -1, r.data.Train.Height, r.data.Train.Width, r.data.Train.Channels)
+// forward maps images [batch, height, width, channels] to logits [batch, C], features [batch, p] and prototypes [C, p].
+func (r *run) forward(scope *model.Scope, images *Node) []*Node {
 	features := r.Model.Features(scope.In("model"), images, r.Method.LastReLU)
 	return r.head().Predictions(scope.In("head"), features)
 }
@@ -218,20 +248,11 @@ func (r *run) head() unhinged.Head {
 }
 
 // advance does one step, and measures if it is time to.
-func (r *run) advance() (*Record, error) {
-	if r.diverged != nil {
-		return nil, r.diverged
-	}
-	epoch, within := r.step/r.stepsPerEpoch, int(r.step%r.stepsPerEpoch)
-	if r.order == nil || within == 0 {
-		r.order = rand.New(rand.NewPCG(r.Seed, uint64(epoch))).Perm(r.data.Train.Len())
-	}
-	images, labels := gather(r.data.Train, r.order[within*r.Batch:(within+1)*r.Batch])
-	out, err := r.descend.Call(images, labels)
+func (r *run) advance(batch datasets.Batch) (*Record, error) {
+	now, err := r.descendOn(batch)
 	if err != nil {
 		return nil, err
 	}
-	now := Glance{scalar(out[0]), scalar(out[1]), scalar(out[2])}
 	if r.first == nil {
 		r.first = &now
 	}
@@ -244,65 +265,37 @@ func (r *run) advance() (*Record, error) {
 	r.step++
 	r.lossSum += now.Loss
 	r.lossN++
-	if int64(within+1)*int64(r.RecordsPerEpoch)/r.stepsPerEpoch == int64(within)*int64(r.RecordsPerEpoch)/r.stepsPerEpoch {
+	if within := int64(batch.Step); (within+1)*int64(r.RecordsPerEpoch)/r.stepsPerEpoch == within*int64(r.RecordsPerEpoch)/r.stepsPerEpoch {
 		return nil, nil
 	}
 	return r.measure()
 }
 
-// measure appends a record and writes the log.
-func (r *run) measure() (*Record, error) {
-	record := Record{
-		Epoch:        float64(r.step) / float64(r.stepsPerEpoch),
-		Step:         r.step,
-		LearningRate: SGD{LearningRate: r.LearningRate, Steps: r.steps}.Rate(r.step),
-		TrainLoss:    r.lossSum / float64(r.lossN),
-	}
-	r.lossSum, r.lossN = 0, 0
-	predicted, _, prototypes, err := r.evaluate(r.data.Test)
-	if err != nil {
-		return nil, err
-	}
-	correct := 0
-	for i, class := range predicted {
-		if class == int32(r.data.Test.Labels[i]) {
-			correct++
+// descendOn puts a batch through the network, part by part.
+func (r *run) descendOn(batch datasets.Batch) (Glance, error) {
+	var glance Glance
+	part, size := r.Batch/r.MicroBatches, r.data.Train.Size()
+	for k := range r.MicroBatches {
+		exec := r.accumulate
+		if k == r.MicroBatches-1 {
+			exec = r.descend
 		}
+		from, to := k*part, (k+1)*part
+		out, err := exec.Call(r.tensor(batch.Pixels[from*size:to*size]), tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
+		if err != nil {
+			return glance, err
+		}
+		glance.Loss += scalar(out[0])
+		glance.FeatureNorm = math.Hypot(glance.FeatureNorm, scalar(out[1]))
+		glance.LargestPrototype = scalar(out[2])
 	}
-	record.ValidationAccuracy = float64(correct) / float64(len(predicted))
-	probe := r.data.Train.First(10 * r.Batch)
-	_, features, _, err := r.evaluate(probe)
-	if err != nil {
-		return nil, err
-	}
-	_, p := features.Dims()
-	for _, v := range features.RawMatrix().Data[:r.Batch*p] {
-		record.FeatureNorm2 += v * v
-	}
-	geometry := metrics.Prototypes(prototypes)
-	record.PrototypeMax, record.PrototypeMin = geometry.LargestNorm, geometry.SmallestNorm
-	record.PrototypeAngle = result.Number(geometry.SmallestAngle)
-	if !isFinite(record.FeatureNorm2) || !isFinite(record.PrototypeMax) || !isFinite(record.PrototypeMin) {
-		return nil, r.diverge() // in the update of a step whose loss was still finite
-	}
-	moments, err := metrics.New(metrics.Config{
-		Classes: len(r.data.Classes), Dimension: p, Between: metrics.ClassBalanced, Normalize: r.Method.Head.NormalizeFeatures,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := metrics.Add(moments, features.RawMatrix().Data, probe.Labels); errors.Is(err, metrics.ErrNotFinite) {
-		return nil, r.diverge()
-	} else if err != nil {
-		return nil, err
-	}
-	collapse, err := moments.NC1()
-	if err != nil {
-		return nil, err
-	}
-	record.WithinClass = result.Number(collapse.Trace)
-	r.records = append(r.records, record)
-	return &record, r.writeLog()
+	return glance, nil
+}
+
+// tensor is pixels as the network takes them, [n, height, width, channels].
+func (r *run) tensor(pixels []float32) *tensors.Tensor {
+	im := r.data.Train
+	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/im.Size(), im.Height, im.Width, im.Channels)
 }
 
 // diverge ends the run for good: its variables are worth nothing, and are not saved.
@@ -331,8 +324,11 @@ func (r *run) save() error {
 func (r *run) load() error {
 	path := filepath.Join(r.Folder, CheckpointFile)
 	saved, err := loadCheckpoint(path)
-	if saved == nil || err != nil {
+	if err != nil {
 		return err
+	}
+	if saved == nil {
+		return r.loadOutcome()
 	}
 	if saved.Settings != r.settings {
 		return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(saved.Settings, r.settings))
@@ -342,6 +338,23 @@ func (r *run) load() error {
 	r.began, r.earlier = saved.Began, saved.Spent
 	r.store.SetLoader(saved)
 	return r.writeLog() // the log may be ahead of the checkpoint
+}
+
+// loadOutcome finds a run that is finished and whose checkpoint was not kept.
+func (r *run) loadOutcome() error {
+	path := filepath.Join(r.Folder, OutcomeFile)
+	o, err := readOutcome(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.Settings != r.settings {
+		return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(o.Settings, r.settings))
+	}
+	r.step, r.records, r.diverged = r.steps, o.Records, o.Diverged
+	return nil
 }
 
 func (r *run) writeLog() error {
@@ -373,72 +386,6 @@ func (r *run) report(record *Record) {
 		progress.Left = perStep * time.Duration(r.steps-r.step)
 	}
 	r.Report(progress)
-}
-
-// gather copies the images and labels of these indices: pixels [len, height·width·channels] and labels [len].
-func gather(from datasets.Images, indices []int) (images, labels *tensors.Tensor) {
-	size := from.Size()
-	pixels, classes := make([]uint8, 0, len(indices)*size), make([]int32, 0, len(indices))
-	for _, i := range indices {
-		pixels = append(pixels, from.Pixels[i*size:(i+1)*size]...)
-		classes = append(classes, int32(from.Labels[i]))
-	}
-	return tensors.FromFlatDataAndDimensions(pixels, len(indices), size), tensors.FromFlatDataAndDimensions(classes, len(indices))
-}
-
-// evaluate runs the model over images in chunks of one size, so that one compilation serves: classes [n], features [n, p]
-// and prototypes [C, p].
-func (r *run) evaluate(images datasets.Images) (classes []int32, features, prototypes *mat.Dense, err error) {
-	const chunk = 1000
-	n := images.Len()
-	indices := make([]int, chunk)
-	for from := 0; from < n; from += chunk {
-		for i := range indices {
-			indices[i] = min(from+i, n-1) // the last chunk is filled up with the last image
-		}
-		pixels, _ := gather(images, indices)
-		out, err := r.look.Call(pixels)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		size := min(chunk, n-from)
-		classes = append(classes, tensors.MustCopyFlatData[int32](out[0])[:size]...)
-		part := matrix(out[1])
-		_, p := part.Dims()
-		if features == nil {
-			features = mat.NewDense(n, p, nil)
-			prototypes = matrix(out[2])
-		}
-		features.Slice(from, from+size, 0, p).(*mat.Dense).Copy(part)
-	}
-	return classes, features, prototypes, nil
-}
-
-func matrix(t *tensors.Tensor) *mat.Dense {
-	flat := tensors.MustCopyFlatData[float32](t)
-	wide := make([]float64, len(flat))
-	for i, v := range flat {
-		wide[i] = float64(v)
-	}
-	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], wide)
-}
-
-func meanAndDeviation(pixels []uint8) (mean, deviation float64) {
-	var counts [256]float64
-	for _, v := range pixels {
-		counts[v]++
-	}
-	n := float64(len(pixels))
-	for v, count := range counts {
-		mean += float64(v) * count / n
-	}
-	for v, count := range counts {
-		deviation += math.Pow(float64(v)-mean, 2) * count / n
-	}
-	if deviation == 0 { // all pixels are equal: centring them is all that can be done
-		return mean, 1
-	}
-	return mean, math.Sqrt(deviation)
 }
 
 func scalar(t *tensors.Tensor) float64 { return float64(tensors.ToScalar[float32](t)) }
