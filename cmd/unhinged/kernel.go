@@ -65,8 +65,8 @@ first ones of a data set, whose pixels are divided by 255. --normalize unit scal
 
 The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab/lab/ntk/tiles.`,
 		Example: `  unhinged kernel compute --data fashion-mnist --examples 5000 --network "flatten dense:512 relu dense:512 relu dense:10" --out kernels/fc3
-  unhinged kernel compute --data fashion-mnist --split test --examples 1000 --split2 train --examples2 5000 \
-      --network "conv:64,3,same relu conv:64,3,same relu flatten dense:10" --out kernels/cnn-test-train
+  unhinged kernel compute --data fashion-mnist --examples 5000 --split2 test --examples2 1000 \
+      --network "conv:64,3,same relu conv:64,3,same relu flatten dense:10" --out kernels/cnn-train-test
   unhinged kernel compute --data mnist --examples 1000 --network "flatten dense:256 relu dense:10" --empirical trace-mean --out kernels/finite
   unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 --out kernels/mine --worker 2/4`,
 		Args: cobra.NoArgs,

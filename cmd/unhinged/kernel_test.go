@@ -122,11 +122,11 @@ func TestKernelOfADataSet(t *testing.T) {
 
 func TestKernelBetweenTrainAndTest(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
-	if _, err := kernel(t.Context(), "compute", "--data", data, "--split", "test", "--split2", "train", "--examples2", "50",
+	if _, err := kernel(t.Context(), "compute", "--data", data, "--examples", "50", "--split2", "test",
 		"--network", "conv:3,2 relu flatten dense:1", "--kernel", "ntk", "--out", dir); err != nil {
 		t.Fatal(err)
 	}
-	if rows, cols := readKernel(t, dir, "ntk").Dims(); rows != 20 || cols != 50 {
+	if rows, cols := readKernel(t, dir, "ntk").Dims(); rows != 50 || cols != 20 {
 		t.Errorf("%d×%d", rows, cols)
 	}
 	store, err := tiles.Open(dir)
@@ -135,7 +135,7 @@ func TestKernelBetweenTrainAndTest(t *testing.T) {
 	}
 	rows, err1 := store.Labels()
 	cols, err2 := store.ColsLabels()
-	if err := errors.Join(err1, err2); err != nil || len(rows) != 20 || len(cols) != 50 {
+	if err := errors.Join(err1, err2); err != nil || len(rows) != 50 || len(cols) != 20 {
 		t.Errorf("%d and %d labels, %v", len(rows), len(cols), err)
 	}
 	printed, err := kernel(t.Context(), "inspect", dir)

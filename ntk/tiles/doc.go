@@ -7,10 +7,12 @@
 //	…
 //	store, err = tiles.Open("kernels")
 //	array, err := store.Array("ntk")
-//	block, err := array.Block(tiles.Range{From: 0, To: 100}, tiles.Range{From: 0, To: array.Shape[1]})
+//	theta, err := array.Tensor() // or Block, Dense, Sym
+//	labels, err := store.Labels()
+//	trained, err := ntk.Unhinged{Gamma: 1}.Train(theta, labels)
 //
-// What computes a tile is a function of two ranges of examples ([Func]), so that infinite-width, empirical and any other
-// kernels fit.
+// What computes a tile is a function of two ranges of examples ([Func]): [Infinite] and [Empirical] make one of a network, and
+// any other kernel fits too. `unhinged kernel` is the command for all this.
 //
 // # Format
 //

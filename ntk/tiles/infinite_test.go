@@ -42,7 +42,7 @@ func TestInfinite(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(7, 8))
 		for _, network := range []ntk.Network{network, images} {
-			for _, n2 := range []int{0, 1, 8} {
+			for _, n2 := range []int{0, 6} {
 				if dtype == dtypes.Float32 {
 					tiled[float32](t, random, network.Infinite(backend), Float32, n2, tolerance)
 				} else {
@@ -100,12 +100,11 @@ func TestEmpirical(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
-		if dtype == dtypes.Float32 {
-			empirical[float32](t, network, backend, Float32, tolerance)
-		} else {
-			empirical[float64](t, network, backend, Float64, tolerance)
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		if t.Name() == "TestEmpirical/go" {
+			empirical[float32](t, network, backend, Float32, 2e-5)
 		}
+		empirical[float64](t, network, backend, Float64, 1e-12)
 	})
 }
 

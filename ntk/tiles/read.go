@@ -2,12 +2,14 @@ package tiles
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -101,8 +103,54 @@ func (a *Array) Sym() (*mat.SymDense, error) {
 	return mat.NewSymDense(n, dense.RawMatrix().Data), nil
 }
 
+// Tensor reads all of it as a tensor of its shape and number type.
+func (a *Array) Tensor() (*tensors.Tensor, error) {
+	if a.DType == Float32 {
+		return readTensor[float32](a)
+	}
+	return readTensor[float64](a)
+}
+
+func readTensor[T float32 | float64](a *Array) (*tensors.Tensor, error) {
+	pair := a.meta.outputs() * a.meta.outputs()
+	values := make([]T, a.Shape[0]*a.Shape[1]*pair)
+	rows, cols := a.meta.grid()
+	for i := range rows {
+		for j := range cols {
+			r, s := a.meta.examples(i, j)
+			var failed error
+			err := a.lines(i, j, r, s, func(row int, line []byte) {
+				at := (row*a.Shape[1] + s.From) * pair
+				if _, err := binary.Decode(line, binary.LittleEndian, values[at:at+s.Len()*pair]); err != nil {
+					failed = err
+				}
+			})
+			if err := errors.Join(err, failed); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, a.Shape...), nil
+}
+
 // read fills dst with the entries of examples rows × cols, all within chunk (i, j).
 func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
+	c, item := a.meta.outputs(), itemSize(a.DType)
+	return a.lines(i, j, rows, cols, func(k int, line []byte) {
+		if c == 1 {
+			decode(dst.RawRowView(k-rows.From), line, item)
+			return
+		}
+		for l := range cols.Len() {
+			for output := range c {
+				decode(dst.RawRowView((k-rows.From)*c + output)[l*c:(l+1)*c], line[(l*c+output)*c*item:], item)
+			}
+		}
+	})
+}
+
+// lines visits for each of the examples rows the numbers with the examples cols, all within chunk (i, j): [cols, C, C].
+func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byte)) error {
 	path := filepath.Join(a.store.Dir, a.Name, a.meta.chunkName(i, j))
 	if !a.store.has(a.Name, i, j) {
 		missing := a.Missing()
@@ -114,22 +162,14 @@ func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
 	}
 	defer file.Close()
 	origin, first := a.meta.examples(i, j)
-	c, item := a.meta.outputs(), itemSize(a.DType)
-	stride := a.Tile[1] * c * c
-	line := make([]byte, cols.Len()*c*c*item)
-	for k := range rows.Len() {
-		if _, err := file.ReadAt(line, int64((rows.From+k-origin.From)*stride+(cols.From-first.From)*c*c)*int64(item)); err != nil {
+	c := a.meta.outputs()
+	pair := c * c * itemSize(a.DType)
+	line := make([]byte, cols.Len()*pair)
+	for row := rows.From; row < rows.To; row++ {
+		if _, err := file.ReadAt(line, int64((row-origin.From)*a.Tile[1]+cols.From-first.From)*int64(pair)); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		if c == 1 {
-			decode(dst.RawRowView(k), line, item)
-			continue
-		}
-		for l := range cols.Len() {
-			for output := range c {
-				decode(dst.RawRowView(k*c + output)[l*c:(l+1)*c], line[(l*c+output)*c*item:], item)
-			}
-		}
+		visit(row, line)
 	}
 	return nil
 }

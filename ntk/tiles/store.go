@@ -54,6 +54,10 @@ func Create(dir string, k Kernel) (*Store, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
+	dir = filepath.Clean(dir)
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved // what a link points to is replaced, not the link
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -197,7 +201,10 @@ func create(dir string, k Kernel) error {
 		return err
 	}
 	os.Remove(dir) // one that is there and empty
-	return os.Rename(tmp, dir)
+	if err := os.Rename(tmp, dir); err != nil {
+		return fmt.Errorf("%w: name a folder that is not there yet", err)
+	}
+	return nil
 }
 
 // Open opens the folder of a kernel, whether it is complete or not.
