@@ -29,9 +29,9 @@ func (inf *Infinite) Memory(input shapes.Shape) (pair, example, fixed int64, err
 	}
 	const float64Size = 8
 	size := int64(input.DType.Size())
-	pair = 4 * size // both kernels, as computed and as tensors
+	pair = 2 * size // both kernels
 	if !positions.image() {
-		pair += 2 * size // products
+		pair += 2 * size // the products of the inputs, on the backend and here
 	}
 	example = int64(input.Size()/dims[0]) * float64Size
 	for r, shape := range p.shapes {
