@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -134,24 +135,35 @@ func (t *Trained) record(point *dynamics.KernelPoint, time float64) (Record, err
 		return Record{}, err
 	}
 	r := Record{Time: time}
-	if r.Loss, _ = point.Loss(); math.IsInf(r.Loss, 0) {
-		return Record{}, fmt.Errorf("ntk: at time %g the logits are too large for float64: see Limit", time)
+	var biases []float64
+	if t.setting.Start.Biases != nil {
+		r.Biases, biases = state.B, state.B
 	}
 	if t.setting.Start.Prototypes != nil {
 		r.Prototypes = mat.DenseCopyOf(state.W.T())
 	}
-	if t.setting.Start.Biases != nil {
-		r.Biases = state.B
+	r.Train = t.outputs(t.inOrder(state.H), state.W, biases, t.labels)
+	if r.Loss = t.loss(r.Train.Logits); math.IsInf(r.Loss, 0) || math.IsNaN(r.Loss) {
+		return Record{}, fmt.Errorf("ntk: at time %g the logits are too large for float64: see Limit", time)
 	}
-	r.Train = t.outputs(t.inOrder(state.H), state.W, state.B, t.labels)
 	if t.unseen != nil {
 		h, err := t.unseen.Features(point)
 		if err != nil {
 			return Record{}, err
 		}
-		r.Test = t.outputs(mat.DenseCopyOf(h.T()), state.W, state.B, t.testLabels)
+		r.Test = t.outputs(mat.DenseCopyOf(h.T()), state.W, biases, t.testLabels)
 	}
 	return r, nil
+}
+
+// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (KernelPoint.Loss has biases that learn, even where the network has none.)
+func (t *Trained) loss(logits *mat.Dense) float64 {
+	sum := 0.0
+	for i, y := range t.labels {
+		row := logits.RawRowView(i)
+		sum += t.setting.Gamma*floats.Sum(row) - (1+t.setting.Gamma)*row[y]
+	}
+	return sum / float64(len(t.labels))
 }
 
 // Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What grows

@@ -76,7 +76,7 @@ func sameRecord(t *testing.T, what string, got, want Record, tolerance float64) 
 func TestUnhingedIsDescent(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(7, 1))
-		for _, head := range []*unhinged.Head{nil, {Prototypes: unhinged.ETF}, {UseBias: true}} {
+		for _, head := range []*unhinged.Head{nil, {Prototypes: unhinged.ETF}, {UseBias: true}, {}} {
 			for _, lambda := range []float64{0, 0.05} {
 				inputs, classes := 1+random.IntN(6), 2+random.IntN(4)
 				n, m, p, gamma := classes+random.IntN(9), 1+random.IntN(5), classes, random.Float64()
