@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
+	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -25,15 +28,15 @@ import (
 
 // trainOptions are the flags of `unhinged train`.
 type trainOptions struct {
-	vision.Training
-	methods []string
-	dataset string
-	images  int
-	hidden  []int
-	seeds   int
-	efr     float64
-	out     string
-	backend string
+	vision.Config // as the flags have it
+	config        string
+	methods       []string
+	seed          []uint
+	hidden        []int
+	efr           float64
+	records       int
+	out           string
+	backend       string
 }
 
 func trainCommand() *cobra.Command {
@@ -44,70 +47,171 @@ func trainCommand() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "train",
-		Short: "Train a network with the paper's methods on real data",
-		Long: "Train a perceptron with the paper's methods on MNIST or Fashion-MNIST, or on your own images in the same format.\n\nMethods:\n" + strings.Join(methods, "\n") + `
+		Short: "Train networks with the paper's methods on real data",
+		Long: "Train networks with the paper's methods: all runs of a configuration file, or those that flags describe. Flags given\nbeside a file change what it says.\n\nMethods:\n" +
+			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " + strings.Join(configNames(), "\n  ") + `
 
 Every run has its folder METHOD-seedS under --out: a checkpoint after every epoch, log.jsonl with what was measured, and
 outcome.json at its end. The figures of all finished runs there are training.svg and blow-up.svg, with JSON beside.
 Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
-		Example: `  unhinged train --method pal --dataset fashion-mnist --seeds 3
+		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
+  unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
+  unhinged train --method pal --dataset fashion-mnist --seeds 3
   unhinged train --method ce,pal,pal-efr,fnpal,fnpal-rlr,ul --seeds 3 --epochs 15 --out results/training/fashion-mnist-mlp`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			o.Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
-			return o.run(ctx, c.Flags().Changed("efr"), c.Flags().Changed("records"), c.OutOrStdout(), c.ErrOrStderr())
+			return o.run(ctx, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.methods, "method", []string{"pal"}, "methods, separated by commas")
-	f.StringVar(&o.dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
-	f.IntVar(&o.images, "images", 0, "train on the first so many images only (0: all)")
-	f.IntSliceVar(&o.hidden, "hidden", []int{256, 256}, "width of each hidden layer; the last are the features")
-	f.IntVar(&o.seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
+	f.StringVar(&o.config, "config", "", "configuration file, or one of those above")
+	f.StringSliceVar(&o.methods, "method", nil, "methods, separated by commas (default pal, or all in the configuration)")
+	f.UintSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
+	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
+	f.IntVar(&o.Size, "size", 0, "the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high (0: it is not)")
+	f.IntVar(&o.Images, "images", 0, "train on the first so many images only (0: all)")
+	f.StringVar(&o.Model, "model", "mlp-256-256", "network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50")
+	f.IntSliceVar(&o.hidden, "hidden", nil, "width of each hidden layer of a perceptron, short for --model mlp-…")
+	f.IntVar(&o.Seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
 	f.IntVar(&o.Epochs, "epochs", 15, "passes over the training images")
 	f.IntVar(&o.Batch, "batch", 256, "images a step")
+	f.IntVar(&o.MicroBatches, "micro-batches", 1, "parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
+	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
+	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
 	f.Float64Var(&o.LearningRate, "lr", 0.1, "learning rate at the start; it falls to 0 as a cosine does")
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "momentum")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 5e-4, "weight decay of all trainable variables")
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
-	f.IntVar(&o.RecordsPerEpoch, "records", 1, "measurements an epoch (ul: 20 unless given)")
-	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET)")
+	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given)")
+	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
+	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
 }
 
-// run does all runs, one after the other.
-func (o trainOptions) run(ctx context.Context, ownEFR, ownRecords bool, out, terminal io.Writer) error {
-	if o.seeds < 1 || o.images < 0 {
-		return fmt.Errorf("--seeds %d, --images %d: they must be at least 1 and 0", o.seeds, o.images)
+// settings are the configuration file's, changed by the flags that were given, or else the flags' alone.
+func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, error) {
+	c := o.Config
+	if o.hidden != nil {
+		c.Model = "mlp-" + strings.Trim(strings.ReplaceAll(fmt.Sprint(o.hidden), " ", "-"), "[]")
 	}
-	for _, width := range o.hidden {
-		if width < 1 {
-			return fmt.Errorf("--hidden %v: every layer needs a width of at least 1", o.hidden)
+	if o.config == "" {
+		if o.methods == nil {
+			o.methods = []string{"pal"}
 		}
-	}
-	var methods []vision.Method
-	for _, name := range o.methods {
-		m, err := vision.MethodNamed(name)
+		for _, name := range o.methods {
+			m := vision.ConfigMethod{Name: name}
+			if name == "ul" { // its story is told within an epoch
+				m.RecordsPerEpoch = 20
+			}
+			c.Methods = append(c.Methods, m)
+		}
+	} else {
+		file, err := readConfig(o.config)
 		if err != nil {
-			return err
+			return c, err
 		}
-		if ownEFR {
-			m.Head.FeatureRegularization = o.efr
+		given := c
+		c = file
+		for flag, change := range map[string]func(){
+			"dataset":       func() { c.Dataset, c.Size = given.Dataset, given.Size },
+			"size":          func() { c.Size = given.Size },
+			"images":        func() { c.Images = given.Images },
+			"model":         func() { c.Model = given.Model },
+			"hidden":        func() { c.Model = given.Model },
+			"seeds":         func() { c.Seeds = given.Seeds },
+			"epochs":        func() { c.Epochs = given.Epochs },
+			"batch":         func() { c.Batch = given.Batch },
+			"micro-batches": func() { c.MicroBatches = given.MicroBatches },
+			"shift":         func() { c.Augmentation.Shift = given.Augmentation.Shift },
+			"flip":          func() { c.Augmentation.Flip = given.Augmentation.Flip },
+			"lr":            func() { c.LearningRate = given.LearningRate },
+			"momentum":      func() { c.Momentum = given.Momentum },
+			"weight-decay":  func() { c.WeightDecay = given.WeightDecay },
+			"probe":         func() { c.Probe = given.Probe },
+		} {
+			if changed(flag) {
+				change()
+			}
 		}
-		methods = append(methods, m)
+		for _, name := range o.methods {
+			if !slices.ContainsFunc(c.Methods, func(m vision.ConfigMethod) bool { return m.Name == name }) {
+				return c, fmt.Errorf("--method %s: %s has no such method", name, o.config)
+			}
+		}
+		if o.methods != nil {
+			c.Methods = slices.DeleteFunc(c.Methods, func(m vision.ConfigMethod) bool { return !slices.Contains(o.methods, m.Name) })
+		}
 	}
-	data, err := openDataset(o.dataset)
+	for i := range c.Methods {
+		if changed("efr") {
+			c.Methods[i].EFR = &o.efr
+		}
+		if changed("records") {
+			c.Methods[i].RecordsPerEpoch = o.records
+		}
+	}
+	return c, c.Check()
+}
+
+// readConfig reads a file, or one of those in the program.
+func readConfig(name string) (vision.Config, error) {
+	content, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
+		if content, err = configs.Files.ReadFile(own); err != nil {
+			return vision.Config{}, fmt.Errorf("--config %s: there is no such file, nor is it one of those in the program: %s", name, strings.Join(configNames(), ", "))
+		}
+	}
+	if err != nil {
+		return vision.Config{}, err
+	}
+	return vision.ParseConfig(name, content)
+}
+
+func configNames() []string {
+	paths, err := fs.Glob(configs.Files, "*/*.json")
+	if err != nil {
+		panic(err)
+	}
+	for i := range paths {
+		paths[i] = strings.TrimSuffix(paths[i], ".json")
+	}
+	return paths
+}
+
+// run does all runs, one after the other.
+func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, out, terminal io.Writer) error {
+	c, err := o.settings(changed)
 	if err != nil {
 		return err
 	}
-	if o.images > 0 {
-		data.Train = data.Train.First(o.images)
+	trainings := c.Trainings()
+	if o.seed != nil {
+		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool { return !slices.Contains(o.seed, uint(t.Seed)) })
+		if len(trainings) == 0 {
+			return fmt.Errorf("--seed %v: there are seeds 1 to %d", o.seed, c.Seeds)
+		}
+	}
+	var data *datasets.Dataset
+	if c.Size > 0 {
+		data, err = openImages(c.Dataset, c.Size)
+	} else {
+		data, err = openDataset(c.Dataset)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Images > 0 {
+		data.Train = data.Train.First(c.Images)
 	}
 	if o.out == "" {
 		o.out = filepath.Join("training", data.Name)
+		if o.config != "" {
+			o.out = filepath.Join("training", strings.TrimSuffix(filepath.Base(o.config), ".json"))
+		}
 	}
 	backend, note, err := backends.Open(o.backend)
 	if err != nil {
@@ -119,27 +223,21 @@ func (o trainOptions) run(ctx context.Context, ownEFR, ownRecords bool, out, ter
 	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
 		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
 	failed := 0
-	for seed := range o.seeds { // all methods of one seed first: what there is can be compared at any time
-		for _, m := range methods {
-			t := o.Training
-			t.Method, t.Model, t.Seed = m, vision.MLP(o.hidden...), uint64(seed+1)
-			if m.Name == "ul" && !ownRecords { // its story is told within an epoch
-				t.RecordsPerEpoch = 20
+	for i, t := range trainings {
+		t.Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
+		t.Folder = filepath.Join(o.out, fmt.Sprintf("%s-seed%d", t.Method.Name, t.Seed))
+		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", i+1, len(trainings)), backend, data, out, terminal)
+		var diverged *vision.Diverged
+		switch {
+		case errors.As(err, &diverged):
+			fmt.Fprintf(out, "%s, seed %d: %v\n", t.Method.Title, t.Seed, diverged)
+			if t.Method.Name != "ul" { // where it is what is to be seen
+				failed++
 			}
-			t.Folder = filepath.Join(o.out, fmt.Sprintf("%s-seed%d", m.Name, t.Seed))
-			err := trainOne(ctx, t, backend, data, out, terminal)
-			var diverged *vision.Diverged
-			switch {
-			case errors.As(err, &diverged):
-				fmt.Fprintf(out, "%s, seed %d: %v\n", m.Title, t.Seed, diverged)
-				if m.Name != "ul" { // where it is what is to be seen
-					failed++
-				}
-			case errors.Is(err, context.Canceled):
-				return fmt.Errorf("%s, seed %d: %w. Saved in %s: the same command goes on from there", m.Name, t.Seed, err, t.Folder)
-			case err != nil:
-				return fmt.Errorf("%s, seed %d: %w", m.Name, t.Seed, err)
-			}
+		case errors.Is(err, context.Canceled):
+			return fmt.Errorf("%s, seed %d: %w. Saved in %s: the same command goes on from there", t.Method.Name, t.Seed, err, t.Folder)
+		case err != nil:
+			return fmt.Errorf("%s, seed %d: %w", t.Method.Name, t.Seed, err)
 		}
 	}
 	if err := drawTraining(o.out, out); err != nil {
@@ -191,8 +289,8 @@ func writeFigure(folder string, figure result.Figure) error {
 	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
 }
 
-// trainOne does one run and shows its progress: a line an epoch, and on a terminal a line that moves.
-func trainOne(ctx context.Context, t vision.Training, backend compute.Backend, data *datasets.Dataset, out, terminal io.Writer) error {
+// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves.
+func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset, out, terminal io.Writer) error {
 	live := isTerminal(terminal)
 	var shown time.Time
 	clear := func() {
@@ -203,14 +301,15 @@ func trainOne(ctx context.Context, t vision.Training, backend compute.Backend, d
 	t.Report = func(p vision.Progress) {
 		if r := p.Record; r != nil {
 			clear()
-			fmt.Fprintf(out, "%s, seed %d, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g\n",
-				t.Method.Title, t.Seed, r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax)
+			fmt.Fprintf(out, "%s, seed %d, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s, %.0f images/s, %v left\n",
+				t.Method.Title, t.Seed, r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax,
+				number, p.ImagesPerSecond, p.Left.Round(time.Second))
 		}
 		if live && time.Since(shown) > 100*time.Millisecond {
 			shown = time.Now()
 			clear()
-			fmt.Fprintf(terminal, "%s, seed %d, epoch %d of %d, step %d of %d: loss %.4g, ‖H‖ %.4g, %.0f images/s, %v left",
-				t.Method.Title, t.Seed, p.Epoch, p.Epochs, p.Step, p.Steps, p.Loss, p.FeatureNorm, p.ImagesPerSecond, p.Left.Round(time.Second))
+			fmt.Fprintf(terminal, "run %s: %s, seed %d, epoch %d of %d, step %d of %d: loss %.4g, ‖H‖ %.4g, %.0f images/s, %v left",
+				number, t.Method.Title, t.Seed, p.Epoch, p.Epochs, p.Step, p.Steps, p.Loss, p.FeatureNorm, p.ImagesPerSecond, p.Left.Round(time.Second))
 		}
 	}
 	_, err := t.Run(ctx, backend, data)
@@ -218,7 +317,7 @@ func trainOne(ctx context.Context, t vision.Training, backend compute.Backend, d
 	return err
 }
 
-// openDataset opens a known data set or the user's own folder.
+// openDataset opens a known data set or the user's own folder with IDX files.
 func openDataset(name string) (*datasets.Dataset, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return datasets.OpenFolder(name)
@@ -228,6 +327,16 @@ func openDataset(name string) (*datasets.Dataset, error) {
 		return nil, fmt.Errorf("%w, and there is no such folder", err)
 	}
 	return data, err
+}
+
+// openImages opens a folder of images, which may lie where data sets are downloaded to.
+func openImages(name string, size int) (*datasets.Dataset, error) {
+	for _, folder := range []string{name, filepath.Join(datasets.Root(), name)} {
+		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+			return datasets.OpenImageFolder(folder, size)
+		}
+	}
+	return nil, fmt.Errorf("there is no folder of images %s, here or in %s; --dataset names one with train/CLASS and val/CLASS", name, datasets.Root())
 }
 
 func isTerminal(w io.Writer) bool {

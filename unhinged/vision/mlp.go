@@ -15,14 +15,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
-// Model is a network without its last, linear layer.
-type Model struct {
-	Name string
-	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
-	// set, to features [batch, p]. Without lastReLU the last layer's is left out, so that features can be negative.
-	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
-}
-
 // MLP is a perceptron with a hidden layer of each width, the last of which are the features: linear without bias,
 // batch normalisation, ReLU. As in the paper's networks it is the normalisation that keeps the features of an unhinged
 // loss, which has no minimum, from growing by more than the weight decay allows.

@@ -1,0 +1,167 @@
+package vision
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+// Config is what a configuration file says, in JSON: one data set and network, and the methods to train with alike.
+type Config struct {
+	Dataset      string                `json:"dataset"`          // one that datasets.Open knows, or a folder
+	Size         int                   `json:"size,omitempty"`   // > 0: the data set is a folder of images, made size × size
+	Images       int                   `json:"images,omitempty"` // > 0: train on the first so many only
+	Model        string                `json:"model"`            // as ModelNamed has it
+	Epochs       int                   `json:"epochs"`
+	Batch        int                   `json:"batch"`
+	MicroBatches int                   `json:"micro_batches,omitempty"`
+	Augmentation datasets.Augmentation `json:"augmentation"`
+	LearningRate float64               `json:"learning_rate"`
+	Momentum     float64               `json:"momentum"`
+	WeightDecay  float64               `json:"weight_decay"`
+	Probe        int                   `json:"probe,omitempty"` // Training.Probe
+	Seeds        int                   `json:"seeds"`           // runs of each method, with seeds 1, 2, …
+	Methods      []ConfigMethod        `json:"methods"`
+}
+
+// ConfigMethod is one of Methods, and what its runs have of their own.
+type ConfigMethod struct {
+	Name            string   `json:"name"`
+	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
+	RecordsPerEpoch int      `json:"records_per_epoch,omitempty"` // 0 is 1
+}
+
+// required are the keys that no file may leave out.
+var required = []string{"dataset", "model", "epochs", "batch", "augmentation", "learning_rate", "momentum", "weight_decay", "seeds", "methods"}
+
+// ParseConfig reads a configuration file. Keys that are unknown or missing and values that are impossible are refused, with
+// the file's name and the key.
+func ParseConfig(name string, content []byte) (Config, error) {
+	c, err := parseConfig(content)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+func parseConfig(content []byte) (c Config, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			return c, fmt.Errorf("line %d: %q is a %s; it must be of Go's type %s", line(content, wrong.Offset), wrong.Field, wrong.Value, wrong.Type)
+		}
+		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
+			return c, fmt.Errorf("line %d: %w", line(content, wrong.Offset), err)
+		}
+		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+			return c, fmt.Errorf("line %d: unknown key %s", line(content, decoder.InputOffset()), field)
+		}
+		return c, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return c, fmt.Errorf("line %d: there is more after the end", line(content, decoder.InputOffset()))
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(content, &keys); err != nil {
+		return c, err
+	}
+	for _, key := range required {
+		if _, found := keys[key]; !found {
+			return c, fmt.Errorf("%q is missing", key)
+		}
+	}
+	return c, c.Check()
+}
+
+// line is the number of the line at an offset, from 1.
+func line(content []byte, offset int64) int {
+	return 1 + bytes.Count(content[:min(int(offset), len(content))], []byte("\n"))
+}
+
+// Check says which value is impossible whatever the data.
+func (c Config) Check() error {
+	if _, err := ModelNamed(c.Model); err != nil {
+		return fmt.Errorf(`"model": %w`, err)
+	}
+	for _, value := range []struct {
+		key   string
+		value float64
+		right bool
+		must  string
+	}{
+		{"size", float64(c.Size), c.Size >= 0, "at least 0"},
+		{"images", float64(c.Images), c.Images >= 0, "at least 0"},
+		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
+		{"batch", float64(c.Batch), c.Batch >= 2, "at least 2"},
+		{"micro_batches", float64(c.MicroBatches), c.MicroBatches >= 0 && (c.MicroBatches < 2 || c.Batch%c.MicroBatches == 0 && c.Batch/c.MicroBatches >= 2),
+			"a number of equal parts of a batch, of at least 2 images"},
+		{"augmentation.shift", float64(c.Augmentation.Shift), c.Augmentation.Shift >= 0, "at least 0"},
+		{"learning_rate", c.LearningRate, c.LearningRate > 0, "> 0"},
+		{"momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0, "at least 0"},
+		{"probe", float64(c.Probe), c.Probe >= 0, "at least 0"},
+		{"seeds", float64(c.Seeds), c.Seeds >= 1, "at least 1"},
+		{"methods", float64(len(c.Methods)), len(c.Methods) > 0, "more than none"},
+	} {
+		if !value.right {
+			return fmt.Errorf("%q is %g; it must be %s", value.key, value.value, value.must)
+		}
+	}
+	var names []string
+	for _, m := range c.Methods {
+		if _, err := m.method(); err != nil {
+			return fmt.Errorf(`"methods": %w`, err)
+		}
+		if slices.Contains(names, m.Name) {
+			return fmt.Errorf(`"methods": %s is there twice`, m.Name)
+		}
+		names = append(names, m.Name)
+	}
+	return nil
+}
+
+func (m ConfigMethod) method() (Method, error) {
+	method, err := MethodNamed(m.Name)
+	if err != nil {
+		return method, err
+	}
+	if m.EFR != nil {
+		if !(*m.EFR >= 0) {
+			return method, fmt.Errorf(`%s: "efr" is %g; it must be at least 0`, m.Name, *m.EFR)
+		}
+		method.Head.FeatureRegularization = *m.EFR
+	}
+	if m.RecordsPerEpoch < 0 {
+		return method, fmt.Errorf(`%s: "records_per_epoch" is %d; it must be at least 0`, m.Name, m.RecordsPerEpoch)
+	}
+	return method, nil
+}
+
+// Trainings lists the runs, all methods of one seed before those of the next: what is finished can be compared at any
+// time. c must pass Check. Their Folder, Provenance and Report are the caller's.
+func (c Config) Trainings() []Training {
+	var list []Training
+	for seed := range c.Seeds {
+		for _, m := range c.Methods {
+			method, err := m.method()
+			if err != nil {
+				panic(err)
+			}
+			model, err := ModelNamed(c.Model)
+			if err != nil {
+				panic(err)
+			}
+			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches,
+				Augmentation: c.Augmentation, LearningRate: c.LearningRate, Momentum: c.Momentum, WeightDecay: c.WeightDecay,
+				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch})
+		}
+	}
+	return list
+}

@@ -1,0 +1,43 @@
+package vision
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Model is a network without its last, linear layer.
+type Model struct {
+	Name string
+	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
+	// set, to features [batch, p]. Without lastReLU the last layer's is left out, so that features can be negative.
+	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
+}
+
+// ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256; "resnet18-64",
+// a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50.
+func ModelNamed(name string) (Model, error) {
+	kind, numbers, _ := strings.Cut(name, "-")
+	var widths []int
+	for number := range strings.SplitSeq(numbers, "-") {
+		width, err := strconv.Atoi(number)
+		if err != nil || width < 1 {
+			return Model{}, fmt.Errorf("no network is called %q: a width of at least 1 follows a dash, as in mlp-256-256 and resnet18-64", name)
+		}
+		widths = append(widths, width)
+	}
+	resNets := map[string]func(int) Model{"resnet8": ResNet8, "resnet14": ResNet14, "resnet20": ResNet20, "resnet18": ResNet18, "resnet34": ResNet34, "resnet50": ResNet50}
+	if kind == "mlp" {
+		return MLP(widths...), nil
+	}
+	make, found := resNets[kind]
+	if !found || len(widths) != 1 {
+		return Model{}, fmt.Errorf("no network is called %q; there are mlp-WIDTH-WIDTH…, and with one width %s", name, strings.Join(slices.Sorted(maps.Keys(resNets)), ", "))
+	}
+	return make(widths[0]), nil
+}
