@@ -104,4 +104,8 @@ func convNorm(layer *model.Scope, x *Node, size, stride, channels int) *Node {
 	return batchNorm(layer, y)
 }
 
-func relu(x *Node) *Node { return MaxScalar(x, 0) }
+// relu is max(x, 0); gomlx's Max has a slower gradient.
+func relu(x *Node) *Node {
+	zeros := ZerosLike(x)
+	return Where(GreaterThan(x, zeros), x, zeros)
+}

@@ -131,7 +131,9 @@ func TestResNetGradient(t *testing.T) {
 						if v == nil {
 							images = x
 						} else {
-							v.MustSetValue(tensors.FromFlatDataAndDimensions(x, v.Shape().Dimensions...))
+							if err := v.SetValue(tensors.FromFlatDataAndDimensions(x, v.Shape().Dimensions...)); err != nil {
+								t.Fatal(err)
+							}
 						}
 					}
 					set(moved)
