@@ -14,6 +14,7 @@ import (
 //	dense:512,w=1.5,b=0.1                     Dense(512).Std(1.5, 0.1)
 //	conv:64,3,stride=2,same,w=1.5,b=0.1       Conv(64, 3).Stride(2).Same().Std(1.5, 0.1)
 //	avgpool:2  gap  flatten  identity         AveragePool(2)  GlobalAveragePool  Flatten  Identity
+//	maxpool:2  batchnorm                      MaxPool(2)  BatchNorm
 //	relu  abs  erf  gelu  sin                 the nonlinearities
 //	leakyrelu:0.1  abrelu:-1,2                LeakyReLU(0.1)  ABReLU(-1, 2)
 //	residual[ identity | relu conv:64,3,same ]  Residual(Identity, Serial(ReLU, Conv(64, 3).Same()))
@@ -62,6 +63,10 @@ func describe(layer Layer) string {
 		return fmt.Sprintf("conv:%d,%d%s%s", l.channels, l.filter.size, options, stds(l.wStd, l.bStd))
 	case averagePool:
 		return fmt.Sprintf("avgpool:%d", l.window)
+	case maxPool:
+		return fmt.Sprintf("maxpool:%d", l.window)
+	case batchNorm:
+		return "batchnorm"
 	case globalAveragePool:
 		return "gap"
 	case flatten:
@@ -229,6 +234,10 @@ func parseLayer(token string) (Layer, error) {
 		layer = c
 	case "avgpool":
 		layer = AveragePool(a.count("window"))
+	case "maxpool":
+		layer = MaxPool(a.count("window"))
+	case "batchnorm":
+		layer = BatchNorm
 	case "gap":
 		layer = GlobalAveragePool
 	case "flatten":
@@ -250,7 +259,7 @@ func parseLayer(token string) (Layer, error) {
 	case "abrelu":
 		layer = ABReLU(a.number("slope below 0"), a.number("slope above 0"))
 	default:
-		return nil, fmt.Errorf("no layer is called %q; there are dense, conv, avgpool, gap, flatten, identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
+		return nil, fmt.Errorf("no layer is called %q; there are dense, conv, avgpool, maxpool, gap, batchnorm, flatten, identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
 	}
 	if len(a.words) > 0 {
 		a.fail("%q has no meaning there", a.words[0])

@@ -51,13 +51,15 @@ func kernelComputeCommand() *cobra.Command {
 		Use:   "compute",
 		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
 		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the tangent kernel of one
-of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles as they are done. After Ctrl-C, or whatever else ended it, the same command goes on from there. Several processes, also
-on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3.
+of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles as they are done. After
+Ctrl-C, or whatever else ended it, the same command goes on from there. Several processes, also on machines that share the
+folder, divide the work with --worker 1/3, 2/3, 3/3.
 
 The network is its layers with spaces between them:
   dense:512,w=1.5,b=0.1   conv:64,3,stride=2,same   avgpool:2   gap (global average pool)   flatten   identity
   relu abs erf gelu sin leakyrelu:0.1 abrelu:-1,2   residual[ identity | relu conv:64,3,same ]
-w is σ_w (1), b is σ_b (0); residual adds its branches; images want flatten or gap before the first dense.
+  and with --empirical also maxpool:2 and batchnorm.
+w is σ_w (1), b is σ_b (0). Images want flatten or gap before the first dense.
 
 The examples are those of .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or the
 first ones of a data set, whose pixels are divided by 255. --normalize unit scales each example to mean square 1, which is norm
@@ -75,7 +77,9 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 			defer stop()
 			defer context.AfterFunc(ctx, func() {
 				stop() // a second Ctrl-C ends it at once
-				fmt.Fprintln(c.ErrOrStderr(), "finishing the tile")
+				if isTerminal(c.ErrOrStderr()) {
+					fmt.Fprint(c.ErrOrStderr(), "\r\033[Kfinishing the tile; Ctrl-C again ends it at once\n")
+				}
 			})()
 			if o.dtype == "float64" {
 				return computeKernel[float64](ctx, o, c.OutOrStdout(), c.ErrOrStderr())
