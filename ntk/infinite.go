@@ -18,18 +18,35 @@ import (
 // was described with play no part in them, nor does the width of the last layer: the kernels are those of one output, and
 // different outputs are independent.
 type Infinite struct {
-	network  Network
-	products *graph.Exec
+	network        Network
+	products, gram *graph.Exec
 }
 
 // Infinite returns the kernels of the network. The backend multiplies the inputs of networks of vectors; the rest runs on
 // the host, on all cores, in float64.
 func (n Network) Infinite(backend compute.Backend) *Infinite {
-	return &Infinite{n, graph.MustNewExec(backend, func(x1, x2 *graph.Node) *graph.Node {
-		vectors := func(x *graph.Node) *graph.Node { return graph.Reshape(x, x.Shape().Dimensions[0], -1) }
-		return graph.Einsum("id,jd->ij", vectors(x1), vectors(x2))
-	})}
+	vectors := func(x *graph.Node) *graph.Node { return graph.Reshape(x, x.Shape().Dimensions[0], -1) }
+	return &Infinite{
+		network: n,
+		products: graph.MustNewExec(backend, func(x1, x2 *graph.Node) *graph.Node {
+			return graph.Einsum("id,jd->ij", vectors(x1), vectors(x2))
+		}),
+		gram: graph.MustNewExec(backend, func(x *graph.Node) []*graph.Node {
+			x = vectors(x)
+			n := x.Shape().Dimensions[0]
+			var products []*graph.Node
+			for from := 0; from < n; from += gramRows(n) {
+				rows := graph.Slice(x, graph.AxisRange(from, min(from+gramRows(n), n)))
+				products = append(products, graph.Einsum("id,jd->ij", rows, graph.Slice(x, graph.AxisRange(from))))
+			}
+			return products
+		}),
+	}
 }
+
+// gramRows is how many of n examples are multiplied at a time with themselves and those after them: a quarter, so that of
+// the products of all with all only 5/8 are computed.
+func gramRows(n int) int { return max(128, (n+3)/4) }
 
 // Kernels are the two kernels between examples, [N1, N2], or [N] on the diagonal.
 type Kernels struct {
@@ -86,13 +103,13 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 		return nil, err
 	}
 	if s1.DType == dtypes.Float32 {
-		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf.products, x1, x2, math.MaxFloat32)
+		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf, x1, x2, math.MaxFloat32)
 	}
-	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf.products, x1, x2, math.MaxFloat64)
+	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf, x1, x2, math.MaxFloat64)
 }
 
 // kernels fills in the pairs and solves them. The squares of the inputs must not exceed the largest number.
-func kernels[T float32 | float64](p *pairs[T], products *graph.Exec, x1, x2 *tensors.Tensor, largest float64) (*Kernels, error) {
+func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Tensor, largest float64) (*Kernels, error) {
 	input := p.program.shapes[0]
 	var err error
 	if p.x1, err = read(flat[T](x1), x1.Shape().Dimensions[0], input, largest); err != nil {
@@ -110,12 +127,20 @@ func kernels[T float32 | float64](p *pairs[T], products *graph.Exec, x1, x2 *ten
 	if p.diagonal {
 		dims = dims[:1]
 	} else if !input.image() {
-		result, err := products.Call(x1, x2)
+		p.rows = p.x1.n
+		exec, args := inf.products, []any{x1, x2}
+		if p.symmetric {
+			p.rows = gramRows(p.x1.n)
+			exec, args = inf.gram, []any{x1}
+		}
+		results, err := exec.Call(args...)
 		if err != nil {
 			return nil, fmt.Errorf("ntk: multiplying the inputs: %w", err)
 		}
-		defer result[0].MustFinalizeAll()
-		p.products = flat[T](result[0])
+		for _, result := range results {
+			defer result.MustFinalizeAll()
+			p.products = append(p.products, flat[T](result))
+		}
 	}
 	shape := shapes.Make(x1.DType(), dims...)
 	k := &Kernels{NNGP: tensors.FromShape(shape), NTK: tensors.FromShape(shape)}

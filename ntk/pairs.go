@@ -90,7 +90,10 @@ type pairs[T float32 | float64] struct {
 	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
 	single              bool
-	products            []T // x1·x2, for vectors that are not on the diagonal
+	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if symmetric, at
+	// the one of their first row.
+	products [][]T
+	rows     int
 }
 
 // variances runs program.variances on each example.
@@ -179,6 +182,17 @@ func distance[T float32 | float64](negative bool, x1, x2 *inputs[T], a, b int) f
 	return x1.root[a] * x2.root[b] / 2 * sum / float64(x1.channels)
 }
 
+// product is the inner products of example i of x1 with examples from … to−1 of x2.
+func (p *pairs[T]) product(i, from, to int) []T {
+	block := p.products[i/p.rows]
+	row, columns := i%p.rows, p.x2.n
+	if p.symmetric {
+		columns -= i - row
+		from, to = from-(i-row), to-(i-row)
+	}
+	return block[row*columns+from : row*columns+to]
+}
+
 // solve computes the kernels in rows of pairs of vectors or single pairs of images.
 func (p *pairs[T]) solve(nngp, ntk []T) {
 	n1, n2, chunk := p.x1.n, p.x2.n, 1
@@ -198,8 +212,11 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 		t := newTile(p.program, chunk, p.single)
 		return func(task int) {
 			i, from := task/columns, task%columns*chunk
+			if p.symmetric && !p.diagonal {
+				from += i
+			}
 			to := min(from+chunk, n2)
-			if p.symmetric && !p.diagonal && to <= i {
+			if from >= to {
 				return
 			}
 			t.pairs = to - from
@@ -211,7 +228,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 			if p.products == nil {
 				p.covariances(c, p.x1, p.x2, i, first)
 			} else {
-				for j, product := range p.products[i*n2+from : i*n2+to] {
+				for j, product := range p.product(i, from, to) {
 					c.k[j] = float64(product)
 				}
 				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)

@@ -220,7 +220,8 @@ func (p positions) diagonal(k []float64) {
 // tile is the memory of one worker.
 type tile struct {
 	program   *program
-	pairs     int  // of vectors; of images one at a time
+	pairs     int // of vectors, up to chunk; of images one at a time
+	chunk     int
 	single    bool // float32's precision is enough
 	registers []covariance
 	unused    map[int][][]float64 // arrays by length
@@ -235,8 +236,8 @@ type call struct {
 	out       operand
 }
 
-func newTile(p *program, pairs int, single bool) *tile {
-	return &tile{program: p, pairs: pairs, single: single, registers: make([]covariance, len(p.shapes)), unused: map[int][][]float64{}, calls: make([]call, len(p.steps))}
+func newTile(p *program, chunk int, single bool) *tile {
+	return &tile{program: p, pairs: chunk, chunk: chunk, single: single, registers: make([]covariance, len(p.shapes)), unused: map[int][][]float64{}, calls: make([]call, len(p.steps))}
 }
 
 func (t *tile) array(n int) []float64 {
@@ -248,14 +249,15 @@ func (t *tile) array(n int) []float64 {
 }
 
 func (t *tile) allocate(r register) covariance {
-	n := t.program.size(r) * t.pairs
-	t.registers[r] = covariance{t.array(n), t.array(n), t.array(n)}
+	n, full := t.program.size(r)*t.pairs, t.program.size(r)*t.chunk
+	t.registers[r] = covariance{t.array(full)[:n], t.array(full)[:n], t.array(full)[:n]}
 	return t.registers[r]
 }
 
 func (t *tile) release(r register) {
 	c := t.registers[r]
-	t.unused[len(c.k)] = append(t.unused[len(c.k)], c.k, c.near, c.ntk)
+	full := cap(c.k)
+	t.unused[full] = append(t.unused[full], c.k[:full], c.near[:full], c.ntk[:full])
 	t.registers[r] = covariance{}
 }
 
