@@ -37,20 +37,19 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 	}
 	average(mean, m)
 	average(variance, MulScalar(v, n/(n-1))) // the unbiased estimate, as PyTorch keeps it
-	deviation := Sqrt(AddScalar(v, epsilon))
+	inverse := Inverse(Sqrt(AddScalar(v, epsilon))) // 1/σ, a row: divisions of whole batches would take longer
 
-	// y = γx̂ + β with x̂ = (x − m)/deviation, and for the gradient v of y
-	// ∂β = Σv, ∂γ = Σvx̂, ∂x = (v − ∂β/n − x̂∂γ/n)γ/deviation.
+	// y = γx̂ + β with x̂ = (x − m)/σ, and for the gradient v of y
+	// ∂β = Σv, ∂γ = Σvx̂, ∂x = (v − ∂β/n − x̂∂γ/n)γ/σ.
 	y := withGradient(func(inputs []*Node) *Node {
 		x, scale, shift := inputs[0], inputs[1], inputs[2]
-		return Add(Mul(Sub(x, m), Div(scale, deviation)), shift)
+		return Add(Mul(Sub(x, m), Mul(scale, inverse)), shift)
 	}, func(inputs []*Node, v *Node) []*Node {
 		x, scale := inputs[0], inputs[1]
-		normalised := Div(Sub(x, m), deviation)
 		shiftGradient := sumRows(v)
-		scaleGradient := sumRows(Mul(v, normalised))
-		xGradient := Sub(v, DivScalar(Add(shiftGradient, Mul(normalised, scaleGradient)), n))
-		return []*Node{Mul(xGradient, Div(scale, deviation)), scaleGradient, shiftGradient}
+		scaleGradient := Mul(sumRows(Mul(v, Sub(x, m))), inverse)
+		common := Add(DivScalar(shiftGradient, n), Mul(Sub(x, m), Mul(inverse, DivScalar(scaleGradient, n))))
+		return []*Node{Mul(Sub(v, common), Mul(scale, inverse)), scaleGradient, shiftGradient}
 	}, x, scale.NodeValue(g), shift.NodeValue(g))
 	return Reshape(y, shape.Dimensions...)
 }
