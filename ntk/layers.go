@@ -81,15 +81,23 @@ func (c ConvLayer) parameters(scope *model.Scope, parameterization Parameterizat
 	return parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*channels, size, size, channels, c.channels)
 }
 
+// convolve pads filters of even size with a row and a column of zeros: for those gomlx v0.28.0's gradient by the input is
+// that of a neighbouring position.
 func (c ConvLayer) convolve(x, kernel *graph.Node) *graph.Node {
 	size, dims := c.filter.size, x.Shape().Dimensions
+	even := 1 - size%2
 	paddings := make([][2]int, 2)
 	for axis := range paddings {
 		out, before, err := c.filter.apply(dims[1+axis])
 		if err != nil {
 			panic(err)
 		}
-		paddings[axis] = [2]int{before, max(0, (out-1)*c.filter.stride+size-dims[1+axis]-before)}
+		paddings[axis] = [2]int{before, max(0, (out-1)*c.filter.stride+size-dims[1+axis]-before) + even}
+		if even == 1 {
+			zeros := kernel.Shape().Clone()
+			zeros.Dimensions[axis] = 1
+			kernel = graph.Concatenate([]*graph.Node{kernel, graph.Zeros(x.Graph(), zeros)}, axis)
+		}
 	}
 	return graph.Convolve(x, kernel).Strides(c.filter.stride).PaddingPerDim(paddings).Done()
 }

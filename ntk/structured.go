@@ -1,6 +1,7 @@
 package ntk
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -26,6 +27,9 @@ func newStructured(backend compute.Backend, scope *model.Scope, network Network,
 	for i := range s.execs {
 		s.execs[i] = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x *graph.Node) []*graph.Node {
 			j := s.jacobian(x, i == 1)
+			if len(j.factors) == 0 {
+				panic(errors.New("the network has no trainable variables"))
+			}
 			var nodes []*graph.Node
 			s.noted[i] = nil
 			for _, f := range j.factors {
