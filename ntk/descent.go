@@ -30,6 +30,7 @@ type Descent struct {
 	Backend          compute.Backend
 	Network          Network
 	Parameterization Parameterization
+	Linearized       bool // train Network.Linearized, whose kernel never changes, in place of Network.Model
 	// Head holds the prototypes, trained or anchored, that make logits of the features that the network ends with. Without
 	// it the network's outputs are the logits.
 	Head             *unhinged.Head
@@ -207,7 +208,11 @@ func (d Descent) check(examples, test Examples, steps []int) error {
 
 // predictions returns the logits, the features if there is a head, its prototypes and, if it has them, its biases.
 func (d Descent) predictions(scope *model.Scope, x *graph.Node) []*graph.Node {
-	y := d.Network.Model(scope, d.Parameterization, x)
+	build := d.Network.Model
+	if d.Linearized {
+		build = d.Network.Linearized
+	}
+	y := build(scope, d.Parameterization, x)
 	if d.Head == nil {
 		return []*graph.Node{y}
 	}

@@ -109,6 +109,32 @@ func TestUnhingedIsDescent(t *testing.T) {
 	})
 }
 
+// TestUnhingedIsLinearized: gradient descent on the first-order Taylor expansion of a deep network is the closed form from the
+// network's own full kernel at the start, to rounding; the network itself goes elsewhere.
+func TestUnhingedIsLinearized(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		network := Serial(Conv(4, 3).Same().Std(1.4, 0.3), ReLU, AveragePool(2), Flatten, Dense(10).Std(1.2, 0.1), Erf, Dense(4))
+		random := rand.New(rand.NewPCG(11, 1))
+		train, test := Examples{normals(1, dtypes.Float64, 7, 4, 4, 1), shuffled(random, 7, 3)}, Examples{normals(2, dtypes.Float64, 3, 4, 4, 1), shuffled(random, 3, 3)}
+		gamma := 0.2
+		for _, linearized := range []bool{true, false} {
+			store := seeded(6)
+			d := Descent{Backend: backend, Network: network, Linearized: linearized, Head: &unhinged.Head{Classes: 3, Seed: 4}, Loss: unhinged.Loss{Gamma: &gamma}, Rates: dynamics.Constant(0.2, 0.1)}
+			own := network.Empirical(backend, store.RootScope(), NTKParameterization)
+			k, kStar := must.M1(own.Full(train.X, nil)), must.M1(own.Full(train.X, test.X))
+			records := must.M1(d.Train(context.Background(), store, train, test, []int{0, 15}))
+			trained := must.M1(Unhinged{Gamma: gamma, Rates: d.Rates, Start: records[0]}.Train(k, train.Labels))
+			must.M(trained.Test(kStar, test.Labels))
+			theory := must.M1(trained.Step(15))
+			if linearized {
+				sameRecord(t, "linearised", records[1], theory, 1e-11)
+			} else if math.Abs(records[1].Loss-theory.Loss) < 1e-3*math.Abs(theory.Loss) {
+				t.Errorf("the network's loss %g is the linearised one's %g: nothing was tested", records[1].Loss, theory.Loss)
+			}
+		}
+	})
+}
+
 // TestUnhingedFlow: logits without weight decay are a straight line, F(t) = F(0) + ηt MΘ, also on unseen points, and with it
 // they tend to MΘ/λ; flow at small rates is descent with many steps; and from nothing it begins at 0.
 func TestUnhingedFlow(t *testing.T) {

@@ -190,22 +190,23 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 			descent.Head = &unhinged.Head{Classes: classes, Prototypes: unhinged.ETF}
 		}
 		var r driftRun
-		var first *mat.VecDense
+		var first *tensors.Tensor
 		var start *mat.Dense
 		descent.Observe = func(now ntk.Record) error {
 			k, err := empirical.Full(probe, nil)
 			if err != nil {
 				return err
 			}
-			kernel := vectorOf(k)
 			if now.Time == 0 {
-				r, first, start = driftRun{}, kernel, now.Train.Logits
+				r, first, start = driftRun{}, k, now.Train.Logits
 			}
-			var gap mat.VecDense
-			gap.SubVec(kernel, first)
+			drift, err := ntk.Drift(first, k)
+			if err != nil {
+				return err
+			}
 			var way mat.Dense
 			way.Sub(now.Train.Logits, start)
-			r.drift = append(r.drift, mat.Norm(&gap, 2)/mat.Norm(first, 2))
+			r.drift = append(r.drift, drift)
 			r.moved = append(r.moved, mat.Norm(&way, 2)/math.Sqrt(float64(len(d.Examples.Labels))))
 			r.accuracy = append(r.accuracy, now.Train.Accuracy)
 			return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
@@ -114,6 +115,12 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		}
 		e.report(f, a.name)
 		e.judge(f, a.name, a.exponent)
+		off, err := s.linearized(ctx, backend, a.layer, train, test)
+		if err != nil {
+			return nil, fmt.Errorf("theorem8: %s, linearised: %w", a.name, err)
+		}
+		f.Claims = append(f.Claims, result.Check(fmt.Sprintf("%s, width %d: the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)",
+			a.name, s.Widths[0]), off, 0, 1e-10))
 	}
 	for i, name := range quantities {
 		label := "‖H − H_theory‖ / ‖H − H(0)‖"
@@ -154,13 +161,45 @@ func gaussianClasses(seed, stream uint64, each int) ntk.Examples {
 	return ntk.Examples{X: tensors.FromFlatDataAndDimensions(x, len(labels), theorem8Inputs), Labels: labels}
 }
 
-// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is drawn.
-func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train, test ntk.Examples, e *widthErrors, done func()) error {
+// network has Hidden layers of a width.
+func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
 	var layers []ntk.Layer
 	for range s.Hidden {
 		layers = append(layers, ntk.Dense(width).Std(1.5, 0.1), activation)
 	}
-	network := ntk.Serial(append(layers, ntk.Dense(theorem8Features))...)
+	return ntk.Serial(append(layers, ntk.Dense(theorem8Features))...)
+}
+
+// linearized returns the relative error of the closed form for the linearised network, of the narrowest width.
+func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activation ntk.Layer, train, test ntk.Examples) (float64, error) {
+	network := s.network(activation, s.Widths[0])
+	store := model.NewStore()
+	defer store.Finalize()
+	store.RootScope().SetParam(initializer.ParamInitialSeed, int64(s.Seed))
+	own, err := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization).Full(train.X, nil)
+	if err != nil {
+		return 0, err
+	}
+	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true, Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
+		Loss: unhinged.Loss{Gamma: &s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+	records, err := descent.Train(ctx, store, train, test, []int{0, s.Steps})
+	if err != nil {
+		return 0, err
+	}
+	trained, err := ntk.Unhinged{Gamma: s.Gamma, Rates: descent.Rates, Start: records[0]}.Train(own, train.Labels)
+	if err != nil {
+		return 0, err
+	}
+	theory, err := trained.Step(s.Steps)
+	if err != nil {
+		return 0, err
+	}
+	return relative(records[1].Train.Features, theory.Train.Features, records[0].Train.Features), nil
+}
+
+// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is drawn.
+func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train, test ntk.Examples, e *widthErrors, done func()) error {
+	network := s.network(activation, width)
 	infinite, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) {
 		k, err := network.Infinite(backend).Kernels(train.X, x)
 		if err != nil {

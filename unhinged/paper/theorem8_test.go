@@ -30,7 +30,7 @@ func TestTheorem8(t *testing.T) {
 	if n := len(calls); n != 2*all || calls[n-2] != all || calls[n-1] != all {
 		t.Errorf("%d calls of Progress for %d networks", n/2, all)
 	}
-	if want := len(activations) * (2*len(quantities) + 1); len(f.Claims) != want {
+	if want := len(activations) * (2*len(quantities) + 2); len(f.Claims) != want {
 		t.Errorf("%d claims, want %d", len(f.Claims), want)
 	}
 	for _, c := range f.Claims {
