@@ -36,7 +36,7 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 		old.SetNodeValue(Add(MulScalar(old.NodeValue(g), momentum), MulScalar(batch, 1-momentum)))
 	}
 	average(mean, m)
-	average(variance, MulScalar(v, n/(n-1))) // the unbiased estimate, as PyTorch keeps it
+	average(variance, MulScalar(v, n/(n-1)))        // the unbiased estimate, as PyTorch keeps it
 	inverse := Inverse(Sqrt(AddScalar(v, epsilon))) // 1/σ, a row: divisions of whole batches would take longer
 
 	// y = γx̂ + β with x̂ = (x − m)/σ, and for the gradient v of y
