@@ -183,7 +183,8 @@ type measured struct {
 
 func examples(x *tensors.Tensor) string { return fmt.Sprint(x.DType(), x.Shape().Dimensions[1:]) }
 
-// measure builds the graph for one example, of which nothing is computed, and creates the variables that do not exist.
+// measure builds the graph for one example and for two, of which nothing is computed, and creates the variables that do
+// not exist. What compilers fuse with its neighbours, and never store, does not count.
 func (e *Empirical) measure(x *tensors.Tensor) (measured, error) {
 	key := examples(x)
 	if m, ok := e.measured[key]; ok {
@@ -191,20 +192,26 @@ func (e *Empirical) measure(x *tensors.Tensor) (measured, error) {
 	}
 	var m measured
 	shape := x.Shape().Clone()
-	shape.Dimensions[0] = 1
-	_, err := model.CallOnce(e.backend, e.store, func(_ *model.Scope, x *graph.Node) *graph.Node {
-		m = e.source.measure(x)
-		for _, node := range x.Graph().Nodes() {
-			if node.NumOutputs() == 1 && node.Type() != graph.NodeTypeParameter {
-				m.bytes += int64(node.Shape().ByteSize())
+	var bytes [2]int64
+	for i := range bytes {
+		shape.Dimensions[0] = 1 + i
+		_, err := model.CallOnce(e.backend, e.store, func(_ *model.Scope, x *graph.Node) *graph.Node {
+			m = e.source.measure(x)
+			for _, node := range x.Graph().Nodes() {
+				switch node.Type() {
+				case graph.NodeTypeDotGeneral, graph.NodeTypeConvGeneral, graph.NodeTypeTranspose, graph.NodeTypeConcatenate, graph.NodeTypeReverse:
+					bytes[i] += node.Shape().ByteSize()
+				}
 			}
+			return graph.ReduceAllSum(x)
+		}, tensors.FromShape(shape))
+		if err != nil {
+			return m, err
 		}
-		return graph.ReduceAllSum(x)
-	}, tensors.FromShape(shape))
-	if err == nil {
-		e.measured[key] = m
 	}
-	return m, err
+	m.bytes = bytes[1] - bytes[0]
+	e.measured[key] = m
+	return m, nil
 }
 
 // chunk is the number of examples that are differentiated at a time: as equal as they can be.

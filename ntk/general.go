@@ -3,6 +3,7 @@ package ntk
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -100,7 +101,8 @@ func gradient(y *graph.Node, variables []*model.Variable) *graph.Node {
 func (g *general) measure(x *graph.Node) measured {
 	y, variables := g.outputs(x)
 	row := gradient(graph.ReduceAllSum(y), variables)
-	graph.BroadcastToDims(graph.ExpandAxes(row, 0, 1), 2, g.classes, row.Shape().Size()) // the Jacobian, in rows and stacked
+	jacobian := slices.Repeat([]*graph.Node{graph.ExpandAxes(row, 0)}, 2*g.classes*x.Shape().Dimensions[0])
+	graph.Concatenate(jacobian, 0) // the rows, and what stack makes of them
 	return measured{outputs: g.classes, parameters: row.Shape().Size(), dtype: g.dtype}
 }
 
