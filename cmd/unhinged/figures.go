@@ -23,9 +23,12 @@ func figuresCommand() *cobra.Command {
 		Use:   "figures [" + strings.Join(paper.IDs(), " ") + "]",
 		Short: "Reproduce the paper's numerical figures, each sentence about them judged (all of them without arguments)",
 		Long: "For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, and one index.html that shows all of them, offline.\n" +
-			"Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).",
+			"Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).\n\n" +
+			"By name there are two more, on networks: theorem8 (networks of growing width beside the closed form) and drift (whether their tangent\n" +
+			"kernels stay what they were, on Fashion-MNIST). They take --widths, --networks, --seed, and theorem8 also --gamma and --eta.",
 		Example: "  unhinged figures\n  unhinged figures fig1 --C 20 --gamma 0.01,0.05,0.2\n" +
-			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy",
+			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +
+			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			for _, name := range []string{"p", "C", "N", "steps"} {
 				if f := cmd.Flags().Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
@@ -70,6 +73,8 @@ func figuresCommand() *cobra.Command {
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
+	f.IntSliceVar(&o.Widths, "widths", nil, "widths of the networks: theorem8, drift")
+	f.IntVar(&o.Networks, "networks", 0, "networks of the widest: theorem8, drift (default 5)")
 	f.StringVar(&features, "features", "", "your own features, .npy [samples, p]")
 	f.StringVar(&labels, "labels", "", "their labels, .npy integers from 0 [samples]")
 	f.StringVar(&prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")

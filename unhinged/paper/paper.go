@@ -10,6 +10,7 @@ import (
 	"math"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,10 @@ type Options struct {
 
 	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not used.
 	State *dynamics.State
+	// Of the studies: the widths of the networks, and how many there are of the widest. The sizes above are not theirs.
+	Widths   []int
+	Networks int
+
 	// Command is recorded in the provenance.
 	Command string
 	// Progress, if set, is called after each curve.
@@ -60,7 +65,14 @@ var Figures = []Experiment{
 	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", takes{gamma: 1, lambda: many, eta: 1}, figure15},
 }
 
-// IDs lists the names that Run takes.
+// Studies are experiments on networks, judged as the figures are. They are in no figure of the paper, which leaves networks
+// with an invariant kernel at a formula.
+var Studies = []Experiment{
+	{"theorem8", "Theorem 8: networks of growing width beside the closed form", takes{gamma: 1, eta: 1}, theorem8},
+	{"drift", "Does the tangent kernel stay invariant? (Fashion-MNIST)", takes{}, drift},
+}
+
+// IDs lists the figures' names.
 func IDs() []string {
 	ids := make([]string, len(Figures))
 	for i, e := range Figures {
@@ -69,17 +81,17 @@ func IDs() []string {
 	return ids
 }
 
-// Lookup returns the figure with the given name.
+// Lookup returns the figure or study with the given name.
 func Lookup(id string) (Experiment, error) {
-	for _, e := range Figures {
+	for _, e := range append(slices.Clone(Figures), Studies...) {
 		if e.ID == id {
 			return e, nil
 		}
 	}
-	return Experiment{}, fmt.Errorf("there is no figure %q: the numerical figures are %s", id, strings.Join(IDs(), ", "))
+	return Experiment{}, fmt.Errorf("there is no figure %q: the numerical figures are %s, and the studies theorem8 and drift", id, strings.Join(IDs(), ", "))
 }
 
-// Run runs one figure.
+// Run runs one figure or study.
 func Run(id string, o Options) (*result.Figure, error) {
 	e, err := Lookup(id)
 	if err != nil {
@@ -103,8 +115,12 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 	}
 	f := r.figure
 	f.ID, f.Title = e.ID, e.Title
+	backend := f.Provenance.Backend
+	if backend == "" {
+		backend = "gonum, float64: closed forms and exact recursions"
+	}
 	f.Provenance = result.Provenance{
-		Command: o.Command, Seed: o.Seed, Commit: Commit(), Backend: "gonum, float64: closed forms and exact recursions",
+		Command: o.Command, Seed: o.Seed, Commit: Commit(), Backend: backend,
 		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
 	}
 	return f, nil

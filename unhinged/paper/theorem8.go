@@ -78,6 +78,9 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	if len(s.Widths) == 0 {
 		s.Widths = []int{64, 128, 256, 512, 1024}
 	}
+	if err := checkWidths(s.Widths, s.Seeds); err != nil {
+		return nil, err
+	}
 	for _, d := range []struct {
 		value    *int
 		fallback int
@@ -132,6 +135,43 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	f.Provenance = result.Provenance{Seed: s.Seed, Commit: Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
 		Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
+}
+
+// theorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
+func theorem8(r *run) error {
+	return r.study("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
+		return Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Gamma: first(r.o.Gammas, 0), Rate: first(r.o.Etas, 0), Seed: r.o.Seed, Progress: progress}.
+			Run(context.Background(), backend)
+	})
+}
+
+// study puts a study in the place of the figure.
+func (r *run) study(config string, run func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error)) (err error) {
+	if r.o.State != nil {
+		return fmt.Errorf("has no use for a user's features")
+	}
+	backend, _, err := backends.Open(config)
+	if err != nil {
+		return err
+	}
+	defer backend.Finalize()
+	r.figure, err = run(backend, func(done, all int) {
+		if r.o.Progress != nil && done*20/all > (done-1)*20/all {
+			r.o.Progress()
+		}
+	})
+	return err
+}
+
+// checkWidths refuses widths and numbers of networks that make no sense.
+func checkWidths(widths []int, networks int) error {
+	if widths[0] < 1 || !slices.IsSorted(widths) {
+		return fmt.Errorf("widths %v: must be positive and ascending", widths)
+	}
+	if networks < 0 {
+		return fmt.Errorf("%d networks: must be positive", networks)
+	}
+	return nil
 }
 
 // networks is how many networks of a width there are: narrow ones vary more and cost less.

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
@@ -81,7 +82,7 @@ func TestTheorem8Exact(t *testing.T) {
 	}
 }
 
-func TestTheorem8Cancel(t *testing.T) {
+func TestTheorem8Refuses(t *testing.T) {
 	backend, err := compute.NewWithConfig("go")
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +91,29 @@ func TestTheorem8Cancel(t *testing.T) {
 	cancel()
 	if _, err := (Theorem8{}).Run(ctx, backend); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+	for want, s := range map[string]Theorem8{"widths [0 1]": {Widths: []int{0, 1}}, "widths [2 1]": {Widths: []int{2, 1}}, "-1 networks": {Seeds: -1}} {
+		if _, err := s.Run(context.Background(), backend); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %q, got %v", want, err)
+		}
+	}
+}
+
+// TestStudies: what the command runs; it takes a γ and an η, and no features of a user's.
+func TestStudies(t *testing.T) {
+	dots := 0
+	f, err := Run("theorem8", Options{Widths: []int{4, 8}, Networks: 1, Gammas: []float64{0.3}, Etas: []float64{0.01}, Command: "c", Progress: func() { dots++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.ID != "theorem8" || f.Settings["gamma"] != 0.3 || f.Settings["eta"] != 0.01 || f.Provenance.Command != "c" || !strings.HasPrefix(f.Provenance.Backend, "Go") && !strings.HasPrefix(f.Provenance.Backend, "go") || dots == 0 {
+		t.Errorf("%s, %v, %+v, %d dots", f.ID, f.Settings, f.Provenance, dots)
+	}
+	if _, err := Run("theorem8", Options{State: dynamics.Gaussian(2, 2, 2, 1)}); err == nil {
+		t.Error("a user's features without an error")
+	}
+	if _, err := Run("drift", Options{Gammas: []float64{1}}); err == nil {
+		t.Error("γ for drift without an error")
 	}
 }
 
