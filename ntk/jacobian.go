@@ -78,9 +78,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 		return
 	}
 	size := c.filter.size * c.filter.size * x.Shape().Dimensions[3]
-	one := graph.DiagonalWithValue(graph.Scalar(x.Graph(), x.DType(), weights.scale), size)
-	kernel := graph.Reshape(one, c.filter.size, c.filter.size, x.Shape().Dimensions[3], size)
-	patches := graph.Reshape(c.convolve(x, kernel), n, positions, size)
+	patches := graph.Reshape(c.patches(graph.MulScalar(x, weights.scale), y), n, positions, size)
 	if len(j.factors) > 0 {
 		patches = after(j.factors[len(j.factors)-1].nodes[0], patches)
 	}
@@ -100,6 +98,41 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	node = graph.BroadcastToDims(node, append([]int{n}, node.Shape().Dimensions[1:]...)...)
 	node = graph.Reshape(node, n, dims[1], positions, channels)
 	j.add(form{}, graph.Reshape(graph.Einsum("nsp,ncso->ncpo", patches, node), n, dims[1], size*channels))
+}
+
+// patches are the inputs [N, h, w, size·size·channels] that each position of the output y sees.
+func (c ConvLayer) patches(x, y *graph.Node) *graph.Node {
+	for axis := 1; axis <= 2; axis++ {
+		dims := x.Shape().Dimensions
+		_, before, err := c.filter.apply(dims[axis])
+		if err != nil {
+			panic(err)
+		}
+		after := max(0, (y.Shape().Dimensions[axis]-1)*c.filter.stride+c.filter.size-dims[axis]-before)
+		zeros := func(count int) *graph.Node {
+			shape := x.Shape().Clone()
+			shape.Dimensions[axis] = count
+			return graph.Zeros(x.Graph(), shape)
+		}
+		parts := []*graph.Node{x}
+		if before > 0 {
+			parts = append([]*graph.Node{zeros(before)}, parts...)
+		}
+		if after > 0 {
+			parts = append(parts, zeros(after))
+		}
+		x = graph.Concatenate(parts, axis)
+	}
+	along := func(axis, first int) graph.SliceAxisSpec {
+		return graph.AxisRange(first, first+(y.Shape().Dimensions[axis]-1)*c.filter.stride+1).Stride(c.filter.stride)
+	}
+	var seen []*graph.Node
+	for i := range c.filter.size {
+		for j := range c.filter.size {
+			seen = append(seen, graph.Slice(x, graph.AxisRange(), along(1, i), along(2, j)))
+		}
+	}
+	return graph.Concatenate(seen, 3)
 }
 
 // contraction says what of the kernel [N1, N2, C, C] is wanted.
