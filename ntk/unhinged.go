@@ -1,11 +1,13 @@
 package ntk
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -43,6 +45,29 @@ type Trained struct {
 	descent    *dynamics.KernelDescent
 	unseen     *dynamics.Unseen
 	testLabels []int
+}
+
+// Theory returns the closed form of a descent under the unhinged loss from its record of step 0. There is an error if the loss
+// is another, or if the head does what Theorem 8 does not describe.
+func (d Descent) Theory(start Record) (Unhinged, error) {
+	u := Unhinged{Lambda1: d.Lambda1, Lambda2: d.Lambda2, Rates: d.Rates, Start: start}
+	loss, ok := d.Loss.(unhinged.Loss)
+	if !ok && d.Loss != nil {
+		return u, fmt.Errorf("ntk: Theorem 8 is about unhinged.Loss, not %T", d.Loss)
+	}
+	if h := d.Head; h != nil {
+		if h.NormalizeFeatures || h.FeatureRegularization != 0 {
+			return u, errors.New("ntk: Theorem 8 is about heads without normalisation or regularisation of the features")
+		}
+		u.Anchored = h.Prototypes == unhinged.ETF
+	}
+	if start.Train.Logits == nil {
+		return u, errors.New("ntk: theory needs a record of the training's start")
+	}
+	if u.Gamma = 1 / float64(start.Train.Logits.RawMatrix().Cols-1); loss.Gamma != nil {
+		u.Gamma = *loss.Gamma
+	}
+	return u, nil
 }
 
 // Train returns the training of n examples with the kernel between them: Θ [n, n] of a network of infinite width or of a
@@ -127,6 +152,18 @@ func (t *Trained) Step(step int) (Record, error) {
 		return Record{}, err
 	}
 	return t.record(point, float64(step))
+}
+
+// Steps returns Step for each of the steps.
+func (t *Trained) Steps(steps []int) ([]Record, error) {
+	records := make([]Record, len(steps))
+	for i, step := range steps {
+		var err error
+		if records[i], err = t.Step(step); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
 }
 
 func (t *Trained) record(point *dynamics.KernelPoint, time float64) (Record, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -96,12 +97,16 @@ func TestUnhingedIsDescent(t *testing.T) {
 				steps := []int{0, 1, 40}
 				records := must.M1(d.Train(context.Background(), seeded(random.Int64()), train, test, steps))
 				theory.Start = records[0]
+				if same := must.M1(d.Theory(records[0])); !reflect.DeepEqual(same, theory) {
+					t.Fatalf("the descent's theory is %+v, should be %+v", same, theory)
+				}
 				k, kStar := linearKernel(x, x), linearKernel(x, unseen)
 				for form, kernels := range map[string][2]*tensors.Tensor{"κ": {k, kStar}, "full": {timesIdentity(k, p), timesIdentity(kStar, p)}} {
 					trained := must.M1(theory.Train(kernels[0], train.Labels))
 					must.M(trained.Test(kernels[1], test.Labels))
+					all := must.M1(trained.Steps(steps))
 					for i, step := range steps {
-						sameRecord(t, fmt.Sprintf("head %+v, λ = %g, %s, step %d", head, lambda, form, step), must.M1(trained.Step(step)), records[i], 1e-11)
+						sameRecord(t, fmt.Sprintf("head %+v, λ = %g, %s, step %d", head, lambda, form, step), all[i], records[i], 1e-11)
 					}
 				}
 			}
@@ -259,8 +264,15 @@ func TestUnhingedErrors(t *testing.T) {
 		"no outputs to begin": func() error {
 			return must.M1(Unhinged{Start: Record{Train: Outputs{Logits: mat.NewDense(4, 2, nil)}}}.Train(k, labels)).Test(k, labels)
 		},
-		"γ":       func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
-		"class 1": func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
+		"CrossEntropy": func() error { _, err := Descent{Loss: unhinged.CrossEntropy{}}.Theory(Record{}); return err },
+		"heads without": func() error {
+			_, err := Descent{Head: &unhinged.Head{NormalizeFeatures: true}}.Theory(Record{})
+			return err
+		},
+		"training's start": func() error { _, err := Descent{}.Theory(Record{}); return err },
+		"too large":        func() error { _, err := must.M1(Unhinged{}.Train(k, labels)).Steps([]int{0, math.MaxInt}); return err },
+		"γ":                func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
+		"class 1":          func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)

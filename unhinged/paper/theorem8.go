@@ -226,7 +226,11 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	if err != nil {
 		return 0, err
 	}
-	trained, err := ntk.Unhinged{Gamma: s.Gamma, Rates: descent.Rates, Start: records[0]}.Train(own, train.Labels)
+	theorem, err := descent.Theory(records[0])
+	if err != nil {
+		return 0, err
+	}
+	trained, err := theorem.Train(own, train.Labels)
 	if err != nil {
 		return 0, err
 	}
@@ -277,8 +281,12 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 			return err
 		}
 		start, end := records[0], records[1]
+		theorem, err := descent.Theory(start)
+		if err != nil {
+			return err
+		}
 		for i, kernels := range [][2]*tensors.Tensor{infinite, own, printed} {
-			trained, err := ntk.Unhinged{Gamma: s.Gamma, Rates: descent.Rates, Start: start}.Train(kernels[0], train.Labels)
+			trained, err := theorem.Train(kernels[0], train.Labels)
 			if err != nil {
 				return err
 			}
