@@ -20,6 +20,7 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		plugin := findPlugin()
 		if plugin != "" && slices.Contains(compute.List(), "xla") {
+			avoidYNNConvolutions(plugin)
 			if backend, err = compute.NewWithConfig("xla:" + plugin); err == nil {
 				return backend, "", nil
 			}
@@ -28,6 +29,7 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
 	}
 	if plugin := findPlugin(); config == "xla:cpu" && plugin != "" {
+		avoidYNNConvolutions(plugin)
 		config = "xla:" + plugin // by its path, go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download
 	}
 	name, _, _ := strings.Cut(config, ":")
