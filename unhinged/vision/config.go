@@ -61,7 +61,7 @@ func parseConfig(content []byte) (c Config, err error) {
 			return c, fmt.Errorf("line %d: %w", line(content, wrong.Offset), err)
 		}
 		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return c, fmt.Errorf("line %d: unknown key %s", line(content, decoder.InputOffset()), field)
+			return c, fmt.Errorf("line %d: unknown key %s", line(content, int64(bytes.Index(content, []byte(field)))), field)
 		}
 		return c, err
 	}
@@ -82,7 +82,7 @@ func parseConfig(content []byte) (c Config, err error) {
 
 // line is the number of the line at an offset, from 1.
 func line(content []byte, offset int64) int {
-	return 1 + bytes.Count(content[:min(int(offset), len(content))], []byte("\n"))
+	return 1 + bytes.Count(content[:max(0, min(int(offset), len(content)))], []byte("\n"))
 }
 
 // Check says which value is impossible whatever the data.

@@ -1,0 +1,137 @@
+package vision
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/configs"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+const someConfig = `{
+  "dataset": "cifar-10",
+  "model": "resnet8-16",
+  "epochs": 3,
+  "batch": 64,
+  "micro_batches": 4,
+  "augmentation": {"shift": 4, "flip": true},
+  "learning_rate": 0.2,
+  "momentum": 0,
+  "weight_decay": 5e-4,
+  "seeds": 2,
+  "methods": [{"name": "pal", "efr": 1e-3}, {"name": "ul", "records_per_epoch": 7}]
+}`
+
+func TestConfigSaysWhatIsTrained(t *testing.T) {
+	c, err := ParseConfig("some.json", []byte(someConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainings := c.Trainings()
+	if len(trainings) != 4 {
+		t.Fatalf("%d trainings of two methods and two seeds", len(trainings))
+	}
+	for i, want := range []struct {
+		method  string
+		seed    uint64
+		efr     float64
+		records int
+	}{{"pal", 1, 1e-3, 0}, {"ul", 1, 0, 7}, {"pal", 2, 1e-3, 0}, {"ul", 2, 0, 7}} {
+		got := trainings[i]
+		if got.Method.Name != want.method || got.Seed != want.seed || got.Method.Head.FeatureRegularization != want.efr || got.RecordsPerEpoch != want.records {
+			t.Errorf("training %d is %+v, should be of %+v", i, got, want)
+		}
+		if got.Model.Name != "resnet8-16" || got.Epochs != 3 || got.Batch != 64 || got.MicroBatches != 4 || got.LearningRate != 0.2 || got.Momentum != 0 || got.WeightDecay != 5e-4 ||
+			got.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) {
+			t.Errorf("training %d is %+v", i, got)
+		}
+	}
+}
+
+func TestImpossibleConfigsAreRefused(t *testing.T) {
+	for change, message := range map[[2]string]string{
+		{`"epochs"`, `"epoch"`}:                                                          `line 4: unknown key "epoch"`,
+		{`"shift"`, `"shfit"`}:                                                           `unknown key "shfit"`,
+		{`"efr"`, `"λ"`}:                                                                 `unknown key "λ"`,
+		{"  \"momentum\": 0,\n", ""}:                                                     `"momentum" is missing`,
+		{`"epochs": 3`, `"epochs": 3.5`}:                                                 `line 4: "epochs" is a number 3.5; it must be of Go's type int`,
+		{`"epochs": 3`, `"epochs": 0`}:                                                   `"epochs" is 0; it must be at least 1`,
+		{`"epochs": 3,`, `"epochs": 3`}:                                                  `line 5: invalid character`,
+		{`"batch": 64`, `"batch": 1`}:                                                    `"batch" is 1`,
+		{`"micro_batches": 4`, `"micro_batches": 5`}:                                     `"micro_batches" is 5; it must be a number of equal parts`,
+		{`"micro_batches": 4`, `"micro_batches": 64`}:                                    `"micro_batches" is 64`,
+		{`"shift": 4`, `"shift": -1`}:                                                    `"augmentation.shift" is -1`,
+		{`"learning_rate": 0.2`, `"learning_rate": 0`}:                                   `"learning_rate" is 0; it must be > 0`,
+		{`"momentum": 0`, `"momentum": 1`}:                                               `"momentum" is 1; it must be in [0, 1)`,
+		{`"weight_decay": 5e-4`, `"weight_decay": -5e-4`}:                                `"weight_decay" is -0.0005`,
+		{`"seeds": 2`, `"seeds": 0`}:                                                     `"seeds" is 0`,
+		{`"seeds": 2`, `"seeds": 2, "probe": -1`}:                                        `"probe" is -1`,
+		{`"seeds": 2`, `"seeds": 2, "images": -1`}:                                       `"images" is -1`,
+		{`"seeds": 2`, `"seeds": 2, "size": -1`}:                                         `"size" is -1`,
+		{`"name": "pal"`, `"name": "palm"`}:                                              `"methods": no method is called "palm"`,
+		{`"name": "pal"`, `"name": "ul"`}:                                                `"methods": ul is there twice`,
+		{`"efr": 1e-3`, `"efr": -1e-3`}:                                                  `"methods": pal: "efr" is -0.001`,
+		{`"records_per_epoch": 7`, `"records_per_epoch": -7`}:                            `ul: "records_per_epoch" is -7`,
+		{`[{"name": "pal", "efr": 1e-3}, {"name": "ul", "records_per_epoch": 7}]`, `[]`}: `"methods" is 0; it must be more than none`,
+		{`resnet8-16`, `resnet9-16`}:                                                     `"model": no network is called "resnet9-16"; there are mlp-`,
+		{`resnet8-16`, `resnet8`}:                                                        `a width of at least 1`,
+		{`resnet8-16`, `resnet8-16-16`}:                                                  `no network is called`,
+		{`resnet8-16`, `mlp-16-0`}:                                                       `a width of at least 1`,
+		{"}]\n}", "}]\n} {}"}:                                                            `there is more after the end`,
+		{"}]\n}", "}]\n"}:                                                                `unexpected EOF`,
+	} {
+		broken := strings.Replace(someConfig, change[0], change[1], 1)
+		if broken == someConfig {
+			t.Fatalf("%q is not there", change[0])
+		}
+		_, err := ParseConfig("some.json", []byte(broken))
+		if err == nil || !strings.HasPrefix(err.Error(), "some.json: ") || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q in place of %q: error %v, should be one line that says %s", change[1], change[0], err, message)
+		}
+	}
+}
+
+// TestOwnConfigs: the configurations in the program have every method, and "paper" the settings of Appendix C.2.
+func TestOwnConfigs(t *testing.T) {
+	paths, err := fs.Glob(configs.Files, "*/*.json")
+	if err != nil || len(paths) < 5 {
+		t.Fatalf("configurations %v, error %v", paths, err)
+	}
+	models := map[string]string{"paper/cifar-10.json": "resnet18-64", "paper/cifar-100.json": "resnet34-64", "paper/imagenet-100.json": "resnet50-64"}
+	epochs := map[string]int{"paper/cifar-10.json": 200, "paper/cifar-100.json": 200, "paper/imagenet-100.json": 100}
+	for _, path := range paths {
+		content, err := configs.Files.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ParseConfig(path, content)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(c.Methods) != len(Methods()) || c.Seeds < 3 {
+			t.Errorf("%s has %d methods and %d seeds", path, len(c.Methods), c.Seeds)
+		}
+		if strings.HasPrefix(path, "paper/") {
+			if c.Model != models[path] || c.Epochs != epochs[path] || c.Batch != 256 || c.LearningRate != 0.1 || c.Momentum != 0.9 || c.WeightDecay != 5e-4 ||
+				c.Augmentation.Shift == 0 || !c.Augmentation.Flip || c.Images != 0 {
+				t.Errorf("%s: %+v", path, c)
+			}
+		}
+	}
+}
+
+func TestModelNamedIsItsName(t *testing.T) {
+	for _, m := range []Model{MLP(7), MLP(256, 64, 3), ResNet8(4), ResNet14(16), ResNet18(64), ResNet20(1), ResNet34(8), ResNet50(2)} {
+		got, err := ModelNamed(m.Name)
+		if err != nil || got.Name != m.Name {
+			t.Errorf("%s gives %s, error %v", m.Name, got.Name, err)
+		}
+	}
+	for _, name := range []string{"", "mlp", "mlp-", "mlp-8-", "resnet8--4", "mlp-8-x", "vgg16-4"} {
+		if _, err := ModelNamed(name); err == nil {
+			t.Errorf("%q is a network", name)
+		}
+	}
+}
