@@ -270,7 +270,7 @@ func TestUnhingedErrors(t *testing.T) {
 			return err
 		},
 		"training's start": func() error { _, err := Descent{}.Theory(Record{}); return err },
-		"step -1":          func() error { _, err := must.M1(Unhinged{}.Train(k, labels)).Steps([]int{0, -1}); return err },
+		"is -1":            func() error { _, err := must.M1(Unhinged{}.Train(k, labels)).Steps([]int{0, -1}); return err },
 		"γ":                func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
 		"class 1":          func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
 	} {
