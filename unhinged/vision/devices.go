@@ -40,6 +40,39 @@ func (d devices) share(exec *model.Exec, inputs int) {
 	exec.AutoSharding(d.rows.Mesh).WithInputShardingSpecs(rows...).WithOutputShardingSpecs(d.all)
 }
 
+// shareDevices makes all of a run's programs run on its devices.
+func (r *run) shareDevices(backend compute.Backend) (err error) {
+	if r.Devices == 1 {
+		return nil
+	}
+	if part := r.Batch / r.MicroBatches; part%max(1, r.Devices) != 0 {
+		return fmt.Errorf("%d images at a time on %d devices; each must have as many as the others", part, r.Devices)
+	}
+	if r.devices, err = firstDevices(backend, r.Devices); err != nil {
+		return err
+	}
+	r.devices.share(r.accumulate, 2)
+	r.devices.share(r.descend, 2)
+	r.devices.share(r.look, 1)
+	return nil
+}
+
+// call runs one of a run's programs on its devices. The outputs begin with the first device's, which are all there is to know.
+func (r *run) call(exec *model.Exec, inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	args := make([]any, len(inputs))
+	for i, x := range inputs {
+		args[i] = x
+		if r.Devices > 1 {
+			parts, err := r.devices.split(x)
+			if err != nil {
+				return nil, err
+			}
+			args[i] = parts
+		}
+	}
+	return exec.Call(args...)
+}
+
 // split deals out the rows of x, whose number the devices must divide.
 func (d devices) split(x *tensors.Tensor) (*dtensor.Tensor, error) {
 	return dtensor.ShardTensor(d.rows, x)

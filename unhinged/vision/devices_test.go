@@ -1,6 +1,8 @@
 package vision
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -105,4 +107,46 @@ func distance(a, b *tensors.Tensor) (d float64, ok bool) {
 		d = max(d, math.Abs(x[i]-y[i]))
 	}
 	return d, len(x) == len(y)
+}
+
+// TestTrainingOnTwoDevices: a training measures the same on two devices as on one, also when it is cut off and goes on.
+func TestTrainingOnTwoDevices(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		if n := backend.NumDevices(); n < 2 {
+			t.Skipf("this backend has %d device", n)
+		}
+		data := blobs(320, 50)
+		one, two := small("pal-efr"), small("pal-efr")
+		two.Devices, two.Folder = 2, t.TempDir()
+		want, err := one.Run(context.Background(), backend, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		two.Report = func(p Progress) {
+			if p.Step == 25 {
+				cancel()
+			}
+		}
+		if _, err := two.Run(ctx, backend, data); !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
+		}
+		got, err := two.Run(context.Background(), backend, data)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d records, should be %d; error %v", len(got), len(want), err)
+		}
+		for i, r := range got {
+			if math.Abs(r.TrainLoss-want[i].TrainLoss) > 1e-4*math.Abs(want[i].TrainLoss) || math.Abs(r.FeatureNorm2-want[i].FeatureNorm2) > 1e-3*want[i].FeatureNorm2 {
+				t.Errorf("record %d: loss %.7g and ‖H‖² %.7g, on one device %.7g and %.7g", i, r.TrainLoss, r.FeatureNorm2, want[i].TrainLoss, want[i].FeatureNorm2)
+			}
+		}
+		two.Devices, two.Folder = 3, ""
+		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "32 images at a time on 3 devices") {
+			t.Errorf("error %v", err)
+		}
+		two.Devices = -1
+		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "-1 devices") {
+			t.Errorf("error %v", err)
+		}
+	})
 }

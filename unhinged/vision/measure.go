@@ -200,7 +200,7 @@ func (r *run) evaluate(images datasets.Images, each func(at int, predictions []i
 		for i := range indices {
 			indices[i] = min(from+i, n-1) // the last part is filled up with the last image
 		}
-		out, err := r.look.Call(r.tensor(r.batches.Normalisation.Apply(images, indices)))
+		out, err := r.call(r.look, r.tensor(r.batches.Normalisation.Apply(images, indices)))
 		if err != nil {
 			return err
 		}

@@ -36,10 +36,11 @@ type Settings struct {
 	Seed            uint64        `json:"seed"`
 	RecordsPerEpoch int           `json:"records_per_epoch"`
 
-	// Of augmentation, of batches in parts and of the probe; 0 and false in runs that had no such thing. A probe of 0 was 10 batches.
+	// Of augmentation, of batches in parts and on several devices, and of the probe; 0 and false in runs that had no such thing. A probe of 0 was 10 batches.
 	Shift        int  `json:"shift,omitempty"`
 	Flip         bool `json:"flip,omitempty"`
 	MicroBatches int  `json:"micro_batches,omitempty"`
+	Devices      int  `json:"devices,omitempty"`
 	Probe        int  `json:"probe,omitempty"`
 }
 
@@ -50,6 +51,9 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 		RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip}
 	if t.MicroBatches > 1 {
 		s.MicroBatches = t.MicroBatches
+	}
+	if t.Devices > 1 {
+		s.Devices = t.Devices
 	}
 	if t.Probe != min(10*t.Batch, data.Train.Len()) {
 		s.Probe = t.Probe

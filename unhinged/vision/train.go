@@ -42,6 +42,9 @@ type Training struct {
 	// gradients are added up before the step. 0 is 1. Batch normalisation sees each part for itself, and takes up each part's
 	// mean and variance: with it, a step in parts is not quite the step in one. All else is the same.
 	MicroBatches int
+	// Devices is how many of the backend's devices share each part of a batch; 0 is 1. Their number is in the results by rounding
+	// only: the statistics of batch normalisation are of all devices' images.
+	Devices int
 	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
 	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each.
 	Probe int
@@ -123,6 +126,7 @@ type run struct {
 	store         *model.Store
 	accumulate    *model.Exec // all parts of a batch but the last: images, labels → loss, ‖H‖, largest ‖w‖
 	descend       *model.Exec // the last part, and the step: the same
+	devices       devices     // that share a batch, if they are several
 	look          *model.Exec // evaluation: images → predicted classes, features, prototypes
 
 	step     int64 // done so far
@@ -155,6 +159,9 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 		return nil, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images", t.Batch, t.MicroBatches)
 	case t.Probe < 0 || t.Probe > n:
 		return nil, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
+	}
+	if t.Devices == 0 {
+		t.Devices = 1
 	}
 	if t.MicroBatches == 0 {
 		t.MicroBatches = 1
@@ -194,8 +201,10 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	if r.descend, err = model.NewExec(backend, r.store, r.descendGraph); err != nil {
 		return nil, err
 	}
-	r.look, err = model.NewExec(backend, r.store, r.lookGraph)
-	return r, err
+	if r.look, err = model.NewExec(backend, r.store, r.lookGraph); err != nil {
+		return nil, err
+	}
+	return r, r.shareDevices(backend)
 }
 
 // descendGraph is a step of training, or the last part of one.
@@ -281,7 +290,7 @@ func (r *run) descendOn(batch datasets.Batch) (Glance, error) {
 			exec = r.descend
 		}
 		from, to := k*part, (k+1)*part
-		out, err := exec.Call(r.tensor(batch.Pixels[from*size:to*size]), tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
+		out, err := r.call(exec, r.tensor(batch.Pixels[from*size:to*size]), tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
 		if err != nil {
 			return glance, err
 		}
