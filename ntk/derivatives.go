@@ -1,6 +1,7 @@
 package ntk
 
 import (
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -70,6 +71,12 @@ func (δ cotangent) everywhere(x *graph.Node) *graph.Node {
 	return graph.BroadcastToDims(node, dims...)
 }
 
+// uniform says that the gradients are the same for all examples and all positions of an image, up to the gain.
+func (δ cotangent) uniform() bool {
+	dims := δ.each.Shape().Dimensions
+	return δ.gain != nil && len(dims) == 5 && dims[0] == 1 && dims[2] == 1 && dims[3] == 1
+}
+
 // fold makes a batch of the examples and outputs, for layers that take images.
 func fold(δ *graph.Node) *graph.Node {
 	dims := δ.Shape().Dimensions
@@ -126,14 +133,25 @@ func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameteri
 		},
 		pullback: func(δ cotangent, to *jacobian) cotangent {
 			to.conv(c, x, y, δ, weights, bias)
+			kernel, dims := weights.node(x), x.Shape().Dimensions
+			if δ.uniform() {
+				// One convolution of N gains to the channels of all outputs, in place of N·C.
+				outputs := δ.each.Shape().Dimensions[1]
+				size := kernel.Shape().Dimensions
+				all := graph.Mul(graph.ExpandAxes(kernel, 2), graph.Reshape(δ.each, 1, 1, outputs, 1, size[3]))
+				images := c.transposed(δ.gain, graph.Reshape(all, size[0], size[1], outputs*dims[3], size[3]), dims[1], dims[2])
+				return cotangent{each: graph.TransposeAllAxes(graph.Reshape(images, dims[0], dims[1], dims[2], outputs, dims[3]), 0, 3, 1, 2, 4)}
+			}
 			node := δ.everywhere(y)
-			folded := fold(node)
-			dims := append([]int{folded.Shape().Dimensions[0]}, x.Shape().Dimensions[1:]...)
-			image := graph.BroadcastToDims(graph.ScalarZero(x.Graph(), x.DType()), dims...) // only its shape matters
-			product := graph.Mul(c.convolve(image, weights.node(x)), folded)
-			return cotangent{each: unfold(graph.Gradient(graph.ReduceAllSum(product), image)[0], node)}
+			return cotangent{each: unfold(c.transposed(fold(node), kernel, dims[1], dims[2]), node)}
 		},
 	}
+}
+
+// transposed is the gradient of Σ δ·convolve(x, kernel) by x, [N, height, width, channels].
+func (c ConvLayer) transposed(δ, kernel *graph.Node, height, width int) *graph.Node {
+	image := graph.Zeros(δ.Graph(), shapes.Make(δ.DType(), δ.Shape().Dimensions[0], height, width, kernel.Shape().Dimensions[2])) // only its shape matters
+	return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.convolve(image, kernel), δ)), image)[0]
 }
 
 // tangent is that of y = apply(x, W) + b, bilinear in x and W.

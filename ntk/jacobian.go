@@ -82,7 +82,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	if len(j.factors) > 0 {
 		patches = after(j.factors[len(j.factors)-1].nodes[0], patches)
 	}
-	if dims[0] == 1 && dims[2] == 1 && dims[3] == 1 && δ.gain != nil {
+	if δ.uniform() {
 		// The same for all examples and positions but for the gain: N products in place of N·C.
 		gain := graph.Reshape(δ.gain, n, positions, channels)
 		g := graph.Reshape(j.shared(δ).each, -1, channels)
@@ -94,10 +94,14 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 		}
 		return
 	}
-	node := δ.everywhere(y)
-	node = graph.BroadcastToDims(node, append([]int{n}, node.Shape().Dimensions[1:]...)...)
-	node = graph.Reshape(node, n, dims[1], positions, channels)
-	j.add(form{}, graph.Reshape(graph.Einsum("nsp,ncso->ncpo", patches, node), n, dims[1], size*channels))
+	// Positions before outputs: one product for each example.
+	node := graph.TransposeAllAxes(graph.BroadcastToDims(δ.each, n, dims[1], images[1], images[2], channels), 0, 2, 3, 1, 4)
+	if δ.gain != nil {
+		node = graph.Mul(node, graph.ExpandAxes(δ.gain, 3))
+	}
+	a := graph.Einsum("nsp,nsq->npq", patches, graph.Reshape(node, n, positions, dims[1]*channels))
+	a = graph.TransposeAllAxes(graph.Reshape(a, n, size, dims[1], channels), 0, 2, 1, 3)
+	j.add(form{}, graph.Reshape(a, n, dims[1], size*channels))
 }
 
 // patches are the inputs [N, h, w, size·size·channels] that each position of the output y sees.
