@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,19 +124,62 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 }
 
+// TestTrainFromAFile trains what a configuration file says, changed by flags, method by method and then all.
+func TestTrainFromAFile(t *testing.T) {
+	data, out := smallData(t), t.TempDir()
+	file := filepath.Join(t.TempDir(), "rows.json")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"dataset": %q, "model": "mlp-8-4", "epochs": 5, "batch": 20, "augmentation": {"shift": 1, "flip": false},
+		"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "seeds": 2, "methods": [{"name": "ce"}, {"name": "pal-efr", "efr": 1e-4}]}`, data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--config", file, "--out", out, "--backend", "go", "--epochs", "2"}
+	runs := func(want string) {
+		t.Helper()
+		outcomes, err := vision.ReadOutcomes(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range outcomes {
+			s := o.Settings
+			got = append(got, fmt.Sprintf("%s-%d", s.Method, s.Seed))
+			if s.Epochs != 2 || s.Model != "mlp-8-4" || s.Shift != 1 || s.Batch != 20 || s.Method == "pal-efr" && s.Head.FeatureRegularization != 1e-4 {
+				t.Errorf("settings %+v", s)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("runs %v, should be %s", got, want)
+		}
+	}
+	for _, step := range []struct {
+		flags   []string
+		trained int
+		runs    string
+	}{{[]string{"--method", "pal-efr", "--seed", "2"}, 1, "pal-efr-2"}, {nil, 3, "ce-1 ce-2 pal-efr-1 pal-efr-2"}} {
+		if printed, err := call(t.Context(), trainCommand(), append(args, step.flags...)...); err != nil || strings.Count(printed, "epoch 2 of 2") != step.trained {
+			t.Fatalf("error %v, printed:\n%s", err, printed)
+		}
+		runs(step.runs)
+	}
+}
+
 func TestTrainRefuses(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	data := smallData(t)
 	for message, args := range map[string][]string{
-		"no method is called \"sgd\"":     {"--dataset", data, "--method", "ce,sgd"},
-		"no data set is called \"cifar\"": {"--dataset", "cifar"},
-		"--seeds 0":                       {"--dataset", data, "--seeds", "0"},
-		"--images -1":                     {"--dataset", data, "--images", "-1"},
-		"--hidden [8 0]":                  {"--dataset", data, "--hidden", "8,0"},
-		"batches of 256 images":           {"--dataset", data},
-		"0 epochs":                        {"--dataset", data, "--batch", "20", "--epochs", "0"},
-		"no backend \"abacus\"":           {"--dataset", data, "--backend", "abacus"},
-		"unknown command \"pal\"":         {"pal"},
+		"no method is called \"sgd\"":      {"--dataset", data, "--method", "ce,sgd"},
+		"no data set is called \"cifar\"":  {"--dataset", "cifar"},
+		"\"seeds\" is 0":                   {"--dataset", data, "--seeds", "0"},
+		"\"images\" is -1":                 {"--dataset", data, "--images", "-1"},
+		"no network is called \"mlp-8-0\"": {"--dataset", data, "--hidden", "8,0"},
+		"there are seeds 1 to 1":           {"--dataset", data, "--seed", "2"},
+		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
+		"there is no such file, nor is it one of those in the program: paper/cifar-10, ": {"--config", "small/cifar"},
+		"small/cifar-10 has no such method":                                              {"--config", "small/cifar-10", "--method", "pal,palm"},
+		"batches of 256 images":                                                          {"--dataset", data},
+		"\"epochs\" is 0":                                                                {"--dataset", data, "--batch", "20", "--epochs", "0"},
+		"no backend \"abacus\"":                                                          {"--dataset", data, "--backend", "abacus"},
+		"unknown command \"pal\"":                                                        {"pal"},
 	} {
 		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
