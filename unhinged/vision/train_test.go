@@ -173,6 +173,10 @@ func TestRefusedSettings(t *testing.T) {
 		"momentum 1":           func(t *Training) { t.Momentum = 1 },
 		"weight decay -1":      func(t *Training) { t.WeightDecay = -1 },
 		"9 records an epoch":   func(t *Training) { t.RecordsPerEpoch = 9 },
+		"8 images in 3 parts":  func(t *Training) { t.MicroBatches = 3 },
+		"8 images in 8 parts":  func(t *Training) { t.MicroBatches = 8 },
+		"a shift of up to -1":  func(t *Training) { t.Augmentation.Shift = -1 },
+		"41 training images":   func(t *Training) { t.Probe = 41 },
 	} {
 		training := small("ce")
 		training.Batch = 8
@@ -216,6 +220,32 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 }
 
+// TestFinishedRunNeedsNoCheckpoint: a folder as it is published, without the checkpoint, is not trained again.
+func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
+	backend, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	training := small("pal")
+	training.Epochs, training.Folder = 2, t.TempDir()
+	want, err := training.Run(context.Background(), backend, blobs(320, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(training.Folder, CheckpointFile)); err != nil {
+		t.Fatal(err)
+	}
+	training.Report = func(Progress) { t.Error("a step after the end") }
+	got, err := training.Run(context.Background(), backend, blobs(320, 10))
+	if err != nil || len(got) != 2 || got[1].TrainLoss != want[1].TrainLoss {
+		t.Errorf("records %+v, error %v", got, err)
+	}
+	training.WeightDecay = 0
+	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // state is what a run ends with, bit by bit: its log and every variable.
 func state(t *testing.T, folder string) string {
 	t.Helper()
@@ -246,6 +276,8 @@ func TestCancelledRunGoesOn(t *testing.T) {
 		whole, parts := small("ce"), small("ce")
 		whole.Folder, parts.Folder = t.TempDir(), t.TempDir()
 		whole.RecordsPerEpoch, parts.RecordsPerEpoch = 3, 3
+		whole.MicroBatches, parts.MicroBatches = 2, 2
+		whole.Augmentation.Shift, parts.Augmentation.Shift = 1, 1
 		want, err := whole.Run(context.Background(), backend, data)
 		if err != nil {
 			t.Fatal(err)
@@ -339,6 +371,8 @@ func runToBeKilled(t *testing.T, folder string) {
 			return
 		}
 		training := small("pal-efr")
+		training.Model = resNet("tiny", 2, 3, plainBlock, 1) // convolutions and batch normalisation of images
+		training.Augmentation = datasets.Augmentation{Shift: 1, Flip: true}
 		training.Epochs, training.Folder = 20, folder
 		training.Report = func(p Progress) { fmt.Println("step", p.Step) }
 		if _, err := training.Run(context.Background(), backend, blobs(320, 50)); err != nil {
