@@ -256,12 +256,11 @@ func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store
 	if err != nil {
 		return err
 	}
-	n := len(d.Examples.Labels)
-	var eigen mat.EigenSym
-	if !eigen.Factorize(mat.NewSymDense(n, vectorOf(k).RawVector().Data), false) {
-		return fmt.Errorf("the eigenvalues of the kernel did not converge")
+	largest, err := ntk.LargestEigenvalue(k)
+	if err != nil {
+		return err
 	}
-	eta := float64(n) / (2 * floats.Max(eigen.Values(nil)))
+	eta := ntk.LargestStableRate(largest, 2/float64(len(d.Examples.Labels))) / 2
 	trainer.Rates = dynamics.Constant(eta, eta)
 	_, err = trainer.Train(ctx, d.Examples, ntk.Examples{}, steps)
 	return err
