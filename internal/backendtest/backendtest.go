@@ -38,7 +38,10 @@ func EachDType(t *testing.T, test func(t *testing.T, backend compute.Backend, dt
 }
 
 var (
-	goBackend  = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("go") })
+	goBackend = sync.OnceValues(func() (compute.Backend, error) {
+		backend, _, err := backends.Open("go")
+		return backend, err
+	})
 	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
 		backend, _, err := backends.Open("xla:cpu") // the checkout's plugin, if make lab has placed it
 		return backend, err

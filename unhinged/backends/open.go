@@ -13,6 +13,10 @@ import (
 // Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
 // configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
 // otherwise. note says what was missing, for the user.
+//
+// "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0 operations
+// that run at the same time can all be matrix products that wait for workers that they themselves are, for ever. A product uses
+// all cores in either way.
 func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
@@ -35,6 +39,10 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {
 		return nil, "", fmt.Errorf("no backend %q in this build; there are %s", name, strings.Join(compute.List(), ", "))
+	}
+	if name == "go" && !strings.Contains(config, "ops_") {
+		options := strings.TrimPrefix(strings.TrimPrefix(config, "go"), ":")
+		config = "go:" + strings.TrimPrefix(options+",ops_sequential", ",")
 	}
 	if backend, err = compute.NewWithConfig(config); err != nil {
 		return nil, "", fmt.Errorf("backend %q: %w", config, err)
@@ -76,7 +84,7 @@ func findPlugin() string {
 func Name(backend compute.Backend) string {
 	plugged, ok := backend.(interface{ PluginName() string })
 	if !ok {
-		return backend.Name()
+		return backend.String() // Backend.Name is "Go Backend"
 	}
 	plugin := strings.TrimPrefix(filepath.Base(plugged.PluginName()), "pjrt_c_api_")
 	kind, _, _ := strings.Cut(strings.TrimSuffix(plugin, ".so"), "_") // pjrt_c_api_cpu_v0.83.1_plugin.so, or plain cpu

@@ -5,8 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 func TestOpen(t *testing.T) {
@@ -15,7 +20,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	isGo := func(b compute.Backend) bool { return b != nil && !strings.HasPrefix(Name(b), "xla") }
+	isGo := func(b compute.Backend) bool { return b != nil && Name(b) == "go" }
 	if isGo(backend) != strings.Contains(note, "pure-Go") {
 		t.Errorf("backend %s with note %q", Name(backend), note)
 	}
@@ -28,6 +33,44 @@ func TestOpen(t *testing.T) {
 	}
 	if _, _, err = Open("abacus"); err == nil || !strings.Contains(err.Error(), "no backend \"abacus\"") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs, they stand still
+// in the first run or in one of the next.
+func TestGoDoesNotWaitForItself(t *testing.T) {
+	for _, config := range []string{"go", "go:parallelism=4"} {
+		backend, _, err := Open(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec := graph.MustNewExec(backend, func(x *graph.Node) *graph.Node {
+			total := graph.ZerosLike(x)
+			for i := range 32 {
+				total = graph.Add(total, graph.MatMul(graph.AddScalar(x, float64(i)), x))
+			}
+			return total
+		})
+		const n = 128
+		x := tensors.FromShape(shapes.Make(dtypes.Float32, n, n))
+		done := make(chan error, 1)
+		go func() {
+			for range 5 {
+				if _, err := exec.Call(x); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: 160 products of %d×%d take more than a minute", config, n, n)
+		}
 	}
 }
 
