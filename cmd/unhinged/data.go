@@ -17,6 +17,8 @@ func dataCommand() *cobra.Command {
 		Short: "List, get and verify the data sets",
 		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the user's cache
 folder), where get puts them, and where package managers do.`,
+		Args: cobra.NoArgs, // another command is an error, not a help text
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
 		&cobra.Command{

@@ -20,6 +20,8 @@ func kernelCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "kernel",
 		Short: "Compute kernel matrices of networks, however large, and look at them",
+		Args:  cobra.NoArgs, // another command is an error, not a help text
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(kernelComputeCommand(), kernelInspectCommand())
 	return c

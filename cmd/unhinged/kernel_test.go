@@ -209,7 +209,7 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	if err := npy.WriteMatrix(path, x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil || !strings.Contains(err.Error(), "NaN among its inputs") {
+	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil || !strings.Contains(err.Error(), "x.npy: example 17 (from 0) has NaN as its number 3") {
 		t.Errorf("NaN: %v", err)
 	}
 }
@@ -261,14 +261,16 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 func TestKernelRefuses(t *testing.T) {
 	folder := t.TempDir()
 	data, path, zero := smallData(t), filepath.Join(folder, "x.npy"), filepath.Join(folder, "zero.npy")
-	vector := filepath.Join(folder, "vector.npy")
-	if err := errors.Join(npy.WriteMatrix(path, mat.NewDense(2, 3, []float64{1, 2, 3, 4, 5, 6})), npy.WriteMatrix(zero, mat.NewDense(2, 3, nil)), npy.WriteVector(vector, []float64{1})); err != nil {
+	vector, wide := filepath.Join(folder, "vector.npy"), filepath.Join(folder, "wide.npy")
+	if err := errors.Join(npy.WriteMatrix(wide, mat.NewDense(2, 4, nil)), npy.WriteMatrix(path, mat.NewDense(2, 3, []float64{1, 2, 3, 4, 5, 6})), npy.WriteMatrix(zero, mat.NewDense(2, 3, nil)), npy.WriteVector(vector, []float64{1})); err != nil {
 		t.Fatal(err)
 	}
 	for message, args := range map[string][]string{
 		"want either --inputs x.npy or --data NAME": {},
 		"want either --inputs":                      {"--inputs", path, "--data", data},
 		"--inputs2 goes with --inputs":              {"--data", data, "--inputs2", path},
+		"x.npy has examples of shape [3]":           {"--inputs", path, "--inputs2", wide},
+		"--split goes with --data":                  {"--inputs", path, "--split", "test"},
 		"--split2 goes with --data":                 {"--inputs", path, "--split2", "test"},
 		"--examples2 is of the columns":             {"--inputs", path, "--examples2", "1"},
 		"--examples -1":                             {"--inputs", path, "--examples", "-1"},
@@ -299,6 +301,12 @@ func TestKernelRefuses(t *testing.T) {
 	}
 	if _, err := kernel(t.Context(), "inspect", folder); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs") {
 		t.Errorf("inspect: %v", err)
+	}
+	if _, err := kernel(t.Context(), "inspect", filepath.Join(folder, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("inspect no folder: %v", err)
+	}
+	if _, err := kernel(t.Context(), "inspct"); err == nil || !strings.Contains(err.Error(), "unknown command \"inspct\"") {
+		t.Errorf("no such command: %v", err)
 	}
 }
 

@@ -44,6 +44,8 @@ func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) 
 		return nil, nil, errors.New("--inputs2 goes with --inputs; with --data it is --split2")
 	case o.examples[0] < 0 || o.examples[1] < 0:
 		return nil, nil, fmt.Errorf("--examples %d, --examples2 %d: must not be negative", o.examples[0], o.examples[1])
+	case o.data == "" && o.split[0] != "train":
+		return nil, nil, errors.New("--split goes with --data: a .npy file is one part")
 	case o.data == "" && o.split[1] != "":
 		return nil, nil, errors.New("--split2 goes with --data; with --inputs it is --inputs2")
 	case o.examples[1] > 0 && o.split[1] == "" && o.inputs[1] == "":
@@ -53,8 +55,13 @@ func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) 
 		if x1, err = readNPY[T](o.inputs[0], o.examples[0], normalize); err != nil || o.inputs[1] == "" {
 			return x1, nil, err
 		}
-		x2, err = readNPY[T](o.inputs[1], o.examples[1], normalize)
-		return x1, x2, err
+		if x2, err = readNPY[T](o.inputs[1], o.examples[1], normalize); err != nil {
+			return nil, nil, err
+		}
+		if one, two := x1.values.Shape().Dimensions[1:], x2.values.Shape().Dimensions[1:]; !slices.Equal(one, two) {
+			return nil, nil, fmt.Errorf("%s has examples of shape %v, %s of %v: want the same", o.inputs[0], one, o.inputs[1], two)
+		}
+		return x1, x2, nil
 	}
 	data, err := openDataset(o.data)
 	if err != nil {
@@ -124,12 +131,18 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 	return in, nil
 }
 
-// newInputs normalises the values, if asked so that each example has mean square 1.
+// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an error now,
+// not when its tile's turn comes.
 func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
 	n := shape[0]
 	size := len(values) / n
 	for i := range n {
 		x := values[i*size : (i+1)*size]
+		for j, v := range x {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return nil, fmt.Errorf("example %d (from 0) has %g as its number %d: they must be finite", i, v, j)
+			}
+		}
 		if normalize == "unit" {
 			squares := 0.0
 			for _, v := range x {

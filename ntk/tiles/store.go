@@ -212,6 +212,9 @@ func Open(dir string) (*Store, error) {
 	s := &Store{Dir: dir, arrays: map[string]metadata{}}
 	text, err := os.ReadFile(filepath.Join(dir, attributesFile))
 	if errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%s is not a kernel's folder: it has no %s", dir, attributesFile)
 	}
 	if err != nil {
