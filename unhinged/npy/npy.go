@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/mat"
@@ -191,10 +192,10 @@ func readArrayHeader[T any](r io.Reader, size int64, dims int, want kind[T]) (he
 	}
 	count := int64(1)
 	available := (size - length) / int64(elem.size)
+	if slices.Contains(h.shape, 0) {
+		return h, 0, fmt.Errorf("array of shape %s is empty", h.shapeString())
+	}
 	for _, n := range h.shape {
-		if n == 0 {
-			return h, 0, fmt.Errorf("array of shape %s is empty", h.shapeString())
-		}
 		if int64(n) > available || count > available/int64(n) {
 			return h, 0, fmt.Errorf("file holds %d bytes of data, but shape %s of dtype '%s' needs more: it is cut short",
 				size-length, h.shapeString(), h.descr)

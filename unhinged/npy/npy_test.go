@@ -197,6 +197,7 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 		{"number for a shape", file(1, dict("<f8", "False", "(1)"), binary.LittleEndian, one), "shape must be a tuple"},
 		{"negative", file(1, dict("<f8", "False", "(-1, 1)"), binary.LittleEndian, one), "shape must be a tuple"},
 		{"no rows", file(1, dict("<f8", "False", "(0, 1)"), binary.LittleEndian, []float64{}), "shape (0, 1) is empty"},
+		{"no columns", file(1, dict("<f8", "False", "(1, 0)"), binary.LittleEndian, []float64{}), "shape (1, 0) is empty"},
 		{"huge", file(1, dict("<f8", "False", "(4294967296, 4294967296)"), binary.LittleEndian, one), "needs more"},
 		{"overflow", file(1, dict("<f8", "False", "(99999999999999999999, 1)"), binary.LittleEndian, one), "shape must be a tuple"},
 		{"order", file(1, dict("<f8", "false", "(1, 1)"), binary.LittleEndian, one), "fortran_order must be True or False"},
