@@ -23,11 +23,13 @@ import (
 //
 //	H' = η1(W M Θ − λ1 H),   W' = η2(H Mᵀ − λ2 W),   b' = η2(M1 − λ2 b),   H_*' = η1(W M Θ_* − λ1 H_*),
 //
-// columns being examples here, and rows in a [Record]. One step of [Descent] is one unit of time. It is a front of
+// columns being examples here, and rows in a [Record]. The terms with λ1 are weight decay of a model that is linear in its parameters,
+// F = Jθ. A network with hidden layers, or its linearisation F(0) + J(θ − θ0), forgets Jθ0 and not F(0) = Jθ0/L (L layers of
+// weights, ReLU, no biases), and decay shrinks the kernel of the former. One step of [Descent] is one unit of time. It is a front of
 // dynamics.Invariant, which has more: momentum, traces, rates of the approach.
 type Unhinged struct {
 	Gamma            float64        // γ ≥ 0, the weight of the non-target logits
-	Lambda1, Lambda2 float64        // weight decay, of the network and of its head
+	Lambda1, Lambda2 float64        // weight decay, of the network (one linear in its parameters, see above) and of its head
 	Rates            dynamics.Rates // η1 and η2; not set: both 1
 	// Start is where it begins: a network's record of step 0, Start.Test for the unseen points. With Prototypes it is a
 	// network with a head, without them one of logits. The zero value is logits 0.
@@ -47,8 +49,9 @@ type Trained struct {
 	testLabels []int
 }
 
-// Theory returns the closed form of a descent under the unhinged loss from its record of step 0. There is an error if the loss
-// is another, or if the head does what Theorem 8 does not describe.
+// Theory returns the closed form of a descent under the unhinged loss from its record of step 0; with weight decay λ1 > 0 it is
+// that of a network linear in its parameters. There is an error if the loss is another, or if the head does what Theorem 8
+// does not describe.
 func (d Descent) Theory(start Record) (Unhinged, error) {
 	u := Unhinged{Lambda1: d.Lambda1, Lambda2: d.Lambda2, Rates: d.Rates, Start: start}
 	loss, ok := d.Loss.(unhinged.Loss)

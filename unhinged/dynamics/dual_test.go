@@ -277,6 +277,19 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
+// TestFeaturePenaltyStill: a loss that does not see the kernel, M11ᵀ = 0, curves nowhere, and no rate is too large for it.
+func TestFeaturePenaltyStill(t *testing.T) {
+	ones := mat.NewDense(6, 6, nil)
+	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
+	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rate := f.LargestRate(); !math.IsInf(rate, 1) {
+		t.Errorf("largest rate %v, want +Inf", rate)
+	}
+}
+
 func (m MSE) bind(s *State) func() (*DualFlow, error) {
 	return func() (*DualFlow, error) { return m.From(s) }
 }

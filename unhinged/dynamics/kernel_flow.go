@@ -251,7 +251,8 @@ func (f *KernelFlow) Threshold() float64 {
 	return math.Sqrt(largest)
 }
 
-// KernelLimit is what a KernelFlow does as ζ2 → ∞.
+// KernelLimit is what a KernelFlow does as ζ2 → ∞. With rates of their own (Rates.H), unless anchored, it is that of s = η1(0)/η2(0) for ever,
+// which a flow whose ratio changes need not tend to.
 type KernelLimit struct {
 	// Direction is the limit of Z/‖Z‖, the part of the start in the leading eigenspace of d·MκMᵀ; also at points never trained on. Its scale has no
 	// meaning, except with anchored prototypes and λ1 > 0, where it is the limit itself, (W M κ/λ1, W). With anchored prototypes and λ1 = 0 its features

@@ -145,5 +145,5 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 			return nil, fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
 		}
 		return at(endless{})
-	}, 2/-omegas[0]), nil
+	}, 2/math.Abs(omegas[0])), nil
 }

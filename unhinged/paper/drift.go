@@ -33,14 +33,17 @@ import (
 // Training is matched in two ways. All losses take the same number of steps at the same rate, the largest that is safe for
 // all of them: half of the largest at which MSE, whose curvature (2/n)Θ is the largest, is stable. And since some losses come
 // to rest and others never do, the kernels are also compared where the logits have come equally far, ‖F − F(0)‖/√n, as far as
-// the slowest loss gets with every network.
+// the slowest loss gets with every network. Equally far is not equally well: at this rate MSE takes away most of F(0) in its first
+// step, its accuracy still that of chance, and comes as far as others that have learnt; a distance within a step is read off a
+// straight line, under which ReLU's drift, about the root of the distance, bends.
 //
-// Theory has the drift fall as 1/m with smooth nonlinearities, and as m^(−3/4) with ReLU: see [Theorem8].
+// Theory has the drift fall as 1/m with smooth nonlinearities; with ReLU it is nearly m^(−3/4) for many examples at moderate
+// widths, and m^(−1/2) in the limit: see [Theorem8].
 type Drift struct {
 	Examples   ntk.Examples // to train on
 	Probe      int          // the kernel is that of so many examples, the same number of each class; 20
 	Activation ntk.Layer    // ntk.ReLU
-	Exponent   float64      // what theory has the drift fall as a power of the width with; −3/4, ReLU's
+	Exponent   float64      // what the drift is held against as a power of the width; −3/4, ReLU's for many examples
 	Widths     []int        // m; 64, 128, 256, 512
 	Seeds      int          // networks of each width; 5
 	Hidden     int          // hidden layers; 2

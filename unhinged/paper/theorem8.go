@@ -34,9 +34,12 @@ import (
 //     limit theorem, m the width (Jacot et al. 2018).
 //   - the network's own at its start, the full pn×pn matrix. What is left is that the kernel moves: with smooth nonlinearities
 //     by 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the bound of Lee et al. 2019 is 1/√m). ReLU's derivative jumps: of the
-//     m units about √m change their sides for an input as their weights move by 1/√m, each changes the kernel by 1/m with a
-//     random sign, and m^(−3/4) is left.
-//   - the one that the theorem as printed can express (erratum E7), without kernel between samples.
+//     m units about √m change their sides for an input as their weights move by 1/√m, and each changes the kernel by 1/m. If
+//     their signs were random, m^(−3/4) would be left; that is our own heuristic, and what many examples at these widths come
+//     near to. An example's own pull acts on a unit only while it is on, so that more units go off than on: a
+//     part that adds up to m^(−1/2), all there is for a single example, small for many, and what remains as m → ∞.
+//   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for all
+//     samples (erratum E7): it can express less.
 //
 // Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds.
 type Theorem8 struct {
@@ -57,7 +60,8 @@ const (
 	theorem8Train, theorem8Test                       = 8, 6
 )
 
-// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel has.
+// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel has, ReLU's
+// at widths like these.
 var activations = []struct {
 	name     string
 	layer    ntk.Layer
