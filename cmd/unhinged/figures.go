@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ func figuresCommand() *cobra.Command {
 			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +
 			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			for _, name := range []string{"p", "C", "N", "steps"} {
+			for _, name := range []string{"p", "C", "N", "steps", "networks"} {
 				if f := cmd.Flags().Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
 					return fmt.Errorf("--%s %s: must be positive", name, f.Value)
 				}
@@ -58,6 +59,18 @@ func figuresCommand() *cobra.Command {
 			}
 			if len(ids) == 0 {
 				ids = paper.IDs()
+			}
+			isFigure := func(id string) bool { return slices.Contains(paper.IDs(), id) }
+			isStudy := func(id string) bool { return !isFigure(id) }
+			for _, flags := range []struct {
+				names string
+				used  func(id string) bool
+			}{{"p C N steps features", isFigure}, {"widths networks", isStudy}} {
+				for _, name := range strings.Fields(flags.names) {
+					if cmd.Flags().Changed(name) && !slices.ContainsFunc(ids, flags.used) {
+						return fmt.Errorf("--%s has no meaning for %s", name, strings.Join(ids, ", "))
+					}
+				}
 			}
 			o.Command = "unhinged " + strings.Join(os.Args[1:], " ")
 			return writeFigures(cmd.ErrOrStderr(), out, ids, o)

@@ -61,6 +61,21 @@ func TestFiguresWritesEverything(t *testing.T) {
 	}
 }
 
+// A flag that none of the figures asked for has is refused, and not ignored.
+func TestFiguresRefusesFlagsOfOthers(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	for message, args := range map[string][]string{
+		"--C has no meaning for theorem8":         {"theorem8", "--C", "3"},
+		"--steps has no meaning for theorem8, dr": {"theorem8", "drift", "--steps", "3"},
+		"--widths has no meaning for fig1":        {"fig1", "--widths", "8"},
+		"--networks 0: must be positive":          {"theorem8", "--networks", "0"},
+	} {
+		if _, err := figures(t, append(args, "--out", out)...); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("%v: error %v, should say %q", args, err, message)
+		}
+	}
+}
+
 func TestFiguresOfOwnFeatures(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
