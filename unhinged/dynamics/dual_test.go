@@ -277,8 +277,8 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
-// TestFeaturePenaltyStill: a loss that does not see the kernel, M11ᵀ = 0, curves nowhere, and no rate is too large for it.
-func TestFeaturePenaltyStill(t *testing.T) {
+// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too large, and no direction wins.
+func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
 	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
@@ -287,6 +287,15 @@ func TestFeaturePenaltyStill(t *testing.T) {
 	}
 	if rate := f.LargestRate(); !math.IsInf(rate, 1) {
 		t.Errorf("largest rate %v, want +Inf", rate)
+	}
+	for _, anchored := range []bool{false, true} {
+		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}, Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := flow.Limit(); err == nil || !strings.Contains(err.Error(), "M κ Mᵀ = 0") {
+			t.Errorf("anchored %v: a limit where nothing moves the features: error %v", anchored, err)
+		}
 	}
 }
 

@@ -215,6 +215,9 @@ func (f *KernelFlow) race() {
 	if f.anchored {
 		limit := f.lambda1
 		if limit == 0 {
+			if f.Threshold() == 0 {
+				return
+			}
 			limit = 1
 		}
 		f.target, f.first, f.second = &coefficients{0, f.w0, scaledCopy(1/limit, f.w0)}, 0, -f.lambda1

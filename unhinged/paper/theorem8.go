@@ -41,7 +41,8 @@ import (
 //   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for all
 //     samples (erratum E7): it can express less.
 //
-// Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds.
+// Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds, and knows its
+// slopes to ± 0.1 to 0.4 only (the claims' tolerances); it takes wider networks, and more, to tell −3/4 from −1/2 and −1.
 type Theorem8 struct {
 	Widths []int   // m; 64, 128, …, 1024
 	Seeds  int     // networks of the widest; narrower ones have up to four times as many; 5
