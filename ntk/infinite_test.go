@@ -223,6 +223,8 @@ func TestErrors(t *testing.T) {
 			{Serial(AveragePool(5), Flatten), images, nil, "AveragePool(5) takes images"},
 			{Serial(GlobalAveragePool), vectors, nil, "GlobalAveragePool takes images"},
 			{Serial(Residual()), vectors, nil, "no branches"},
+			{Serial(Dense(1).Std(math.NaN(), 0)), vectors, nil, "σ_w = NaN"},
+			{Serial(Dense(1).Std(1, 1e200)), vectors, nil, "σ_b = 1e+200"},
 			{Serial(Residual(Identity, ReLU)), vectors, nil, "correlated"},
 			{Serial(Residual(Identity, Serial(Dense(1), ReLU), ReLU)), vectors, nil, "correlated"},
 			{Serial(Residual(Identity, Conv(1, 3)), Flatten), images, nil, "branch 1 of a Residual ends with images of 2×2"},

@@ -124,6 +124,9 @@ func (p *program) add(o operation, shape layout, in ...register) register {
 }
 
 func (p *program) affine(in register, f filter, wStd, bStd float64) (register, error) {
+	if square := wStd*wStd + bStd*bStd; math.IsNaN(square) || math.IsInf(square, 0) {
+		return 0, fmt.Errorf("ntk: σ_w = %g, σ_b = %g: want numbers whose squares are finite", wStd, bStd)
+	}
 	shape := p.shapes[in]
 	op := &affine{filter: f, weight: wStd * wStd / float64(f.size*f.size), bias: bStd * bStd}
 	if shape.image() {
