@@ -192,12 +192,18 @@ func (d Descent) check(examples, test Examples, steps []int) error {
 	case examples.X == nil:
 		return errors.New("ntk: no examples to train on")
 	}
+	if err := checkInputs(examples.X, test.X); err != nil {
+		return err
+	}
 	for _, e := range []Examples{examples, test} {
 		if e.X == nil && len(e.Labels) == 0 {
 			continue
 		}
-		if e.X == nil || e.X.Rank() < 2 || e.X.Shape().Dimensions[0] != len(e.Labels) || !e.X.DType().IsFloat() {
-			return fmt.Errorf("ntk: %d labels for inputs that are not %[1]d rows of numbers", len(e.Labels))
+		if e.X == nil {
+			return fmt.Errorf("ntk: %d labels without inputs", len(e.Labels))
+		}
+		if e.X.Shape().Dimensions[0] != len(e.Labels) {
+			return fmt.Errorf("ntk: %d labels for inputs %s: need one for each row", len(e.Labels), e.X.Shape())
 		}
 		if low := slices.Min(e.Labels); low < 0 {
 			return fmt.Errorf("ntk: label %d: classes are numbered from 0", low)

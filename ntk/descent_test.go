@@ -318,8 +318,15 @@ func TestDescentErrors(t *testing.T) {
 			"no examples":       func(_ *Descent, train, _ *Examples, _ *[]int) { train.X = nil },
 			"1 labels":          func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = train.Labels[:1] },
 			"3 labels":          func(_ *Descent, train, test *Examples, _ *[]int) { *test = Examples{train.X, []int{0, 1, 0}} },
-			"label -1":          func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = []int{0, -1} },
-			"label 2":           func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = []int{0, 2} },
+			"2 labels without":  func(_ *Descent, _, test *Examples, _ *[]int) { test.Labels = []int{0, 1} },
+			"example 1 has": func(_ *Descent, train, _ *Examples, _ *[]int) {
+				train.X = tensors.FromValue([][]float32{{1, 2, 3}, {4, 5, float32(math.NaN())}})
+			},
+			"do not match": func(_ *Descent, _, test *Examples, _ *[]int) {
+				*test = Examples{normals(5, dtypes.Float64, 2, 3), []int{0, 1}}
+			},
+			"label -1": func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = []int{0, -1} },
+			"label 2":  func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = []int{0, 2} },
 			"the loss is": func(d *Descent, _, _ *Examples, _ *[]int) {
 				d.Rates, d.Loss = dynamics.Constant(1e30, 1e30), unhinged.SquaredError{}
 			},

@@ -147,6 +147,9 @@ func checkInputs(x1, x2 *tensors.Tensor) error {
 		if shape.Rank() < 2 || shape.Size() == 0 {
 			return fmt.Errorf("ntk: inputs are [examples, ...] and not empty, not %s", shape)
 		}
+		if shape.DType != dtypes.Float32 && shape.DType != dtypes.Float64 {
+			return fmt.Errorf("ntk: inputs are float32 or float64, not %s", shape.DType)
+		}
 		if shape.DType != x1.DType() || !slices.Equal(shape.Dimensions[1:], x1.Shape().Dimensions[1:]) {
 			return fmt.Errorf("ntk: inputs of shapes %s and %s do not match", x1.Shape(), shape)
 		}

@@ -383,6 +383,7 @@ func TestEmpiricalErrors(t *testing.T) {
 		{dense, vectors, normals(1, dtypes.Float32, 2, 4), "do not match"},
 		{dense, vectors, images, "do not match"},
 		{dense, tensors.FromValue([]float64{1, 2}), nil, "[examples, ...]"},
+		{dense, tensors.FromValue([][]int32{{1, 2}}), nil, "float32 or float64, not Int32"},
 		{dense, images, nil, "put Flatten"},
 		{Serial(Conv(1, 3), ReLU), images, nil, "end the network with Flatten"},
 		{Serial(MaxPool(5), Flatten), images, nil, "MaxPool(5) takes"},

@@ -80,6 +80,9 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 	if len(labels) == 0 {
 		return nil, fmt.Errorf("ntk: no labels")
 	}
+	if low := slices.Min(labels); low < 0 {
+		return nil, fmt.Errorf("ntk: label %d: classes are numbered from 0", low)
+	}
 	if u.Rates.W == nil && u.Rates.H == nil {
 		u.Rates = dynamics.Constant(1, 1)
 	}
@@ -133,6 +136,11 @@ func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	k, _, err := kernelMatrix(kernel, len(t.labels), len(labels), t.p)
 	if err != nil {
 		return err
+	}
+	for i, label := range labels {
+		if classes := slices.Max(t.labels) + 1; label < 0 || label >= classes {
+			return fmt.Errorf("ntk: label %d of unseen point %d: there are %d classes, numbered from 0", label, i, classes)
+		}
 	}
 	t.testLabels = labels
 	t.unseen, err = t.flow.Test(mat.DenseCopyOf(start.T()), k)

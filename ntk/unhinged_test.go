@@ -252,11 +252,14 @@ func TestUnhingedErrors(t *testing.T) {
 	x := normals(1, dtypes.Float64, 4, 3)
 	k, labels := linearKernel(x, x), []int{0, 1, 1, 0}
 	for want, f := range map[string]func() error{
-		"no labels":       func() error { _, err := Unhinged{}.Train(k, nil); return err },
-		"no kernel":       func() error { _, err := Unhinged{}.Train(nil, labels); return err },
-		"does not fit":    func() error { _, err := Unhinged{}.Train(timesIdentity(k, 3), labels); return err },
-		"3 examples by 3": func() error { _, err := Unhinged{}.Train(k, []int{0, 1, 1}); return err },
-		"4 examples by 1": func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0}) },
+		"no labels":                  func() error { _, err := Unhinged{}.Train(k, nil); return err },
+		"no kernel":                  func() error { _, err := Unhinged{}.Train(nil, labels); return err },
+		"does not fit":               func() error { _, err := Unhinged{}.Train(timesIdentity(k, 3), labels); return err },
+		"3 examples by 3":            func() error { _, err := Unhinged{}.Train(k, []int{0, 1, 1}); return err },
+		"4 examples by 1":            func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0}) },
+		"label -1":                   func() error { _, err := Unhinged{}.Train(k, []int{-1, -1, -1, -1}); return err },
+		"label 2 of unseen point 3":  func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0, 1, 0, 2}) },
+		"label -2 of unseen point 0": func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{-2, 1, 0, 1}) },
 		"no Train.Features": func() error {
 			_, err := Unhinged{Start: Record{Prototypes: identityMatrix(2)}}.Train(k, labels)
 			return err
