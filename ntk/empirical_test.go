@@ -11,12 +11,16 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"gonum.org/v1/gonum/floats"
 )
 
-var reference = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("go") })
+var reference = sync.OnceValues(func() (compute.Backend, error) {
+	backend, _, err := backends.Open("go")
+	return backend, err
+})
 
-func onGo(backend compute.Backend) bool { return backend.Name() == "Go Backend" }
+func onGo(backend compute.Backend) bool { return backends.Name(backend) == "go" }
 
 // naiveKernel is the full kernel in float64 from Jacobians on the Go backend: one gradient for each output of each example.
 func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.Node) *graph.Node, x1, x2 *tensors.Tensor) *tensors.Tensor {

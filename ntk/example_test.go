@@ -3,17 +3,17 @@ package ntk_test
 import (
 	"fmt"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // One description gives the kernels of infinite width and a network of finite width.
 func Example() {
-	backend := must.M1(compute.NewWithConfig("go"))
+	backend, _ := must.M2(backends.Open("go"))
 	network := ntk.Serial(ntk.Dense(512).Std(1.5, 0.1), ntk.ReLU, ntk.Dense(512).Std(1.5, 0.1), ntk.ReLU, ntk.Dense(10))
 
 	x := tensors.FromValue([][]float64{{1, 0, 0}, {1, 1e-9, 0}, {0, 1, 1}})

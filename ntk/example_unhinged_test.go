@@ -3,15 +3,15 @@ package ntk_test
 import (
 	"fmt"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // A network of infinite width learns exclusive or, and is asked about points it was never trained on.
 func ExampleUnhinged() {
-	backend := must.M1(compute.NewWithConfig("go"))
+	backend, _ := must.M2(backends.Open("go"))
 	kernels := ntk.Serial(ntk.Dense(1).Std(1, 0.5), ntk.ReLU, ntk.Dense(1)).Infinite(backend)
 	x, labels := tensors.FromValue([][]float64{{1, 1}, {1, -1}, {-1, 1}, {-1, -1}}), []int{0, 1, 1, 0}
 	unseen := tensors.FromValue([][]float64{{2, 1}, {-1, 3}})

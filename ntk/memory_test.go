@@ -6,16 +6,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // What Kernels allocates in all, garbage included, is the estimate within a factor of 2.5. Left out are small kernels, where
 // the rest counts.
 func TestMemory(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestMemory(t *testing.T) {
 }
 
 func TestMemoryRefuses(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // seeded is a store whose variables are drawn from the seed.
@@ -75,7 +76,7 @@ func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func
 // TestParameterizations finds the same functions on both.
 func TestWideNetworks(t *testing.T) {
 	const draws = 16
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/train/loss"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"gonum.org/v1/gonum/diff/fd"
 )
 
@@ -383,7 +384,7 @@ func TestCriteriaAtLargeLogits(t *testing.T) {
 }
 
 func ExampleLoss() {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		panic(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/loss"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"gonum.org/v1/gonum/diff/fd"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -372,7 +373,7 @@ func TestHeadInTrainer(t *testing.T) {
 
 // Prototype-anchored learning with normalised features and a rescaled rate, after a gomlx layer, with gomlx's trainer.
 func ExampleHead() {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		panic(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/ntk/tiles"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // Points on a circle, whose class is the parity of their quadrant, 90 to train on and 30 unseen: their kernels in tiles, and
@@ -33,7 +33,8 @@ func Example() {
 	unseen, unseenLabels := quadrants(30)
 
 	network := must.M1(ntk.Parse("dense:512,w=1.5,b=1 relu dense:512,w=1.5,b=1 relu dense:2"))
-	infinite := network.Infinite(must.M1(compute.NewWithConfig("go")))
+	backend, _ := must.M2(backends.Open("go"))
+	infinite := network.Infinite(backend)
 	folder := must.M1(os.MkdirTemp("", "kernels"))
 	defer os.RemoveAll(folder)
 	among, between := filepath.Join(folder, "train"), filepath.Join(folder, "train-test")

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // normal is a tensor of normal numbers.
@@ -155,7 +156,7 @@ func TestInfiniteRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

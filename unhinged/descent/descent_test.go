@@ -16,6 +16,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/unhinged-lab/lab/internal/backendtest"
 	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -512,7 +513,7 @@ func TestErrors(t *testing.T) {
 
 // A small state under the unhinged loss, whose norm grows exponentially, and under cross-entropy, whose norm does not.
 func ExampleBruteForce_Descend() {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		panic(err)
 	}

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
-
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -18,7 +17,7 @@ import (
 // TestDrift: on Gaussian classes, without images, the kernels of networks with a smooth nonlinearity drift as 1/m under every
 // loss, and nothing has drifted before the first step.
 func TestDrift(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

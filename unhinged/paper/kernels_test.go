@@ -6,16 +6,16 @@ import (
 	"math"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
 // TestConvergence: the default widths, in one smooth network and in one with ReLU; the error falls as theory has it.
 func TestConvergence(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestConvergence(t *testing.T) {
 //
 // so that the error has mean square (1 + 1/C)/(2m). Without the hidden layer there is none.
 func TestConvergenceLinear(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
-
 	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
 // TestTheorem8 runs the default sizes: theory's exponents hold, and the theorem as printed does not.
 func TestTheorem8(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +54,7 @@ func TestTheorem8(t *testing.T) {
 // TestTheorem8Exact: networks without a nonlinearity and hidden layers are linear in their parameters, and descent is the
 // closed form from both kernels to rounding; the kernel as printed sees nothing of unseen points.
 func TestTheorem8Exact(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func TestTheorem8Exact(t *testing.T) {
 }
 
 func TestTheorem8Refuses(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
