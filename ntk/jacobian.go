@@ -149,7 +149,7 @@ const (
 	diagonal                     // n = m, [N, C, C]
 )
 
-// contract is the kernel of two Jacobians.
+// contract is the kernel of two Jacobians; a full one is [N1, C, N2, C].
 func (want contraction) contract(left, right *jacobian) *graph.Node {
 	var kernel *graph.Node
 	for i, l := range left.factors {
@@ -161,9 +161,6 @@ func (want contraction) contract(left, right *jacobian) *graph.Node {
 			l.nodes[k] = after(kernel, node)
 		}
 		kernel = graph.Add(kernel, want.term(l, right.factors[i]))
-	}
-	if want == full {
-		kernel = graph.TransposeAllAxes(kernel, 0, 2, 1, 3) // [n, c, m, k] so far
 	}
 	return kernel
 }

@@ -86,10 +86,13 @@ func (t *tiling) put(row, column chunk, tile *tensors.Tensor) error {
 		return errors.New("the kernel is not finite: look at the variables, which may have diverged")
 	}
 	if t.kernel == nil {
-		n, m := end(t.rows), end(t.columns)
-		dims := append([]int{n, m}, tile.Shape().Dimensions[2:]...)
-		if t.want == diagonal {
-			dims = append([]int{n}, tile.Shape().Dimensions[1:]...)
+		n, m, shape := end(t.rows), end(t.columns), tile.Shape().Dimensions
+		dims := append([]int{n, m}, shape[2:]...)
+		switch t.want {
+		case full:
+			dims = []int{n, m, shape[1], shape[3]}
+		case diagonal:
+			dims = append([]int{n}, shape[1:]...)
 		}
 		t.kernel = tensors.FromShape(shapes.Make(tile.DType(), dims...))
 	}
@@ -116,7 +119,11 @@ func put[T float32 | float64](t *tiling, row, column chunk, tile *tensors.Tensor
 				copy(to[row.first*size:], from[:row.n*size])
 				return
 			}
-			size := len(from) / dims[0] / dims[1] // of a pair of examples
+			lines, examples := 1, dims[1] // of a pair of examples in the tile: one of all its numbers,
+			if t.want == full {           // or one for each output c, all k, which come as [n, c, m, k]
+				lines, examples = dims[1], dims[2]
+			}
+			line := len(from) / (dims[0] * lines * examples)
 			total := end(t.columns)
 			for n := range row.n {
 				for m := range column.n {
@@ -124,20 +131,25 @@ func put[T float32 | float64](t *tiling, row, column chunk, tile *tensors.Tensor
 					if t.symmetric && i > j {
 						continue
 					}
-					pair := from[(n*dims[1]+m)*size:][:size]
-					copy(to[(i*total+j)*size:], pair)
-					if !t.symmetric {
-						continue
+					pair, mirror := to[(i*total+j)*lines*line:], []T(nil)
+					if t.symmetric {
+						mirror = to[(j*total+i)*lines*line:]
 					}
-					mirror := to[(j*total+i)*size:][:size]
-					if t.want != full {
-						copy(mirror, pair)
-						continue
-					}
-					for c := range dims[2] {
-						for k := range dims[2] {
-							if i < j || c < k {
-								mirror[k*dims[2]+c] = pair[c*dims[2]+k]
+					for c := range lines {
+						some := from[((n*lines+c)*examples+m)*line:][:line]
+						switch {
+						case !t.symmetric:
+							copy(pair[c*line:], some)
+						case t.want != full:
+							copy(pair, some)
+							copy(mirror, some)
+						case i == j:
+							for k, v := range some[c:] {
+								pair[c*line+c+k], pair[(c+k)*line+c] = v, v
+							}
+						default:
+							for k, v := range some {
+								pair[c*line+k], mirror[k*line+c] = v, v
 							}
 						}
 					}
