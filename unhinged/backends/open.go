@@ -15,8 +15,8 @@ import (
 // otherwise. note says what was missing, for the user.
 //
 // "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0 operations
-// that run at the same time can all be matrix products that wait for workers that they themselves are, for ever. A product uses
-// all cores in either way.
+// that run at the same time can all be matrix products that wait for workers that they themselves are, for ever. A large product
+// uses all cores in either way.
 func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
