@@ -22,8 +22,11 @@
 package ntk
 
 import (
+	"slices"
+
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Layer is a part of a network, or all of it: one of this package's layers and nonlinearities, [Serial] or [Residual].
@@ -51,7 +54,12 @@ const (
 type Network struct{ layers []Layer }
 
 // Serial is the network that applies layers one after the other.
-func Serial(layers ...Layer) Network { return Network{layers} }
+func Serial(layers ...Layer) Network {
+	if i := slices.Index(layers, nil); i >= 0 {
+		exceptions.Panicf("ntk: layer %d of %d of a Serial is nil", i, len(layers))
+	}
+	return Network{layers}
+}
 
 // Model builds the finite network on x: [batch, features], or [batch, height, width, channels] for networks of images. Its
 // variables are kept in scope, one sub-scope a layer, and drawn on the host from the store's seed

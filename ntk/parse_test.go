@@ -1,11 +1,13 @@
 package ntk
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // same says whether two layers are built the same, so that a finite network's variables have the same places too.
@@ -110,4 +112,16 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is written %q, which is read as %q, error %v", text, written, again, err)
 		}
 	})
+}
+
+func TestNothingIsNoLayer(t *testing.T) {
+	for name, build := range map[string]func(){
+		"layer 1":  func() { Serial(ReLU, nil) },
+		"Function": func() { Function(nil, math.Cos, graph.Sin) },
+	} {
+		err := exceptions.TryCatch[error](build)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("want an error about %q, got %v", name, err)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
@@ -14,6 +15,9 @@ const nodes = 64
 // to rounding for smooth f whose scale is not much below √q, to few digits for one with kinks. It costs thousands of
 // evaluations of f and df for each covariance. node builds f in the finite network.
 func Function(f, df func(x float64) float64, node func(x *graph.Node) *graph.Node) Layer {
+	if f == nil || df == nil || node == nil {
+		exceptions.Panicf("ntk: Function takes f, its derivative and its graph: none may be nil")
+	}
 	z, w := make([]float64, nodes), make([]float64, nodes)
 	quad.Hermite{}.FixedLocations(z, w, math.Inf(-1), math.Inf(1))
 	for i := range z { // ∫ e^{−x²} f(x) dx → E f(z), z ~ N(0, 1)

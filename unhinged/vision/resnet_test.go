@@ -13,13 +13,14 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
 	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // TestResNetParameters counts the trainable parameters with a linear layer, which has p·C weights and C biases. Sources:
 // ResNet-18 and 34, kuangliu/pytorch-cifar for CIFAR-10; ResNet-50, num_params of torchvision's ResNet50_Weights;
 // ResNet-20, akamaster/pytorch_resnet_cifar10 (0.27M in table 6 of He et al. 2016).
 func TestResNetParameters(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
@@ -161,7 +162,7 @@ func TestTooHighALearningRate(t *testing.T) {
 }
 
 func TestRefusedSettings(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,7 @@ func TestRefusedSettings(t *testing.T) {
 }
 
 func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +223,7 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 
 // TestFinishedRunNeedsNoCheckpoint: a folder as it is published, without the checkpoint, is not trained again.
 func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
-	backend, err := compute.NewWithConfig("go")
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
