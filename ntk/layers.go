@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -278,6 +279,9 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		v := scope.GetVariable(name)
 		if v == nil {
 			v = scope.VariableWithValue(name, normal(scope, name, deviation, x.DType(), dimensions))
+		}
+		if need := shapes.Make(x.DType(), dimensions...); !v.Shape().Equal(need) {
+			exceptions.Panicf("ntk: variable %q is %s and should be %s for these inputs: it was made for others", v.Path(), v.Shape(), need)
 		}
 		return parameter{v, scale}
 	}

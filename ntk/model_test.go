@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -233,6 +234,16 @@ func TestModelPanics(t *testing.T) {
 			})
 			if _, err := exec.Call(normals(1, dtypes.Float64, test.input...)); err == nil {
 				t.Errorf("%v on %v: no error", test.network, test.input)
+			}
+		}
+		store := seeded(1)
+		exec := model.MustNewExec(backend, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
+			return Serial(Dense(2)).Model(scope, NTKParameterization, x)
+		})
+		exec.MustCall(normals(1, dtypes.Float64, 1, 3))
+		for _, x := range []*tensors.Tensor{normals(1, dtypes.Float64, 1, 4), normals(1, dtypes.Float32, 1, 3)} {
+			if _, err := exec.Call(x); err == nil || !strings.Contains(err.Error(), "/layer0/weights") {
+				t.Errorf("weights for %s: %v", x.Shape(), err)
 			}
 		}
 	})
