@@ -20,10 +20,7 @@ func normals(seed uint64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	for i := range x {
 		x[i] = random.NormFloat64()
 	}
-	if dtype == dtypes.Float32 {
-		return tensors.FromFlatDataAndDimensions(narrow(x), dims...)
-	}
-	return tensors.FromFlatDataAndDimensions(x, dims...)
+	return fromFloat64(dtype, x, dims...)
 }
 
 // BenchmarkInfinite times both kernels of three networks on XLA where there is one; compilation apart.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -304,22 +303,4 @@ func Accuracy(logits mat.Matrix, labels []int) float64 {
 		}
 	}
 	return float64(right) / float64(len(labels))
-}
-
-// matrix returns a tensor of rank two in float64.
-func matrix(t *tensors.Tensor) *mat.Dense {
-	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], numbers(t))
-}
-
-// numbers returns the numbers of a tensor in float64.
-func numbers(t *tensors.Tensor) []float64 {
-	if t.DType() == dtypes.Float64 {
-		return tensors.MustCopyFlatData[float64](t)
-	}
-	narrow := tensors.MustCopyFlatData[float32](t)
-	wide := make([]float64, len(narrow))
-	for i, v := range narrow {
-		wide[i] = float64(v)
-	}
-	return wide
 }

@@ -36,7 +36,7 @@ func pair(k, l *tensors.Tensor) (a, b []float64, err error) {
 	if !slices.Equal(k.Shape().Dimensions, l.Shape().Dimensions) {
 		return nil, nil, fmt.Errorf("ntk: kernels of shapes %s and %s cannot be compared", k.Shape(), l.Shape())
 	}
-	return float64s(k), float64s(l), nil
+	return numbers(k), numbers(l), nil
 }
 
 // CKA is the centred kernel alignment (Cortes et al. 2012) of two kernels of examples with themselves, [N, N]: the

@@ -152,7 +152,7 @@ func (g *general) check(x *tensors.Tensor) error {
 	if err != nil {
 		return err
 	}
-	if difference := float64s(results[0])[0]; difference > 1e-3 {
+	if difference := numbers(results[0])[0]; difference > 1e-3 {
 		return fmt.Errorf("an example's outputs change by %.2g of their size when another one is beside it: the model has to be in evaluation mode, and must not mix examples", difference)
 	}
 	g.independent[examples(x)] = true
@@ -177,7 +177,7 @@ func (g *general) push(x, u *tensors.Tensor) (*tensors.Tensor, error) {
 	}
 	var y []float64
 	for _, row := range rows {
-		y = append(y, float64s(row)...)
+		y = append(y, numbers(row)...)
 	}
 	return fromFloat64(g.dtype, y, x.Shape().Dimensions[0], g.classes), nil
 }
@@ -194,23 +194,4 @@ func unit(dtype dtypes.DType, size, i int) *tensors.Tensor {
 	v := make([]float64, size)
 	v[i] = 1
 	return fromFloat64(dtype, v, 1, size)
-}
-
-func fromFloat64(dtype dtypes.DType, v []float64, dims ...int) *tensors.Tensor {
-	if dtype == dtypes.Float32 {
-		return tensors.FromFlatDataAndDimensions(narrow(v), dims...)
-	}
-	return tensors.FromFlatDataAndDimensions(v, dims...)
-}
-
-func float64s(t *tensors.Tensor) []float64 {
-	if t.DType() == dtypes.Float64 {
-		return tensors.MustCopyFlatData[float64](t)
-	}
-	flat := tensors.MustCopyFlatData[float32](t)
-	wide := make([]float64, len(flat))
-	for i, v := range flat {
-		wide[i] = float64(v)
-	}
-	return wide
 }

@@ -305,16 +305,5 @@ func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DTy
 	for i := range values {
 		values[i] = deviation * random.NormFloat64()
 	}
-	if dtype == dtypes.Float32 {
-		return tensors.FromFlatDataAndDimensions(narrow(values), dimensions...)
-	}
-	return tensors.FromFlatDataAndDimensions(values, dimensions...)
-}
-
-func narrow(values []float64) []float32 {
-	narrow := make([]float32, len(values))
-	for i, v := range values {
-		narrow[i] = float32(v)
-	}
-	return narrow
+	return fromFloat64(dtype, values, dimensions...)
 }

@@ -48,7 +48,7 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 		return nil, err
 	}
 	u := tensors.FromShape(shapes.Make(m.dtype, m.parameters))
-	values := float64s(v)
+	values := numbers(v)
 	for _, c := range right {
 		part := make([]float64, size*m.outputs) // zero where the chunk is filled up
 		copy(part, values[c.first*m.outputs:(c.first+c.n)*m.outputs])
@@ -66,7 +66,7 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 		if err != nil {
 			return nil, err
 		}
-		y = append(y, float64s(part)[:c.n*m.outputs]...)
+		y = append(y, numbers(part)[:c.n*m.outputs]...)
 	}
 	product := fromFloat64(m.dtype, y, x1.Shape().Dimensions[0], m.outputs)
 	if at := notFinite(product); at >= 0 {
@@ -94,6 +94,6 @@ func (e *Empirical) LargestEigenvalue(x *tensors.Tensor, tolerance float64) (flo
 		if err != nil {
 			return nil, err
 		}
-		return float64s(product), nil
+		return numbers(product), nil
 	})
 }

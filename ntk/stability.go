@@ -40,7 +40,7 @@ func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
 	if at := notFinite(kernel); at >= 0 {
 		return nil, fmt.Errorf("ntk: a kernel %s that is not finite", kernel.Shape())
 	}
-	values := float64s(kernel)
+	values := numbers(kernel)
 	matrix := mat.NewSymDense(n*c, nil)
 	for i := range n * c {
 		for j := i; j < n*c; j++ {
