@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
@@ -20,7 +21,7 @@ func normals(seed uint64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	for i := range x {
 		x[i] = random.NormFloat64()
 	}
-	return fromFloat64(dtype, x, dims...)
+	return numbers.Tensor(dtype, x, dims...)
 }
 
 // BenchmarkInfinite times both kernels of three networks on XLA where there is one; compilation apart.

@@ -157,13 +157,7 @@ func (c ConvLayer) transposed(δ, kernel *graph.Node, height, width int) *graph.
 // tangent is that of y = apply(x, W) + b, bilinear in x and W.
 func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(*model.Variable) *graph.Node, apply func(x, w *graph.Node) *graph.Node) *graph.Node {
 	var dy *graph.Node
-	add := func(term *graph.Node) {
-		if dy == nil {
-			dy = term
-		} else {
-			dy = graph.Add(dy, term)
-		}
-	}
+	add := func(term *graph.Node) { dy = plus(dy, term) }
 	if dx != nil {
 		add(apply(dx, weights.node(x)))
 	}
@@ -180,6 +174,17 @@ func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(
 		add(graph.ExpandLeftToRank(graph.MulScalar(db, bias.scale), dy.Rank()))
 	}
 	return dy
+}
+
+// plus adds what there is; nil stands for nothing.
+func plus(sum, term *graph.Node) *graph.Node {
+	switch {
+	case sum == nil:
+		return term
+	case term == nil:
+		return sum
+	}
+	return graph.Add(sum, term)
 }
 
 func (p parameter) trainable() bool { return p.variable != nil && p.variable.Trainable }
@@ -242,34 +247,25 @@ func (r residual) differentiate(scope *model.Scope, parameterization Parameteriz
 	if len(r.branches) == 0 {
 		r.forward(scope, parameterization, x) // panics
 	}
-	add := func(sum, term *graph.Node) *graph.Node {
-		switch {
-		case sum == nil:
-			return term
-		case term == nil:
-			return sum
-		}
-		return graph.Add(sum, term)
-	}
 	var y *graph.Node
 	derivatives := make([]derivative, len(r.branches))
 	for i, branch := range r.branches {
 		var out *graph.Node
 		out, derivatives[i] = branch.differentiate(scope.In("branch%d", i), parameterization, x)
-		y = add(y, out)
+		y = plus(y, out)
 	}
 	return y, derivative{
 		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
 			var sum *graph.Node
 			for _, d := range derivatives {
-				sum = add(sum, d.tangent(dx, change))
+				sum = plus(sum, d.tangent(dx, change))
 			}
 			return sum
 		},
 		pullback: func(δ cotangent, to *jacobian) cotangent {
 			var sum *graph.Node
 			for _, d := range derivatives {
-				sum = add(sum, d.pullback(δ, to).node())
+				sum = plus(sum, d.pullback(δ, to).node())
 			}
 			return cotangent{each: sum}
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
@@ -143,7 +144,7 @@ func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []in
 		if err != nil {
 			return r, err
 		}
-		if r.Loss = numbers(loss[0])[0]; math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+		if r.Loss = numbers.Of(loss[0])[0]; math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
 			return r, fmt.Errorf("ntk: after %d steps the loss is %v: the learning rates are too large, or the numbers for %s", now, r.Loss, examples.X.DType())
 		}
 		if test.X != nil {
@@ -162,8 +163,7 @@ func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []in
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			eta1, eta2 := t.rates(float64(now))
-			if _, err := t.advance.Call(examples.X, y, eta1, eta2); err != nil {
+			if _, err := t.advance.Call(examples.X, y, t.Rates.Features(float64(now)), t.Rates.W.At(float64(now))); err != nil {
 				return nil, fmt.Errorf("ntk: step %d: %w", now, err)
 			}
 			if t.Progress != nil {
@@ -259,18 +259,6 @@ func (d Descent) step(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 	return []*graph.Node{objective}
 }
 
-// rates returns η1 and η2 of the step from time t.
-func (d Descent) rates(t float64) (eta1, eta2 float64) {
-	eta2 = d.Rates.W.At(t)
-	switch {
-	case d.Rates.H != nil:
-		return d.Rates.H.At(t), eta2
-	case d.Rates.S != 0:
-		return d.Rates.S * eta2, eta2
-	}
-	return eta2, eta2
-}
-
 // observe fills in the outputs on the examples and, if r is not nil, its prototypes; it returns the logits.
 func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
 	predictions, err := t.look.Call(e.X)
@@ -280,14 +268,14 @@ func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tens
 	if classes := predictions[0].Shape().Dimensions[1]; slices.Max(e.Labels) >= classes {
 		return nil, fmt.Errorf("ntk: label %d, but there are %d logits", slices.Max(e.Labels), classes)
 	}
-	outputs.Logits = matrix(predictions[0])
+	outputs.Logits = numbers.Matrix(predictions[0])
 	outputs.Accuracy = Accuracy(outputs.Logits, e.Labels)
 	if t.Head != nil {
-		outputs.Features = matrix(predictions[1])
+		outputs.Features = numbers.Matrix(predictions[1])
 		if r != nil {
-			r.Prototypes = matrix(predictions[2])
+			r.Prototypes = numbers.Matrix(predictions[2])
 			if len(predictions) > 3 {
-				r.Biases = numbers(predictions[3])
+				r.Biases = numbers.Of(predictions[3])
 			}
 		}
 	}

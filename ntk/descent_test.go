@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
@@ -85,7 +86,7 @@ func TestDescentByHand(t *testing.T) {
 				var weights *mat.Dense
 				d.Observe = func(r Record) error {
 					if weights == nil {
-						weights = matrix(store.GetVariable("/layer0/weights").MustValue())
+						weights = numbers.Matrix(store.GetVariable("/layer0/weights").MustValue())
 					}
 					return nil
 				}
@@ -98,7 +99,7 @@ func TestDescentByHand(t *testing.T) {
 				if parameterization == NTKParameterization {
 					scale = wStd / math.Sqrt(float64(inputs))
 				}
-				hand := byHand{scale, matrix(x), labels, weights, records[0].Prototypes, records[0].Biases, given.residual, head != nil && head.Prototypes == unhinged.ETF}
+				hand := byHand{scale, numbers.Matrix(x), labels, weights, records[0].Prototypes, records[0].Biases, given.residual, head != nil && head.Prototypes == unhinged.ETF}
 				now := 0
 				for i, r := range records {
 					for ; now < steps[i]; now++ {
@@ -112,7 +113,7 @@ func TestDescentByHand(t *testing.T) {
 						x   *tensors.Tensor
 						got Outputs
 					}{{x, r.Train}, {unseen, r.Test}} {
-						features, logits := hand.outputs(matrix(o.x))
+						features, logits := hand.outputs(numbers.Matrix(o.x))
 						if head != nil {
 							nearly(t, what+": features", o.got.Features, features, 10*tolerance)
 							nearly(t, what+": prototypes", r.Prototypes, hand.prototypes, 10*tolerance)
@@ -229,7 +230,7 @@ func TestDescentGradients(t *testing.T) {
 			objective()
 			start := map[string][]float64{}
 			for v := range store.IterVariables() {
-				start[v.Path()] = numbers(v.MustValue())
+				start[v.Path()] = numbers.Of(v.MustValue())
 			}
 			set := func(path string, values []float64) {
 				v := store.GetVariable(path)
@@ -251,7 +252,7 @@ func TestDescentGradients(t *testing.T) {
 			}
 			must.M1(d.Train(context.Background(), store, train, Examples{}, []int{1}))
 			for path, values := range start {
-				after := numbers(store.GetVariable(path).MustValue())
+				after := numbers.Of(store.GetVariable(path).MustValue())
 				for i, v := range values {
 					want := -gradients[path][i]
 					if head != nil && head.Prototypes == unhinged.ETF && path == "/head/prototypes" {
@@ -277,7 +278,7 @@ func TestDescentHooks(t *testing.T) {
 			Progress: func(step, last int) { done = append(done, step, last) }}
 		d.Observe = func(r Record) error {
 			seen = append(seen, r.Time)
-			weights := matrix(store.GetVariable("/layer0/weights").MustValue())
+			weights := numbers.Matrix(store.GetVariable("/layer0/weights").MustValue())
 			if last != nil && mat.Equal(weights, last) {
 				t.Error("the weights of two recorded steps are the same")
 			}

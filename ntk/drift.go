@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -36,7 +37,7 @@ func pair(k, l *tensors.Tensor) (a, b []float64, err error) {
 	if !slices.Equal(k.Shape().Dimensions, l.Shape().Dimensions) {
 		return nil, nil, fmt.Errorf("ntk: kernels of shapes %s and %s cannot be compared", k.Shape(), l.Shape())
 	}
-	return numbers(k), numbers(l), nil
+	return numbers.Of(k), numbers.Of(l), nil
 }
 
 // CKA is the centred kernel alignment (Cortes et al. 2012) of two kernels of examples with themselves, [N, N]: the

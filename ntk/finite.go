@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // Layers that have no infinite-width kernel in this theory; [Network.Empirical] takes them.
@@ -79,7 +80,7 @@ func (batchNorm) variables(scope *model.Scope, x *graph.Node) (scale, shift, mea
 			return v
 		}
 		channels := x.Shape().Dimensions[x.Rank()-1]
-		return scope.VariableWithValue(name, fromFloat64(x.DType(), slices.Repeat([]float64{value}, channels), channels))
+		return scope.VariableWithValue(name, numbers.Tensor(x.DType(), slices.Repeat([]float64{value}, channels), channels))
 	}
 	return find("scale", 1), find("shift", 0), find("mean", 0).SetTrainable(false), find("variance", 1).SetTrainable(false)
 }
@@ -125,13 +126,7 @@ func (b batchNorm) differentiate(scope *model.Scope, _ Parameterization, x *grap
 	return b.affine(normal, scale, shift), derivative{
 		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
 			var dy *graph.Node
-			add := func(term *graph.Node) {
-				if dy == nil {
-					dy = term
-				} else {
-					dy = graph.Add(dy, term)
-				}
-			}
+			add := func(term *graph.Node) { dy = plus(dy, term) }
 			if dx != nil {
 				add(graph.Mul(dx, gain))
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // NewEmpirical returns the kernel of any gomlx model f, of inputs x to outputs [N, C], whose variables are in scope's
@@ -152,7 +153,7 @@ func (g *general) check(x *tensors.Tensor) error {
 	if err != nil {
 		return err
 	}
-	if difference := numbers(results[0])[0]; difference > 1e-3 {
+	if difference := numbers.Of(results[0])[0]; difference > 1e-3 {
 		return fmt.Errorf("an example's outputs change by %.2g of their size when another one is beside it: the model has to be in evaluation mode, and must not mix examples", difference)
 	}
 	g.independent[examples(x)] = true
@@ -177,9 +178,9 @@ func (g *general) push(x, u *tensors.Tensor) (*tensors.Tensor, error) {
 	}
 	var y []float64
 	for _, row := range rows {
-		y = append(y, numbers(row)...)
+		y = append(y, numbers.Of(row)...)
 	}
-	return fromFloat64(g.dtype, y, x.Shape().Dimensions[0], g.classes), nil
+	return numbers.Tensor(g.dtype, y, x.Shape().Dimensions[0], g.classes), nil
 }
 
 func one(results []*tensors.Tensor, err error) (*tensors.Tensor, error) {
@@ -193,5 +194,5 @@ func one(results []*tensors.Tensor, err error) (*tensors.Tensor, error) {
 func unit(dtype dtypes.DType, size, i int) *tensors.Tensor {
 	v := make([]float64, size)
 	v[i] = 1
-	return fromFloat64(dtype, v, 1, size)
+	return numbers.Tensor(dtype, v, 1, size)
 }

@@ -83,22 +83,15 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 		x2 = x1
 	}
 	for _, x := range []*tensors.Tensor{x1, x2} {
-		switch shape := x.Shape(); {
-		case shape.Rank() != 2 && shape.Rank() != 4 || shape.Size() == 0:
-			return nil, fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not empty, not %s", shape)
-		case shape.DType != dtypes.Float32 && shape.DType != dtypes.Float64:
-			return nil, fmt.Errorf("ntk: inputs are float32 or float64, not %s", shape.DType)
+		if err := checkShape(x.Shape()); err != nil {
+			return nil, err
 		}
 	}
 	s1, s2 := x1.Shape(), x2.Shape()
 	if s1.DType != s2.DType || !slices.Equal(s1.Dimensions[1:], s2.Dimensions[1:]) {
 		return nil, fmt.Errorf("ntk: inputs of shapes %s and %s do not match", s1, s2)
 	}
-	var input layout
-	if s1.Rank() == 4 && !(len(inf.network.layers) > 0 && inf.network.layers[0] == Flatten) {
-		input = layout{s1.Dimensions[1], s1.Dimensions[2]}
-	}
-	program, err := compile(inf.network, input)
+	program, err := inf.program(s1)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +99,26 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf, x1, x2, math.MaxFloat32)
 	}
 	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf, x1, x2, math.MaxFloat64)
+}
+
+// checkShape refuses inputs that are neither vectors nor images, or of another type than float32 and float64.
+func checkShape(inputs shapes.Shape) error {
+	switch {
+	case inputs.Rank() != 2 && inputs.Rank() != 4 || inputs.Size() == 0:
+		return fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not empty, not %s", inputs)
+	case inputs.DType != dtypes.Float32 && inputs.DType != dtypes.Float64:
+		return fmt.Errorf("ntk: inputs are float32 or float64, not %s", inputs.DType)
+	}
+	return nil
+}
+
+// program is the network's for inputs of a shape; images that are flattened first are vectors.
+func (inf *Infinite) program(inputs shapes.Shape) (*program, error) {
+	var input layout
+	if inputs.Rank() == 4 && !(len(inf.network.layers) > 0 && inf.network.layers[0] == Flatten) {
+		input = layout{inputs.Dimensions[1], inputs.Dimensions[2]}
+	}
+	return compile(inf.network, input)
 }
 
 // kernels fills in the pairs and solves them. The squares of the inputs must not exceed the largest number.

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -58,7 +59,7 @@ func rows(x *tensors.Tensor, examples ...int) *tensors.Tensor {
 	}
 	dims := append([]int{len(examples)}, shape.Dimensions[1:]...)
 	if shape.DType == dtypes.Float32 {
-		return tensors.FromFlatDataAndDimensions(narrow(picked), dims...)
+		return numbers.Tensor(dtypes.Float32, picked, dims...)
 	}
 	return tensors.FromFlatDataAndDimensions(picked, dims...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // DenseLayer is made by [Dense].
@@ -211,12 +212,7 @@ func (r residual) forward(scope *model.Scope, parameterization Parameterization,
 	}
 	var sum *graph.Node
 	for i, branch := range r.branches {
-		y := branch.forward(scope.In("branch%d", i), parameterization, x)
-		if sum == nil {
-			sum = y
-		} else {
-			sum = graph.Add(sum, y)
-		}
+		sum = plus(sum, branch.forward(scope.In("branch%d", i), parameterization, x))
 	}
 	return sum
 }
@@ -305,5 +301,5 @@ func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DTy
 	for i := range values {
 		values[i] = deviation * random.NormFloat64()
 	}
-	return fromFloat64(dtype, values, dimensions...)
+	return numbers.Tensor(dtype, values, dimensions...)
 }

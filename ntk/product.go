@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // Product returns Θ(x1, x2)·v, [N1, C], for v [N2, C], of the same type as the outputs, without forming the kernel: J(x1)
@@ -48,11 +49,11 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 		return nil, err
 	}
 	u := tensors.FromShape(shapes.Make(m.dtype, m.parameters))
-	values := numbers(v)
+	values := numbers.Of(v)
 	for _, c := range right {
 		part := make([]float64, size*m.outputs) // zero where the chunk is filled up
 		copy(part, values[c.first*m.outputs:(c.first+c.n)*m.outputs])
-		sum, err := e.source.pull(c.x, fromFloat64(m.dtype, part, size, m.outputs), u)
+		sum, err := e.source.pull(c.x, numbers.Tensor(m.dtype, part, size, m.outputs), u)
 		if err != nil {
 			return nil, err
 		}
@@ -66,9 +67,9 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 		if err != nil {
 			return nil, err
 		}
-		y = append(y, numbers(part)[:c.n*m.outputs]...)
+		y = append(y, numbers.Of(part)[:c.n*m.outputs]...)
 	}
-	product := fromFloat64(m.dtype, y, x1.Shape().Dimensions[0], m.outputs)
+	product := numbers.Tensor(m.dtype, y, x1.Shape().Dimensions[0], m.outputs)
 	if at := notFinite(product); at >= 0 {
 		return nil, errors.New("it is not finite: look at the variables, which may have diverged")
 	}
@@ -90,10 +91,10 @@ func (e *Empirical) LargestEigenvalue(x *tensors.Tensor, tolerance float64) (flo
 	}
 	n := x.Shape().Dimensions[0]
 	return powerIteration(n*m.outputs, tolerance, func(v []float64) ([]float64, error) {
-		product, err := e.Product(x, nil, fromFloat64(m.dtype, v, n, m.outputs))
+		product, err := e.Product(x, nil, numbers.Tensor(m.dtype, v, n, m.outputs))
 		if err != nil {
 			return nil, err
 		}
-		return numbers(product), nil
+		return numbers.Of(product), nil
 	})
 }

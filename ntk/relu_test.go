@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 const precision = 1200 // bits: enough for 1 + 2^-1074
@@ -157,7 +158,7 @@ func TestNearDiagonal(t *testing.T) {
 		}
 		x1, x2 := tensors.FromFlatDataAndDimensions(x, 1, features), tensors.FromFlatDataAndDimensions(v, pairs, features)
 		if dtype == dtypes.Float32 {
-			x1, x2 = tensors.FromFlatDataAndDimensions(narrow(x), 1, features), tensors.FromFlatDataAndDimensions(narrow(v), pairs, features)
+			x1, x2 = numbers.Tensor(dtypes.Float32, x, 1, features), numbers.Tensor(dtypes.Float32, v, pairs, features)
 			v = values(x2)
 		}
 		for _, bStd := range []float64{0, 0.5} {

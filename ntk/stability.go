@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -40,7 +41,7 @@ func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
 	if at := notFinite(kernel); at >= 0 {
 		return nil, fmt.Errorf("ntk: a kernel %s that is not finite", kernel.Shape())
 	}
-	values := numbers(kernel)
+	values := numbers.Of(kernel)
 	matrix := mat.NewSymDense(n*c, nil)
 	for i := range n * c {
 		for j := i; j < n*c; j++ {

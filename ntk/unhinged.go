@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
@@ -273,10 +274,10 @@ func kernelMatrix(kernel *tensors.Tensor, n, m, p int) (k *mat.Dense, full bool,
 	switch dims := kernel.Shape().Dimensions; {
 	case !kernel.DType().IsFloat():
 	case slices.Equal(dims, []int{n, m}):
-		return matrix(kernel), false, nil
+		return numbers.Matrix(kernel), false, nil
 	case slices.Equal(dims, []int{n, m, p, p}):
 		k = mat.NewDense(n*p, m*p, nil)
-		for at, v := range numbers(kernel) {
+		for at, v := range numbers.Of(kernel) {
 			i, j, a, b := at/(m*p*p), at/(p*p)%m, at/p%p, at%p
 			k.Set(i*p+a, j*p+b, v)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
@@ -22,7 +23,7 @@ import (
 // linearKernel is X1 X2ᵀ/d, the kernel of Dense in the NTK parameterisation.
 func linearKernel(x1, x2 *tensors.Tensor) *tensors.Tensor {
 	var k mat.Dense
-	k.Mul(matrix(x1), matrix(x2).T())
+	k.Mul(numbers.Matrix(x1), numbers.Matrix(x2).T())
 	k.Scale(1/float64(x1.Shape().Dimensions[1]), &k)
 	n, m := k.Dims()
 	return tensors.FromFlatDataAndDimensions(append([]float64(nil), k.RawMatrix().Data...), n, m)
@@ -32,7 +33,7 @@ func linearKernel(x1, x2 *tensors.Tensor) *tensors.Tensor {
 func timesIdentity(kernel *tensors.Tensor, p int) *tensors.Tensor {
 	n, m := kernel.Shape().Dimensions[0], kernel.Shape().Dimensions[1]
 	full := make([]float64, n*m*p*p)
-	for ij, v := range numbers(kernel) {
+	for ij, v := range numbers.Of(kernel) {
 		for a := range p {
 			full[ij*p*p+a*p+a] = v
 		}
@@ -158,11 +159,11 @@ func TestUnhingedFlow(t *testing.T) {
 			drive.Set(i, y, 1/float64(n))
 		}
 		var s mat.Dense
-		s.Mul(matrix(k).T(), drive)
+		s.Mul(numbers.Matrix(k).T(), drive)
 		return &s
 	}
-	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers(normals(8, dtypes.Float64, n, classes)))},
-		Test: Outputs{Logits: mat.NewDense(m, classes, numbers(normals(9, dtypes.Float64, m, classes)))}}
+	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers.Of(normals(8, dtypes.Float64, n, classes)))},
+		Test: Outputs{Logits: mat.NewDense(m, classes, numbers.Of(normals(9, dtypes.Float64, m, classes)))}}
 	for _, u := range []Unhinged{{Gamma: gamma, Rates: dynamics.Constant(eta, eta)}, {Gamma: gamma, Rates: dynamics.Constant(eta, eta), Start: start}} {
 		trained := must.M1(u.Train(k, labels))
 		must.M(trained.Test(kStar, testLabels))
@@ -206,8 +207,8 @@ func TestUnhingedFlow(t *testing.T) {
 	}
 
 	// With prototypes: small steps of descent tend to flow, at first order.
-	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers(normals(5, dtypes.Float64, classes, 4))), []float64{1, 0, -1}
-	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers(normals(6, dtypes.Float64, n, 4))), mat.NewDense(m, 4, numbers(normals(7, dtypes.Float64, m, 4)))
+	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4))), []float64{1, 0, -1}
+	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4))), mat.NewDense(m, 4, numbers.Of(normals(7, dtypes.Float64, m, 4)))
 	gap := func(eta float64) float64 {
 		trained := must.M1(Unhinged{Gamma: gamma, Rates: dynamics.Constant(eta, 2*eta), Start: start}.Train(k, labels))
 		must.M(trained.Test(kStar, testLabels))
@@ -227,7 +228,7 @@ func TestUnhingedLimit(t *testing.T) {
 	n, m, classes, p := 12, 5, 3, 4
 	x, unseen := normals(1, dtypes.Float64, n, 20), normals(2, dtypes.Float64, m, 20)
 	draw := func(rows, columns int) *mat.Dense {
-		return mat.NewDense(rows, columns, numbers(normals(random.Uint64(), dtypes.Float64, rows, columns)))
+		return mat.NewDense(rows, columns, numbers.Of(normals(random.Uint64(), dtypes.Float64, rows, columns)))
 	}
 	u := Unhinged{Gamma: 0.5, Start: Record{Prototypes: draw(classes, p), Train: Outputs{Features: draw(n, p)}, Test: Outputs{Features: draw(m, p)}}}
 	trained := must.M1(u.Train(linearKernel(x, x), shuffled(random, n, classes)))

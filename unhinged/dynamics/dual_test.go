@@ -61,7 +61,7 @@ func TestFeaturePenalty(t *testing.T) {
 		if points, err = flow.Descend(0.6, []int{15}); err != nil {
 			t.Fatal(err)
 		}
-		want, star = f.descend(0.6, penalty.Rates.features, cosine.At, 15)
+		want, star = f.descend(0.6, penalty.Rates.Features, cosine.At, 15)
 		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0], want, star, 1e-11)
 	}
 }
@@ -178,14 +178,14 @@ func TestMSE(t *testing.T) {
 				t.Fatal(err)
 			}
 			what := fmt.Sprintf("case %d, anchored %v", i, anchored)
-			want, star := simulate(t, pr, field.at, rates.features, rates.W.At, 9)
+			want, star := simulate(t, pr, field.at, rates.Features, rates.W.At, 9)
 			pr.checkDual(t, what+", flow", points[2], want, star, 1e-8)
 			for _, momentum := range []float64{0, 0.5} {
 				points, err := flow.Descend(momentum, []int{0, 20})
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, star := iterateField(pr, field.at, momentum, rates.features, rates.W.At, 20)
+				want, star := iterateField(pr, field.at, momentum, rates.Features, rates.W.At, 20)
 				pr.checkDual(t, what+", descent", points[1], want, star, 1e-11)
 			}
 		}

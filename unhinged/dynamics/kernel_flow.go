@@ -141,7 +141,7 @@ func (d *KernelDescent) points(times []float64) ([]*KernelPoint, error) {
 		return nil, err
 	}
 	steps := wholes(times)
-	eta1, eta2 := tabulate(f.rates.features, steps), tabulate(f.rates.W.At, steps)
+	eta1, eta2 := tabulate(f.rates.Features, steps), tabulate(f.rates.W.At, steps)
 	biases := recordGrowth([]float64{-f.lambda2}, []float64{-f.lambda2}, d.momentum, eta2, steps)
 	for i, r := range f.recordResponses(f.lambda1, f.lambda2, d.momentum, eta1, eta2, steps) {
 		points[i] = f.recorded(r, biases[i])

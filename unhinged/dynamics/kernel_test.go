@@ -165,7 +165,7 @@ func TestKernelDescent(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, star := f.descend(c.momentum, c.rates.features, c.rates.W.At, steps)
+				want, star := f.descend(c.momentum, c.rates.Features, c.rates.W.At, steps)
 				f.checkPoint(t, fmt.Sprintf("form %d, %s %d, %d steps", form, c.name, i, steps), p, unseen, want, star, 2e-12)
 			}
 		}

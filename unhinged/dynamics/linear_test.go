@@ -89,7 +89,7 @@ func TestDescentIsGradientDescent(t *testing.T) {
 		if rng.IntN(3) == 0 { // not proportional
 			rates.H = schedules[rng.IntN(len(schedules))]
 		}
-		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rates.features, rates.W.At, false, steps)
+		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rates.Features, rates.W.At, false, steps)
 		d := must[*Descent](t)(q.flow(t, rates).Descent(momentum))
 		point := must[*Point](t)(d.At(steps))
 		what := fmt.Sprintf("%v, %T %T, momentum %.2g, %d steps", q, rates.W, rates.H, momentum, steps)

@@ -118,7 +118,7 @@ func (r *mseRun) flow(times []float64) ([]*DualPoint, error) {
 		var err error
 		x, err = Integrate(func(t float64, x, dx []float64) {
 			r.field(x, dx)
-			floats.Scale(r.rates.features(t), dx[:second])
+			floats.Scale(r.rates.Features(t), dx[:second])
 			floats.Scale(r.rates.W.At(t), dx[second:])
 		}, from, t, x, mseTolerance)
 		if err != nil {
@@ -142,7 +142,7 @@ func (r *mseRun) descend(momentum float64, times []float64) ([]*DualPoint, error
 			r.field(x, dx)
 			floats.Scale(momentum, v)
 			floats.Add(v, dx)
-			floats.AddScaled(x[:second], r.rates.features(float64(step)), v[:second])
+			floats.AddScaled(x[:second], r.rates.Features(float64(step)), v[:second])
 			floats.AddScaled(x[second:], r.rates.W.At(float64(step)), v[second:])
 		}
 		var err error

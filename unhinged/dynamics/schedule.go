@@ -131,7 +131,8 @@ func (r Rates) ratio() float64 {
 	return r.S
 }
 
-func (r Rates) features(t float64) float64 {
+// Features returns η1 at time t.
+func (r Rates) Features(t float64) float64 {
 	if r.H != nil {
 		return r.H.At(t)
 	}

@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/backends"
@@ -90,7 +91,7 @@ func Pixels(data *datasets.Dataset, trainEach, testEach int) (train, test ntk.Ex
 			floats.Scale(math.Sqrt(float64(len(mean)))/norm, pixels)
 			flat = append(flat, pixels...)
 		}
-		part.e.X = tensorOf(flat, dtypes.Float32, len(part.x), len(mean))
+		part.e.X = numbers.Tensor(dtypes.Float32, flat, len(part.x), len(mean))
 	}
 	return train, test, nil
 }
@@ -268,7 +269,7 @@ func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store
 func (d Drift) probe() *tensors.Tensor {
 	classes, dims := slices.Max(d.Examples.Labels)+1, d.Examples.X.Shape().Dimensions
 	size := d.Examples.X.Shape().Size() / dims[0]
-	all := vectorOf(d.Examples.X).RawVector().Data
+	all := numbers.Of(d.Examples.X)
 	var x []float64
 	n := 0
 	for c := range classes {
@@ -281,20 +282,7 @@ func (d Drift) probe() *tensors.Tensor {
 			}
 		}
 	}
-	return tensorOf(x, d.Examples.X.DType(), append([]int{n}, dims[1:]...)...)
-}
-
-// vectorOf returns the numbers of a tensor.
-func vectorOf(t *tensors.Tensor) *mat.VecDense {
-	if t.DType() == dtypes.Float64 {
-		return mat.NewVecDense(t.Shape().Size(), tensors.MustCopyFlatData[float64](t))
-	}
-	narrow := tensors.MustCopyFlatData[float32](t)
-	wide := mat.NewVecDense(len(narrow), nil)
-	for i, v := range narrow {
-		wide.SetVec(i, float64(v))
-	}
-	return wide
+	return numbers.Tensor(d.Examples.X.DType(), x, append([]int{n}, dims[1:]...)...)
 }
 
 // report draws and judges.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -91,7 +92,7 @@ func TestPixels(t *testing.T) {
 		}
 	}
 	check := func(e ntk.Examples, of datasets.Images, picked []int) {
-		x := vectorOf(e.X).RawVector().Data
+		x := numbers.Of(e.X)
 		for row, i := range picked {
 			norm := 0.0
 			for j := range mean {

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/backends"
@@ -326,22 +326,11 @@ func redraw(store *model.Store, random *rand.Rand) error {
 		for i := range values {
 			values[i] = random.NormFloat64()
 		}
-		if err := v.SetValue(tensorOf(values, v.DType(), v.Shape().Dimensions...)); err != nil {
+		if err := v.SetValue(numbers.Tensor(v.DType(), values, v.Shape().Dimensions...)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func tensorOf(values []float64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(values, dims...)
-	}
-	narrow := make([]float32, len(values))
-	for i, v := range values {
-		narrow[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(narrow, dims...)
 }
 
 // kernelsOf returns the kernel of the training examples with themselves and with those to test on.

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"github.com/unhinged-lab/lab/internal/numbers"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -41,6 +42,4 @@ func Apart(name string, network, theory []ntk.Record) result.Curve {
 }
 
 // Matrix returns a tensor of two axes, such as a kernel, as gonum and package dynamics have it.
-func Matrix(t *tensors.Tensor) *mat.Dense {
-	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], vectorOf(t).RawVector().Data)
-}
+func Matrix(t *tensors.Tensor) *mat.Dense { return numbers.Matrix(t) }
