@@ -43,30 +43,8 @@ func Claims(outcomes []Outcome) []result.Claim {
 	judge("RLR accelerates the convergence of FNPAL (section 4.3): validation accuracy at the first record, with − without, in points, is positive",
 		"fnpal-rlr", "fnpal", first, 0, func(d, interval float64) bool { return d > interval })
 
-	runs, blown, angle := 0, 0, 0.0
-	for _, o := range outcomes {
-		if o.Settings.Method != "ul" || len(o.Records) == 0 {
-			continue
-		}
-		runs++
-		if o.Diverged != nil && o.Diverged.Last.blewUp(o.Diverged.First) {
-			blown++
-		}
-		angle += float64(o.Records[len(o.Records)-1].PrototypeAngle)
-	}
-	if runs > 0 {
-		angle /= float64(runs)
-		claims = append(claims,
-			verdict("Without anchored prototypes neither weight decay nor batch normalisation limits the norms (figure 19): seeds of plain UL that blow up",
-				float64(blown), float64(runs), 0, blown == runs),
-			verdict("and the smallest angle between prototypes becomes very small (figure 19e): degrees at the last record, under a tenth of an ETF's of 10 classes",
-				angle, 0, etfAngle/10, angle < etfAngle/10))
-	}
-	return claims
+	return append(claims, blowUpClaims(outcomes)...)
 }
-
-// etfAngle is the angle between the prototypes of a simplex ETF of 10 classes, arccos(−1/9), in degrees.
-var etfAngle = math.Acos(-1./9) * 180 / math.Pi
 
 func verdict(claim string, measured, expected, tolerance float64, holds bool) result.Claim {
 	c := result.Claim{Claim: claim, Measured: result.Number(measured), Expected: result.Number(expected), Tolerance: result.Number(tolerance), Verdict: result.Fails}

@@ -61,31 +61,6 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, against the epoch.
-func BlowUp(outcomes []Outcome) (result.Figure, error) {
-	fig := result.Figure{ID: "blow-up", Title: "Plain UL: what figure 19 shows", Panels: []result.Panel{
-		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
-		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
-		{Title: "(c) max‖w‖ / min‖w‖", Y: "prototype_ratio", YLabel: "ratio"},
-		{Title: "(d) max‖w‖", Y: "prototype_max", YLabel: "max‖w‖", Log: true},
-		{Title: "(e) Smallest angle", Y: "prototype_angle", YLabel: "degrees"},
-	}}
-	for i := range fig.Panels {
-		fig.Panels[i].X, fig.Panels[i].XLabel = "epoch", "Epoch"
-	}
-	for _, o := range outcomes {
-		if o.Settings.Method == "ul" && len(o.Records) > 0 {
-			curve, err := mean(fmt.Sprintf("seed %d", o.Settings.Seed), []Outcome{o})
-			if err != nil {
-				return fig, err
-			}
-			fig.Curves = append(fig.Curves, curve)
-		}
-	}
-	err := finish(&fig, outcomes)
-	return fig, err
-}
-
 // ErrNoRuns is wrapped by the errors of figures that no run belongs into.
 var ErrNoRuns = errors.New("no finished run belongs into this figure")
 
