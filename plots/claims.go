@@ -24,7 +24,7 @@ func ClaimsTable(claims []result.Claim) {
 
 // verdict is a verdict in words, with a sign for those who see no colours.
 func verdict(c result.Claim) string {
-	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈"}[c.Verdict]
+	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?"}[c.Verdict]
 	words := strings.TrimSpace(sign + " " + string(c.Verdict))
 	if c.Erratum != "" {
 		words += " (" + c.Erratum + ")"
@@ -49,7 +49,7 @@ func number(n result.Number) string {
 	return s
 }
 
-var verdictColor = map[result.Verdict]string{result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4"} // on white and on dark
+var verdictColor = map[result.Verdict]string{result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d"} // on white and on dark
 
 func claimsHTML(claims []result.Claim) string {
 	var b strings.Builder

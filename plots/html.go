@@ -65,7 +65,7 @@ func tally(claims []result.Claim) string {
 	for _, v := range []struct {
 		verdict  result.Verdict
 		one, all string
-	}{{result.Holds, "holds", "hold"}, {result.Corrected, "corrected", "corrected"}, {result.Fails, "fails", "fail"}} {
+	}{{result.Holds, "holds", "hold"}, {result.Corrected, "corrected", "corrected"}, {result.Fails, "fails", "fail"}, {result.Undecided, "undecided", "undecided"}} {
 		switch n := count[v.verdict]; n {
 		case 0:
 		case 1:

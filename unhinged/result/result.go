@@ -91,6 +91,7 @@ const (
 	Holds     Verdict = "holds"     // as printed
 	Fails     Verdict = "fails"     // as printed, and no correction is known to hold either
 	Corrected Verdict = "corrected" // fails as printed; the named erratum's form holds
+	Undecided Verdict = "undecided" // what was measured is too uncertain to tell
 )
 
 // Claim is one sentence of the paper, checked.
