@@ -11,7 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/gofrs/flock"
 )
 
 // A decoded data set lies in one file: a header of JSON, filled up with spaces, then the pixels of the training images,
@@ -34,15 +35,17 @@ type cacheHeader struct {
 func cachePath(name string) string { return filepath.Join(Root(), "decoded", name+".images") }
 
 // openCached maps the decoded data set at path into memory. If there is none, or if it is damaged or was decoded from other
-// files than those of this fingerprint ("" for none), it is decoded now.
+// files than those of this fingerprint ("" for none), it is decoded now. Where nothing can be written, or there is no
+// room, what was decoded serves from memory.
 func openCached(path, source string, decode func() (*Dataset, error)) (*Dataset, error) {
-	return openStreamed(path, source, func() (*Dataset, func(io.Writer) error, error) {
-		d, err := decode()
-		if err != nil {
-			return nil, nil, err
+	var decoded *Dataset
+	var failed error
+	d, err := openStreamed(path, source, func() (*Dataset, func(io.Writer) error, error) {
+		if decoded, failed = decode(); failed != nil {
+			return nil, nil, failed
 		}
-		return d, func(w io.Writer) error {
-			for _, pixels := range [][]uint8{d.Train.Pixels, d.Test.Pixels} {
+		return decoded, func(w io.Writer) error {
+			for _, pixels := range [][]uint8{decoded.Train.Pixels, decoded.Test.Pixels} {
 				if _, err := w.Write(pixels); err != nil {
 					return err
 				}
@@ -50,22 +53,39 @@ func openCached(path, source string, decode func() (*Dataset, error)) (*Dataset,
 			return nil
 		}, nil
 	})
+	switch {
+	case err == nil || failed != nil:
+		return d, err
+	case decoded != nil:
+		return decoded, nil
+	}
+	return decode()
 }
 
-// openStreamed is openCached for pixels that are decoded as they are written, training before test images: decode gives
-// all the rest.
+// openStreamed is openCached for pixels that are decoded as they are written, training before test images, because they
+// may not fit into memory: decode gives all the rest. Of several processes one decodes while the others wait.
 func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) error, error)) (*Dataset, error) {
 	if d, err := readCache(path, source); err == nil {
 		return d, nil // any error has the same remedy
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, whereToWrite(err)
+	}
+	lock := flock.New(path+".lock", flock.SetPermissions(0o644))
+	if err := lock.Lock(); err != nil {
+		return nil, whereToWrite(err)
+	}
+	defer lock.Unlock()
+	if d, err := readCache(path, source); err == nil {
+		return d, nil // another process was faster
 	}
 	d, pixels, err := decode()
 	if err != nil {
 		return nil, err
 	}
 	if err := writeCache(path, source, d, pixels); err != nil {
-		var file *fs.PathError
-		if errors.As(err, &file) && (file.Path == Root() || strings.HasPrefix(file.Path, filepath.Dir(path))) {
-			err = fmt.Errorf("%w: decoded images are kept under %s; set UNHINGED_DATA to a folder where files can be written and there is room", err, Root())
+		if file := new(fs.PathError); errors.As(err, &file) && file.Path == path+".part" {
+			err = whereToWrite(err)
 		}
 		return nil, err
 	}
@@ -75,12 +95,10 @@ func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) 
 	return d, nil
 }
 
-// writeCache writes the file under another name and renames it, so that no reader sees half of it.
+// writeCache writes the file under another name and renames it, so that no reader sees half of it. The lock must be held:
+// what a process left that was killed is overwritten.
 func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	out, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+	out, err := os.Create(path + ".part")
 	if err != nil {
 		return err
 	}
@@ -117,9 +135,6 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 		return fmt.Errorf("the names of %d classes take more than %d bytes", len(d.Classes), headerSize)
 	}
 	if _, err = out.WriteAt(append(header, bytes.Repeat([]byte(" "), headerSize-len(header))...), 0); err != nil {
-		return err
-	}
-	if err = out.Chmod(0o644); err != nil { // others may read a folder that is shared
 		return err
 	}
 	if err = out.Sync(); err != nil {

@@ -2,10 +2,12 @@ package datasets
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,9 +86,7 @@ func TestDecodedOnce(t *testing.T) {
 			open("other source")
 			want(before + 1)
 		}
-		if left, _ := filepath.Glob(path + ".*"); len(left) != 0 {
-			t.Errorf("left behind: %v", left)
-		}
+		wantFiles(t, filepath.Dir(path), "random.images", "random.images.lock")
 	}
 }
 
@@ -113,18 +113,75 @@ func TestDecodingFails(t *testing.T) {
 		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return io.ErrUnexpectedEOF }, nil
 	})
 	wantError(t, err, "unexpected EOF")
-	if left, _ := filepath.Glob(filepath.Join(folder, "decoded", "*")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	wantFiles(t, filepath.Join(folder, "decoded"), "a.images.lock")
 	_, err = openStreamed(cachePath("a"), "", func() (*Dataset, func(io.Writer) error, error) {
 		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return nil }, nil // an image too few
 	})
 	wantError(t, err, "just after it was written")
 
-	write(t, folder, "file", nil)
-	t.Setenv("UNHINGED_DATA", filepath.Join(folder, "file"))
-	_, err = openCached(cachePath("a"), "", func() (*Dataset, error) { return d, nil })
-	wantError(t, err, "set UNHINGED_DATA to a folder where files can be written")
+}
+
+// wantFiles checks that folder holds these files, in the order of their names, and no others.
+func wantFiles(t *testing.T, folder string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, entry := range entries {
+		found = append(found, entry.Name())
+	}
+	if !slices.Equal(found, names) {
+		t.Errorf("%s holds %v, should hold %v", folder, found, names)
+	}
+}
+
+// TestNowhereToKeepWhatIsDecoded: CIFAR and its like are opened all the same; of a folder of images, which may be larger than
+// the memory, the error says what to do.
+func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
+	d := &Dataset{Name: "random", Train: randomImages(3, 5, 5, 3, 2, 1), Test: randomImages(1, 5, 5, 3, 2, 2)}
+	for name, spoil := range map[string]func(t *testing.T, root string){
+		"a file is where the folder should be": func(t *testing.T, root string) { write(t, root, "decoded", nil) },
+		"the folder is read-only": func(t *testing.T, root string) {
+			if err := os.Mkdir(filepath.Join(root, "decoded"), 0o555); err != nil {
+				t.Fatal(err)
+			}
+			if f, err := os.Create(filepath.Join(root, "decoded", "probe")); err == nil {
+				f.Close()
+				t.Skip("this user may write everywhere")
+			}
+		},
+		"the disk is full": func(t *testing.T, root string) {
+			if _, err := os.Stat("/dev/full"); err != nil {
+				t.Skip("there is no /dev/full, which says that the disk is full")
+			}
+			if err := errors.Join(os.Mkdir(filepath.Join(root, "decoded"), 0o755), os.Symlink("/dev/full", filepath.Join(root, "decoded", "a.images.part"))); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("UNHINGED_DATA", t.TempDir())
+			spoil(t, Root())
+			_, err := openStreamed(cachePath("a"), "", func() (*Dataset, func(io.Writer) error, error) {
+				return d, func(w io.Writer) error { _, err := w.Write(make([]byte, 2<<20)); return err }, nil
+			})
+			wantError(t, err, "set UNHINGED_DATA to a folder where files can be written and there is room")
+			spoilAgain := filepath.Join(Root(), "decoded", "a.images.part")
+			if name == "the disk is full" { // what failed was removed
+				if err := os.Symlink("/dev/full", spoilAgain); err != nil {
+					t.Error(err)
+				}
+			}
+			got, err := openCached(cachePath("a"), "", func() (*Dataset, error) { return d, nil })
+			if err != nil || !sameDataset(got, d) {
+				t.Errorf("error %v, or other images", err)
+			}
+			_, err = openCached(cachePath("a"), "", func() (*Dataset, error) { return nil, io.ErrUnexpectedEOF })
+			wantError(t, err, "unexpected EOF")
+		})
+	}
 }
 
 func TestFingerprint(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -120,28 +121,35 @@ func TestOpenFolderRefuses(t *testing.T) {
 	}
 }
 
-// serve publishes the small data set under the name "small" for the time of the test.
-func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) {
+// smallSource is the small data set, published at these mirrors.
+func smallSource(t *testing.T, mirrors ...string) source {
 	t.Helper()
-	t.Setenv("UNHINGED_DATA", t.TempDir())
-	published := map[string][]byte{}
-	s := source{name: "small", classes: []string{"a", "b", "c"}, packages: func() []string { return []string{"some-package-manager install small"} }, folders: func() []string { return nil }}
+	s := source{name: "small", classes: []string{"a", "b", "c"}, mirrors: mirrors, packages: func() []string { return []string{"some-package-manager install small"} }}
 	var sums [4]string
 	for i, content := range small(t) {
-		zipped := zip(content)
-		sum := md5.Sum(zipped)
+		sum := md5.Sum(zip(content))
 		s.files = append(s.files, download{idxNames[i] + ".gz", hex.EncodeToString(sum[:])})
 		inside := sha256.Sum256(content)
 		sums[i] = hex.EncodeToString(inside[:])
-		published["/"+idxNames[i]+".gz"] = zipped
 	}
 	s.forms = []form{idxForm(sums)}
+	return s
+}
+
+// serve publishes the small data set under the name "small" for the time of the test, and returns the server's address.
+func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) string {
+	t.Helper()
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	published := map[string][]byte{}
+	for i, content := range small(t) {
+		published["/"+idxNames[i]+".gz"] = zip(content)
+	}
 	server := httptest.NewServer(handler(published))
 	t.Cleanup(server.Close)
-	s.mirrors = []string{server.URL + "/gone/", server.URL + "/"}
 	before := sources
 	t.Cleanup(func() { sources = before })
-	sources = append([]source{s}, sources...)
+	sources = append([]source{smallSource(t, server.URL+"/gone/", server.URL+"/")}, sources...)
+	return server.URL
 }
 
 // files is a server of these files, with ranges.
@@ -232,6 +240,117 @@ func TestGetResumes(t *testing.T) {
 	if _, err := Verify("small"); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestGetStartsAnewWhatWasWrong: the first half of a file that an earlier call left is not that of the published one.
+func TestGetStartsAnewWhatWasWrong(t *testing.T) {
+	for name, left := range map[string]string{"half": "not the file's first bytes", "more than all": strings.Repeat("x", 1000)} {
+		t.Run(name, func(t *testing.T) {
+			var ranges []string
+			serve(t, func(contents map[string][]byte) http.Handler {
+				inner := files(contents)
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if contents[r.URL.Path] != nil {
+						ranges = append(ranges, r.Header.Get("Range"))
+					}
+					inner.ServeHTTP(w, r)
+				})
+			})
+			write(t, filepath.Join(Root(), "small"), idxNames[0]+".gz.part", []byte(left))
+			if _, err := Get(t.Context(), "small", nil); err != nil {
+				t.Fatal(err)
+			}
+			if len(ranges) != 5 || ranges[0] != fmt.Sprintf("bytes=%d-", len(left)) || ranges[1] != "" {
+				t.Errorf("ranges asked for: %q", ranges)
+			}
+		})
+	}
+}
+
+// TestGetFromServersWithoutRanges: one that sends everything anew, and one that packs what is packed already.
+func TestGetFromServersWithoutRanges(t *testing.T) {
+	serve(t, func(contents map[string][]byte) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			content := contents[r.URL.Path]
+			if content == nil {
+				http.NotFound(w, r)
+				return
+			}
+			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				w.Header().Set("Content-Encoding", "gzip") // of a .gz file, as some servers say
+			}
+			w.Write(content)
+		})
+	})
+	write(t, filepath.Join(Root(), "small"), idxNames[0]+".gz.part", []byte("longer than nothing"))
+	if _, err := Get(t.Context(), "small", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGetGivesUpOnASilentServer(t *testing.T) {
+	before := stall
+	stall = 50 * time.Millisecond
+	defer func() { stall = before }()
+	serve(t, func(contents map[string][]byte) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if content := contents[r.URL.Path]; content != nil {
+				w.Write(content[:20])
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
+		})
+	})
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "the server sent nothing for 50ms")
+	wantError(t, err, "20 bytes of it have come: get it again to go on from there")
+}
+
+// TestGetSaysWhereToWrite: no mirror is to blame for a full disk.
+func TestGetSaysWhereToWrite(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full, which says that the disk is full")
+	}
+	serve(t, files)
+	part := filepath.Join(Root(), "small", idxNames[0]+".gz.part")
+	if err := errors.Join(os.Mkdir(filepath.Dir(part), 0o755), os.Symlink("/dev/full", part)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "no space left on device: data sets are kept under "+Root()+"; set UNHINGED_DATA")
+	if strings.Contains(err.Error(), "mirror") {
+		t.Errorf("it blames a mirror: %v", err)
+	}
+	t.Setenv("UNHINGED_DATA", "/dev/full")
+	_, err = Get(t.Context(), "small", nil)
+	wantError(t, err, "set UNHINGED_DATA to a folder where files can be written")
+}
+
+// TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files are there, unpacked, and nothing can be downloaded.
+func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
+	serve(t, files)
+	folder := filepath.Join(Root(), "small")
+	contents := small(t)
+	for i, content := range contents[:3] {
+		write(t, folder, idxNames[i], content)
+	}
+	there := sources[0].mirrors
+	sources[0].mirrors = there[:1] // where nothing is
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "404 Not Found")
+	for _, name := range idxNames[:3] {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	write(t, folder, idxNames[3], contents[1]) // of other labels
+	_, err = Get(t.Context(), "small", nil)
+	wantError(t, err, "(what is here is damaged: "+folder)
+	sources[0].mirrors = there
+	if _, err := Get(t.Context(), "small", nil); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, folder, ".lock", idxNames[2]+".gz", idxNames[3]+".gz", idxNames[0]+".gz", idxNames[1]+".gz")
 }
 
 func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,24 +15,28 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
 const maxDownload = 256 << 20
 
-// client gives up on a server that does not answer; the transfer itself ends with the context.
-var client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 30 * time.Second}}
+// stall is how long a server may send nothing.
+var stall = time.Minute
 
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
-// checked before it gets its name. progress (may be nil) is told the bytes had and the bytes expected (−1: unknown).
+// checked before it gets its name. While one process downloads a data set, others wait for it. progress (may be nil) is
+// told the bytes had and the bytes expected (−1: unknown).
 func Get(ctx context.Context, name string, progress func(file string, done, total int64)) (folder string, err error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return "", err
 	}
+	var damaged error
 	if folder, f := s.find(); folder != "" {
-		if _, err := s.decode(folder, f); err == nil {
+		if _, damaged = s.decode(folder, f); damaged == nil {
 			return folder, nil
 		}
 	}
@@ -40,20 +45,27 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	}
 	folder = filepath.Join(Root(), s.name)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", err
+		return "", whereToWrite(err)
 	}
+	lock := flock.New(filepath.Join(folder, ".lock"), flock.SetPermissions(0o644))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return "", whereToWrite(err)
+	}
+	defer lock.Unlock()
 	for _, f := range s.files {
+		if checkMD5(filepath.Join(folder, f.name), f.md5) != nil {
+			if err := s.download(ctx, folder, f, progress); err != nil {
+				if damaged != nil {
+					err = fmt.Errorf("%w (what is here is damaged: %w)", err, damaged)
+				}
+				return "", err
+			}
+		}
 		// A plain file would hide the compressed one.
 		if plain, ok := strings.CutSuffix(f.name, ".gz"); ok {
 			if err := os.Remove(filepath.Join(folder, plain)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return "", err
 			}
-		}
-		if checkMD5(filepath.Join(folder, f.name), f.md5) == nil {
-			continue
-		}
-		if err := s.download(ctx, folder, f, progress); err != nil {
-			return "", err
 		}
 	}
 	if _, err := s.decode(folder, s.forms[0]); err != nil {
@@ -62,93 +74,122 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	return folder, nil
 }
 
+// whereToWrite adds to an error about a file under Root() what can be done.
+func whereToWrite(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return fmt.Errorf("%w: data sets are kept under %s; set UNHINGED_DATA to a folder where files can be written and there is room", err, Root())
+	}
+	return err
+}
+
 // download brings one file from the first mirror that has it.
 func (s source) download(ctx context.Context, folder string, f download, progress func(string, int64, int64)) error {
+	part := filepath.Join(folder, f.name+".part")
 	var failures []error
 	for _, mirror := range s.mirrors {
 		from := mirror + f.name
-		part := filepath.Join(folder, f.name+".part")
-		err := fetch(ctx, from, part, func(done, total int64) { progress(f.name, done, total) })
-		if err == nil {
-			if err = checkMD5(part, f.md5); err == nil {
-				return os.Rename(part, filepath.Join(folder, f.name))
+		for {
+			resumed, err := fetch(ctx, from, part, func(done, total int64) { progress(f.name, done, total) })
+			if err == nil {
+				if err = checkMD5(part, f.md5); err == nil {
+					return os.Rename(part, filepath.Join(folder, f.name))
+				}
+				os.Remove(part) // what is wrong cannot be continued
+				if resumed {
+					continue // once more from the start: what was there before may have been the wrong half
+				}
 			}
-			os.Remove(part) // what is wrong cannot be continued
+			if ctx.Err() != nil {
+				return fmt.Errorf("%s: %w; get it again to go on from there", from, ctx.Err())
+			}
+			if file := new(fs.PathError); errors.As(err, &file) {
+				return whereToWrite(err) // no mirror can help
+			}
+			failures = append(failures, fmt.Errorf("%s: %w", from, err))
+			break
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w; get it again to go on from there", from, ctx.Err())
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", from, err))
 	}
 	what := "no mirror gave " + f.name
 	if !slices.ContainsFunc(failures, func(err error) bool { var unreachable *url.Error; return !errors.As(err, &unreachable) }) {
 		what += ", and none could be reached: is there a network here?"
 	}
-	other := fmt.Sprintf("Bring it from there by other means, into %s", folder)
+	remedy := fmt.Sprintf("Bring it from there by other means, into %s", folder)
 	if s.packages != nil {
-		other = fmt.Sprintf("The same images can be had with `%s`", strings.Join(s.packages(), "` or with `"))
+		remedy = fmt.Sprintf("The same images can be had with `%s`", strings.Join(s.packages(), "` or with `"))
 	}
-	return fmt.Errorf("%s (%s). %s", what, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "), other)
+	if info, err := os.Stat(part); err == nil && info.Size() > 0 {
+		remedy = fmt.Sprintf("%d bytes of it have come: get it again to go on from there. %s", info.Size(), remedy)
+	}
+	return fmt.Errorf("%s (%s). %s", what, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "), remedy)
 }
 
 // fetch downloads url to the file part, going on where an earlier call stopped if the server allows it.
-func fetch(ctx context.Context, url, part string, progress func(done, total int64)) error {
+func fetch(ctx context.Context, url, part string, progress func(done, total int64)) (resumed bool, err error) {
 	out, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer out.Close()
 	have, err := out.Seek(0, io.SeekEnd)
 	if err != nil {
-		return err
+		return false, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sent nothing for %v", stall)) })
+	defer watch.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
+	request.Header.Set("Accept-Encoding", "identity") // or a .gz file may come unpacked
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	response, err := client.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer response.Body.Close()
 	switch {
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return nil // nothing is left to fetch: the checksum decides
+		return have > 0, nil // nothing is left to fetch: the checksum decides
 	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)):
+		resumed = true
+	case response.StatusCode == http.StatusOK && have == 0:
 	case response.StatusCode == http.StatusOK: // the whole file, whatever was asked
 		have = 0
 		if err := out.Truncate(0); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := out.Seek(0, io.SeekStart); err != nil {
-			return err
+			return false, err
 		}
 	default:
-		return fmt.Errorf("the server answered %q", response.Status)
+		return false, fmt.Errorf("the server answered %q", response.Status)
 	}
 	total := int64(-1)
 	if response.ContentLength >= 0 {
 		total = have + response.ContentLength
 	}
 	if total > maxDownload {
-		return fmt.Errorf("the server announces %d bytes; no file is larger than %d", total, maxDownload)
+		return false, fmt.Errorf("the server announces %d bytes; no file is larger than %d", total, maxDownload)
 	}
 	body := io.LimitReader(response.Body, maxDownload-have)
 	for {
-		n, err := io.CopyN(out, body, 1<<18)
+		n, err := io.CopyN(out, body, 1<<16)
 		have += n
 		progress(have, total)
+		watch.Reset(stall)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
-	return out.Close()
+	return resumed, out.Close()
 }
 
 func checkMD5(path, want string) error {

@@ -173,6 +173,9 @@ func Names() []string {
 // Root is the folder that data sets are downloaded to: $UNHINGED_DATA, or unhinged-lab in the user's cache folder.
 func Root() string {
 	if root := os.Getenv("UNHINGED_DATA"); root != "" {
+		if whole, err := filepath.Abs(root); err == nil {
+			return whole
+		}
 		return root
 	}
 	cache, err := os.UserCacheDir()
