@@ -3,6 +3,7 @@ package vision
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -17,6 +18,12 @@ var quantities = []struct {
 	{"step", func(r Record) float64 { return float64(r.Step) }},
 	{"epoch", func(r Record) float64 { return r.Epoch }},
 	{"accuracy", func(r Record) float64 { return 100 * r.ValidationAccuracy }},
+	{"train_accuracy", func(r Record) float64 {
+		if r.Collapse == nil {
+			return math.NaN()
+		}
+		return 100 * r.Collapse.TrainAccuracy
+	}},
 	{"loss", func(r Record) float64 { return r.TrainLoss }},
 	{"minus_loss", func(r Record) float64 { return -r.TrainLoss }},
 	{"feature_norm2", func(r Record) float64 { return r.FeatureNorm2 }},
@@ -26,53 +33,171 @@ var quantities = []struct {
 	{"prototype_angle", func(r Record) float64 { return float64(r.PrototypeAngle) }},
 }
 
-// Figure draws the outcomes of the methods that come to an end, against the epoch, as figures 2 and 12 to 14 do: a curve
-// a method, the mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims.
-// It leaves the curves of plain UL to BlowUp.
+// Figure draws the outcomes of the methods that come to an end, against the epoch: a curve a method and λ of EFR, the
+// mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of plain
+// UL to BlowUp. The outcomes are of one setup.
 func Figure(outcomes []Outcome) (result.Figure, error) {
+	list := anchoredOrCE(outcomes)
 	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
 		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
 		{Title: "(c) Within-class variability NC1", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
-		{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: titles("ce", "fnpal")},
-		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: titles("pal", "pal-efr", "fnpal-rlr")},
+		{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: names(list, "ce", "fnpal")},
+		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal", "fnpal-rlr")},
 	}}
-	for i := range fig.Panels {
-		fig.Panels[i].X, fig.Panels[i].XLabel = "epoch", "Epoch"
+	err := draw(&fig, list, outcomes)
+	fig.Claims = Claims(outcomes)
+	return fig, err
+}
+
+// Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
+// of EFR, the mean over its seeds with a band of one standard deviation.
+func Figure2(outcomes []Outcome) (result.Figure, error) {
+	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}, Claims: Claims(outcomes)}
+	setups := Setups(outcomes)
+	for _, v := range anchoredOrCE(outcomes) {
+		fig.Curves = append(fig.Curves, result.Curve{Name: v.name(), Params: map[string]float64{}, Series: map[string]result.Series{"step": nil}})
 	}
-	for _, m := range Methods() {
-		var runs []Outcome
-		for _, o := range outcomes {
-			if o.Settings.Method == m.Name && o.Settings.Method != "ul" && o.Diverged == nil {
-				runs = append(runs, o)
-			}
-		}
-		if len(runs) == 0 {
+	for _, setup := range setups {
+		list := anchoredOrCE(setup)
+		if len(list) == 0 {
 			continue
 		}
-		curve, err := mean(m.Title, runs)
-		if err != nil {
-			return fig, err
+		letter := string(rune('a' + len(fig.Panels)))
+		settings := setup[0].Settings
+		panel := result.Panel{Title: fmt.Sprintf("(%s) %s", letter, setupTitle(settings)), X: letter + "_epoch", XLabel: "Epoch", Y: letter + "_accuracy", YLabel: "%"}
+		if settings.Epochs >= 12 { // fewer need no magnifying glass
+			panel.ZoomFrom = 0.75 * float64(settings.Epochs) // the last 50 of the paper's 200
 		}
-		fig.Curves = append(fig.Curves, curve)
+		for _, v := range list {
+			curve, err := mean(v.name(), v.runs)
+			if err != nil {
+				return fig, err
+			}
+			to := &fig.Curves[slices.IndexFunc(fig.Curves, func(c result.Curve) bool { return c.Name == v.name() })]
+			to.Params[letter+"_seeds"] = float64(len(v.runs))
+			for _, name := range []string{"epoch", "accuracy", "accuracy_sd"} {
+				if values, found := curve.Series[name]; found {
+					to.Series[letter+"_"+name] = values
+				}
+			}
+			if len(curve.Series["step"]) > len(to.Series["step"]) {
+				to.Series["step"] = curve.Series["step"]
+			}
+			panel.Curves = append(panel.Curves, v.name())
+		}
+		fig.Panels = append(fig.Panels, panel)
+		fig.Settings[letter] = shared(settings)
 	}
-	fig.Claims = Claims(outcomes)
-	err := finish(&fig, outcomes)
-	return fig, err
+	for _, c := range fig.Curves { // all series of a curve have one length
+		for name, values := range c.Series {
+			for len(values) < len(c.Series["step"]) {
+				values = append(values, math.NaN())
+			}
+			c.Series[name] = values
+		}
+	}
+	return fig, origin(&fig, outcomes)
+}
+
+// Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and without
+// RLR, ‖H‖² of one batch, the train loss with EFR's term in it, and the validation accuracy, a curve for each λ. Grey
+// lines are at what PAL's limit under EFR in Theorem 6 has.
+func Figure12(outcomes []Outcome) (result.Figure, error) {
+	fig := result.Figure{ID: "fig12", Title: "Feature norm, loss and accuracy under EFR"}
+	list, err := oneSetup(outcomes)
+	if err != nil {
+		return fig, err
+	}
+	for _, methods := range [][]string{{"ce"}, {"pal"}, {"fnpal", "fnpal-rlr"}} {
+		curves := names(list, methods...)
+		if len(curves) == 0 {
+			continue
+		}
+		title := map[string]string{"ce": "CE", "pal": "PAL", "fnpal": "FNPAL"}[methods[0]]
+		norm, loss := map[string]float64{}, map[string]float64{}
+		for _, v := range list {
+			if v.family() == "pal" && methods[0] == "pal" && v.efr > 0 {
+				name := fmt.Sprintf("Theorem 6, λ = %g", v.efr)
+				norm[name], loss[name] = anchoredLimit(v.runs[0])
+			}
+		}
+		fig.Panels = append(fig.Panels,
+			result.Panel{Title: title + ": ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true, Curves: curves, Lines: norm},
+			result.Panel{Title: title + ": train loss", Y: "loss", YLabel: "loss", Curves: curves, Lines: loss},
+			result.Panel{Title: title + ": validation accuracy", Y: "accuracy", YLabel: "%", Curves: curves})
+	}
+	for i := range fig.Panels {
+		fig.Panels[i].Title = fmt.Sprintf("(%c) %s", 'a'+i, fig.Panels[i].Title)
+	}
+	return fig, draw(&fig, list, outcomes)
+}
+
+// Figure14 draws the outcomes of one setup as figure 14 does: all methods in one panel each for the train loss, ‖H‖² of
+// one batch, and the accuracies in training and validation.
+func Figure14(outcomes []Outcome) (result.Figure, error) {
+	fig := result.Figure{ID: "fig14", Title: "Loss, feature norm and accuracy of all methods", Panels: []result.Panel{
+		{Title: "(a) Train loss", Y: "loss", YLabel: "loss"},
+		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+		{Title: "(c) Train accuracy", Y: "train_accuracy", YLabel: "%"},
+		{Title: "(d) Validation accuracy", Y: "accuracy", YLabel: "%"},
+	}}
+	list, err := oneSetup(outcomes)
+	if err != nil {
+		return fig, err
+	}
+	return fig, draw(&fig, list, outcomes)
+}
+
+// anchoredLimit is where Theorem 6 says that features go under EFR and anchored prototypes, h = (1+γ)w_y/(2λB), as ‖H‖²
+// of a batch of B and as the loss, which no features make smaller. γ = 1/(C−1), which is minus the cosine of an ETF's angle.
+func anchoredLimit(o Outcome) (norm2, loss float64) {
+	pull := (1 - math.Cos(float64(last(o).PrototypeAngle)*math.Pi/180)) * last(o).PrototypeMax // (1+γ)‖w‖
+	batch, efr := float64(o.Settings.Batch), o.Settings.Head.FeatureRegularization
+	return batch * math.Pow(pull/(2*efr*batch), 2), -pull * pull / (4 * efr * batch)
 }
 
 // ErrNoRuns is wrapped by the errors of figures that no run belongs into.
 var ErrNoRuns = errors.New("no finished run belongs into this figure")
 
-// titles are the legend names of methods.
-func titles(names ...string) []string {
-	var list []string
-	for _, m := range Methods() {
-		if slices.Contains(names, m.Name) {
-			list = append(list, m.Title)
+// anchoredOrCE are the variants that have runs, but for plain UL's.
+func anchoredOrCE(outcomes []Outcome) []variant {
+	return slices.DeleteFunc(variants(outcomes), func(v variant) bool { return v.method.Name == "ul" || len(v.runs) == 0 })
+}
+
+// oneSetup is anchoredOrCE of outcomes that must not be of several setups.
+func oneSetup(outcomes []Outcome) ([]variant, error) {
+	if setups := Setups(outcomes); len(setups) > 1 {
+		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; draw them one by one, as Setups has them",
+			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
+	}
+	return anchoredOrCE(outcomes), nil
+}
+
+// names are the legend names of the variants of some families; not nil, which a panel takes for all curves.
+func names(list []variant, families ...string) []string {
+	found := []string{}
+	for _, v := range list {
+		if slices.Contains(families, v.family()) {
+			found = append(found, v.name())
 		}
 	}
-	return list
+	return found
+}
+
+// draw adds a curve for each variant, against the epoch.
+func draw(fig *result.Figure, list []variant, outcomes []Outcome) error {
+	for i := range fig.Panels {
+		fig.Panels[i].X, fig.Panels[i].XLabel = "epoch", "Epoch"
+	}
+	for _, v := range list {
+		curve, err := mean(v.name(), v.runs)
+		if err != nil {
+			return err
+		}
+		fig.Curves = append(fig.Curves, curve)
+	}
+	return finish(fig, outcomes)
 }
 
 // mean is the mean of runs that differ in their seed only, record by record.
@@ -100,57 +225,35 @@ func mean(name string, runs []Outcome) (result.Curve, error) {
 	return curve, nil
 }
 
-// finish drops the panels that have no curve, and notes settings and provenance.
+// finish drops the panels in which there is nothing to see, and notes settings and provenance.
 func finish(fig *result.Figure, outcomes []Outcome) error {
+	fig.Panels = slices.DeleteFunc(fig.Panels, func(p result.Panel) bool {
+		return !slices.ContainsFunc(fig.Curves, func(c result.Curve) bool {
+			return (p.Curves == nil || slices.Contains(p.Curves, c.Name)) && slices.ContainsFunc(c.Series[p.Y], isFinite)
+		})
+	})
+	if err := origin(fig, outcomes); err != nil {
+		return err
+	}
+	fig.Settings = shared(outcomes[0].Settings)
+	return nil
+}
+
+// shared are the settings that all runs of a setup have.
+func shared(s Settings) map[string]any {
+	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs, "batch": s.Batch,
+		"learning_rate": s.LearningRate, "momentum": s.Momentum, "weight_decay": s.WeightDecay}
+}
+
+// origin notes where the runs come from, and how long all of them took.
+func origin(fig *result.Figure, outcomes []Outcome) error {
 	if len(fig.Curves) == 0 {
 		return fmt.Errorf("%s: %w", fig.ID, ErrNoRuns)
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(fig.Curves, func(c result.Curve) bool { return c.Name == name })
-	}
-	fig.Panels = slices.DeleteFunc(fig.Panels, func(p result.Panel) bool {
-		return p.Curves != nil && !slices.ContainsFunc(p.Curves, has)
-	})
-	for i, p := range fig.Panels {
-		fig.Panels[i].Curves = slices.DeleteFunc(p.Curves, func(name string) bool { return !has(name) })
-	}
-	s := outcomes[0].Settings
-	fig.Settings = map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs, "batch": s.Batch,
-		"learning_rate": s.LearningRate, "momentum": s.Momentum, "weight_decay": s.WeightDecay}
 	fig.Provenance = outcomes[0].Provenance
 	fig.Provenance.Duration = 0
 	for _, o := range outcomes {
 		fig.Provenance.Duration += o.Provenance.Duration
 	}
 	return nil
-}
-
-// Final is the mean and the standard deviation, over seeds, of a method's last validation accuracy in percent.
-type Final struct {
-	Method   Method
-	Seeds    int
-	Mean, SD float64 // SD is NaN for a single seed
-}
-
-// Finals lists them in the order of Methods, without the runs that diverged.
-func Finals(outcomes []Outcome) []Final {
-	var list []Final
-	for _, m := range Methods() {
-		if values := lastOf(outcomes, m.Name, func(r []Record) float64 { return 100 * r[len(r)-1].ValidationAccuracy }); len(values) > 0 {
-			mean, sd := stat.MeanStdDev(values, nil)
-			list = append(list, Final{Method: m, Seeds: len(values), Mean: mean, SD: sd})
-		}
-	}
-	return list
-}
-
-// lastOf is a number of each finished run of a method.
-func lastOf(outcomes []Outcome, method string, of func([]Record) float64) []float64 {
-	var values []float64
-	for _, o := range outcomes {
-		if o.Settings.Method == method && o.Diverged == nil && len(o.Records) > 0 {
-			values = append(values, of(o.Records))
-		}
-	}
-	return values
 }

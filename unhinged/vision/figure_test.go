@@ -1,7 +1,9 @@
 package vision
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,24 +11,40 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// outcome is a made-up run with this validation accuracy after its two epochs.
+// outcome is a made-up run with these validation accuracies, one an epoch.
 func outcome(method string, seed uint64, accuracies ...float64) Outcome {
-	o := Outcome{Settings: Settings{Method: method, Seed: seed}}
+	o := Outcome{Settings: Settings{Method: method, Seed: seed, Epochs: len(accuracies), Batch: 256}}
 	for i, a := range accuracies {
 		o.Records = append(o.Records, Record{Epoch: float64(i + 1), Step: int64(i + 1), ValidationAccuracy: a, FeatureNorm2: 10, TrainLoss: -1, WithinClass: 0.5, PrototypeMin: 1, PrototypeMax: 2, PrototypeAngle: 3})
 	}
 	return o
 }
 
+// withEFR is the outcome with another λ.
+func withEFR(o Outcome, efr float64) Outcome {
+	o.Settings.Head.FeatureRegularization = efr
+	return o
+}
+
+func curveNames(fig result.Figure) string {
+	var list []string
+	for _, c := range fig.Curves {
+		list = append(list, c.Name)
+	}
+	return strings.Join(list, "|")
+}
+
 func TestFigureIsMeanAndDeviation(t *testing.T) {
 	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.8), outcome("ce", 3, 0.7, 0.9), outcome("fnpal", 1, 0.1, 0.2)}
-	outcomes = append(outcomes, Outcome{Settings: Settings{Method: "pal"}, Diverged: &Diverged{}}, outcome("ul", 1, 0.1))
+	diverged := outcome("pal", 1, 0.1, 0.2)
+	diverged.Diverged = &Diverged{}
+	outcomes = append(outcomes, diverged, outcome("ul", 1, 0.1, 0.1))
 	fig, err := Figure(outcomes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fig.Curves) != 2 || fig.Curves[0].Name != "CE" || fig.Curves[1].Name != "UL (FNPAL)" {
-		t.Fatalf("curves %+v", fig.Curves)
+	if got := curveNames(fig); got != "CE|UL (FNPAL)" {
+		t.Fatalf("curves %s", got)
 	}
 	ce := fig.Curves[0].Series
 	for i, want := range []float64{60, 80} {
@@ -43,19 +61,6 @@ func TestFigureIsMeanAndDeviation(t *testing.T) {
 	if _, err := plots.SVG(fig); err != nil {
 		t.Error(err)
 	}
-	blown, err := BlowUp(outcomes)
-	if err != nil || len(blown.Curves) != 1 {
-		t.Fatalf("%d curves, error %v", len(blown.Curves), err)
-	}
-	if ratio := blown.Curves[0].Series["prototype_ratio"][0]; ratio != 2 {
-		t.Errorf("max‖w‖/min‖w‖ is %g, should be 2", ratio)
-	}
-	if _, err := plots.SVG(blown); err != nil {
-		t.Error(err)
-	}
-	if _, err := BlowUp(outcomes[:3]); err == nil {
-		t.Error("a figure without curves")
-	}
 	outcomes[1].Records = outcomes[1].Records[:1]
 	if _, err := Figure(outcomes); err == nil || !strings.Contains(err.Error(), "seed 2 has 1 records and seed 1 has 2") {
 		t.Errorf("error %v", err)
@@ -66,48 +71,119 @@ func TestFigureIsMeanAndDeviation(t *testing.T) {
 	}
 }
 
-// By hand: means 3 and 6.5, variances 2.5 and 0.5 of 5 and 2 values: errors 0.5 and 0.25, freedom
-// 0.75²/(0.5²/4 + 0.25²/1) = 4.5, and a t table's interpolation between 2.776 (4) and 2.571 (5).
-func TestWelch(t *testing.T) {
-	difference, interval, ok := welch([]float64{1, 2, 3, 4, 5}, []float64{6, 7})
-	if !ok || difference != -3.5 {
-		t.Errorf("difference %g", difference)
+func TestFigure2HasAPanelASetup(t *testing.T) {
+	at := func(dataset string, o Outcome) Outcome {
+		o.Settings.Dataset, o.Settings.Model = dataset, "net"
+		return o
 	}
-	if q := interval / math.Sqrt(0.75); q < 2.64 || q > 2.68 {
-		t.Errorf("quantile %g, should lie between t's for 4 and 5 degrees of freedom", q)
+	long := make([]float64, 12)
+	outcomes := []Outcome{
+		at("large", outcome("ce", 1, long...)), at("large", outcome("fnpal", 1, long...)),
+		at("only", outcome("ul", 1, 0.1)),
+		at("small", outcome("ce", 1, 0.5, 0.6)), at("small", outcome("pal-efr", 1, 0.2, 0.3)), at("small", withEFR(outcome("pal-efr", 1, 0.4, 0.5), 5e-5)),
+		at("small", outcome("ce", 2, 0.7, 0.8)),
 	}
-	if _, _, ok := welch([]float64{1}, []float64{1, 2}); ok {
-		t.Error("one value has no deviation")
+	outcomes[6].Settings.Backend = "another"
+	fig, err := Figure2(outcomes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := curveNames(fig), "CE|UL* (PAL + EFR)|UL* (PAL + EFR), λ = 5e-05|UL (FNPAL)"; got != want {
+		t.Fatalf("curves %s, should be %s", got, want)
+	}
+	if len(fig.Panels) != 2 || fig.Panels[0].Title != "(a) large, net, 12 epochs" || fig.Panels[1].Title != "(b) small, net, 2 epochs" {
+		t.Fatalf("panels %+v", fig.Panels)
+	}
+	if fig.Panels[0].ZoomFrom != 9 || fig.Panels[1].ZoomFrom != 0 {
+		t.Errorf("zooms from %g and %g; 12 epochs should have one, 2 none", fig.Panels[0].ZoomFrom, fig.Panels[1].ZoomFrom)
+	}
+	if got := fig.Panels[1].Curves; !slices.Equal(got, []string{"CE", "UL* (PAL + EFR)", "UL* (PAL + EFR), λ = 5e-05"}) {
+		t.Errorf("panel b shows %q", got)
+	}
+	ce := fig.Curves[0]
+	if a, sd := ce.Series["b_accuracy"][1], ce.Series["b_accuracy_sd"][1]; math.Abs(a-70) > 1e-12 || math.Abs(sd-math.Sqrt(200)) > 1e-12 || ce.Params["b_seeds"] != 2 {
+		t.Errorf("accuracy %g ± %g of %g seeds, should be 70 ± √200 of 2", a, sd, ce.Params["b_seeds"])
+	}
+	for _, c := range fig.Curves {
+		for name, values := range c.Series {
+			if len(values) != len(c.Series["step"]) {
+				t.Errorf("%s: %s has %d values, step has %d", c.Name, name, len(values), len(c.Series["step"]))
+			}
+		}
+	}
+	if _, err := plots.SVG(fig); err != nil {
+		t.Error(err)
+	}
+	if _, err := Figure2(outcomes[2:3]); !errors.Is(err, ErrNoRuns) {
+		t.Errorf("error %v of plain UL alone", err)
 	}
 }
 
-func TestClaimsFollowTheNumbers(t *testing.T) {
-	judged := func(outcomes []Outcome, part string) result.Verdict {
-		for _, c := range Claims(outcomes) {
-			if strings.Contains(c.Claim, part) {
-				return c.Verdict
+func TestFigure12HasARowAFamily(t *testing.T) {
+	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.6), withEFR(outcome("ce", 1, 0.5, 0.6), 1e-5), outcome("fnpal", 1, 0.5, 0.6), outcome("fnpal-rlr", 1, 0.5, 0.6),
+		withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-5), outcome("pal", 1, 0.5, 0.6), withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-6)}
+	fig, err := Figure12(outcomes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(fig.Panels) != 9 {
+		t.Fatalf("%d panels", len(fig.Panels))
+	}
+	for i, want := range []string{"CE|CE, λ = 1e-05", "UL (PAL)|UL* (PAL + EFR), λ = 5e-06|UL* (PAL + EFR), λ = 5e-05", "UL (FNPAL)|UL (FNPAL) + RLR"} {
+		for j, y := range []string{"feature_norm2", "loss", "accuracy"} {
+			if p := fig.Panels[3*i+j]; p.Y != y || strings.Join(p.Curves, "|") != want {
+				t.Errorf("panel %s: %s of %q, should be %s of %s", p.Title, p.Y, p.Curves, y, want)
 			}
 		}
-		return "not judged"
 	}
-	base := []Outcome{outcome("ce", 1, .5, .9), outcome("ce", 2, .5, .901), outcome("fnpal", 1, .5, .90), outcome("fnpal", 2, .5, .899), outcome("pal", 1, .1, .5), outcome("pal", 2, .1, .5)}
-	for _, c := range []struct {
-		part string
-		more []Outcome
-		want result.Verdict
-	}{
-		{"with FNPAL is comparable", nil, result.Holds},
-		{"with PAL is comparable", nil, result.Fails},
-		{"with PAL + EFR is comparable", []Outcome{outcome("pal-efr", 1, .5, .95), outcome("pal-efr", 2, .5, .86)}, result.Fails}, // the spread is too large
-		{"RLR accelerates", nil, "not judged"},
-		{"RLR accelerates", []Outcome{outcome("fnpal-rlr", 1, .8, .9), outcome("fnpal-rlr", 2, .81, .9)}, result.Holds},
-		{"RLR accelerates", []Outcome{outcome("fnpal-rlr", 1, .3, .9), outcome("fnpal-rlr", 2, .8, .9)}, result.Fails}, // the spread is too large
-		{"EFR limits", []Outcome{outcome("pal-efr", 1, .3, .9), outcome("pal-efr", 2, .8, .9)}, result.Fails},          // equal norms
-		{"limits the norms", []Outcome{outcome("ul", 1, .3)}, result.Fails},
-		{"smallest angle", []Outcome{outcome("ul", 1, .3)}, result.Holds},
-	} {
-		if got := judged(append(base, c.more...), c.part); got != c.want {
-			t.Errorf("%q: %s, should be %s", c.part, got, c.want)
+	if _, err := plots.SVG(fig); err != nil {
+		t.Error(err)
+	}
+	other := outcome("ce", 1, 0.5, 0.6)
+	other.Settings.LearningRate = 7
+	if _, err := Figure12(append(outcomes, other)); err == nil || !strings.Contains(err.Error(), "2 setups") {
+		t.Errorf("error %v", err)
+	}
+	fig, err = Figure12(outcomes[2:4])
+	if err != nil || len(fig.Panels) != 3 {
+		t.Errorf("%d panels of one family, error %v", len(fig.Panels), err)
+	}
+}
+
+// Among all features none has a smaller objective, mean loss + λ Σ‖h‖², than the limit says, and those it says have it.
+func TestAnchoredLimitIsTheMinimum(t *testing.T) {
+	const classes, batch, efr = 4, 8, 0.01
+	gamma := 1. / (classes - 1)
+	o := withEFR(outcome("pal-efr", 1, 0.5), efr)
+	o.Settings.Batch = batch
+	o.Records[0].PrototypeMax, o.Records[0].PrototypeAngle = 1, result.Number(math.Acos(-gamma)*180/math.Pi)
+	norm2, least := anchoredLimit(o)
+	// h = (r/‖w‖)w_y has logits r for its class and −rγ for the others.
+	objective := func(r float64) float64 { return -r + gamma*(classes-1)*(-r*gamma) + efr*batch*r*r }
+	best := math.Sqrt(norm2 / batch)
+	if got := objective(best); math.Abs(got-least) > 1e-9*math.Abs(least) {
+		t.Errorf("the limit's objective is %g, should be %g", got, least)
+	}
+	for _, r := range []float64{0.99 * best, 1.01 * best, -best, 0} {
+		if objective(r) <= least {
+			t.Errorf("‖h‖ = %g has the objective %g, under the least %g", r, objective(r), least)
 		}
+	}
+}
+
+func TestFigure14LeavesOutWhatWasNotMeasured(t *testing.T) {
+	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.6), outcome("pal", 1, 0.5, 0.6)}
+	for _, panels := range []int{3, 4} {
+		fig, err := Figure14(outcomes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(fig.Panels) != panels {
+			t.Errorf("%d panels, should be %d", len(fig.Panels), panels)
+		}
+		if _, err := plots.SVG(fig); err != nil {
+			t.Error(err)
+		}
+		outcomes[1].Records[0].Collapse = &Collapse{TrainAccuracy: 0.5}
 	}
 }

@@ -1,0 +1,159 @@
+package vision
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// runs are made-up runs of a method, a seed for each last accuracy, in percent, with another accuracy before it.
+func runs(method string, early float64, last ...float64) []Outcome {
+	var list []Outcome
+	for i, a := range last {
+		list = append(list, outcome(method, uint64(i+1), early/100+1e-4*float64(i), a/100))
+	}
+	return list
+}
+
+func concat(lists ...[]Outcome) (all []Outcome) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// claimOn is the only claim with part in its text.
+func claimOn(t *testing.T, outcomes []Outcome, part string) *result.Claim {
+	t.Helper()
+	var found *result.Claim
+	for _, c := range Claims(outcomes) {
+		if strings.Contains(c.Claim, part) {
+			if found != nil {
+				t.Fatalf("two claims with %q: %q and %q", part, found.Claim, c.Claim)
+			}
+			found = &c
+		}
+	}
+	return found
+}
+
+func TestClaimsFollowTheNumbers(t *testing.T) {
+	ce := runs("ce", 60, 90, 90.1, 90.2)
+	norms := func(list []Outcome, first, last float64) []Outcome {
+		for i, o := range list {
+			o.Records[0].FeatureNorm2, o.Records[1].FeatureNorm2 = first*(1+0.01*float64(i)), last*(1+0.02*float64(i))
+		}
+		return list
+	}
+	distances := func(list []Outcome, first float64) []Outcome {
+		for i, o := range list {
+			o.Records[0].Collapse = &Collapse{DistanceWM: result.Number(first + 0.001*float64(i))}
+		}
+		return list
+	}
+	pal := func() []Outcome { return runs("pal", 50, 90, 90.1, 90.2) }
+	efr := func(last ...float64) []Outcome {
+		list := runs("pal-efr", 50, last...)
+		for i := range list {
+			list[i] = withEFR(list[i], 5e-6)
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name     string
+		outcomes []Outcome
+		part     string
+		want     result.Verdict
+	}{
+		{"as good", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
+		{"a little worse", concat(ce, runs("fnpal", 50, 89, 89.1, 89.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
+		{"at the bound", concat(ce, runs("fnpal", 50, 88.0, 88.1, 88.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"worse", concat(ce, runs("fnpal", 50, 80, 80.1, 80.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
+		{"of too large a spread", concat(ce, runs("fnpal", 50, 80, 85, 90)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"a single seed", concat(ce[:1], runs("fnpal", 50, 80)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+
+		{"slower", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)), "slows training down", result.Holds},
+		{"faster", concat(ce, runs("fnpal", 70, 90, 90.1, 90.2)), "slows training down", result.Fails},
+		{"RLR faster", concat(runs("fnpal-rlr", 60, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Holds},
+		{"RLR slower", concat(runs("fnpal-rlr", 40, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Fails},
+		{"RLR ends higher", concat(runs("fnpal-rlr", 60, 95, 95.1, 95.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR bridges", result.Holds},
+		{"RLR ends lower", concat(runs("fnpal-rlr", 60, 85, 85.1, 85.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR bridges", result.Fails},
+
+		{"grows", norms(pal(), 1e3, 1e6), "the feature norm of UL (PAL) grows", result.Holds},
+		{"falls", norms(pal(), 1e6, 1e3), "the feature norm of UL (PAL) grows", result.Fails},
+		{"EFR limits", concat(norms(pal(), 1e3, 1e8), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth", result.Holds},
+		{"EFR does not", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e8)), "EFR limits the growth", result.Fails},
+		{"no difference", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth", result.Undecided},
+		{"better by EFR", concat(pal(), efr(95, 95.1, 95.2)), "improve generalisation", result.Holds},
+		{"worse by EFR", concat(pal(), efr(85, 85.1, 85.2)), "improve generalisation", result.Fails},
+		{"closer by EFR", concat(distances(pal(), 0.9), distances(efr(90, 90, 90), 0.3)), "convergence to WM", result.Holds},
+		{"farther by EFR", concat(distances(pal(), 0.3), distances(efr(90, 90, 90), 0.9)), "convergence to WM", result.Fails},
+
+		{"plain UL stays", runs("ul", 50, 90), "limits the norms", result.Fails},
+	} {
+		claim := claimOn(t, c.outcomes, c.part)
+		if claim == nil {
+			t.Errorf("%s: %q is not judged", c.name, c.part)
+		} else if claim.Verdict != c.want {
+			t.Errorf("%s: %s, should be %s: %+v", c.name, claim.Verdict, c.want, claim)
+		}
+	}
+	for _, part := range []string{"RLR", "EFR", "slows", "convergence to WM"} {
+		if claim := claimOn(t, ce, part); claim != nil {
+			t.Errorf("judged without runs: %+v", claim)
+		}
+	}
+}
+
+// The limit's ‖H‖² is (1.1̄/(2·5e-6·256))²·256 = 4.82e7 for 10 classes; by hand.
+func TestLimitOfTheorem6(t *testing.T) {
+	for norm, want := range map[float64]result.Verdict{1e7: result.Holds, 4.6e7: result.Holds, 5e7: result.Fails, 1e9: result.Fails} {
+		list := runs("pal-efr", 50, 90, 90, 90)
+		for i := range list {
+			list[i] = withEFR(list[i], 5e-6)
+			r := &list[i].Records[1]
+			r.PrototypeMax, r.PrototypeAngle, r.FeatureNorm2 = 1, result.Number(math.Acos(-1./9)*180/math.Pi), norm*(1+1e-3*float64(i))
+		}
+		if claim := claimOn(t, list, "within the theorem's limit"); claim == nil || claim.Verdict != want {
+			t.Errorf("‖H‖² = %g: %+v, should be %s", norm, claim, want)
+		}
+	}
+}
+
+// A claim that holds by itself need not do so among many.
+func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
+	few := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 89.1, 89.6, 89.8))
+	const part = "comparable to CE or better: accuracy of UL (PAL) −"
+	alone := claimOn(t, few, part)
+	among := claimOn(t, concat(few, runs("fnpal", 50, 85, 90, 95), runs("fnpal-rlr", 50.5, 84, 90, 95)), part)
+	if alone.Verdict != result.Holds || among.Verdict != result.Undecided {
+		t.Errorf("%s alone and %s among others, should be holds and undecided:\n%+v\n%+v", alone.Verdict, among.Verdict, *alone, *among)
+	}
+	if alone.Measured != among.Measured || alone.Tolerance != among.Tolerance {
+		t.Errorf("the difference or its interval changed: %+v, %+v", *alone, *among)
+	}
+}
+
+func TestClaimsOfEverySetup(t *testing.T) {
+	here := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 90, 90.1, 90.2))
+	there := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 50, 50.1, 50.2))
+	for i := range there {
+		there[i].Settings.Dataset, there[i].Settings.Model = "there", "net"
+	}
+	if c := claimOn(t, concat(here, there), "there, net, 2 epochs: 4.1"); c == nil || c.Verdict != result.Fails {
+		t.Errorf("there: %+v, should fail", c)
+	}
+	if c := claimOn(t, here, "4.1"); c.Verdict != result.Holds {
+		t.Errorf("here: %+v, should hold", c)
+	}
+}
+
+// The paper's own differences stand beside: 95.29 − 95.34, 74.43 − 76.44, 80.84 − 81.08 for PAL.
+func TestPaperIsQuoted(t *testing.T) {
+	claim := claimOn(t, concat(runs("ce", 50, 90, 90.1), runs("pal", 50, 90, 90.1)), "comparable to CE")
+	if want := "the paper: −0.05 on cifar-10, −2.01 on cifar-100, −0.24 on imagenet-100"; !strings.Contains(claim.Claim, want) {
+		t.Errorf("%q should have %q", claim.Claim, want)
+	}
+}

@@ -1,0 +1,69 @@
+package vision
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// ttest is what a t-test knows of a mean, or of the difference of two.
+type ttest struct {
+	difference float64
+	err        float64 // its standard error; NaN if there are too few values for one
+	freedom    float64
+}
+
+// student is the mean of a sample.
+func student(sample []float64) ttest {
+	mean, variance := stat.MeanVariance(sample, nil) // NaN of a single value
+	return ttest{mean, math.Sqrt(variance / float64(len(sample))), float64(len(sample) - 1)}
+}
+
+// welch is the difference of the means of a and b, whose variances may differ.
+func welch(a, b []float64) ttest {
+	x, y := student(a), student(b)
+	ex, ey := x.err*x.err, y.err*y.err
+	t := ttest{x.difference - y.difference, math.Sqrt(ex + ey), (ex + ey) * (ex + ey) / (ex*ex/x.freedom + ey*ey/y.freedom)}
+	if t.err == 0 {
+		t.freedom = min(x.freedom, y.freedom) // what it cannot be less than
+	}
+	return t
+}
+
+// interval is half the width of the 95 % confidence interval of the difference.
+func (t ttest) interval() float64 {
+	if math.IsNaN(t.err) {
+		return math.NaN()
+	}
+	return t.err * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Quantile(0.975)
+}
+
+// p is the two-sided p-value of the difference being bound; NaN if there are too few values to tell.
+func (t ttest) p(bound float64) float64 {
+	if math.IsNaN(t.err) || t.difference == bound && t.err == 0 {
+		return t.err + 1 // 1, or NaN
+	}
+	return 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.CDF(-math.Abs(t.difference-bound)/t.err)
+}
+
+// holm corrects p-values for their number: rejecting where they are below α gives at least one false rejection with a
+// probability of no more than α, whatever they depend on (Holm, A simple sequentially rejective multiple test procedure,
+// 1979). NaN are not counted.
+func holm(p []float64) []float64 {
+	var order []int
+	for i := range p {
+		if !math.IsNaN(p[i]) {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(p[i], p[j]) })
+	corrected, least := slices.Clone(p), 0.0
+	for k, i := range order {
+		least = max(least, min(1, float64(len(order)-k)*p[i]))
+		corrected[i] = least
+	}
+	return corrected
+}

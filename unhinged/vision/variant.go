@@ -1,0 +1,130 @@
+package vision
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/unhinged-lab/lab/unhinged"
+	"gonum.org/v1/gonum/stat"
+)
+
+// Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
+// methods, λ of EFR and seeds differ in it.
+func Setups(outcomes []Outcome) [][]Outcome {
+	var list [][]Outcome
+	place := map[Settings]int{}
+	for _, o := range outcomes {
+		key := o.Settings
+		key.Method, key.Head, key.Seed, key.RecordsPerEpoch, key.Probe = "", unhinged.Head{}, 0, 0, 0
+		key.Backend, key.Devices = "", 0 // in the results by rounding only
+		i, found := place[key]
+		if !found {
+			i = len(list)
+			place[key] = i
+			list = append(list, nil)
+		}
+		list[i] = append(list[i], o)
+	}
+	return list
+}
+
+// setupTitle names the setup of settings.
+func setupTitle(s Settings) string {
+	return fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
+}
+
+// variant is a method with one λ of EFR, and its runs of one setup, which differ in their seeds.
+type variant struct {
+	method   Method
+	efr      float64
+	runs     []Outcome // that came to their end
+	diverged int       // runs that did not
+}
+
+// variants lists them in the order of Methods, then by λ.
+func variants(outcomes []Outcome) []variant {
+	var list []variant
+	for _, m := range Methods() {
+		var own []variant
+		for _, o := range outcomes {
+			if o.Settings.Method != m.Name {
+				continue
+			}
+			efr := o.Settings.Head.FeatureRegularization
+			i := slices.IndexFunc(own, func(v variant) bool { return v.efr == efr })
+			if i < 0 {
+				i = len(own)
+				own = append(own, variant{method: m, efr: efr})
+			}
+			switch {
+			case o.Diverged != nil:
+				own[i].diverged++
+			case len(o.Records) > 0:
+				own[i].runs = append(own[i].runs, o)
+			}
+		}
+		slices.SortFunc(own, func(a, b variant) int { return cmp.Compare(a.efr, b.efr) })
+		list = append(list, own...)
+	}
+	return list
+}
+
+// name is the variant's in a legend.
+func (v variant) name() string {
+	if v.efr == 0 {
+		return v.method.Title
+	}
+	return fmt.Sprintf("%s, λ = %g", v.method.Title, v.efr)
+}
+
+// family is the method that the variant is without EFR.
+func (v variant) family() string {
+	if v.method.Name == "pal-efr" {
+		return "pal"
+	}
+	return v.method.Name
+}
+
+// of is a number of each run.
+func (v variant) of(number func(Outcome) float64) []float64 {
+	var values []float64
+	for _, o := range v.runs {
+		values = append(values, number(o))
+	}
+	return values
+}
+
+// find is the variant of this family and λ; without runs if there is none.
+func find(list []variant, family string, efr float64) variant {
+	for _, v := range list {
+		if v.family() == family && v.efr == efr {
+			return v
+		}
+	}
+	return variant{}
+}
+
+// Final is the mean and the standard deviation, over seeds, of a method's last validation accuracy in percent.
+type Final struct {
+	Method   Method
+	EFR      float64 // λ
+	Seeds    int
+	Mean, SD float64 // SD is NaN for a single seed
+}
+
+// Finals lists them in the order of Methods, then by λ, without the runs that diverged. The outcomes are of one setup.
+func Finals(outcomes []Outcome) []Final {
+	var list []Final
+	for _, v := range variants(outcomes) {
+		if len(v.runs) > 0 {
+			mean, sd := stat.MeanStdDev(v.of(lastAccuracy), nil)
+			list = append(list, Final{Method: v.method, EFR: v.efr, Seeds: len(v.runs), Mean: mean, SD: sd})
+		}
+	}
+	return list
+}
+
+func last(o Outcome) Record { return o.Records[len(o.Records)-1] }
+
+func lastAccuracy(o Outcome) float64 { return 100 * last(o).ValidationAccuracy }
