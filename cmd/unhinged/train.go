@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
@@ -51,9 +52,10 @@ func trainCommand() *cobra.Command {
 		Long: "Train networks with the paper's methods: all runs of a configuration file, or those that flags describe. Flags given\nbeside a file change what it says.\n\nMethods:\n" +
 			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " + strings.Join(configNames(), "\n  ") + `
 
-Every run has its folder METHOD-seedS under --out: a checkpoint after every epoch, log.jsonl with what was measured, and
-outcome.json at its end. The figures of all finished runs there are training.svg and blow-up.svg, with JSON beside.
-Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished.`,
+Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of EFR is not the method's own): a checkpoint after
+every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all finished runs there are
+training.svg and blow-up.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what
+is finished. Several processes with the same --out share the runs: what one is training the others leave to it.`,
 		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
   unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
   unhinged train --method pal --dataset fashion-mnist --seeds 3
@@ -67,7 +69,7 @@ Ctrl-C saves a checkpoint; the same command goes on from there, and skips what i
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration file, or one of those above")
-	f.StringSliceVar(&o.methods, "method", nil, "methods, separated by commas (default pal, or all in the configuration)")
+	f.StringSliceVar(&o.methods, "method", nil, "methods, separated by commas (default pal, or all in the configuration); one with a λ of its own, such as ce-efr5e-06, by its folder's name")
 	f.UintSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
 	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
 	f.IntVar(&o.Size, "size", 0, "the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high (0: it is not)")
@@ -78,6 +80,7 @@ Ctrl-C saves a checkpoint; the same command goes on from there, and skips what i
 	f.IntVar(&o.Epochs, "epochs", 15, "passes over the training images")
 	f.IntVar(&o.Batch, "batch", 256, "images a step")
 	f.IntVar(&o.MicroBatches, "micro-batches", 1, "parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
+	f.IntVar(&o.Devices, "devices", 1, "devices of the backend that share each batch; their number is in the results by rounding only")
 	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
 	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
 	f.Float64Var(&o.LearningRate, "lr", 0.1, "learning rate at the start; it falls to 0 as a cosine does")
@@ -125,6 +128,7 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 			"epochs":        func() { c.Epochs = given.Epochs },
 			"batch":         func() { c.Batch = given.Batch },
 			"micro-batches": func() { c.MicroBatches = given.MicroBatches },
+			"devices":       func() { c.Devices = given.Devices },
 			"shift":         func() { c.Augmentation.Shift = given.Augmentation.Shift },
 			"flip":          func() { c.Augmentation.Flip = given.Augmentation.Flip },
 			"lr":            func() { c.LearningRate = given.LearningRate },
@@ -136,13 +140,8 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 				change()
 			}
 		}
-		for _, name := range o.methods {
-			if !slices.ContainsFunc(c.Methods, func(m vision.ConfigMethod) bool { return m.Name == name }) {
-				return c, fmt.Errorf("--method %s: %s has no such method", name, o.config)
-			}
-		}
-		if o.methods != nil {
-			c.Methods = slices.DeleteFunc(c.Methods, func(m vision.ConfigMethod) bool { return !slices.Contains(o.methods, m.Name) })
+		if c.Methods, err = chosen(c.Methods, o.methods); err != nil {
+			return c, fmt.Errorf("%s: %w", o.config, err)
 		}
 	}
 	for i := range c.Methods {
@@ -153,7 +152,42 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 			c.Methods[i].RecordsPerEpoch = o.records
 		}
 	}
+	if o.config != "" && changed("efr") { // one λ in place of a method's several
+		var names []string
+		c.Methods = slices.DeleteFunc(c.Methods, func(m vision.ConfigMethod) bool {
+			again := slices.Contains(names, m.Name)
+			names = append(names, m.Name)
+			return again
+		})
+	}
 	return c, c.Check()
+}
+
+// chosen are the methods of these names, which are those of methods, with all their λ, or of one λ; nil is all.
+func chosen(methods []vision.ConfigMethod, names []string) ([]vision.ConfigMethod, error) {
+	if names == nil {
+		return methods, nil
+	}
+	var list []vision.ConfigMethod
+	found := map[string]bool{}
+	for _, m := range methods {
+		variant, err := m.Variant()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if found[name] = found[name] || name == m.Name || name == variant; name == m.Name || name == variant {
+				list = append(list, m)
+				break
+			}
+		}
+	}
+	for _, name := range names {
+		if !found[name] {
+			return nil, fmt.Errorf("--method %s: there is no such method", name)
+		}
+	}
+	return list, nil
 }
 
 // readConfig reads a file, or one of those in the program.
@@ -222,23 +256,50 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	}
 	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
 		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
+	for i := range trainings {
+		trainings[i].Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
+		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
+	}
+	var finished []string
 	failed := 0
-	for i, t := range trainings {
-		t.Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
-		t.Folder = filepath.Join(o.out, fmt.Sprintf("%s-seed%d", t.Method.Name, t.Seed))
-		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", i+1, len(trainings)), backend, data, out, terminal)
-		var diverged *vision.Diverged
+	var diverged *vision.Diverged
+	var left []vision.Training
+	for _, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
+		done, err := t.Finished(backend, data)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", t.Name(), err)
+		case done == nil:
+			left = append(left, t)
+			continue
+		case done.Diverged != nil && t.Method.Name != "ul":
+			failed++
+		}
+		finished = append(finished, t.Name())
+	}
+	if finished != nil {
+		fmt.Fprintf(out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings), strings.Join(finished, ", "))
+	}
+	elsewhere := 0
+	for i, t := range left {
+		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", len(finished)+i+1, len(trainings)), backend, data, out, terminal)
 		switch {
 		case errors.As(err, &diverged):
-			fmt.Fprintf(out, "%s, seed %d: %v\n", t.Method.Title, t.Seed, diverged)
+			fmt.Fprintf(out, "%s: %v\n", t.Name(), diverged)
 			if t.Method.Name != "ul" { // where it is what is to be seen
 				failed++
 			}
+		case errors.Is(err, vision.ErrElsewhere):
+			elsewhere++
+			fmt.Fprintf(out, "%s: %v\n", t.Name(), err)
 		case errors.Is(err, context.Canceled):
-			return fmt.Errorf("%s, seed %d: %w. Saved in %s: the same command goes on from there", t.Method.Name, t.Seed, err, t.Folder)
+			return fmt.Errorf("%s: %w. Saved in %s: the same command goes on from there", t.Name(), err, t.Folder)
 		case err != nil:
-			return fmt.Errorf("%s, seed %d: %w", t.Method.Name, t.Seed, err)
+			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
+	}
+	if elsewhere == len(trainings) { // and none is finished: there may be nothing to draw
+		return nil
 	}
 	if err := drawTraining(o.out, out); err != nil {
 		return err
@@ -301,20 +362,26 @@ func trainOne(ctx context.Context, t vision.Training, number string, backend com
 	t.Report = func(p vision.Progress) {
 		if r := p.Record; r != nil {
 			clear()
-			fmt.Fprintf(out, "%s, seed %d, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s, %.0f images/s, %v left\n",
-				t.Method.Title, t.Seed, r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax,
+			fmt.Fprintf(out, "%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s, %.0f images/s, %v left\n",
+				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax,
 				number, p.ImagesPerSecond, p.Left.Round(time.Second))
 		}
 		if live && time.Since(shown) > 100*time.Millisecond {
 			shown = time.Now()
 			clear()
-			fmt.Fprintf(terminal, "run %s: %s, seed %d, epoch %d of %d, step %d of %d: loss %.4g, ‖H‖ %.4g, %.0f images/s, %v left",
-				number, t.Method.Title, t.Seed, p.Epoch, p.Epochs, p.Step, p.Steps, p.Loss, p.FeatureNorm, p.ImagesPerSecond, p.Left.Round(time.Second))
+			fmt.Fprintf(terminal, "%s %s %s epoch %d of %d, step %d of %d: loss %.4g, ‖H‖ %.4g, %.0f images/s, %v left",
+				number, t.Name(), bar(p.Step, p.Steps), p.Epoch, p.Epochs, p.Step, p.Steps, p.Loss, p.FeatureNorm, p.ImagesPerSecond, p.Left.Round(time.Second))
 		}
 	}
 	_, err := t.Run(ctx, backend, data)
 	clear()
 	return err
+}
+
+// bar is a progress bar of 20 characters.
+func bar(done, all int64) string {
+	full := int(20 * done / all)
+	return strings.Repeat("█", full) + strings.Repeat("░", 20-full)
 }
 
 // openDataset opens a known data set or the user's own folder with IDX files.
@@ -348,7 +415,22 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// command is how the program was called, for the provenance of what it writes.
+// command is how the program was called, for the provenance of what it writes, in a form that a shell takes.
 func command() string {
-	return strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
+	return shellLine(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...))
+}
+
+// shellLine quotes the words that a POSIX shell would not read as they are.
+func shellLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = word
+		plain := func(r rune) bool {
+			return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./,:=+@%", r)
+		}
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +76,7 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, printed)
 	}
-	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "CE, seed 1, epoch 8 of 8", "UL (PAL), seed 2, epoch 8 of 8", "UL with PAL is comparable to CE"} {
+	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "ce-seed1, epoch 8 of 8", "pal-seed2, epoch 8 of 8", "UL with PAL is comparable to CE"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q:\n%s", want, printed)
 		}
@@ -106,7 +108,8 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 
 	// Once more: nothing is trained again. With other settings: refused.
-	if printed, err = call(t.Context(), trainCommand(), args...); err != nil || strings.Contains(printed, "epoch") {
+	if printed, err = call(t.Context(), trainCommand(), args...); err != nil || strings.Contains(printed, "epoch") ||
+		!strings.Contains(printed, "finished before, 6 of 6 runs: ce-seed1, pal-seed1, ul-seed1, ce-seed2, pal-seed2, ul-seed2\n") {
 		t.Errorf("run again, error %v, it printed:\n%s", err, printed)
 	}
 	if _, err = call(t.Context(), trainCommand(), append(args, "--lr", "0.2")...); err == nil || !strings.Contains(err.Error(), "LearningRate was 0.1 and is now 0.2") {
@@ -129,7 +132,7 @@ func TestTrainFromAFile(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
 	file := filepath.Join(t.TempDir(), "rows.json")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `{"dataset": %q, "model": "mlp-8-4", "epochs": 5, "batch": 20, "augmentation": {"shift": 1, "flip": false},
-		"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "seeds": 2, "methods": [{"name": "ce"}, {"name": "pal-efr", "efr": 1e-4}]}`, data), 0o644); err != nil {
+		"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "seeds": 2, "methods": [{"name": "ce"}, {"name": "ce", "efr": 1e-3}, {"name": "pal-efr", "efr": 1e-4}]}`, data), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"--config", file, "--out", out, "--backend", "go", "--epochs", "2"}
@@ -142,11 +145,12 @@ func TestTrainFromAFile(t *testing.T) {
 		var got []string
 		for _, o := range outcomes {
 			s := o.Settings
-			got = append(got, fmt.Sprintf("%s-%d", s.Method, s.Seed))
-			if s.Epochs != 2 || s.Model != "mlp-8-4" || s.Shift != 1 || s.Batch != 20 || s.Method == "pal-efr" && s.Head.FeatureRegularization != 1e-4 {
+			got = append(got, fmt.Sprintf("%s-%d-%g", s.Method, s.Seed, s.Head.FeatureRegularization))
+			if s.Epochs != 2 || s.Model != "mlp-8-4" || s.Shift != 1 || s.Batch != 20 {
 				t.Errorf("settings %+v", s)
 			}
 		}
+		slices.Sort(got)
 		if strings.Join(got, " ") != want {
 			t.Errorf("runs %v, should be %s", got, want)
 		}
@@ -155,7 +159,12 @@ func TestTrainFromAFile(t *testing.T) {
 		flags   []string
 		trained int
 		runs    string
-	}{{[]string{"--method", "pal-efr", "--seed", "2"}, 1, "pal-efr-2"}, {nil, 3, "ce-1 ce-2 pal-efr-1 pal-efr-2"}} {
+	}{
+		{[]string{"--method", "pal-efr", "--seed", "2"}, 1, "pal-efr-2-0.0001"},
+		{[]string{"--method", "pal-efr0.0001,ce-efr0.001", "--seed", "1"}, 2, "ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
+		{[]string{"--method", "ce", "--efr", "0", "--seed", "1"}, 1, "ce-1-0 ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
+		{nil, 2, "ce-1-0 ce-1-0.001 ce-2-0 ce-2-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
+	} {
 		if printed, err := call(t.Context(), trainCommand(), append(args, step.flags...)...); err != nil || strings.Count(printed, "epoch 2 of 2") != step.trained {
 			t.Fatalf("error %v, printed:\n%s", err, printed)
 		}
@@ -167,6 +176,8 @@ func TestTrainRefuses(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	data := smallData(t)
 	for message, args := range map[string][]string{
+		"\"devices\" is 7":                 {"--dataset", data, "--batch", "20", "--devices", "7"},
+		"2 devices; backend go has 1":      {"--dataset", data, "--batch", "20", "--devices", "2", "--backend", "go"},
 		"no method is called \"sgd\"":      {"--dataset", data, "--method", "ce,sgd"},
 		"no data set is called \"cifar\"":  {"--dataset", "cifar"},
 		"\"seeds\" is 0":                   {"--dataset", data, "--seeds", "0"},
@@ -175,11 +186,11 @@ func TestTrainRefuses(t *testing.T) {
 		"there are seeds 1 to 1":           {"--dataset", data, "--seed", "2"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
 		"there is no such file, nor is it one of those in the program: paper/cifar-10, ": {"--config", "small/cifar"},
-		"small/cifar-10 has no such method":                                              {"--config", "small/cifar-10", "--method", "pal,palm"},
-		"batches of 256 images":                                                          {"--dataset", data},
-		"\"epochs\" is 0":                                                                {"--dataset", data, "--batch", "20", "--epochs", "0"},
-		"no backend \"abacus\"":                                                          {"--dataset", data, "--backend", "abacus"},
-		"unknown command \"pal\"":                                                        {"pal"},
+		"small/cifar-10: --method palm: there is no such method":                         {"--config", "small/cifar-10", "--method", "pal,palm"},
+		"batches of 256 images":   {"--dataset", data},
+		"\"epochs\" is 0":         {"--dataset", data, "--batch", "20", "--epochs", "0"},
+		"no backend \"abacus\"":   {"--dataset", data, "--backend", "abacus"},
+		"unknown command \"pal\"": {"pal"},
 	} {
 		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
@@ -202,5 +213,20 @@ func TestData(t *testing.T) {
 	t.Chdir(t.TempDir()) // where no node_modules are
 	if _, err = call(t.Context(), dataCommand(), "verify", "mnist"); !errors.Is(err, datasets.ErrMissing) || !strings.Contains(err.Error(), "npm install") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestShellLine: a shell reads the words again.
+func TestShellLine(t *testing.T) {
+	words := []string{"unhinged", "train", "--method", "ce,pal-efr1e-05", "--out", "my results", "", "it's", `a"b\c`, "$HOME", "`x`", "*", "~", "a\nb", "λ=5", "#", "&&", "{1,2}", "!"}
+	if line := shellLine(words[:4]); line != "unhinged train --method ce,pal-efr1e-05" {
+		t.Errorf("%s: plain words need no quotes", line)
+	}
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no POSIX shell:", err)
+	}
+	out, err := exec.Command("sh", "-c", "printf '%s|' "+shellLine(words)).Output()
+	if want := strings.Join(words, "|") + "|"; err != nil || string(out) != want {
+		t.Errorf("read again: %q, should be %q; error %v", out, want, err)
 	}
 }

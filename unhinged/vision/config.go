@@ -21,6 +21,7 @@ type Config struct {
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
 	MicroBatches int                   `json:"micro_batches,omitempty"`
+	Devices      int                   `json:"devices,omitempty"` // Training.Devices
 	Augmentation datasets.Augmentation `json:"augmentation"`
 	LearningRate float64               `json:"learning_rate"`
 	Momentum     float64               `json:"momentum"`
@@ -30,7 +31,7 @@ type Config struct {
 	Methods      []ConfigMethod        `json:"methods"`
 }
 
-// ConfigMethod is one of Methods, and what its runs have of their own.
+// ConfigMethod is one of Methods, and what its runs have of their own. A method may be there several times, with different λ.
 type ConfigMethod struct {
 	Name            string   `json:"name"`
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
@@ -102,6 +103,7 @@ func (c Config) Check() error {
 		{"batch", float64(c.Batch), c.Batch >= 2, "at least 2"},
 		{"micro_batches", float64(c.MicroBatches), c.MicroBatches >= 0 && (c.MicroBatches < 2 || c.Batch%c.MicroBatches == 0 && c.Batch/c.MicroBatches >= 2),
 			"a number of equal parts of a batch, of at least 2 images"},
+		{"devices", float64(c.Devices), c.Devices >= 0 && c.Batch/max(1, c.MicroBatches)%max(1, c.Devices) == 0, "a number of devices that share the images of a step, or of a part of one, equally"},
 		{"augmentation.shift", float64(c.Augmentation.Shift), c.Augmentation.Shift >= 0, "at least 0"},
 		{"learning_rate", c.LearningRate, c.LearningRate > 0, "> 0"},
 		{"momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
@@ -116,13 +118,14 @@ func (c Config) Check() error {
 	}
 	var names []string
 	for _, m := range c.Methods {
-		if _, err := m.method(); err != nil {
+		name, err := m.Variant()
+		if err != nil {
 			return fmt.Errorf(`"methods": %w`, err)
 		}
-		if slices.Contains(names, m.Name) {
-			return fmt.Errorf(`"methods": %s is there twice`, m.Name)
+		if slices.Contains(names, name) {
+			return fmt.Errorf(`"methods": %s is there twice`, name)
 		}
-		names = append(names, m.Name)
+		names = append(names, name)
 	}
 	return nil
 }
@@ -144,6 +147,12 @@ func (m ConfigMethod) method() (Method, error) {
 	return method, nil
 }
 
+// Variant is what the runs are called, without their seeds: see Training.Name.
+func (m ConfigMethod) Variant() (string, error) {
+	method, err := m.method()
+	return method.variant(), err
+}
+
 // Trainings lists the runs, all methods of one seed before those of the next: what is finished can be compared at any
 // time. c must pass Check. Their Folder, Provenance and Report are the caller's.
 func (c Config) Trainings() []Training {
@@ -158,7 +167,7 @@ func (c Config) Trainings() []Training {
 			if err != nil {
 				panic(err)
 			}
-			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches,
+			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices,
 				Augmentation: c.Augmentation, LearningRate: c.LearningRate, Momentum: c.Momentum, WeightDecay: c.WeightDecay,
 				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch})
 		}

@@ -2,6 +2,7 @@ package vision
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,12 +16,13 @@ const someConfig = `{
   "epochs": 3,
   "batch": 64,
   "micro_batches": 4,
+  "devices": 2,
   "augmentation": {"shift": 4, "flip": true},
   "learning_rate": 0.2,
   "momentum": 0,
   "weight_decay": 5e-4,
   "seeds": 2,
-  "methods": [{"name": "pal", "efr": 1e-3}, {"name": "ul", "records_per_epoch": 7}]
+  "methods": [{"name": "pal", "efr": 1e-3}, {"name": "ul", "records_per_epoch": 7}, {"name": "pal-efr", "efr": 2e-6}, {"name": "pal-efr", "efr": 5e-6}]
 }`
 
 func TestConfigSaysWhatIsTrained(t *testing.T) {
@@ -29,20 +31,22 @@ func TestConfigSaysWhatIsTrained(t *testing.T) {
 		t.Fatal(err)
 	}
 	trainings := c.Trainings()
-	if len(trainings) != 4 {
-		t.Fatalf("%d trainings of two methods and two seeds", len(trainings))
+	if len(trainings) != 8 {
+		t.Fatalf("%d trainings of four methods and two seeds", len(trainings))
 	}
 	for i, want := range []struct {
 		method  string
 		seed    uint64
 		efr     float64
 		records int
-	}{{"pal", 1, 1e-3, 0}, {"ul", 1, 0, 7}, {"pal", 2, 1e-3, 0}, {"ul", 2, 0, 7}} {
+		name    string
+	}{{"pal", 1, 1e-3, 0, "pal-efr0.001-seed1"}, {"ul", 1, 0, 7, "ul-seed1"}, {"pal-efr", 1, 2e-6, 0, "pal-efr2e-06-seed1"}, {"pal-efr", 1, 5e-6, 0, "pal-efr-seed1"},
+		{"pal", 2, 1e-3, 0, "pal-efr0.001-seed2"}, {"ul", 2, 0, 7, "ul-seed2"}, {"pal-efr", 2, 2e-6, 0, "pal-efr2e-06-seed2"}, {"pal-efr", 2, 5e-6, 0, "pal-efr-seed2"}} {
 		got := trainings[i]
-		if got.Method.Name != want.method || got.Seed != want.seed || got.Method.Head.FeatureRegularization != want.efr || got.RecordsPerEpoch != want.records {
+		if got.Method.Name != want.method || got.Seed != want.seed || got.Method.Head.FeatureRegularization != want.efr || got.RecordsPerEpoch != want.records || got.Name() != want.name {
 			t.Errorf("training %d is %+v, should be of %+v", i, got, want)
 		}
-		if got.Model.Name != "resnet8-16" || got.Epochs != 3 || got.Batch != 64 || got.MicroBatches != 4 || got.LearningRate != 0.2 || got.Momentum != 0 || got.WeightDecay != 5e-4 ||
+		if got.Model.Name != "resnet8-16" || got.Epochs != 3 || got.Batch != 64 || got.MicroBatches != 4 || got.Devices != 2 || got.LearningRate != 0.2 || got.Momentum != 0 || got.WeightDecay != 5e-4 ||
 			got.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) {
 			t.Errorf("training %d is %+v", i, got)
 		}
@@ -51,35 +55,39 @@ func TestConfigSaysWhatIsTrained(t *testing.T) {
 
 func TestImpossibleConfigsAreRefused(t *testing.T) {
 	for change, message := range map[[2]string]string{
-		{`"epochs"`, `"epoch"`}:                                                          `line 4: unknown key "epoch"`,
-		{`"shift"`, `"shfit"`}:                                                           `unknown key "shfit"`,
-		{`"efr"`, `"λ"`}:                                                                 `unknown key "λ"`,
-		{"  \"momentum\": 0,\n", ""}:                                                     `"momentum" is missing`,
-		{`"epochs": 3`, `"epochs": 3.5`}:                                                 `line 4: "epochs" is a number 3.5; it must be of Go's type int`,
-		{`"epochs": 3`, `"epochs": 0`}:                                                   `"epochs" is 0; it must be at least 1`,
-		{`"epochs": 3,`, `"epochs": 3`}:                                                  `line 5: invalid character`,
-		{`"batch": 64`, `"batch": 1`}:                                                    `"batch" is 1`,
-		{`"micro_batches": 4`, `"micro_batches": 5`}:                                     `"micro_batches" is 5; it must be a number of equal parts`,
-		{`"micro_batches": 4`, `"micro_batches": 64`}:                                    `"micro_batches" is 64`,
-		{`"shift": 4`, `"shift": -1`}:                                                    `"augmentation.shift" is -1`,
-		{`"learning_rate": 0.2`, `"learning_rate": 0`}:                                   `"learning_rate" is 0; it must be > 0`,
-		{`"momentum": 0`, `"momentum": 1`}:                                               `"momentum" is 1; it must be in [0, 1)`,
-		{`"weight_decay": 5e-4`, `"weight_decay": -5e-4`}:                                `"weight_decay" is -0.0005`,
-		{`"seeds": 2`, `"seeds": 0`}:                                                     `"seeds" is 0`,
-		{`"seeds": 2`, `"seeds": 2, "probe": -1`}:                                        `"probe" is -1`,
-		{`"seeds": 2`, `"seeds": 2, "images": -1`}:                                       `"images" is -1`,
-		{`"seeds": 2`, `"seeds": 2, "size": -1`}:                                         `"size" is -1`,
-		{`"name": "pal"`, `"name": "palm"`}:                                              `"methods": no method is called "palm"`,
-		{`"name": "pal"`, `"name": "ul"`}:                                                `"methods": ul is there twice`,
-		{`"efr": 1e-3`, `"efr": -1e-3`}:                                                  `"methods": pal: "efr" is -0.001`,
-		{`"records_per_epoch": 7`, `"records_per_epoch": -7`}:                            `ul: "records_per_epoch" is -7`,
-		{`[{"name": "pal", "efr": 1e-3}, {"name": "ul", "records_per_epoch": 7}]`, `[]`}: `"methods" is 0; it must be more than none`,
-		{`resnet8-16`, `resnet9-16`}:                                                     `"model": no network is called "resnet9-16"; there are mlp-`,
-		{`resnet8-16`, `resnet8`}:                                                        `a width of at least 1`,
-		{`resnet8-16`, `resnet8-16-16`}:                                                  `no network is called`,
-		{`resnet8-16`, `mlp-16-0`}:                                                       `a width of at least 1`,
-		{"}]\n}", "}]\n} {}"}:                                                            `there is more after the end`,
-		{"}]\n}", "}]\n"}:                                                                `unexpected EOF`,
+		{`"epochs"`, `"epoch"`}:                               `line 4: unknown key "epoch"`,
+		{`"shift"`, `"shfit"`}:                                `unknown key "shfit"`,
+		{`"efr"`, `"λ"`}:                                      `unknown key "λ"`,
+		{"  \"momentum\": 0,\n", ""}:                          `"momentum" is missing`,
+		{`"epochs": 3`, `"epochs": 3.5`}:                      `line 4: "epochs" is a number 3.5; it must be of Go's type int`,
+		{`"epochs": 3`, `"epochs": 0`}:                        `"epochs" is 0; it must be at least 1`,
+		{`"epochs": 3,`, `"epochs": 3`}:                       `line 5: invalid character`,
+		{`"batch": 64`, `"batch": 1`}:                         `"batch" is 1`,
+		{`"micro_batches": 4`, `"micro_batches": 5`}:          `"micro_batches" is 5; it must be a number of equal parts`,
+		{`"micro_batches": 4`, `"micro_batches": 64`}:         `"micro_batches" is 64`,
+		{`"devices": 2`, `"devices": -2`}:                     `"devices" is -2`,
+		{`"devices": 2`, `"devices": 3`}:                      `"devices" is 3; it must be a number of devices that share`,
+		{`"shift": 4`, `"shift": -1`}:                         `"augmentation.shift" is -1`,
+		{`"learning_rate": 0.2`, `"learning_rate": 0`}:        `"learning_rate" is 0; it must be > 0`,
+		{`"momentum": 0`, `"momentum": 1`}:                    `"momentum" is 1; it must be in [0, 1)`,
+		{`"weight_decay": 5e-4`, `"weight_decay": -5e-4`}:     `"weight_decay" is -0.0005`,
+		{`"seeds": 2`, `"seeds": 0`}:                          `"seeds" is 0`,
+		{`"seeds": 2`, `"seeds": 2, "probe": -1`}:             `"probe" is -1`,
+		{`"seeds": 2`, `"seeds": 2, "images": -1`}:            `"images" is -1`,
+		{`"seeds": 2`, `"seeds": 2, "size": -1`}:              `"size" is -1`,
+		{`"name": "pal"`, `"name": "palm"`}:                   `"methods": no method is called "palm"`,
+		{`"name": "pal", "efr": 1e-3`, `"name": "ul"`}:        `"methods": ul is there twice`,
+		{`"efr": 2e-6`, `"efr": 1e-3`}:                        `"methods": pal-efr0.001 is there twice`,
+		{`"efr": 2e-6`, `"efr": 5e-6`}:                        `"methods": pal-efr is there twice`,
+		{`"efr": 1e-3`, `"efr": -1e-3`}:                       `"methods": pal: "efr" is -0.001`,
+		{`"records_per_epoch": 7`, `"records_per_epoch": -7`}: `ul: "records_per_epoch" is -7`,
+		{someConfig[strings.Index(someConfig, "[{") : strings.Index(someConfig, "}]")+2], `[]`}: `"methods" is 0; it must be more than none`,
+		{`resnet8-16`, `resnet9-16`}:    `"model": no network is called "resnet9-16"; there are mlp-`,
+		{`resnet8-16`, `resnet8`}:       `a width of at least 1`,
+		{`resnet8-16`, `resnet8-16-16`}: `no network is called`,
+		{`resnet8-16`, `mlp-16-0`}:      `a width of at least 1`,
+		{"}]\n}", "}]\n} {}"}:           `there is more after the end`,
+		{"}]\n}", "}]\n"}:               `unexpected EOF`,
 	} {
 		broken := strings.Replace(someConfig, change[0], change[1], 1)
 		if broken == someConfig {
@@ -92,14 +100,24 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOwnConfigs: the configurations in the program have every method, and "paper" the settings of Appendix C.2.
+// TestOwnConfigs: the configurations in the program have every method, and "paper" the settings of Appendix C.2, and the λ
+// of figures 2, 12, 13 and 14.
 func TestOwnConfigs(t *testing.T) {
 	paths, err := fs.Glob(configs.Files, "*/*.json")
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("configurations %v, error %v", paths, err)
 	}
-	models := map[string]string{"paper/cifar-10.json": "resnet18-64", "paper/cifar-100.json": "resnet34-64", "paper/imagenet-100.json": "resnet50-64"}
-	epochs := map[string]int{"paper/cifar-10.json": 200, "paper/cifar-100.json": 200, "paper/imagenet-100.json": 100}
+	cifar := "ce-seed1 pal-seed1 pal-efr-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1 ce-efr5e-06-seed1 ce-efr1e-05-seed1 ce-efr5e-05-seed1 " +
+		"pal-efr1e-05-seed1 pal-efr5e-05-seed1 fnpal-efr5e-06-seed1 fnpal-rlr-efr5e-06-seed1"
+	published := map[string]struct {
+		model  string
+		epochs int
+		runs   string
+	}{
+		"paper/cifar-10.json":     {"resnet18-64", 200, cifar},
+		"paper/cifar-100.json":    {"resnet34-64", 200, cifar},
+		"paper/imagenet-100.json": {"resnet50-64", 100, "ce-seed1 pal-seed1 pal-efr1e-05-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1"},
+	}
 	for _, path := range paths {
 		content, err := configs.Files.ReadFile(path)
 		if err != nil {
@@ -110,13 +128,23 @@ func TestOwnConfigs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if len(c.Methods) != len(Methods()) || c.Seeds < 3 {
-			t.Errorf("%s has %d methods and %d seeds", path, len(c.Methods), c.Seeds)
+		if c.Seeds < 3 {
+			t.Errorf("%s has %d seeds", path, c.Seeds)
+		}
+		var runs []string
+		for _, training := range c.Trainings()[:len(c.Methods)] {
+			runs = append(runs, training.Name())
+		}
+		for _, m := range Methods() {
+			if !slices.ContainsFunc(c.Methods, func(own ConfigMethod) bool { return own.Name == m.Name }) {
+				t.Errorf("%s is without %s", path, m.Name)
+			}
 		}
 		if strings.HasPrefix(path, "paper/") {
-			if c.Model != models[path] || c.Epochs != epochs[path] || c.Batch != 256 || c.LearningRate != 0.1 || c.Momentum != 0.9 || c.WeightDecay != 5e-4 ||
-				c.Augmentation.Shift == 0 || !c.Augmentation.Flip || c.Images != 0 {
-				t.Errorf("%s: %+v", path, c)
+			want := published[path]
+			if c.Model != want.model || c.Epochs != want.epochs || c.Batch != 256 || c.LearningRate != 0.1 || c.Momentum != 0.9 || c.WeightDecay != 5e-4 ||
+				c.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) || c.Images != 0 || c.MicroBatches != 0 || strings.Join(runs, " ") != want.runs {
+				t.Errorf("%s: %+v with runs %v", path, c, runs)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/core/tensors/dtensor"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
 // devices share a batch: each has all variables and an equal part of the images, and XLA partitions the step among them
@@ -21,7 +22,7 @@ type devices struct {
 // firstDevices are the backend's first n.
 func firstDevices(backend compute.Backend, n int) (devices, error) {
 	if have := int(backend.NumDevices()); n < 1 || n > have {
-		return devices{}, fmt.Errorf("%d devices; backend %q has %d", n, backend.Name(), have)
+		return devices{}, fmt.Errorf("%d devices; backend %s has %d", n, backends.Name(backend), have)
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{n}, []string{"batch"})
 	if err != nil {

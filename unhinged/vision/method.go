@@ -47,3 +47,11 @@ func MethodNamed(name string) (Method, error) {
 	}
 	return Method{}, fmt.Errorf("no method is called %q; there are %s", name, strings.Join(names, ", "))
 }
+
+// variant is the method's name, with "-efr" and λ behind it if λ is not the method's own: ce-efr5e-06, pal-efr1e-05.
+func (m Method) variant() string {
+	if own, err := MethodNamed(m.Name); err != nil || own.Head.FeatureRegularization == m.Head.FeatureRegularization {
+		return m.Name
+	}
+	return fmt.Sprintf("%s-efr%g", strings.TrimSuffix(m.Name, "-efr"), m.Head.FeatureRegularization)
+}

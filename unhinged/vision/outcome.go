@@ -3,6 +3,7 @@ package vision
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,14 +82,36 @@ type Outcome struct {
 	Records    []Record          `json:"-"` // they are in LogFile
 }
 
+// Finished is what a run has left in its folder, in this process or another, at its end; nil before that. It needs no
+// checkpoint. An outcome of other settings is an error.
+func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Outcome, error) {
+	t, err := t.complete(data)
+	if err != nil || t.Folder == "" {
+		return nil, err
+	}
+	path := filepath.Join(t.Folder, OutcomeFile)
+	o, err := readOutcome(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if now := t.settings(backend, data); o.Settings != now {
+		return nil, otherSettings(path, o.Settings, now)
+	}
+	return &o, nil
+}
+
+func otherSettings(path string, saved, now Settings) error {
+	return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(saved, now))
+}
+
 func (r *run) writeOutcome() error {
 	if r.Folder == "" {
 		return nil
 	}
 	path := filepath.Join(r.Folder, OutcomeFile)
-	if _, err := os.Stat(path); err == nil {
-		return nil // of the process that finished the run
-	}
 	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance}
 	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
 	o.Provenance.Started, o.Provenance.Duration = r.began.UTC().Truncate(time.Second), (r.earlier + time.Since(r.here)).Seconds()

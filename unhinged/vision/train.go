@@ -5,7 +5,6 @@ package vision
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -59,6 +58,10 @@ type Training struct {
 	Report func(Progress)
 }
 
+// Name is what the run is called among those of other methods, λ and seeds, and its folder among theirs: METHOD-seedS, and
+// METHOD-efrλ-seedS if λ of EFR is not the method's own, such as ce-efr5e-06-seed1 and, for PAL with EFR, pal-efr1e-05-seed1.
+func (t Training) Name() string { return fmt.Sprintf("%s-seed%d", t.Method.variant(), t.Seed) }
+
 // The files in a run's folder.
 const (
 	CheckpointFile = "checkpoint.gob" // written after every epoch and when the run is cancelled
@@ -79,17 +82,41 @@ type Progress struct {
 // Run trains on data.Train, measures on data.Test, and returns all records. A run whose folder has a checkpoint goes on
 // from there, and ends with the same bits as one that was never interrupted. When the context is cancelled the step
 // under way is finished, a checkpoint is written and the context's error returned. A training whose numbers overflow
-// stops with a *Diverged. The records so far are returned with every error.
+// stops with a *Diverged. The records so far are returned with every error. While another process trains in the folder it
+// is ErrElsewhere.
 func (t Training) Run(ctx context.Context, backend compute.Backend, data *datasets.Dataset) ([]Record, error) {
+	t, err := t.complete(data)
+	if err != nil {
+		return nil, err
+	}
+	if t.Folder != "" {
+		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
+			return nil, err
+		}
+		unlock, err := lockFolder(t.Folder)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+	}
+	done, err := t.Finished(backend, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case done != nil && done.Diverged != nil:
+		return done.Records, done.Diverged
+	case done != nil:
+		return done.Records, nil
+	}
 	r, err := t.start(backend, data)
 	if err != nil {
 		return nil, err
 	}
-	if r.diverged != nil {
+	if r.diverged != nil || r.step == r.steps { // and the process that did it was killed before it could say so
+		if err := r.writeOutcome(); err != nil || r.diverged == nil {
+			return r.records, err
+		}
 		return r.records, r.diverged
-	}
-	if r.step == r.steps {
-		return r.records, r.writeOutcome()
 	}
 	for batch := range r.batches.From(int(r.step/r.stepsPerEpoch), int(r.step%r.stepsPerEpoch)) {
 		if err := ctx.Err(); err != nil {
@@ -145,20 +172,20 @@ type run struct {
 	from     int64     // the step then
 }
 
-// start checks the settings, builds the model, and loads the checkpoint if there is one.
-func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, error) {
+// complete checks the settings and fills in what they leave open.
+func (t Training) complete(data *datasets.Dataset) (Training, error) {
 	n := data.Train.Len()
 	switch {
 	case t.Epochs < 1:
-		return nil, fmt.Errorf("%d epochs; there must be at least 1", t.Epochs)
+		return t, fmt.Errorf("%d epochs; there must be at least 1", t.Epochs)
 	case t.Batch < 2 || t.Batch > n:
-		return nil, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set", t.Batch, n)
+		return t, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set", t.Batch, n)
 	case !(t.LearningRate > 0) || !(t.Momentum >= 0 && t.Momentum < 1) || !(t.WeightDecay >= 0):
-		return nil, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
+		return t, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
 	case t.MicroBatches < 0 || t.MicroBatches > 1 && (t.Batch%t.MicroBatches != 0 || t.Batch/t.MicroBatches < 2):
-		return nil, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images", t.Batch, t.MicroBatches)
+		return t, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images", t.Batch, t.MicroBatches)
 	case t.Probe < 0 || t.Probe > n:
-		return nil, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
+		return t, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
 	}
 	if t.Devices == 0 {
 		t.Devices = 1
@@ -169,15 +196,20 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	if t.Probe == 0 {
 		t.Probe = min(10*t.Batch, n)
 	}
+	if t.RecordsPerEpoch == 0 {
+		t.RecordsPerEpoch = 1
+	}
+	if t.RecordsPerEpoch > n/t.Batch || t.RecordsPerEpoch < 0 {
+		return t, fmt.Errorf("%d records an epoch; there are %d steps in it", t.RecordsPerEpoch, n/t.Batch)
+	}
+	return t, nil
+}
+
+// start builds the model of a complete training, and loads the checkpoint if there is one.
+func (t Training) start(backend compute.Backend, data *datasets.Dataset) (_ *run, err error) {
 	now := time.Now()
-	r := &run{Training: t, data: data, stepsPerEpoch: int64(n / t.Batch), began: now, here: now}
+	r := &run{Training: t, data: data, stepsPerEpoch: int64(data.Train.Len() / t.Batch), began: now, here: now}
 	r.steps = r.stepsPerEpoch * int64(t.Epochs)
-	if r.RecordsPerEpoch == 0 {
-		r.RecordsPerEpoch = 1
-	}
-	if int64(r.RecordsPerEpoch) > r.stepsPerEpoch || r.RecordsPerEpoch < 0 {
-		return nil, fmt.Errorf("%d records an epoch; there are %d steps in it", r.RecordsPerEpoch, r.stepsPerEpoch)
-	}
 	r.batches = datasets.Batches{Images: data.Train, Size: t.Batch, Seed: t.Seed, Augmentation: t.Augmentation, Normalisation: data.Train.Normalisation()}
 	if err := r.batches.Check(); err != nil {
 		return nil, err
@@ -187,14 +219,10 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (*run, 
 	r.store = model.NewStore()
 	r.store.SetParam(initializer.ParamInitialSeed, int64(t.Seed))
 	if t.Folder != "" {
-		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-			return nil, err
-		}
 		if err := r.load(); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	if r.accumulate, err = model.NewExec(backend, r.store, r.accumulateGraph); err != nil {
 		return nil, err
 	}
@@ -337,33 +365,16 @@ func (r *run) load() error {
 		return err
 	}
 	if saved == nil {
-		return r.loadOutcome()
+		return nil
 	}
 	if saved.Settings != r.settings {
-		return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(saved.Settings, r.settings))
+		return otherSettings(path, saved.Settings, r.settings)
 	}
 	r.step, r.records, r.diverged = saved.Step, saved.Records, saved.Diverged
 	r.lossSum, r.lossN, r.first, r.last = saved.LossSum, saved.LossN, saved.First, saved.Last
 	r.began, r.earlier = saved.Began, saved.Spent
 	r.store.SetLoader(saved)
 	return r.writeLog() // the log may be ahead of the checkpoint
-}
-
-// loadOutcome finds a run that is finished and whose checkpoint was not kept.
-func (r *run) loadOutcome() error {
-	path := filepath.Join(r.Folder, OutcomeFile)
-	o, err := readOutcome(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if o.Settings != r.settings {
-		return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(o.Settings, r.settings))
-	}
-	r.step, r.records, r.diverged = r.steps, o.Records, o.Diverged
-	return nil
 }
 
 func (r *run) writeLog() error {

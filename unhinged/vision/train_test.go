@@ -213,6 +213,14 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	training = small("pal")
 	training.Epochs, training.Folder = 1, filepath.Dir(path)
+	if err := os.Remove(filepath.Join(training.Folder, OutcomeFile)); err != nil { // or nobody would look at the checkpoint
+		t.Fatal(err)
+	}
+	training.WeightDecay = 0
+	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), CheckpointFile+" is of a run with other settings: WeightDecay was 0.0005 and is now 0") {
+		t.Errorf("error %v", err)
+	}
+	training.WeightDecay = 5e-4
 	for _, broken := range [][]byte{nil, content[:100], content[:len(content)-1]} {
 		os.WriteFile(path, broken, 0o644)
 		if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "to start again") {
@@ -237,6 +245,10 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	training.Report = func(Progress) { t.Error("a step after the end") }
+	done, err := training.Finished(backend, blobs(320, 10))
+	if err != nil || done == nil || len(done.Records) != 2 {
+		t.Fatalf("outcome %+v, error %v", done, err)
+	}
 	got, err := training.Run(context.Background(), backend, blobs(320, 10))
 	if err != nil || len(got) != 2 || got[1].TrainLoss != want[1].TrainLoss {
 		t.Errorf("records %+v, error %v", got, err)
@@ -244,6 +256,44 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 	training.WeightDecay = 0
 	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestRunIsTrainedOnce: while one training is at work in a folder another is refused there, and not a moment longer. Nothing
+// in the folder is finished until it is.
+func TestRunIsTrainedOnce(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := blobs(320, 10)
+	training := small("pal")
+	training.Epochs, training.Folder = 1, t.TempDir()
+	second := training
+	steps := 0
+	training.Report = func(p Progress) {
+		steps++
+		if _, err := second.Run(context.Background(), backend, data); !errors.Is(err, ErrElsewhere) {
+			t.Fatalf("step %d: error %v", steps, err)
+		}
+		if done, err := second.Finished(backend, data); done != nil || err != nil {
+			t.Fatalf("step %d: finished %+v, error %v", steps, done, err)
+		}
+	}
+	want, err := training.Run(context.Background(), backend, data)
+	if err != nil || steps != 10 {
+		t.Fatalf("%d steps, error %v", steps, err)
+	}
+	if got, err := second.Run(context.Background(), backend, data); err != nil || len(got) != 1 || got[0].TrainLoss != want[0].TrainLoss {
+		t.Errorf("records %+v, error %v", got, err)
+	}
+	// What is refused leaves nothing behind.
+	second.Epochs, second.Folder = 0, filepath.Join(second.Folder, "none")
+	if _, err := second.Run(context.Background(), backend, data); err == nil {
+		t.Error("no epochs, no error")
+	}
+	if _, err := os.Stat(second.Folder); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its folder: %v", err)
 	}
 }
 
