@@ -37,7 +37,10 @@ var quantities = []struct {
 // mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of plain
 // UL to BlowUp. The outcomes are of one setup.
 func Figure(outcomes []Outcome) (result.Figure, error) {
-	list := anchoredOrCE(outcomes)
+	list, err := oneSetup(outcomes)
+	if err != nil {
+		return result.Figure{}, err
+	}
 	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
 		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
@@ -45,9 +48,8 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 		{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: names(list, "ce", "fnpal")},
 		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal", "fnpal-rlr")},
 	}}
-	err := draw(&fig, list, outcomes)
 	fig.Claims = Claims(outcomes)
-	return fig, err
+	return fig, draw(&fig, list, outcomes)
 }
 
 // Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
@@ -168,7 +170,7 @@ func anchoredOrCE(outcomes []Outcome) []variant {
 // oneSetup is anchoredOrCE of outcomes that must not be of several setups.
 func oneSetup(outcomes []Outcome) ([]variant, error) {
 	if setups := Setups(outcomes); len(setups) > 1 {
-		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; draw them one by one, as Setups has them",
+		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure must be of one",
 			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
 	}
 	return anchoredOrCE(outcomes), nil
