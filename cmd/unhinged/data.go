@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,30 +26,33 @@ folder), where get puts them, and where package managers do.`,
 			Use: "list", Short: "Say which data sets are on this machine, and how to get the others", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				for _, s := range datasets.List() {
-					if s.Folder != "" {
-						fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15sin %s\n", s.Name, s.Title, "", s.Folder)
-					} else {
-						fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15smissing; get it with `%s`\n", s.Name, s.Title, "", strings.Join(s.HowToGet, "`, or with `"))
+					where := "in " + s.Folder
+					if s.Folder == "" {
+						where = fmt.Sprintf("missing; get it with `%s` (from %s)", strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or "))
 					}
+					fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15s%s\n", s.Name, s.Title, "", where)
 				}
 				return nil
 			},
 		},
 		&cobra.Command{
-			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped", Args: cobra.MinimumNArgs(1), ValidArgs: datasets.Names(),
+			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped", ValidArgs: datasets.Names(),
+			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache folder), unless
+they are on this machine already. A download that was interrupted goes on where it stopped. Every file is checked against the
+checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`, strings.Join(datasets.Names(), ", ")),
+			Args: func(_ *cobra.Command, names []string) error {
+				if len(names) == 0 {
+					return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
+				}
+				return nil
+			},
 			RunE: func(c *cobra.Command, names []string) error {
-				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
 				for _, name := range names {
 					var progress func(string, int64, int64)
 					if isTerminal(c.ErrOrStderr()) {
-						var shown time.Time
-						progress = func(file string, done, total int64) {
-							if done == total || time.Since(shown) > 100*time.Millisecond {
-								shown = time.Now()
-								fmt.Fprintf(c.ErrOrStderr(), "\r\033[K%s: %.1f of %.1f MB", file, float64(done)/1e6, float64(total)/1e6)
-							}
-						}
+						progress = showDownload(c)
 					}
 					folder, err := datasets.Get(ctx, name, progress)
 					if progress != nil {
@@ -64,6 +68,9 @@ folder), where get puts them, and where package managers do.`,
 		},
 		&cobra.Command{
 			Use: "verify [NAME…]", Short: "Check the files of data sets against their published checksums, and their content against what is known of it", ValidArgs: datasets.Names(),
+			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in each class, too, the mean and
+standard deviation of each channel, as far as they are known, and what was decoded earlier. Without names, all that are on
+this machine.`,
 			RunE: func(c *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					for _, s := range datasets.List() {
@@ -75,18 +82,43 @@ folder), where get puts them, and where package managers do.`,
 				if len(names) == 0 {
 					return fmt.Errorf("no data set is on this machine; `unhinged data list` says how to get them")
 				}
+				var failed []string
 				for _, name := range names {
 					d, err := datasets.Verify(name)
 					if err != nil {
-						return err
+						if len(names) == 1 {
+							return err
+						}
+						failed = append(failed, name)
+						fmt.Fprintf(c.OutOrStdout(), "%s: NOT VERIFIED: %v\n", name, err)
+						continue
 					}
 					norm := d.Train.Normalisation()
 					fmt.Fprintf(c.OutOrStdout(), "%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel means %.4f, standard deviations %.4f\n",
 						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels, len(d.Classes), norm.Mean, norm.Std)
+				}
+				if failed != nil {
+					return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names), strings.Join(failed, ", "))
 				}
 				return nil
 			},
 		},
 	)
 	return c
+}
+
+// showDownload returns what shows a download in one line of the terminal, ten times a second.
+func showDownload(c *cobra.Command) func(file string, done, total int64) {
+	var shown time.Time
+	return func(file string, done, total int64) {
+		if done != total && time.Since(shown) < 100*time.Millisecond {
+			return
+		}
+		shown = time.Now()
+		of := ""
+		if total >= 0 {
+			of = fmt.Sprintf(" of %.1f", float64(total)/1e6)
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "\r\033[K%s: %.1f%s MB", file, float64(done)/1e6, of)
+	}
 }

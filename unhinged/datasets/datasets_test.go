@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -510,6 +511,32 @@ func TestGetWithoutNetwork(t *testing.T) {
 func TestUnknownName(t *testing.T) {
 	_, err := Open("cifar")
 	wantError(t, err, "there are mnist, fashion-mnist")
+}
+
+// TestMeanOfStandardDeviations: what much code normalises CIFAR-10 with (github.com/kuangliu/pytorch-cifar, main.py) is the
+// mean over the images of their own standard deviations, with n − 1, as Normalisation's comment says.
+func TestMeanOfStandardDeviations(t *testing.T) {
+	d, err := Open("cifar-10")
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mean [3]float64
+	size := d.Train.Size()
+	for i := range d.Train.Labels {
+		one := d.Train
+		one.Pixels, one.Labels = one.Pixels[i*size:(i+1)*size], one.Labels[i:i+1]
+		for c, std := range one.Normalisation().Std {
+			mean[c] += std * math.Sqrt(1024./1023) / float64(d.Train.Len())
+		}
+	}
+	for c, want := range []float64{0.2023, 0.1994, 0.2010} {
+		if math.Abs(mean[c]-want) > 0.5e-4 {
+			t.Errorf("channel %d: %.5f, should be %.4f", c, mean[c], want)
+		}
+	}
 }
 
 // TestPublished reads the real data sets where they are.

@@ -18,21 +18,42 @@ func balancedImages(n, classes int) Images {
 	return im
 }
 
-// TestLongTailedCIFAR10 has the numbers published for long-tailed CIFAR-10 at ratio 100: Cao et al., "Learning Imbalanced
-// Datasets with Label-Distribution-Aware Margin Loss" (github.com/kaidic/LDAM-DRW), 12,406 images in all.
-func TestLongTailedCIFAR10(t *testing.T) {
-	im, err := balancedImages(5000, 10).LongTailed(10, 100, 1)
-	if err != nil {
-		t.Fatal(err)
+// TestPublishedImbalance has the numbers of images that get_img_num_per_cls in imbalance_cifar.py gives (github.com/kaidic/LDAM-DRW:
+// Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", 2019): of each class, or in all.
+func TestPublishedImbalance(t *testing.T) {
+	cifar10, cifar100 := balancedImages(5000, 10), balancedImages(500, 100)
+	draw := func(im Images, classes int, step bool, rho float64) []int {
+		t.Helper()
+		thin := im.LongTailed
+		if step {
+			thin = im.Stepped
+		}
+		out, err := thin(classes, rho, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.ClassCounts(classes)
 	}
-	if counts := im.ClassCounts(10); !slices.Equal(counts, []int{5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50}) || im.Len() != 12406 {
-		t.Errorf("%d images: %v", im.Len(), counts)
+	for rho, want := range map[float64][]int{
+		10:  {5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500},
+		50:  {5000, 3237, 2096, 1357, 878, 568, 368, 238, 154, 100},
+		100: {5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50},
+		200: {5000, 2775, 1540, 854, 474, 263, 146, 81, 45, 25},
+	} {
+		if counts := draw(cifar10, 10, false, rho); !slices.Equal(counts, want) {
+			t.Errorf("ρ = %g: %v, should be %v", rho, counts, want)
+		}
 	}
-	im, err = balancedImages(5000, 10).Stepped(10, 100, 1)
-	if err != nil {
-		t.Fatal(err)
+	for rho, want := range map[float64]int{10: 19573, 20: 15907, 50: 12608, 100: 10847, 200: 9502} {
+		total := 0
+		for _, count := range draw(cifar100, 100, false, rho) {
+			total += count
+		}
+		if total != want {
+			t.Errorf("CIFAR-100, ρ = %g: %d images, should be %d", rho, total, want)
+		}
 	}
-	if counts := im.ClassCounts(10); !slices.Equal(counts, []int{5000, 5000, 5000, 5000, 5000, 50, 50, 50, 50, 50}) {
+	if counts := draw(cifar10, 10, true, 100); !slices.Equal(counts, []int{5000, 5000, 5000, 5000, 5000, 50, 50, 50, 50, 50}) {
 		t.Errorf("step: %v", counts)
 	}
 }

