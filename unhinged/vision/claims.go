@@ -92,8 +92,8 @@ func questions(list []variant) []question {
 		accuracies("4.2: EFR can even improve generalisation: accuracy of %s − that of %s", v, without, 0)
 		if v.family() == "pal" {
 			within("4.2, Theorem 6: the features of %s stay within the theorem's limit: log₁₀ of the limit's ‖H‖² − that of the features", v, func(o Outcome) float64 {
-				limit, _ := anchoredLimit(o)
-				return math.Log10(limit) - logNorm(o)
+				norm2, _ := limit(o)
+				return math.Log10(norm2) - logNorm(o)
 			})
 			between("4.2, Theorem 6: EFR speeds up the convergence to WM: early ‖Ĥ − V̂‖, V = WM, of %s − that of %s", without, v, early(distanceToWM))
 		}
@@ -157,8 +157,8 @@ func (q question) judge(p float64) result.Claim {
 	switch {
 	case math.IsNaN(p):
 		note = "too few seeds to tell"
-	case c.Verdict == result.Undecided:
-		note += fmt.Sprintf("; so few seeds of this spread tell no less than %.2g from it", q.interval())
+	case c.Verdict == result.Undecided && q.p(q.bound) > level:
+		note += fmt.Sprintf("; so few seeds of this spread tell no less than %.2g from the bound", q.interval())
 	}
 	if q.paper != "" {
 		note += "; the paper: " + q.paper

@@ -121,7 +121,7 @@ func Figure12(outcomes []Outcome) (result.Figure, error) {
 		for _, v := range list {
 			if v.family() == "pal" && methods[0] == "pal" && v.efr > 0 {
 				name := fmt.Sprintf("Theorem 6, λ = %g", v.efr)
-				norm[name], loss[name] = anchoredLimit(v.runs[0])
+				norm[name], loss[name] = limit(v.runs[0])
 			}
 		}
 		fig.Panels = append(fig.Panels,
@@ -149,14 +149,6 @@ func Figure14(outcomes []Outcome) (result.Figure, error) {
 		return fig, err
 	}
 	return fig, draw(&fig, list, outcomes)
-}
-
-// anchoredLimit is where Theorem 6 says that features go under EFR and anchored prototypes, h = (1+γ)w_y/(2λB), as ‖H‖²
-// of a batch of B and as the loss, which no features make smaller. γ = 1/(C−1), which is minus the cosine of an ETF's angle.
-func anchoredLimit(o Outcome) (norm2, loss float64) {
-	pull := (1 - math.Cos(float64(last(o).PrototypeAngle)*math.Pi/180)) * last(o).PrototypeMax // (1+γ)‖w‖
-	batch, efr := float64(o.Settings.Batch), o.Settings.Head.FeatureRegularization
-	return batch * math.Pow(pull/(2*efr*batch), 2), -pull * pull / (4 * efr * batch)
 }
 
 // ErrNoRuns is wrapped by the errors of figures that no run belongs into.

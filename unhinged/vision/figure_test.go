@@ -150,27 +150,6 @@ func TestFigure12HasARowAFamily(t *testing.T) {
 	}
 }
 
-// Among all features none has a smaller objective, mean loss + λ Σ‖h‖², than the limit says, and those it says have it.
-func TestAnchoredLimitIsTheMinimum(t *testing.T) {
-	const classes, batch, efr = 4, 8, 0.01
-	gamma := 1. / (classes - 1)
-	o := withEFR(outcome("pal-efr", 1, 0.5), efr)
-	o.Settings.Batch = batch
-	o.Records[0].PrototypeMax, o.Records[0].PrototypeAngle = 1, result.Number(math.Acos(-gamma)*180/math.Pi)
-	norm2, least := anchoredLimit(o)
-	// h = (r/‖w‖)w_y has logits r for its class and −rγ for the others.
-	objective := func(r float64) float64 { return -r + gamma*(classes-1)*(-r*gamma) + efr*batch*r*r }
-	best := math.Sqrt(norm2 / batch)
-	if got := objective(best); math.Abs(got-least) > 1e-9*math.Abs(least) {
-		t.Errorf("the limit's objective is %g, should be %g", got, least)
-	}
-	for _, r := range []float64{0.99 * best, 1.01 * best, -best, 0} {
-		if objective(r) <= least {
-			t.Errorf("‖h‖ = %g has the objective %g, under the least %g", r, objective(r), least)
-		}
-	}
-}
-
 func TestFigure14LeavesOutWhatWasNotMeasured(t *testing.T) {
 	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.6), outcome("pal", 1, 0.5, 0.6)}
 	for _, panels := range []int{3, 4} {
