@@ -22,7 +22,9 @@ import (
 )
 
 // Weighting is how much class c, with n_c of the n samples, counts in an average: its share π_c.
-// The two are the same for classes of equal sizes, and then they are what the papers define.
+// The two are the same for classes of equal sizes, and then they are what the papers define. For unequal sizes, the example code of
+// Papyan, Han and Donoho (2020) pools the samples within classes, but averages alike between them: Config{Within: SampleWeighted,
+// Between: ClassBalanced}.
 type Weighting int
 
 const (

@@ -13,9 +13,10 @@ import (
 // All are NaN with fewer than two classes, or if the class means coincide and the features have collapsed to them.
 type NC1 struct {
 	// Trace is tr(Σ_W Σ_B⁺)/C of Papyan, Han and Donoho (2020), the inverse of the signal-to-noise ratio along the class
-	// means. NaN if the class means coincide.
+	// means. (Their example code leaves the 1/C out.) NaN if the class means coincide.
 	Trace float64
-	// Quotient is tr Σ_W / tr Σ_B, over all directions at once (Tirer, Huang and Niles-Weed, 2023). +Inf if the class means coincide.
+	// Quotient is tr Σ_W / tr Σ_B, over all directions at once: equation (3) of Tirer, Huang and Niles-Weed, "Perturbation Analysis of Neural
+	// Collapse" (2023). +Inf if the class means coincide.
 	Quotient float64
 	// CDNV is the class-distance normalized variance of Galanti, György and Hutter (2022), the mean over pairs c ≠ d of
 	// (σ_c² + σ_d²)/(2‖μ_c − μ_d‖²), σ_c² = E[‖h − μ_c‖² | c]. Every pair counts alike, whatever the sizes. +Inf if two means coincide.
