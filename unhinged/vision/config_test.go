@@ -100,7 +100,7 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOwnConfigs: the configurations in the program have every method, and "paper" the settings of Appendix C.2, and the λ
+// TestOwnConfigs: the small and the paper's configurations have every method, and "paper" the settings of Appendix C.2, and the λ
 // of figures 2, 12, 13 and 14.
 func TestOwnConfigs(t *testing.T) {
 	paths, err := fs.Glob(configs.Files, "*/*.json")
@@ -127,6 +127,9 @@ func TestOwnConfigs(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 			continue
+		}
+		if strings.HasPrefix(path, "medium/") {
+			continue // CE and PAL, once
 		}
 		if c.Seeds < 3 {
 			t.Errorf("%s has %d seeds", path, c.Seeds)
