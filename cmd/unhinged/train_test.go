@@ -185,7 +185,7 @@ func TestTrainRefuses(t *testing.T) {
 		"no network is called \"mlp-8-0\"": {"--dataset", data, "--hidden", "8,0"},
 		"there are seeds 1 to 1":           {"--dataset", data, "--seed", "2"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
-		"there is no such file, nor is it one of those in the program: paper/cifar-10, ": {"--config", "small/cifar"},
+		"there is no such file, nor is it one of those in the program: medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
 		"small/cifar-10: --method palm: there is no such method":                         {"--config", "small/cifar-10", "--method", "pal,palm"},
 		"batches of 256 images":   {"--dataset", data},
 		"\"epochs\" is 0":         {"--dataset", data, "--batch", "20", "--epochs", "0"},
