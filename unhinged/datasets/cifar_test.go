@@ -239,6 +239,49 @@ func FuzzCIFARRecords(f *testing.F) {
 	})
 }
 
+// FuzzUnpack is of what is in the gzip file, whose own checksum stops almost every change.
+func FuzzUnpack(f *testing.F) {
+	layout := newTiny(1, 1, 10).layout
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for _, b := range layout.batches {
+		w.WriteHeader(&tar.Header{Name: layout.folder + "/" + b.name, Mode: 0o644, Size: 3})
+		w.Write([]byte("abc"))
+	}
+	w.Close()
+	f.Add(archive.Bytes())
+	f.Add(archive.Bytes()[:700])
+	f.Fuzz(func(t *testing.T, content []byte) {
+		contents, err := layout.unpack(bytes.NewReader(zip(content)))
+		if err != nil {
+			return
+		}
+		for _, b := range layout.batches {
+			if contents[b.name] == nil {
+				t.Errorf("no %s, and no error", b.name)
+			}
+		}
+		if _, err := layout.unpack(bytes.NewReader(content)); err == nil {
+			t.Error("it was read without gzip, too")
+		}
+	})
+}
+
+func FuzzPackageBatch(f *testing.F) {
+	var picture bytes.Buffer
+	png.Encode(&picture, image.NewNRGBA(image.Rect(0, 0, 1024, 2)))
+	f.Add(picture.Bytes(), uint8(2))
+	f.Add(picture.Bytes(), uint8(3))
+	f.Fuzz(func(t *testing.T, content []byte, n uint8) {
+		folder := t.TempDir()
+		write(t, folder, "batch.png", content)
+		batch, err := packageBatch(filepath.Join(folder, "batch.png"), make([]uint8, n))
+		if err == nil && len(batch) != int(n)*3073 || err != nil && !strings.Contains(err.Error(), "batch.png: ") {
+			t.Errorf("%d bytes of %d images, error %v", len(batch), n, err)
+		}
+	})
+}
+
 func FuzzJSONLabels(f *testing.F) {
 	f.Add([]byte("[1,2,9]"))
 	f.Add([]byte("[10]"))

@@ -1,6 +1,17 @@
 // Package datasets opens the labelled image sets that networks are trained on — MNIST, Fashion-MNIST, CIFAR-10 and -100,
 // SVHN, and folders of images — as published, from whichever source brought them to this machine, with every file
-// checked against its known checksum; it draws imbalanced subsets of them, and prepares batches ahead of a training.
+// checked against its known checksum; it draws imbalanced subsets of them, and prepares batches ahead of a training:
+//
+//	data, err := datasets.Open("cifar-10") // after `unhinged data get cifar-10`, or datasets.Get
+//	…
+//	train, err := data.Train.LongTailed(10, 100, seed) // or data.Train as it is
+//	…
+//	batches := datasets.Batches{Images: train, Size: 256, Seed: seed, Normalisation: train.Normalisation(),
+//		Augmentation: datasets.Augmentation{Shift: 4, Flip: true}}
+//	for batch := range batches.From(0, 0) {
+//
+// What is damaged, incomplete or not as published is an error. Where two processes want the same data set, one downloads
+// or decodes it while the other waits.
 package datasets
 
 import (
@@ -46,8 +57,8 @@ var ErrMissing = errors.New("this data set is not on this machine")
 
 // Open reads the named data set ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn") from the first folder that
 // has it. Every file's checksum is verified when it is decoded. CIFAR and SVHN are decoded once, into a file under
-// Root(), which is mapped into memory from then on as long as the files it came from are unchanged. A data set that is
-// in no folder gives an error that wraps ErrMissing.
+// Root(), which is mapped into memory from then on as long as the files it came from are unchanged; where no file can be
+// written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing.
 func Open(name string) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {

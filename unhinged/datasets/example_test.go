@@ -26,3 +26,17 @@ func ExampleBatches() {
 	// 5 1 2 1
 	// 5 2 2 1
 }
+
+// Ten classes of 500 images, made long-tailed at ratio 100.
+func ExampleImages_LongTailed() {
+	images := datasets.Images{Height: 1, Width: 1, Channels: 1}
+	for i := range 5000 {
+		images.Pixels, images.Labels = append(images.Pixels, uint8(i)), append(images.Labels, uint8(i%10))
+	}
+	subset, err := images.LongTailed(10, 100, 1)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(subset.Len(), subset.ClassCounts(10))
+	// Output: 1236 [500 299 179 107 64 38 23 13 8 5]
+}

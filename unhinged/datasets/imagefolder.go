@@ -126,6 +126,9 @@ func decodeImages(w io.Writer, files []string, size int) error {
 	return nil
 }
 
+// maxPixels bounds an image (16,384 × 16,384): a damaged header may promise terabytes.
+const maxPixels = 1 << 28
+
 // decodeImage reads one image as size·size·3 values. Transparent pixels are blended with black.
 func decodeImage(path string, size int) ([]uint8, error) {
 	in, err := os.Open(path)
@@ -133,6 +136,16 @@ func decodeImage(path string, size int) ([]uint8, error) {
 		return nil, err
 	}
 	defer in.Close()
+	config, _, err := image.DecodeConfig(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: it should be a JPEG or PNG image; replace or remove it", path, err)
+	}
+	if config.Width > maxPixels/max(config.Height, 1) {
+		return nil, fmt.Errorf("%s: an image of %d×%d; no more than %d pixels can be read", path, config.Height, config.Width, maxPixels)
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
 	picture, _, err := image.Decode(in)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: it should be a JPEG or PNG image; replace or remove it", path, err)

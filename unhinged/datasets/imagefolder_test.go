@@ -2,6 +2,8 @@ package datasets
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -153,4 +155,36 @@ func TestImageFolderRefuses(t *testing.T) {
 	}
 	_, err := OpenImageFolder(t.TempDir(), 0)
 	wantError(t, err, "the side must be from 1 to 4096")
+}
+
+func TestImagesAllocateForContentNotForPromises(t *testing.T) {
+	promise := bytes.Clone(encodePNG(t, noise(rand.New(rand.NewPCG(1, 1)), 9, 9)))
+	copy(promise[16:24], "\x00\x01\x00\x00\x00\x01\x00\x00") // 65536×65536, of 4 bytes each
+	binary.BigEndian.PutUint32(promise[29:], crc32.ChecksumIEEE(promise[12:29]))
+	folder := t.TempDir()
+	write(t, folder, "large.png", promise)
+	_, err := decodeImage(filepath.Join(folder, "large.png"), 4)
+	wantError(t, err, "large.png: an image of 65536×65536; no more than 268435456 pixels can be read")
+}
+
+func FuzzDecodeImage(f *testing.F) {
+	picture := noise(rand.New(rand.NewPCG(1, 1)), 9, 6)
+	var lossy, lossless, grey bytes.Buffer
+	jpeg.Encode(&lossy, picture, nil)
+	png.Encode(&lossless, picture)
+	png.Encode(&grey, image.NewGray16(image.Rect(0, 0, 1, 5)))
+	f.Add(lossy.Bytes())
+	f.Add(lossless.Bytes())
+	f.Add(grey.Bytes())
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height > 1<<20 {
+			t.Skip("allowed, but too large to try thousands of")
+		}
+		folder := t.TempDir()
+		write(t, folder, "picture", content)
+		pixels, err := decodeImage(filepath.Join(folder, "picture"), 3)
+		if err == nil && len(pixels) != 27 || err != nil && !strings.Contains(err.Error(), folder) {
+			t.Errorf("%d values, error %v", len(pixels), err)
+		}
+	})
 }

@@ -174,3 +174,19 @@ func FuzzReadMAT(f *testing.F) {
 		}
 	})
 }
+
+func FuzzSVHN(f *testing.F) {
+	for _, compress := range []bool{false, true} {
+		content, _ := digitsFile(1, compress)
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		im, err := svhnImages(content)
+		if err != nil {
+			return
+		}
+		if im.Len() < 1 || len(im.Pixels) != im.Len()*im.Size() || slices.Max(im.Labels) > 9 {
+			t.Errorf("%d images with %d values and labels up to %d", im.Len(), len(im.Pixels), slices.Max(im.Labels))
+		}
+	})
+}
