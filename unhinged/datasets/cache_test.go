@@ -186,7 +186,7 @@ func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	folder := t.TempDir()
-	f := form{files: []string{"a", "b"}}
+	f := form{files: []string{"a", "b"}, zipped: true}
 	write(t, folder, "a", []byte("1"))
 	write(t, folder, "b.gz", []byte("2"))
 	seen := map[string]bool{f.fingerprint(folder): true}

@@ -472,7 +472,13 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open("small")
-	wantError(t, err, "(where test_batch.png lacks)")
+	wantError(t, err, "(which lacks test_batch.png)")
+
+	// Only IDX files are read compressed.
+	write(t, folder, s.layout.archive+".gz", zip(whole))
+	if _, err = Open("small"); !errors.Is(err, ErrMissing) {
+		t.Errorf("an archive in an archive: error %v, should be ErrMissing", err)
+	}
 }
 
 // cutWriter breaks the connection after so many bytes.

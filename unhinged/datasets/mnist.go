@@ -12,22 +12,24 @@ var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "
 // idxForm is four IDX files, plain or with .gz, with the SHA-256 of what is inside: packages compress anew or not at
 // all, so that only this tells whether a file from any source is the published one.
 func idxForm(sums [4]string) form {
-	return form{files: idxNames[:], read: func(folder string) (train, test Images, err error) {
-		if train, err = readIDXImages(folder, 0, sums); err != nil {
+	f := form{files: idxNames[:], zipped: true}
+	f.read = func(folder string) (train, test Images, err error) {
+		if train, err = f.readIDXImages(folder, 0, sums); err != nil {
 			return
 		}
-		test, err = readIDXImages(folder, 2, sums)
+		test, err = f.readIDXImages(folder, 2, sums)
 		return
-	}}
+	}
+	return f
 }
 
 // readIDXImages reads the images of file number first and the labels of the one after it.
-func readIDXImages(folder string, first int, sums [4]string) (Images, error) {
-	sizes, pixels, err := readIDXFile(folder, idxNames[first], sums[first], 3)
+func (f form) readIDXImages(folder string, first int, sums [4]string) (Images, error) {
+	sizes, pixels, err := f.readIDXFile(folder, idxNames[first], sums[first], 3)
 	if err != nil {
 		return Images{}, err
 	}
-	_, labels, err := readIDXFile(folder, idxNames[first+1], sums[first+1], 1)
+	_, labels, err := f.readIDXFile(folder, idxNames[first+1], sums[first+1], 1)
 	if err != nil {
 		return Images{}, err
 	}
@@ -40,8 +42,8 @@ func readIDXImages(folder string, first int, sums [4]string) (Images, error) {
 	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: labels}, nil
 }
 
-func readIDXFile(folder, name, sum string, dimensions int) (sizes []int, values []uint8, err error) {
-	path, err := pathOf(folder, name)
+func (f form) readIDXFile(folder, name, sum string, dimensions int) (sizes []int, values []uint8, err error) {
+	path, err := f.path(folder, name)
 	if err != nil {
 		return nil, nil, err
 	}

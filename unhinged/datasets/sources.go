@@ -35,8 +35,9 @@ type download struct{ name, md5 string }
 
 // form is one way in which a data set lies in a folder.
 type form struct {
-	files []string // that must be there, each plain or with .gz
-	read  func(folder string) (train, test Images, err error)
+	files  []string // that must be there
+	zipped bool     // each may have .gz
+	read   func(folder string) (train, test Images, err error)
 }
 
 // cacheVersion is part of every fingerprint: decoding that gives other pixels needs a new one.
@@ -47,7 +48,7 @@ func (f form) fingerprint(folder string) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, cacheVersion)
 	for _, name := range f.files {
-		if path, err := pathOf(folder, name); err == nil {
+		if path, err := f.path(folder, name); err == nil {
 			if info, err := os.Stat(path); err == nil {
 				fmt.Fprintf(hash, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 			}
@@ -229,7 +230,7 @@ func (s source) missing() error {
 	for _, folder := range s.searched() {
 		for _, f := range s.forms {
 			if lacks := f.lacks(folder); len(lacks) < len(f.files) {
-				folder += " (where " + strings.Join(lacks, ", ") + " lacks)"
+				folder += " (which lacks " + strings.Join(lacks, ", ") + ")"
 				break
 			}
 		}
@@ -242,22 +243,31 @@ func (s source) missing() error {
 func (f form) lacks(folder string) []string {
 	var names []string
 	for _, name := range f.files {
-		if _, err := pathOf(folder, name); err != nil {
+		if _, err := f.path(folder, name); err != nil {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// pathOf finds the plain or the compressed file of that name in folder.
-func pathOf(folder, name string) (string, error) {
-	for _, suffix := range []string{"", ".gz"} {
-		path := filepath.Join(folder, name+suffix)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path, nil
-		}
+// path finds the file of that name in folder, or the compressed one where that is allowed.
+func (f form) path(folder, name string) (string, error) {
+	path := filepath.Join(folder, name)
+	if isFile(path) {
+		return path, nil
+	}
+	if !f.zipped {
+		return "", fmt.Errorf("%s has no %s", folder, name)
+	}
+	if isFile(path + ".gz") {
+		return path + ".gz", nil
 	}
 	return "", fmt.Errorf("%s has neither %s nor %s.gz", folder, name, name)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // Status says whether a data set is on this machine.
