@@ -70,7 +70,7 @@ func Growth(outcomes []Outcome, classes int) (result.Figure, error) {
 	fig := result.Figure{ID: "growth", Title: "How fast plain UL falls over", Panels: []result.Panel{
 		{Title: "(a) max‖w‖", Y: "prototype_max", YLabel: "max‖w‖", Log: true},
 		{Title: "(b) Its growth a step", Y: "growth", YLabel: "Δ ln max‖w‖"},
-		{Title: "(c) Its growth by that of NC1", Y: "share", YLabel: "measured / bound", Lines: map[string]float64{"NC1's bound": 1}},
+		{Title: "(c) Its growth, by what NC1 allows", Y: "share", YLabel: "measured / allowed", Lines: map[string]float64{"equality": 1}},
 	}}
 	for i := range fig.Panels {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "step", "Step"

@@ -181,7 +181,7 @@ func TestLastNormalisations(t *testing.T) {
 			return network.Features(scope, images, true)
 		})
 		input := tensors.FromFlatDataAndDimensions(images, n, size, size, 1)
-		features := func() []float64 { return tensors.MustCopyFlatData[float64](exec.MustExec1(input)) }
+		features := func() []float64 { return tensors.MustCopyFlatData[float64](exec.MustCall1(input)) }
 		features() // makes the variables
 		each := func(change func(last bool, values []float64)) {
 			for v := range store.IterVariables() {
