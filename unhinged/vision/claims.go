@@ -36,16 +36,7 @@ func Claims(outcomes []Outcome) []result.Claim {
 	var claims []result.Claim
 	setups := Setups(outcomes)
 	for _, setup := range setups {
-		list := questions(variants(setup))
-		p := make([]float64, len(list))
-		for i, q := range list {
-			p[i] = q.p(q.bound)
-		}
-		var own []result.Claim
-		for i, corrected := range holm(p) {
-			own = append(own, list[i].judge(corrected))
-		}
-		own = append(own, blowUpClaims(setup)...)
+		own := append(judge(questions(variants(setup))), blowUpClaims(setup)...)
 		if len(setups) > 1 {
 			for i := range own {
 				own[i].Claim = setupTitle(setup[0].Settings) + ": " + own[i].Claim
@@ -141,6 +132,19 @@ func paperDifference(a, b variant) string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// judge gives the verdicts of tests, with their p-values corrected for the number of them.
+func judge(list []question) []result.Claim {
+	p := make([]float64, len(list))
+	for i, q := range list {
+		p[i] = q.p(q.bound)
+	}
+	var claims []result.Claim
+	for i, corrected := range holm(p) {
+		claims = append(claims, list[i].judge(corrected))
+	}
+	return claims
 }
 
 // judge is the verdict of a test with its corrected p-value.

@@ -198,18 +198,9 @@ func growthClaims(runs []Outcome, classes int) ([]result.Claim, error) {
 	if distance := math.Abs(ratio.difference - 2); !(math.Abs(distance-twice) > ratio.interval()) {
 		alike.Verdict = result.Undecided
 	}
-	claims := []result.Claim{alike}
-	questions := []question{
+	return append([]result.Claim{alike}, judge([]question{
 		{"the norms grow no faster than the last normalisation lets them: what it allows − the growth of ln max‖w‖ a step", student(room), 0, ""},
 		{"they grow faster than free features would (Theorem 2, those of a batch): growth of ln max‖w‖ a step − theirs", student(excess), 0, ""},
 		{"figure 19: weight decay is too weak to limit the growth: log₁₀ of what would (Corollary 5) over that of the training", student(decays), 0, ""},
-	}
-	p := make([]float64, len(questions))
-	for i, q := range questions {
-		p[i] = q.p(q.bound)
-	}
-	for i, corrected := range holm(p) {
-		claims = append(claims, questions[i].judge(corrected))
-	}
-	return claims, nil
+	})...), nil
 }
