@@ -197,7 +197,12 @@ func draw(fig *result.Figure, list []variant, outcomes []Outcome) error {
 // mean is the mean of runs that differ in their seed only, record by record.
 func mean(name string, runs []Outcome) (result.Curve, error) {
 	curve := result.Curve{Name: name, Params: map[string]float64{"seeds": float64(len(runs))}, Series: map[string]result.Series{}}
+	seeds := map[uint64]bool{}
 	for _, run := range runs {
+		if seeds[run.Settings.Seed] {
+			return curve, fmt.Errorf("%s: seed %d is there twice in %s; a run must not count as two", name, run.Settings.Seed, setupTitle(run.Settings))
+		}
+		seeds[run.Settings.Seed] = true
 		if len(run.Records) != len(runs[0].Records) {
 			return curve, fmt.Errorf("%s: seed %d has %d records and seed %d has %d; runs of one figure must have the same settings",
 				name, run.Settings.Seed, len(run.Records), runs[0].Settings.Seed, len(runs[0].Records))

@@ -65,6 +65,9 @@ func TestFigureIsMeanAndDeviation(t *testing.T) {
 	if _, err := Figure(outcomes); err == nil || !strings.Contains(err.Error(), "seed 2 has 1 records and seed 1 has 2") {
 		t.Errorf("error %v", err)
 	}
+	if _, err := Figure([]Outcome{outcomes[0], outcomes[0]}); err == nil || !strings.Contains(err.Error(), "seed 1 is there twice") {
+		t.Errorf("error %v of a run that is there twice", err)
+	}
 	finals := Finals([]Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.9)})
 	if len(finals) != 1 || math.Abs(finals[0].Mean-80) > 1e-12 || math.Abs(finals[0].SD-math.Sqrt(200)) > 1e-12 || finals[0].Seeds != 2 {
 		t.Errorf("finals %+v", finals)

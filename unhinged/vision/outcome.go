@@ -122,7 +122,8 @@ func (r *run) writeOutcome() error {
 	})
 }
 
-// ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed.
+// ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed. The
+// folder may be a pattern, such as results/training/*, for those of several.
 func ReadOutcomes(folder string) ([]Outcome, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
 	if err != nil {
