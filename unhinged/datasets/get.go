@@ -27,8 +27,8 @@ var stall = time.Minute
 
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
-// checked before it gets its name. While one process downloads a data set, others wait for it. progress (may be nil) is
-// told the bytes had and the bytes expected (−1: unknown).
+// checked before it gets its name. A server that sends nothing for a minute is given up. While one process downloads a
+// data set, others wait for it. progress (may be nil) is told the bytes had and the bytes expected (−1: unknown).
 func Get(ctx context.Context, name string, progress func(file string, done, total int64)) (folder string, err error) {
 	s, err := sourceNamed(name)
 	if err != nil {
