@@ -1,0 +1,156 @@
+package vision
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"gonum.org/v1/gonum/stat"
+)
+
+// collapses are the measures of neural collapse: what they are called and how they are read. All of them are 0 in the
+// collapse, but nc4's, which are in percent and 0 too.
+var collapses = []struct {
+	name string
+	of   func(*Collapse) result.Number
+}{
+	{"nc1_quotient", func(c *Collapse) result.Number { return c.Quotient }},
+	{"nc1_cdnv", func(c *Collapse) result.Number { return c.CDNV }},
+	{"nc2_norms", func(c *Collapse) result.Number { return c.Means.NormSpread }},
+	{"nc2_angles", func(c *Collapse) result.Number { return c.Means.AngleSpread }},
+	{"nc2_etf", func(c *Collapse) result.Number { return c.Means.ETFDistance }},
+	{"nc2_prototypes_norms", func(c *Collapse) result.Number { return c.Prototypes.NormSpread }},
+	{"nc2_prototypes_angles", func(c *Collapse) result.Number { return c.Prototypes.AngleSpread }},
+	{"nc2_prototypes_etf", func(c *Collapse) result.Number { return c.Prototypes.ETFDistance }},
+	{"nc3", func(c *Collapse) result.Number { return c.Duality }},
+	{"nc4_train", func(c *Collapse) result.Number { return 100 * (1 - c.TrainAgreement) }},
+	{"nc4_test", func(c *Collapse) result.Number { return 100 * (1 - c.TestAgreement) }},
+	{"distance_wm", func(c *Collapse) result.Number { return c.DistanceWM }},
+	{"distance_prototypes", func(c *Collapse) result.Number { return c.DistancePrototypes }},
+}
+
+// NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch, a curve a method and λ of
+// EFR, the mean over its seeds with a band of one standard deviation. Plain UL is in it as far as all of its seeds come.
+// Runs of versions that did not measure it have NC1's trace alone. The outcomes are of one setup.
+func NeuralCollapse(outcomes []Outcome) (result.Figure, error) {
+	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete", Panels: []result.Panel{
+		{Title: "NC1: within-class variability", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
+		{Title: "NC1: its quotient", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
+		{Title: "NC1: class-distance normalised", Y: "nc1_cdnv", YLabel: "CDNV", Log: true},
+		{Title: "NC2: norms of the class means", Y: "nc2_norms", YLabel: "deviation / mean"},
+		{Title: "NC2: angles of the class means", Y: "nc2_angles", YLabel: "deviation of cosines"},
+		{Title: "NC2: class means to an ETF", Y: "nc2_etf", YLabel: "distance"},
+		{Title: "NC2: norms of the prototypes", Y: "nc2_prototypes_norms", YLabel: "deviation / mean"},
+		{Title: "NC2: angles of the prototypes", Y: "nc2_prototypes_angles", YLabel: "deviation of cosines"},
+		{Title: "NC2: prototypes to an ETF", Y: "nc2_prototypes_etf", YLabel: "distance"},
+		{Title: "NC3: prototypes to class means", Y: "nc3", YLabel: "‖W/‖W‖ − M/‖M‖‖"},
+		{Title: "NC4: not as the nearest mean, train", Y: "nc4_train", YLabel: "%"},
+		{Title: "NC4: not as the nearest mean, test", Y: "nc4_test", YLabel: "%"},
+		{Title: "Theorem 6: features to WM", Y: "distance_wm", YLabel: "‖Ĥ − V̂‖, V = WM"},
+		{Title: "Theorem 7: features to prototypes", Y: "distance_prototypes", YLabel: "√(Σ‖ĥ − ŵ‖²/n)"},
+	}}
+	list, err := oneSetup(outcomes)
+	if err != nil {
+		return fig, err
+	}
+	claims := judge(collapseQuestions(list))
+	if runs := commonRecords(plain(outcomes)); len(runs) > 0 {
+		list = append(list, variant{method: mustMethod("ul"), runs: runs})
+	}
+	for _, v := range list {
+		curve, err := mean(v.name(), v.runs)
+		if err != nil {
+			return fig, err
+		}
+		for _, q := range collapses {
+			for i := range v.runs[0].Records {
+				values := make([]float64, len(v.runs))
+				for k, run := range v.runs {
+					values[k] = math.NaN()
+					if c := run.Records[i].Collapse; c != nil {
+						values[k] = float64(q.of(c))
+					}
+				}
+				m, sd := stat.MeanStdDev(values, nil)
+				curve.Series[q.name] = append(curve.Series[q.name], m)
+				if len(v.runs) > 1 {
+					curve.Series[q.name+"_sd"] = append(curve.Series[q.name+"_sd"], sd)
+				}
+			}
+		}
+		fig.Curves = append(fig.Curves, curve)
+	}
+	fig.Claims = claims
+	err = finish(&fig, outcomes)
+	for i := range fig.Panels {
+		fig.Panels[i].X, fig.Panels[i].XLabel = "epoch", "Epoch"
+		fig.Panels[i].Title = fmt.Sprintf("(%c) %s", 'a'+i, fig.Panels[i].Title)
+		for _, c := range fig.Curves {
+			if slices.ContainsFunc(c.Series[fig.Panels[i].Y], isFinite) {
+				fig.Panels[i].Curves = append(fig.Panels[i].Curves, c.Name)
+			}
+		}
+	}
+	return fig, err
+}
+
+// commonRecords cuts the runs to as many records as the shortest has.
+func commonRecords(runs []Outcome) []Outcome {
+	runs = slices.Clone(runs)
+	for i := range runs {
+		for _, other := range runs {
+			runs[i].Records = runs[i].Records[:min(len(runs[i].Records), len(other.Records))]
+		}
+	}
+	return runs
+}
+
+// mustMethod is MethodNamed of a name that there is.
+func mustMethod(name string) Method {
+	m, err := MethodNamed(name)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+// collapseQuestions are what theory says of anchored prototypes, where the records have it. The distance to a theorem's
+// limit has NC1 to NC3 in it; a test of each of them would leave every one undecided with a few seeds.
+func collapseQuestions(list []variant) []question {
+	var asked []question
+	ask := func(sentence string, t ttest) {
+		if !math.IsNaN(t.difference) { // there are runs, and they have measured it
+			asked = append(asked, question{sentence, t, 0, ""})
+		}
+	}
+	of := func(o Outcome, record int, number func(*Collapse) result.Number) float64 {
+		if c := o.Records[record].Collapse; c != nil {
+			return float64(number(c))
+		}
+		return math.NaN()
+	}
+	falls := func(sentence string, v variant, number func(*Collapse) result.Number) {
+		ask(fmt.Sprintf(sentence+": the distance at the first record − at the last", v.name()), student(v.of(func(o Outcome) float64 {
+			return of(o, 0, number) - of(o, len(o.Records)-1, number)
+		})))
+	}
+	etf := func(o Outcome) float64 {
+		return of(o, len(o.Records)-1, func(c *Collapse) result.Number { return c.Means.ETFDistance })
+	}
+	ce := find(list, "ce", 0)
+	for _, v := range list {
+		switch v.family() {
+		case "pal":
+			falls("Theorem 6: features of %s converge to WM", v, func(c *Collapse) result.Number { return c.DistanceWM })
+		case "fnpal", "fnpal-rlr":
+			falls("Theorem 7: features of %s converge to their prototypes", v, func(c *Collapse) result.Number { return c.DistancePrototypes })
+		default:
+			continue
+		}
+		if v.efr == 0 {
+			ask(fmt.Sprintf("an ETF of prototypes makes one of the class means: their distance to it at the end, %s − %s", ce.name(), v.name()), welch(ce.of(etf), v.of(etf)))
+		}
+	}
+	return asked
+}
