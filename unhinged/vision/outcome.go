@@ -123,7 +123,8 @@ func (r *run) writeOutcome() error {
 }
 
 // ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed. The
-// folder may be a pattern, such as results/training/*, for those of several.
+// folder may be a pattern, such as results/training/*, for those of several; of runs with equal settings, which are one run
+// done again, it leaves the one that began last.
 func ReadOutcomes(folder string) ([]Outcome, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
 	if err != nil {
@@ -133,12 +134,19 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 		return nil, fmt.Errorf("%s has no subfolder with a finished run (%s); `unhinged train --out %s` makes them", folder, OutcomeFile, folder)
 	}
 	var outcomes []Outcome
+	place := map[Settings]int{}
 	for _, path := range paths {
 		o, err := readOutcome(path)
 		if err != nil {
 			return nil, err
 		}
-		outcomes = append(outcomes, o)
+		i, again := place[o.Settings]
+		if !again {
+			place[o.Settings] = len(outcomes)
+			outcomes = append(outcomes, o)
+		} else if o.Provenance.Started.After(outcomes[i].Provenance.Started) {
+			outcomes[i] = o
+		}
 	}
 	slices.SortStableFunc(outcomes, func(a, b Outcome) int {
 		if d := rank(a.Settings.Method) - rank(b.Settings.Method); d != 0 {

@@ -1,8 +1,11 @@
 package vision
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/unhinged-lab/lab/unhinged"
 )
@@ -30,6 +33,39 @@ func TestSetups(t *testing.T) {
 		if same(change) {
 			t.Errorf("another %s makes no other setup", name)
 		}
+	}
+}
+
+// Of a run that was done again the later counts, wherever it lies; and it counts once.
+func TestRunsDoneAgainCountOnce(t *testing.T) {
+	root := t.TempDir()
+	write := func(folder string, seed uint64, hour int, accuracy float64) {
+		o := outcome("ce", seed, accuracy)
+		o.Provenance.Started = time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC)
+		path := filepath.Join(root, folder)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string]any{OutcomeFile: o, LogFile: o.Records[0]} {
+			data, err := json.Marshal(content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(path, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("a/first", 1, 5, 0.5)
+	write("b/again", 1, 7, 0.7)
+	write("c/before", 1, 3, 0.3)
+	write("c/other", 2, 3, 0.4)
+	outcomes, err := ReadOutcomes(filepath.Join(root, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outcomes) != 2 || lastAccuracy(outcomes[0]) != 70 || lastAccuracy(outcomes[1]) != 40 {
+		t.Errorf("%d runs: %+v", len(outcomes), outcomes)
 	}
 }
 
