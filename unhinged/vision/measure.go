@@ -22,7 +22,7 @@ type Record struct {
 	ValidationAccuracy float64 `json:"validation_accuracy"` // on the test images, from 0 to 1
 	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images, before any normalisation
 	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the training images' features as the prototypes see them (normalised, if the head
-	// does that): 0 when they have collapsed to their means, null when the means coincide.
+	// does that), every class counting alike in both: 0 when they have collapsed to their means, null when the means coincide.
 	WithinClass    result.Number `json:"within_class"`
 	PrototypeMax   float64       `json:"prototype_norm_max"`
 	PrototypeMin   float64       `json:"prototype_norm_min"`
@@ -31,8 +31,9 @@ type Record struct {
 	Collapse *Collapse `json:"collapse,omitempty"`
 }
 
-// Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Class means
-// count alike, whatever their numbers of images; what is not defined is NaN, and null in JSON.
+// Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Classes count
+// alike, whatever their numbers of images, in all but accuracies and agreements, where images do, and in the distances of
+// features, which are sums over images. What is not defined is NaN, and null in JSON.
 type Collapse struct {
 	TrainAccuracy float64 `json:"train_accuracy"` // of the training images measured, from 0 to 1
 
@@ -114,7 +115,8 @@ func (r *run) probe(record *Record) error {
 		return metrics.ErrNotFinite
 	}
 	moments, err := metrics.New(metrics.Config{
-		Classes: len(r.data.Classes), Dimension: p, Between: metrics.ClassBalanced, Normalize: r.Method.Head.NormalizeFeatures,
+		Classes: len(r.data.Classes), Dimension: p, Within: metrics.ClassBalanced, Between: metrics.ClassBalanced,
+		Sizes: images.ClassCounts(len(r.data.Classes)), Normalize: r.Method.Head.NormalizeFeatures,
 	})
 	if err != nil {
 		return err
