@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +129,60 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 }
 
+// TestCtrlCSaves interrupts the command in a process of its own, and goes on.
+func TestCtrlCSaves(t *testing.T) {
+	if args := os.Getenv("UNHINGED_TEST_TRAIN"); args != "" {
+		c := trainCommand()
+		c.SetArgs(strings.Split(args, "\n"))
+		c.SilenceUsage, c.SilenceErrors = true, true
+		if err := c.Execute(); err != nil {
+			fmt.Println(err)
+			os.Exit(3)
+		}
+		return
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signal that a test could send")
+	}
+	out := t.TempDir()
+	args := []string{"--dataset", smallData(t), "--out", out, "--epochs", "150", "--batch", "20", "--hidden", "8,4", "--backend", "go"}
+	child := exec.Command(os.Args[0], "-test.run=^TestCtrlCSaves$")
+	child.Env = append(os.Environ(), "UNHINGED_TEST_TRAIN="+strings.Join(args, "\n"))
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		fmt.Fprintln(&printed, lines.Text())
+		if strings.HasPrefix(lines.Text(), "pal-seed1, epoch 3 of 150") {
+			if err := child.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var ended *exec.ExitError
+	if err := child.Wait(); !errors.As(err, &ended) || ended.ExitCode() != 3 || !strings.Contains(printed.String(), "the same command goes on from there") {
+		t.Fatalf("it ended with %v and printed:\n%s", err, printed.String())
+	}
+	var step int
+	if _, after, found := strings.Cut(printed.String(), "stopped after step "); !found {
+		t.Fatal(printed.String())
+	} else if _, err := fmt.Sscan(after, &step); err != nil || step < 9 || step >= 450 {
+		t.Fatalf("stopped at step %d, error %v", step, err)
+	}
+	went, err := call(t.Context(), trainCommand(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := fmt.Sprintf("epoch %d of 150", step/3+1); !strings.Contains(went, "pal-seed1, "+first) || strings.Count(went, "pal-seed1, epoch") != 150-step/3 {
+		t.Errorf("after step %d it should go on with %s; it printed:\n%.500s", step, first, went)
+	}
+}
+
 // TestTrainFromAFile trains what a configuration file says, changed by flags, method by method and then all.
 func TestTrainFromAFile(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
@@ -186,7 +242,7 @@ func TestTrainRefuses(t *testing.T) {
 		"there are seeds 1 to 1":           {"--dataset", data, "--seed", "2"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
 		"there is no such file, nor is it one of those in the program: medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
-		"small/cifar-10: --method palm: there is no such method":                         {"--config", "small/cifar-10", "--method", "pal,palm"},
+		"small/cifar-10: --method palm: there is no such method":                                                   {"--config", "small/cifar-10", "--method", "pal,palm"},
 		"batches of 256 images":   {"--dataset", data},
 		"\"epochs\" is 0":         {"--dataset", data, "--batch", "20", "--epochs", "0"},
 		"no backend \"abacus\"":   {"--dataset", data, "--backend", "abacus"},
