@@ -329,7 +329,7 @@ func drawTraining(folder string, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s: see %s\n", figure.Title, filepath.Join(folder, figure.ID+".svg"))
 		for _, c := range figure.Claims {
-			fmt.Fprintf(out, "  %-5s  %s: %.3g (tolerance %.3g)\n", c.Verdict, c.Claim, float64(c.Measured), float64(c.Tolerance))
+			fmt.Fprintf(out, "  %-9s  %s: %.3g (tolerance %.3g)\n", c.Verdict, c.Claim, float64(c.Measured), float64(c.Tolerance))
 		}
 	}
 	return nil
