@@ -20,7 +20,7 @@ type question struct {
 	sentence string // that the difference is above the bound
 	ttest
 	bound float64
-	paper string // the same difference as published
+	note  string // to read the verdict by
 }
 
 // Claims judges what the paper says in sections 4.1 to 4.3 and in figures 2, 12 to 14 and 19 by outcomes of whatever size:
@@ -50,9 +50,9 @@ func Claims(outcomes []Outcome) []result.Claim {
 // questions are those that can be asked of the variants of one setup.
 func questions(list []variant) []question {
 	var asked []question
-	ask := func(sentence string, t ttest, bound float64, paper string) {
+	ask := func(sentence string, t ttest, bound float64, note string) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have what is asked for
-			asked = append(asked, question{sentence, t, bound, paper})
+			asked = append(asked, question{sentence, t, bound, note})
 		}
 	}
 	between := func(sentence string, a, b variant, number func(Outcome) float64) {
@@ -60,7 +60,7 @@ func questions(list []variant) []question {
 	}
 	ce, pal, fnpal, rlr := find(list, "ce", 0), find(list, "pal", 0), find(list, "fnpal", 0), find(list, "fnpal-rlr", 0)
 	accuracies := func(sentence string, a, b variant, bound float64) {
-		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, paperDifference(a, b))
+		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, fit(ce)+paperDifference(a, b))
 	}
 	within := func(sentence string, v variant, number func(Outcome) float64) {
 		ask(fmt.Sprintf(sentence, v.name()), student(v.of(number)), 0, "")
@@ -121,6 +121,15 @@ func early(number func(Record) float64) func(Outcome) float64 {
 	}
 }
 
+// fit is how far CE got with its training images, which says whether last accuracies are those of trained networks.
+func fit(ce variant) string {
+	train := student(ce.of(func(o Outcome) float64 { return trainAccuracy(last(o)) })).difference
+	if math.IsNaN(train) {
+		return ""
+	}
+	return fmt.Sprintf("; CE ends with %.1f %% of its training images right", train)
+}
+
 // paperDifference is what the paper has for the difference of two variants' last accuracies.
 func paperDifference(a, b variant) string {
 	var list []string
@@ -131,7 +140,10 @@ func paperDifference(a, b variant) string {
 			list = append(list, signed(x-y)+" on "+in.dataset)
 		}
 	}
-	return strings.Join(list, ", ")
+	if list == nil {
+		return ""
+	}
+	return "; the paper: " + strings.Join(list, ", ")
 }
 
 // judge gives the verdicts of tests, with their p-values corrected for the number of them.
@@ -164,9 +176,7 @@ func (q question) judge(p float64) result.Claim {
 	case c.Verdict == result.Undecided && q.p(q.bound) > level:
 		note += fmt.Sprintf("; so few seeds of this spread tell no less than %.2g from the bound", q.interval())
 	}
-	if q.paper != "" {
-		note += "; the paper: " + q.paper
-	}
+	note += q.note
 	c.Claim = fmt.Sprintf("%s > %s (%s)", c.Claim, signed(q.bound), note)
 	return c
 }

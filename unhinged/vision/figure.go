@@ -18,12 +18,7 @@ var quantities = []struct {
 	{"step", func(r Record) float64 { return float64(r.Step) }},
 	{"epoch", func(r Record) float64 { return r.Epoch }},
 	{"accuracy", func(r Record) float64 { return 100 * r.ValidationAccuracy }},
-	{"train_accuracy", func(r Record) float64 {
-		if r.Collapse == nil {
-			return math.NaN()
-		}
-		return 100 * r.Collapse.TrainAccuracy
-	}},
+	{"train_accuracy", trainAccuracy},
 	{"loss", func(r Record) float64 { return r.TrainLoss }},
 	{"minus_loss", func(r Record) float64 { return -r.TrainLoss }},
 	{"feature_norm2", func(r Record) float64 { return r.FeatureNorm2 }},
@@ -31,6 +26,14 @@ var quantities = []struct {
 	{"prototype_max", func(r Record) float64 { return r.PrototypeMax }},
 	{"prototype_ratio", func(r Record) float64 { return r.PrototypeMax / r.PrototypeMin }},
 	{"prototype_angle", func(r Record) float64 { return float64(r.PrototypeAngle) }},
+}
+
+// trainAccuracy is in percent, and NaN where it was not measured.
+func trainAccuracy(r Record) float64 {
+	if r.Collapse == nil {
+		return math.NaN()
+	}
+	return 100 * r.Collapse.TrainAccuracy
 }
 
 // Figure draws the outcomes of the methods that come to an end, against the epoch: a curve a method and λ of EFR, the
