@@ -52,7 +52,8 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal", "fnpal-rlr")},
 	}}
 	fig.Claims = Claims(outcomes)
-	return fig, draw(&fig, list, outcomes)
+	err = draw(&fig, list, outcomes)
+	return fig, err
 }
 
 // Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
@@ -102,7 +103,8 @@ func Figure2(outcomes []Outcome) (result.Figure, error) {
 			c.Series[name] = values
 		}
 	}
-	return fig, origin(&fig, outcomes)
+	err := origin(&fig, outcomes)
+	return fig, err
 }
 
 // Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and without
@@ -135,7 +137,8 @@ func Figure12(outcomes []Outcome) (result.Figure, error) {
 	for i := range fig.Panels {
 		fig.Panels[i].Title = fmt.Sprintf("(%c) %s", 'a'+i, fig.Panels[i].Title)
 	}
-	return fig, draw(&fig, list, outcomes)
+	err = draw(&fig, list, outcomes)
+	return fig, err
 }
 
 // Figure14 draws the outcomes of one setup as figure 14 does: all methods in one panel each for the train loss, ‖H‖² of
@@ -151,7 +154,8 @@ func Figure14(outcomes []Outcome) (result.Figure, error) {
 	if err != nil {
 		return fig, err
 	}
-	return fig, draw(&fig, list, outcomes)
+	err = draw(&fig, list, outcomes)
+	return fig, err
 }
 
 // ErrNoRuns is wrapped by the errors of figures that no run belongs into.
