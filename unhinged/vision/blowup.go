@@ -10,7 +10,8 @@ import (
 
 // BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, up to the record before the norms blew up or
 // the first number was not finite; the legend says at which step that was. Its axis is the step: the paper draws epochs,
-// and has the norms beyond 10⁷ at the first of them.
+// and has the norms beyond 10⁷ at the first of them. The
+// outcomes are of one setup.
 func BlowUp(outcomes []Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "blow-up", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
 		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
@@ -22,7 +23,11 @@ func BlowUp(outcomes []Outcome) (result.Figure, error) {
 	for i := range fig.Panels {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "step", "Step"
 	}
-	for _, o := range plain(outcomes) {
+	runs := plain(outcomes)
+	if _, err := oneSetup(runs); err != nil {
+		return fig, err
+	}
+	for _, o := range runs {
 		curve, err := mean(seedTitle(o), []Outcome{o})
 		if err != nil {
 			return fig, err

@@ -65,7 +65,8 @@ func NetworkOmega(model string, classes int, quotient float64) (float64, error) 
 // shortcut; shortcuts without parameters lead back to the stem.
 var lastNormalisations = map[string]int{"mlp": 1, "resnet8": 1 + 3, "resnet14": 1 + 6, "resnet20": 1 + 9, "resnet18": 1 + 2, "resnet34": 1 + 3, "resnet50": 1 + 3}
 
-// Growth compares how fast the norms of plain UL grow with theory, a curve a seed, for a number of classes.
+// Growth compares how fast the norms of plain UL grow with theory, a curve a seed: with NetworkOmega, its bound and what NC1
+// makes of it, where it was measured, and with FreeOmega. The outcomes are of one setup, whose data have so many classes.
 func Growth(outcomes []Outcome, classes int) (result.Figure, error) {
 	fig := result.Figure{ID: "growth", Title: "How fast plain UL falls over", Panels: []result.Panel{
 		{Title: "(a) max‖w‖", Y: "prototype_max", YLabel: "max‖w‖", Log: true},
@@ -76,6 +77,9 @@ func Growth(outcomes []Outcome, classes int) (result.Figure, error) {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "step", "Step"
 	}
 	runs := plain(outcomes)
+	if _, err := oneSetup(runs); err != nil {
+		return fig, err
+	}
 	longest := 0
 	for i, o := range runs {
 		curve, err := growth(o, classes)

@@ -301,7 +301,12 @@ func TestGrowthFigure(t *testing.T) {
 		t.Errorf("a figure without curves: error %v", err)
 	}
 	outcomes[1].Settings.Model = "vgg-16"
-	if _, err := Growth(outcomes, 10); err == nil {
+	if _, err := Growth(outcomes[:2], 10); err == nil {
 		t.Error("a bound for an unknown network")
+	}
+	for _, draw := range []func() (result.Figure, error){func() (result.Figure, error) { return Growth(outcomes, 10) }, func() (result.Figure, error) { return BlowUp(outcomes) }} {
+		if _, err := draw(); err == nil || !strings.Contains(err.Error(), "2 setups") {
+			t.Errorf("two setups in one figure: error %v", err)
+		}
 	}
 }
