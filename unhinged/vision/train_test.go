@@ -155,8 +155,8 @@ func TestTooHighALearningRate(t *testing.T) {
 		training.LearningRate = 1e25
 		_, err := training.Run(context.Background(), backend, data)
 		var diverged *Diverged
-		if !errors.As(err, &diverged) {
-			t.Errorf("error %v, should be a *Diverged", err)
+		if !errors.As(err, &diverged) || diverged.Step > 3 || !strings.Contains(err.Error(), "no longer finite") || !strings.Contains(err.Error(), "lower learning rate") {
+			t.Errorf("error %v, should be a *Diverged that says so at the first steps", err)
 		}
 	})
 }
