@@ -81,6 +81,7 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.IntVar(&o.Batch, "batch", 256, "images a step")
 	f.IntVar(&o.MicroBatches, "micro-batches", 1, "parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
 	f.IntVar(&o.Devices, "devices", 1, "devices of the backend that share each batch; their number is in the results by rounding only")
+	f.StringVar(&o.Precision, "precision", "float32", "type that the network computes in: float32 or bfloat16; variables and batch normalisation are float32")
 	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
 	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
 	f.Float64Var(&o.LearningRate, "lr", 0.1, "learning rate at the start; it falls to 0 as a cosine does")
@@ -129,6 +130,7 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 			"batch":         func() { c.Batch = given.Batch },
 			"micro-batches": func() { c.MicroBatches = given.MicroBatches },
 			"devices":       func() { c.Devices = given.Devices },
+			"precision":     func() { c.Precision = given.Precision },
 			"shift":         func() { c.Augmentation.Shift = given.Augmentation.Shift },
 			"flip":          func() { c.Augmentation.Flip = given.Augmentation.Flip },
 			"lr":            func() { c.LearningRate = given.LearningRate },

@@ -11,11 +11,11 @@ import (
 // batchNorm normalises each channel of x [..., channels] over all its other axes, or in evaluation by the running averages,
 // then scales and shifts it; ε = 1e-5 and averages of momentum 0.9, PyTorch's defaults. (gomlx's norm.BatchNorm has the wrong
 // gradient on backends without a batch normalisation operation of their own.) The gradient is written out: what automatic
-// differentiation makes of the forward pass runs over the batch twice as often.
+// differentiation makes of the forward pass runs over the batch twice as often. All of it is in stored(x's type).
 func batchNorm(scope *model.Scope, x *Node) *Node {
 	const epsilon, momentum = 1e-5, 0.9
 	shape := x.Shape()
-	x = Reshape(x, -1, shape.Dimensions[shape.Rank()-1])
+	x = ConvertDType(Reshape(x, -1, shape.Dimensions[shape.Rank()-1]), stored(shape.DType))
 	row := func(value float64) any {
 		return shapes.CastAsDType([][]float64{slices.Repeat([]float64{value}, x.Shape().Dimensions[1])}, x.DType())
 	}
@@ -28,7 +28,7 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 	if !scope.IsTraining(g) {
 		factor := Div(scale.NodeValue(g), Sqrt(AddScalar(variance.NodeValue(g), epsilon)))
 		y := Add(Mul(Sub(x, mean.NodeValue(g)), factor), shift.NodeValue(g))
-		return Reshape(y, shape.Dimensions...)
+		return ConvertDType(Reshape(y, shape.Dimensions...), shape.DType)
 	}
 	m := StopGradient(DivScalar(sumRows(x), n))
 	v := StopGradient(DivScalar(sumRows(Square(Sub(x, m))), n))
@@ -51,7 +51,7 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 		common := Add(DivScalar(shiftGradient, n), Mul(Sub(x, m), Mul(inverse, DivScalar(scaleGradient, n))))
 		return []*Node{Mul(Sub(v, common), Mul(scale, inverse)), scaleGradient, shiftGradient}
 	}, x, scale.NodeValue(g), shift.NodeValue(g))
-	return Reshape(y, shape.Dimensions...)
+	return ConvertDType(Reshape(y, shape.Dimensions...), shape.DType)
 }
 
 // sumRows sums the rows of x [n, p] to [1, p]: eight neighbours each by additions, which XLA fuses with what makes x, and

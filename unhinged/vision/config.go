@@ -21,7 +21,8 @@ type Config struct {
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
 	MicroBatches int                   `json:"micro_batches,omitempty"`
-	Devices      int                   `json:"devices,omitempty"` // Training.Devices
+	Devices      int                   `json:"devices,omitempty"`   // Training.Devices
+	Precision    string                `json:"precision,omitempty"` // Training.Precision
 	Augmentation datasets.Augmentation `json:"augmentation"`
 	LearningRate float64               `json:"learning_rate"`
 	Momentum     float64               `json:"momentum"`
@@ -116,6 +117,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("%q is %g; it must be %s", value.key, value.value, value.must)
 		}
 	}
+	if err := checkPrecision(c.Precision); err != nil {
+		return fmt.Errorf(`"precision": %w`, err)
+	}
 	var names []string
 	for _, m := range c.Methods {
 		name, err := m.Variant()
@@ -167,7 +171,7 @@ func (c Config) Trainings() []Training {
 			if err != nil {
 				panic(err)
 			}
-			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices,
+			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices, Precision: c.Precision,
 				Augmentation: c.Augmentation, LearningRate: c.LearningRate, Momentum: c.Momentum, WeightDecay: c.WeightDecay,
 				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch})
 		}

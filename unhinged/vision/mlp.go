@@ -24,13 +24,13 @@ func MLP(widths ...int) Model {
 		for i, width := range widths {
 			layer := scope.In("layer%d", i)
 			inputs := x.Shape().Dimensions[1]
-			weights := layer.VariableWithValue("weights", normal(layer, math.Sqrt(2/float64(inputs)), x.DType(), inputs, width))
-			x = batchNorm(layer, Dot(x, weights.NodeValue(x)).Product())
+			weights := layer.VariableWithValue("weights", normal(layer, math.Sqrt(2/float64(inputs)), stored(x.DType()), inputs, width))
+			x = batchNorm(layer, Dot(x, ConvertDType(weights.NodeValue(x), x.DType())).Product())
 			if lastReLU || i < len(widths)-1 {
 				x = relu(x)
 			}
 		}
-		return x
+		return ConvertDType(x, stored(x.DType()))
 	}
 	return Model{Name: "mlp-" + strings.Trim(strings.ReplaceAll(fmt.Sprint(widths), " ", "-"), "[]"), Features: features}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -15,8 +16,30 @@ import (
 type Model struct {
 	Name string
 	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
-	// set, to features [batch, p]. Without lastReLU the last layer's is left out, so that features can be negative.
+	// set, to features [batch, p] of type stored(the images'). It computes in the images' type. Without lastReLU the last layer's is left out, so that features can be negative.
 	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
+}
+
+// The values of Training.Precision.
+const (
+	single = "float32"
+	half   = "bfloat16"
+)
+
+func checkPrecision(name string) error {
+	if name != "" && name != single && name != half {
+		return fmt.Errorf("there is no precision %q; there are %s and %s", name, single, half)
+	}
+	return nil
+}
+
+// stored is the type of the variables of a network that computes in dtype. That of bfloat16 is float32: SGD's steps would be lost
+// in bfloat16's eight bits.
+func stored(dtype dtypes.DType) dtypes.DType {
+	if dtype == dtypes.BFloat16 {
+		return dtypes.Float32
+	}
+	return dtype
 }
 
 // ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256; "resnet18-64",

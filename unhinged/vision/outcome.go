@@ -37,12 +37,13 @@ type Settings struct {
 	Seed            uint64        `json:"seed"`
 	RecordsPerEpoch int           `json:"records_per_epoch"`
 
-	// Of augmentation, of batches in parts and on several devices, and of the probe; 0 and false in runs that had no such thing. A probe of 0 was 10 batches.
-	Shift        int  `json:"shift,omitempty"`
-	Flip         bool `json:"flip,omitempty"`
-	MicroBatches int  `json:"micro_batches,omitempty"`
-	Devices      int  `json:"devices,omitempty"`
-	Probe        int  `json:"probe,omitempty"`
+	// Of augmentation, of batches in parts and on several devices, of numbers other than float32, and of the probe; zero in runs that had no such thing. A probe of 0 was 10 batches.
+	Shift        int    `json:"shift,omitempty"`
+	Flip         bool   `json:"flip,omitempty"`
+	MicroBatches int    `json:"micro_batches,omitempty"`
+	Devices      int    `json:"devices,omitempty"`
+	Precision    string `json:"precision,omitempty"`
+	Probe        int    `json:"probe,omitempty"`
 }
 
 // settings leaves out what is as if it had not been said, so that older runs are still of equal settings.
@@ -55,6 +56,9 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 	}
 	if t.Devices > 1 {
 		s.Devices = t.Devices
+	}
+	if t.Precision != single {
+		s.Precision = t.Precision
 	}
 	if t.Probe != min(10*t.Batch, data.Train.Len()) {
 		s.Probe = t.Probe

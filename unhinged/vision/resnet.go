@@ -50,7 +50,7 @@ func resNet(name string, width, stem int, block block, stages ...int) Model {
 				}
 			}
 		}
-		return ReduceMean(x, 1, 2)
+		return ReduceMean(ConvertDType(x, stored(x.DType())), 1, 2)
 	}
 	return Model{Name: fmt.Sprintf("%s-%d", name, width), Features: features}
 }
@@ -98,9 +98,9 @@ func plainBlock(scope *model.Scope, x *Node, width, stride int) *Node {
 func convNorm(layer *model.Scope, x *Node, size, stride, channels int) *Node {
 	inputs := x.Shape().Dimensions[3]
 	deviation := math.Sqrt(2 / float64(size*size*channels))
-	kernel := layer.VariableWithValue("kernel", normal(layer, deviation, x.DType(), size, size, inputs, channels))
+	kernel := layer.VariableWithValue("kernel", normal(layer, deviation, stored(x.DType()), size, size, inputs, channels))
 	pad := [2]int{size / 2, size / 2}
-	y := Convolve(x, kernel.NodeValue(x)).Strides(stride).PaddingPerDim([][2]int{pad, pad}).Done()
+	y := Convolve(x, ConvertDType(kernel.NodeValue(x), x.DType())).Strides(stride).PaddingPerDim([][2]int{pad, pad}).Done()
 	return batchNorm(layer, y)
 }
 
