@@ -72,7 +72,7 @@ func figuresCommand() *cobra.Command {
 					}
 				}
 			}
-			o.Command = "unhinged " + strings.Join(os.Args[1:], " ")
+			o.Command = command()
 			return writeFigures(cmd.ErrOrStderr(), out, ids, o)
 		},
 	}

@@ -53,13 +53,13 @@ func trainCommand() *cobra.Command {
 			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " + strings.Join(configNames(), "\n  ") + `
 
 Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of EFR is not the method's own): a checkpoint after
-every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all finished runs there are
-training.svg and blow-up.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what
+every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all finished runs there are fig2.svg,
+fig12.svg (13 too), fig14.svg, fig19.svg and neural-collapse.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what
 is finished. Several processes with the same --out share the runs: what one is training the others leave to it.`,
 		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
   unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
   unhinged train --method pal --dataset fashion-mnist --seeds 3
-  unhinged train --method ce,pal,pal-efr,fnpal,fnpal-rlr,ul --seeds 3 --epochs 15 --out results/training/fashion-mnist-mlp`,
+  unhinged train --method ce,pal --model resnet20-16 --dataset cifar-10 --shift 4 --flip --epochs 30 --seeds 3`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
@@ -312,13 +312,14 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	return nil
 }
 
-// drawTraining writes the figures of all finished runs in folder, training.* and blow-up.*, as JSON and SVG.
+// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their claims.
 func drawTraining(folder string, out io.Writer) error {
 	outcomes, err := vision.ReadOutcomes(folder)
 	if err != nil {
 		return err
 	}
-	for _, draw := range []func([]vision.Outcome) (result.Figure, error){vision.Figure, vision.BlowUp} {
+	said := map[string]bool{} // figures share claims
+	for _, draw := range []func([]vision.Outcome) (result.Figure, error){vision.Figure2, vision.Figure12, vision.Figure14, vision.BlowUp, vision.NeuralCollapse} {
 		figure, err := draw(outcomes)
 		if errors.Is(err, vision.ErrNoRuns) {
 			continue
@@ -331,6 +332,10 @@ func drawTraining(folder string, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s: see %s\n", figure.Title, filepath.Join(folder, figure.ID+".svg"))
 		for _, c := range figure.Claims {
+			if said[c.Claim] {
+				continue
+			}
+			said[c.Claim] = true
 			fmt.Fprintf(out, "  %-9s  %s: %.3g (tolerance %.3g)\n", c.Verdict, c.Claim, float64(c.Measured), float64(c.Tolerance))
 		}
 	}

@@ -78,7 +78,7 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, printed)
 	}
-	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "ce-seed1, epoch 8 of 8", "pal-seed2, epoch 8 of 8", "UL with PAL is comparable to CE"} {
+	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "ce-seed1, epoch 8 of 8", "pal-seed2, epoch 8 of 8", "comparable to CE or better: accuracy of UL (PAL) − that of CE"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q:\n%s", want, printed)
 		}
@@ -96,14 +96,14 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 		}
 	}
 	var figure result.Figure
-	content, err := os.ReadFile(filepath.Join(out, "training.json"))
+	content, err := os.ReadFile(filepath.Join(out, "fig2.json"))
 	if err == nil {
 		err = json.Unmarshal(content, &figure)
 	}
 	if err != nil || len(figure.Curves) != 2 || len(figure.Claims) == 0 {
-		t.Errorf("training.json has %d curves and %d claims, error %v", len(figure.Curves), len(figure.Claims), err)
+		t.Errorf("fig2.json has %d curves and %d claims, error %v", len(figure.Curves), len(figure.Claims), err)
 	}
-	for _, name := range []string{"training.svg", "blow-up.svg"} {
+	for _, name := range []string{"fig2.svg", "fig12.svg", "fig14.svg", "fig19.svg", "neural-collapse.svg"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,7 @@ import (
 // and has the norms beyond 10⁷ at the first of them. The
 // outcomes are of one setup.
 func BlowUp(outcomes []Outcome) (result.Figure, error) {
-	fig := result.Figure{ID: "blow-up", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
+	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
 		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
 		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
 		{Title: "(c) max‖w‖ / min‖w‖", Y: "prototype_ratio", YLabel: "ratio"},

@@ -26,7 +26,7 @@ func TestBFloat16(t *testing.T) {
 		net := ResNet8(4)
 		values := func(precision dtypes.DType) (list [][]float32) {
 			store := model.NewStore()
-			out := model.MustExecOnceN(backend, store, func(scope *model.Scope, images *Node) []*Node {
+			out := model.MustCallOnceN(backend, store, func(scope *model.Scope, images *Node) []*Node {
 				scope.Store().SetTraining(images.Graph(), true)
 				features := net.Features(scope, ConvertDType(images, precision), true)
 				var variables []*Node

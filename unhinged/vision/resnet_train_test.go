@@ -90,23 +90,8 @@ func TestBatchesInParts(t *testing.T) {
 	})
 }
 
-// TestOldRecordsAreReadable: what was recorded before collapse, augmentation and parts were known.
-func TestOldRecordsAreReadable(t *testing.T) {
-	outcomes, err := ReadOutcomes("../../results/training/fashion-mnist-mlp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range outcomes {
-		if s := o.Settings; s.Shift != 0 || s.Flip || s.MicroBatches != 0 || s.Probe != 0 {
-			t.Errorf("%s, seed %d: settings %+v", s.Method, s.Seed, s)
-		}
-		for _, r := range o.Records {
-			if r.Collapse != nil || r.ValidationAccuracy <= 0 {
-				t.Fatalf("%s, seed %d: record %+v", o.Settings.Method, o.Settings.Seed, r)
-			}
-		}
-	}
-	// A training of today with the settings of then is the same run.
+// TestSettingsLeaveOutDefaults: runs that were recorded before there was a setting are of equal settings.
+func TestSettingsLeaveOutDefaults(t *testing.T) {
 	data := blobs(320, 10)
 	training := small("pal")
 	training.Batch = 32
