@@ -8,11 +8,12 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// comparable is the largest loss of accuracy, in points, against CE that the paper calls "comparable or even better" in
-// section 4.1: 76.44 for CE and 74.43 for PAL on CIFAR-100, the last epochs of figure 2(b).
-const comparable = 2.01
+// comparable is the largest loss of accuracy, in points, against CE in figure 2, all of whose curves section 4.1 calls "comparable or
+// even better": 76.44 for CE and 73.45 for FNPAL + RLR on CIFAR-100, the last epochs of figure 2(b). PAL's largest is 2.01.
+const comparable = 2.99
 
-// level is the probability of a verdict of holds or fails that chance alone has brought about, in a setup.
+// level is the probability of a verdict of holds or fails that chance alone has brought about, in a setup and among
+// the questions that are judged together.
 const level = 0.05
 
 // question is a sentence of the paper about a difference over the seeds: it holds if the difference is above a bound.
@@ -27,7 +28,7 @@ type question struct {
 // a verdict is on these runs, and the sentence has the paper's own numbers beside it, where there are some. Each claim on
 // a difference is a t-test over the seeds: Welch's between two methods, Student's within one. It holds if the difference
 // is above its bound (Expected) and fails if it is below, both by a p-value of at most 5 % after Holm's correction for the
-// number of tests in the setup; otherwise, and with fewer than two seeds, it is undecided. Tolerance is half the width of
+// number of tests in the setup, those of figure 19 apart from the others; otherwise, and with fewer than two seeds, it is undecided. Tolerance is half the width of
 // the 95 % confidence interval, without the correction. Methods that have no finished run are not asked about.
 //
 // Accuracies are the last in percent. "Early" is the mean over the records in the first half of the epochs, as there is
@@ -62,8 +63,8 @@ func questions(list []variant) []question {
 	accuracies := func(sentence string, a, b variant, bound float64) {
 		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, fit(ce)+paperDifference(a, b))
 	}
-	within := func(sentence string, v variant, number func(Outcome) float64) {
-		ask(fmt.Sprintf(sentence, v.name()), student(v.of(number)), 0, "")
+	within := func(sentence string, v variant, number func(Outcome) float64, note string) {
+		ask(fmt.Sprintf(sentence, v.name()), student(v.of(number)), 0, note)
 	}
 
 	for _, v := range list {
@@ -71,9 +72,9 @@ func questions(list []variant) []question {
 			accuracies("4.1, figure 2: the unhinged loss is comparable to CE or better: accuracy of %s − that of %s", v, ce, -comparable)
 		}
 	}
-	within("figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − after the first record", pal, func(o Outcome) float64 {
+	within("figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − at the first record", pal, func(o Outcome) float64 {
 		return logNorm(o) - math.Log10(o.Records[0].FeatureNorm2)
-	})
+	}, "")
 	for _, v := range list {
 		if v.efr == 0 {
 			continue
@@ -82,17 +83,25 @@ func questions(list []variant) []question {
 		between("4.2, figures 3, 12 and 13: EFR limits the growth of feature norms: log₁₀ ‖H‖² of %s − that of %s", without, v, logNorm)
 		accuracies("4.2: EFR can even improve generalisation: accuracy of %s − that of %s", v, without, 0)
 		if v.family() == "pal" {
-			within("4.2, Theorem 6: the features of %s stay within the theorem's limit: log₁₀ of the limit's ‖H‖² − that of the features", v, func(o Outcome) float64 {
-				norm2, _ := limit(o)
-				return math.Log10(norm2) - logNorm(o)
-			})
+			under := func(o Outcome) float64 { return logLimit(v) - logNorm(o) }
+			note := ""
+			if d := student(without.of(under)).difference; !math.IsNaN(d) {
+				note = fmt.Sprintf("; that of %s ends %.2g below it", without.name(), d)
+			}
+			within("4.2, Theorem 6: the features of %s end within the theorem's limit: log₁₀ of the limit's ‖H‖² − that of the features", v, under, note)
 			between("4.2, Theorem 6: EFR speeds up the convergence to WM: early ‖Ĥ − V̂‖, V = WM, of %s − that of %s", without, v, early(distanceToWM))
 		}
 	}
 	between("4.3, figure 2: feature normalisation slows training down: early accuracy of %s − that of %s", ce, fnpal, early(accuracyOf))
 	between("4.3, figure 2: RLR accelerates it: early accuracy of %s − that of %s", rlr, fnpal, early(accuracyOf))
-	accuracies("4.3: RLR bridges the performance to that of CE: accuracy of %s − that of %s", rlr, fnpal, 0)
+	accuracies("4.3: RLR brings FNPAL nearer to CE: accuracy of %s − that of %s", rlr, fnpal, 0)
 	return asked
+}
+
+// logLimit is log₁₀ of Theorem 6's ‖H‖² under the variant's EFR.
+func logLimit(v variant) float64 {
+	norm2, _ := limit(v.runs[0])
+	return math.Log10(norm2)
 }
 
 func logNorm(o Outcome) float64 { return math.Log10(last(o).FeatureNorm2) }
@@ -127,7 +136,7 @@ func fit(ce variant) string {
 	if math.IsNaN(train) {
 		return ""
 	}
-	return fmt.Sprintf("; CE ends with %.1f %% of its training images right", train)
+	return fmt.Sprintf("; CE ends with %.1f %% of the training images measured right", train)
 }
 
 // paperDifference is what the paper has for the difference of two variants' last accuracies.

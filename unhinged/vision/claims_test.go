@@ -69,7 +69,7 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 	}{
 		{"as good", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
 		{"a little worse", concat(ce, runs("fnpal", 50, 89, 89.1, 89.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
-		{"at the bound", concat(ce, runs("fnpal", 50, 88.0, 88.1, 88.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"at the bound", concat(ce, runs("fnpal", 50, 87.0, 87.1, 87.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
 		{"worse", concat(ce, runs("fnpal", 50, 80, 80.1, 80.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
 		{"of too large a spread", concat(ce, runs("fnpal", 50, 80, 85, 90)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
 		{"a single seed", concat(ce[:1], runs("fnpal", 50, 80)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
@@ -78,8 +78,8 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 		{"faster", concat(ce, runs("fnpal", 70, 90, 90.1, 90.2)), "slows training down", result.Fails},
 		{"RLR faster", concat(runs("fnpal-rlr", 60, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Holds},
 		{"RLR slower", concat(runs("fnpal-rlr", 40, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Fails},
-		{"RLR ends higher", concat(runs("fnpal-rlr", 60, 95, 95.1, 95.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR bridges", result.Holds},
-		{"RLR ends lower", concat(runs("fnpal-rlr", 60, 85, 85.1, 85.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR bridges", result.Fails},
+		{"RLR ends higher", concat(runs("fnpal-rlr", 60, 95, 95.1, 95.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR brings FNPAL nearer", result.Holds},
+		{"RLR ends lower", concat(runs("fnpal-rlr", 60, 85, 85.1, 85.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR brings FNPAL nearer", result.Fails},
 
 		{"grows", norms(pal(), 1e3, 1e6), "the feature norm of UL (PAL) grows", result.Holds},
 		{"falls", norms(pal(), 1e6, 1e3), "the feature norm of UL (PAL) grows", result.Fails},
@@ -124,7 +124,7 @@ func TestLimitOfTheorem6(t *testing.T) {
 
 // A claim that holds by itself need not do so among many.
 func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
-	few := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 89.1, 89.6, 89.8))
+	few := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 88.12, 88.62, 88.82))
 	const part = "comparable to CE or better: accuracy of UL (PAL) −"
 	alone := claimOn(t, few, part)
 	among := claimOn(t, concat(few, runs("fnpal", 50, 85, 90, 95), runs("fnpal-rlr", 50.5, 84, 90, 95)), part)
@@ -158,7 +158,7 @@ func TestPaperIsQuoted(t *testing.T) {
 		t.Errorf("%q should end with %q and have nothing of training accuracy", claim.Claim, paper)
 	}
 	outcomes[0].Records[1].Collapse, outcomes[1].Records[1].Collapse = &Collapse{TrainAccuracy: 0.6}, &Collapse{TrainAccuracy: 0.7}
-	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, "; CE ends with 65.0 % of its training images right"+paper) {
+	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, "; CE ends with 65.0 % of the training images measured right"+paper) {
 		t.Errorf("%q", claim.Claim)
 	}
 }

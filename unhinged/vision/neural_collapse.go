@@ -142,14 +142,14 @@ func collapseQuestions(list []variant) []question {
 	for _, v := range list {
 		switch v.family() {
 		case "pal":
-			falls("Theorem 6: features of %s converge to WM", v, func(c *Collapse) result.Number { return c.DistanceWM })
+			falls("Theorem 6: features of %s come nearer to WM", v, func(c *Collapse) result.Number { return c.DistanceWM })
 		case "fnpal", "fnpal-rlr":
-			falls("Theorem 7: features of %s converge to their prototypes", v, func(c *Collapse) result.Number { return c.DistancePrototypes })
+			falls("Theorem 7: features of %s come nearer to their prototypes", v, func(c *Collapse) result.Number { return c.DistancePrototypes })
 		default:
 			continue
 		}
 		if v.efr == 0 {
-			ask(fmt.Sprintf("an ETF of prototypes makes one of the class means: their distance to it at the end, %s − %s", ce.name(), v.name()), welch(ce.of(etf), v.of(etf)))
+			ask(fmt.Sprintf("an ETF of prototypes brings the class means nearer to one than CE's: their distance to it at the end, %s − %s", ce.name(), v.name()), welch(ce.of(etf), v.of(etf)))
 		}
 	}
 	return asked
