@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -336,7 +337,11 @@ func drawTraining(folder string, out io.Writer) error {
 				continue
 			}
 			said[c.Claim] = true
-			fmt.Fprintf(out, "  %-9s  %s: %.3g (tolerance %.3g)\n", c.Verdict, c.Claim, float64(c.Measured), float64(c.Tolerance))
+			spread := ""
+			if t := float64(c.Tolerance); !math.IsNaN(t) { // one seed has none
+				spread = fmt.Sprintf(" ± %.3g", t)
+			}
+			fmt.Fprintf(out, "  %-9s  %s: %.3g%s\n", c.Verdict, c.Claim, float64(c.Measured), spread)
 		}
 	}
 	return nil
