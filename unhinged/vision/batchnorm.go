@@ -54,8 +54,8 @@ func batchNorm(scope *model.Scope, x *Node) *Node {
 	return ConvertDType(Reshape(y, shape.Dimensions...), shape.DType)
 }
 
-// sumRows sums the rows of x [n, p] to [1, p]: eight neighbours each by additions, which XLA fuses with what makes x, and
-// the sums of eight by a product with a row of ones, which XLA on the CPU does several times faster than a ReduceSum.
+// sumRows sums the rows of x [n, p] to [1, p]: eight neighbours each by additions, which XLA on the CPU fuses with what makes
+// x, then the sums of eight. A ReduceSum alone, or a product with a row of ones, takes it up to five times as long.
 func sumRows(x *Node) *Node {
 	n, p := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	const k = 8
@@ -65,10 +65,8 @@ func sumRows(x *Node) *Node {
 		for i := 1; i < k; i++ {
 			x = Add(x, Squeeze(Slice(groups, AxisRange(), AxisElem(i)), 1))
 		}
-		n /= k
 	}
-	ones := Ones(x.Graph(), shapes.Make(x.DType(), 1, n))
-	return Dot(ones, x).Product()
+	return Reshape(ReduceSum(x, 0), 1, p)
 }
 
 // withGradient is f(inputs), whose gradients by the inputs are those that gradient returns, given the inputs and the

@@ -2,8 +2,10 @@ package vision
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -19,7 +21,7 @@ func BenchmarkResNet18(b *testing.B) {
 		b.Skip(err)
 	}
 	rng := rand.New(rand.NewPCG(8, 7))
-	for _, c := range []struct{ width, batch, devices int }{{16, 64, 1}, {16, 64, 2}, {16, 128, 1}, {16, 128, 2}, {64, 64, 1}, {64, 64, 2}, {64, 128, 2}} {
+	for _, c := range []struct{ width, batch, devices int }{{16, 64, 1}, {16, 64, 2}, {16, 128, 1}, {16, 128, 2}, {64, 64, 1}, {64, 64, 2}, {64, 128, 1}, {64, 128, 2}} {
 		b.Run(fmt.Sprintf("width=%d/batch=%d/devices=%d", c.width, c.batch, c.devices), func(b *testing.B) {
 			images, labels := make([]float32, c.batch*32*32*3), make([]int32, c.batch)
 			for i := range images {
@@ -58,10 +60,14 @@ func BenchmarkResNet18(b *testing.B) {
 			for range 2 { // compiles
 				descend()
 			}
+			best := time.Duration(math.MaxInt64)
 			for b.Loop() {
+				start := time.Now()
 				descend()
+				best = min(best, time.Since(start))
 			}
 			b.ReportMetric(float64(c.batch*b.N)/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(float64(c.batch)/best.Seconds(), "images/s-at-best")
 		})
 	}
 }
