@@ -15,7 +15,7 @@ import (
 func BlowUp(outcomes []Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
 		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
-		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
 		{Title: "(c) max‖w‖ / min‖w‖", Y: "prototype_ratio", YLabel: "ratio"},
 		{Title: "(d) min‖w‖", Y: "prototype_min", YLabel: "min‖w‖", Log: true},
 		{Title: "(e) Smallest angle between prototypes", Y: "prototype_angle", YLabel: "degrees"},

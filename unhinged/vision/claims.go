@@ -86,7 +86,11 @@ func questions(list []variant) []question {
 			under := func(o Outcome) float64 { return logLimit(v) - logNorm(o) }
 			note := ""
 			if d := student(without.of(under)).difference; !math.IsNaN(d) {
-				note = fmt.Sprintf("; that of %s ends %.2g below it", without.name(), d)
+				where := "below"
+				if d < 0 {
+					where = "above"
+				}
+				note = fmt.Sprintf("; that of %s ends %.2g %s it", without.name(), math.Abs(d), where)
 			}
 			within("4.2, Theorem 6: the features of %s end within the theorem's limit: log₁₀ of the limit's ‖H‖² − that of the features", v, under, note)
 			between("4.2, Theorem 6: EFR speeds up the convergence to WM: early ‖Ĥ − V̂‖, V = WM, of %s − that of %s", without, v, early(distanceToWM))
@@ -186,7 +190,7 @@ func (q question) judge(p float64) result.Claim {
 		note += fmt.Sprintf("; so few seeds of this spread tell no less than %.2g from the bound", q.interval())
 	}
 	note += q.note
-	c.Claim = fmt.Sprintf("%s > %s (%s)", c.Claim, signed(q.bound), note)
+	c.Claim = fmt.Sprintf("%s > %s (%s)", c.Claim, strings.TrimPrefix(signed(q.bound), "+"), note)
 	return c
 }
 

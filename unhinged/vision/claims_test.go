@@ -162,3 +162,20 @@ func TestPaperIsQuoted(t *testing.T) {
 		t.Errorf("%q", claim.Claim)
 	}
 }
+
+// The same limit, 4.82e7: PAL's own features are a factor of ten below it, or above.
+func TestNoteOnWhereFeaturesEndWithoutEFR(t *testing.T) {
+	for norm, want := range map[float64]string{4.82e6: "that of UL (PAL) ends 1 below it", 4.82e8: "that of UL (PAL) ends 1 above it"} {
+		list := concat(runs("pal", 50, 90, 90), runs("pal-efr", 50, 90, 90))
+		for i := range list {
+			r := &list[i].Records[1]
+			r.PrototypeMax, r.PrototypeAngle, r.FeatureNorm2 = 1, result.Number(math.Acos(-1./9)*180/math.Pi), norm
+			if list[i].Settings.Method == "pal-efr" {
+				list[i] = withEFR(list[i], 5e-6)
+			}
+		}
+		if claim := claimOn(t, list, "within the theorem's limit"); claim == nil || !strings.Contains(claim.Claim, want) {
+			t.Errorf("‖H‖² = %g: %+v, should say %q", norm, claim, want)
+		}
+	}
+}

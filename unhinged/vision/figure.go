@@ -46,7 +46,7 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 	}
 	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
-		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
 		{Title: "(c) Within-class variability NC1", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
 		{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: names(list, "ce", "fnpal")},
 		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal", "fnpal-rlr")},
@@ -71,7 +71,7 @@ func Figure2(outcomes []Outcome) (result.Figure, error) {
 		}
 		letter := string(rune('a' + len(fig.Panels)))
 		settings := setup[0].Settings
-		panel := result.Panel{Title: fmt.Sprintf("(%s) %s", letter, setupTitle(settings)), X: letter + "_epoch", XLabel: "Epoch", Y: letter + "_accuracy", YLabel: "%"}
+		panel := result.Panel{Title: fmt.Sprintf("(%s) %s", letter, setupTitle(settings)), X: letter + "_epoch", XLabel: "Epoch", Y: letter + "_accuracy", YLabel: "validation accuracy, %"}
 		if settings.Epochs >= 12 { // fewer need no magnifying glass
 			panel.ZoomFrom = 0.75 * float64(settings.Epochs) // the last 50 of the paper's 200
 		}
@@ -130,7 +130,7 @@ func Figure12(outcomes []Outcome) (result.Figure, error) {
 			}
 		}
 		fig.Panels = append(fig.Panels,
-			result.Panel{Title: title + ": ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true, Curves: curves, Lines: norm},
+			result.Panel{Title: title + ": one batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true, Curves: curves, Lines: norm},
 			result.Panel{Title: title + ": train loss", Y: "loss", YLabel: "loss", Curves: curves, Lines: loss},
 			result.Panel{Title: title + ": validation accuracy", Y: "accuracy", YLabel: "%", Curves: curves})
 	}
@@ -146,7 +146,7 @@ func Figure12(outcomes []Outcome) (result.Figure, error) {
 func Figure14(outcomes []Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig14", Title: "Loss, feature norm and accuracy of all methods", Panels: []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "loss"},
-		{Title: "(b) ‖H‖² of one batch", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
 		{Title: "(c) Train accuracy", Y: "train_accuracy", YLabel: "%"},
 		{Title: "(d) Validation accuracy", Y: "accuracy", YLabel: "%"},
 	}}
