@@ -9,7 +9,7 @@ import (
 type Diverged struct {
 	Epoch int    `json:"epoch"` // counted from 1
 	Step  int64  `json:"step"`  // counted from 1
-	First Glance `json:"first"` // of the first step
+	First Glance `json:"first"` // of the first step; zero if that one was not finite
 	Last  Glance `json:"last"`  // of the last step with finite numbers
 }
 
@@ -36,6 +36,9 @@ func (g Glance) blewUp(first Glance) bool {
 }
 
 func (d *Diverged) Error() string {
+	if d.First == (Glance{}) {
+		return "stopped at step 1, where the loss, the features or the prototypes are not finite: the settings, λ of EFR and the prototypes' scale among them, are too large for the numbers they are computed in"
+	}
 	norms := fmt.Sprintf("‖H‖ of the batch went from %.3g to %.3g, the largest ‖w‖ from %.3g to %.3g, the loss from %.3g to %.3g",
 		d.First.FeatureNorm, d.Last.FeatureNorm, d.First.LargestPrototype, d.Last.LargestPrototype, d.First.Loss, d.Last.Loss)
 	if d.Last.blewUp(d.First) {

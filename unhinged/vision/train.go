@@ -123,8 +123,10 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 	}
 	for batch := range r.batches.From(int(r.step/r.stepsPerEpoch), int(r.step%r.stepsPerEpoch)) {
 		if err := ctx.Err(); err != nil {
-			if saved := r.save(); saved != nil {
-				return r.records, saved
+			if !r.compiled.IsZero() { // before its first step the store has none of the checkpoint's variables yet
+				if err := r.save(); err != nil {
+					return r.records, err
+				}
 			}
 			return r.records, fmt.Errorf("stopped after step %d of %d: %w", r.step, r.steps, err)
 		}
@@ -302,16 +304,17 @@ func (r *run) advance(batch datasets.Batch) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.step++
+	if !now.finite() {
+		return nil, r.diverge()
+	}
 	if r.first == nil {
 		r.first = &now
 	}
-	if now.finite() {
-		r.last = now
-	}
-	if !now.finite() || now.blewUp(*r.first) {
+	r.last = now
+	if now.blewUp(*r.first) {
 		return nil, r.diverge()
 	}
-	r.step++
 	r.lossSum += now.Loss
 	r.lossN++
 	if within := int64(batch.Step); (within+1)*int64(r.RecordsPerEpoch)/r.stepsPerEpoch == within*int64(r.RecordsPerEpoch)/r.stepsPerEpoch {
@@ -347,9 +350,12 @@ func (r *run) tensor(pixels []float32) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/im.Size(), im.Height, im.Width, im.Channels)
 }
 
-// diverge ends the run for good: its variables are worth nothing, and are not saved.
+// diverge ends the run for good, in its last step: its variables are worth nothing, and are not saved.
 func (r *run) diverge() error {
-	r.diverged = &Diverged{Epoch: int(r.step/r.stepsPerEpoch) + 1, Step: r.step + 1, First: *r.first, Last: r.last}
+	r.diverged = &Diverged{Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Step: r.step, Last: r.last}
+	if r.first != nil {
+		r.diverged.First = *r.first
+	}
 	r.store = nil
 	if err := r.save(); err != nil {
 		return err

@@ -161,6 +161,31 @@ func TestTooHighALearningRate(t *testing.T) {
 	})
 }
 
+// TestNotFiniteFromTheStart: at the first step the loss is infinite, or after it the prototypes are, which the record shows. Both are
+// said of the first step, and written down.
+func TestNotFiniteFromTheStart(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := blobs(320, 100)
+	for message, change := range map[string]func(*Training){
+		"too large for the numbers": func(t *Training) { t.Method.Head.FeatureRegularization = 1e38 },
+		"lower learning rate":       func(t *Training) { t.LearningRate, t.RecordsPerEpoch = 1e40, 10 },
+	} {
+		training := small("ce")
+		training.Folder = t.TempDir()
+		change(&training)
+		for range 2 { // trained, and read
+			_, err := training.Run(context.Background(), backend, data)
+			var diverged *Diverged
+			if !errors.As(err, &diverged) || diverged.Step != 1 || diverged.Epoch != 1 || !strings.Contains(err.Error(), message) {
+				t.Errorf("error %v, should be a *Diverged of step 1 that says %q", err, message)
+			}
+		}
+	}
+}
+
 func TestRefusedSettings(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -351,6 +376,12 @@ func TestCancelledRunGoesOn(t *testing.T) {
 			if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), fmt.Sprintf("after step %d of 60", stop)) {
 				t.Fatalf("error %v", err)
 			}
+		}
+		// Cancelled once more, before a step: the checkpoint is as it was.
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
 		}
 		got, err := parts.Run(context.Background(), backend, data)
 		if err != nil || len(got) != len(want) {
