@@ -8,6 +8,7 @@ import (
 	_ "image/jpeg" // ImageNet's format
 	_ "image/png"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,7 +19,8 @@ import (
 )
 
 // OpenImageFolder reads JPEG and PNG files in subfolders train/CLASS and val/CLASS (or test/CLASS) of folder, as ImageNet
-// and its subsets are laid out; classes are numbered in the order of their names. Every image is made size × size: its
+// and its subsets are laid out; classes are numbered in the order of their names. The images come in a random order, always
+// the same, so that the first ones are of all classes, as they are in other data sets. Every image is made size × size: its
 // short side is scaled to size, then its middle is cut out. Files whose names begin with a dot are passed over; any
 // other file that is not an image is an error. Images are decoded once, into a file under Root() that is mapped into
 // memory from then on, as long as no name, size or time of a file changes.
@@ -52,6 +54,10 @@ func OpenImageFolder(folder string, size int) (*Dataset, error) {
 		if !slices.Equal(d.Classes, classes) {
 			return nil, fmt.Errorf("%s has classes %s, and the training images %s; they must agree", part.folder, strings.Join(classes, ", "), strings.Join(d.Classes, ", "))
 		}
+		rand.New(rand.NewPCG(0, 0)).Shuffle(len(paths), func(i, j int) {
+			paths[i], paths[j] = paths[j], paths[i]
+			labels[i], labels[j] = labels[j], labels[i]
+		})
 		files = append(files, paths...)
 		*part.images = Images{Height: size, Width: size, Channels: 3, Labels: labels}
 	}

@@ -42,8 +42,9 @@ func TestImageFolder(t *testing.T) {
 	for _, testFolder := range []string{"val", "test"} {
 		folder := t.TempDir()
 		const size = 5
-		var want [2]Images
+		var want [2]map[string]uint8 // pixels → label
 		for part, name := range []string{"train", testFolder} {
+			want[part] = map[string]uint8{}
 			for class, className := range []string{"n01", "n02", "n10"} {
 				for i := range 40 {
 					// One side is size, so that no pixel changes: the middle of the other is what must come.
@@ -53,13 +54,14 @@ func TestImageFolder(t *testing.T) {
 					}
 					picture := noise(random, width, height)
 					write(t, filepath.Join(folder, name, className), string(rune('a'+i/26))+string(rune('a'+i%26))+".png", encodePNG(t, picture))
+					var pixels []uint8
 					for y := range size {
 						for x := range size {
 							c := picture.NRGBAAt(x+(width-size)/2, y+(height-size)/2)
-							want[part].Pixels = append(want[part].Pixels, c.R, c.G, c.B)
+							pixels = append(pixels, c.R, c.G, c.B)
 						}
 					}
-					want[part].Labels = append(want[part].Labels, uint8(class))
+					want[part][string(pixels)] = uint8(class)
 				}
 			}
 		}
@@ -68,10 +70,26 @@ func TestImageFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(d.Classes, []string{"n01", "n02", "n10"}) || d.Train.Size() != 75 ||
-			!bytes.Equal(d.Train.Pixels, want[0].Pixels) || !bytes.Equal(d.Train.Labels, want[0].Labels) ||
-			!bytes.Equal(d.Test.Pixels, want[1].Pixels) || !bytes.Equal(d.Test.Labels, want[1].Labels) {
-			t.Errorf("classes %v, images of %d values, or other pixels than were written", d.Classes, d.Train.Size())
+		if !slices.Equal(d.Classes, []string{"n01", "n02", "n10"}) || d.Train.Size() != 75 {
+			t.Errorf("classes %v, images of %d values", d.Classes, d.Train.Size())
+		}
+		for part, images := range []Images{d.Train, d.Test} {
+			if images.Len() != 120 {
+				t.Fatalf("%d images", images.Len())
+			}
+			for i, label := range images.Labels {
+				if class, found := want[part][string(images.Pixels[75*i:75*(i+1)])]; !found || class != label {
+					t.Errorf("image %d has label %d, should have %d; or other pixels than were written", i, label, class)
+				}
+				delete(want[part], string(images.Pixels[75*i:75*(i+1)])) // each comes once
+			}
+		}
+		// The first images are of all classes, and the same at another size.
+		if first := d.Train.First(24).ClassCounts(3); slices.Min(first) == 0 {
+			t.Errorf("of the first 24 images %v are of each class", first)
+		}
+		if smaller, err := OpenImageFolder(folder, 3); err != nil || !bytes.Equal(smaller.Train.Labels, d.Train.Labels) {
+			t.Errorf("at another size they come in another order; error %v", err)
 		}
 		// One image more is noticed.
 		write(t, filepath.Join(folder, "train", "n10"), "z.png", encodePNG(t, noise(random, 9, 9)))
