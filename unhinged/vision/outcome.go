@@ -21,7 +21,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Settings are all that a run's numbers depend on. A run goes on only from a checkpoint of equal settings.
+// Settings are all that a run's numbers depend on, but for the images themselves, of which they have the data set's name, the
+// number and the size. A run goes on only from a checkpoint of equal settings.
 type Settings struct {
 	Method          string        `json:"method"`
 	Head            unhinged.Head `json:"head"`
@@ -44,6 +45,8 @@ type Settings struct {
 	Devices      int    `json:"devices,omitempty"`
 	Precision    string `json:"precision,omitempty"`
 	Probe        int    `json:"probe,omitempty"`
+
+	Size int `json:"size,omitempty"` // height of the images, but of data sets that datasets.Open knows
 }
 
 // settings leaves out what is as if it had not been said, so that older runs are still of equal settings.
@@ -62,6 +65,9 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 	}
 	if t.Probe != min(10*t.Batch, data.Train.Len()) {
 		s.Probe = t.Probe
+	}
+	if !slices.Contains(datasets.Names(), data.Name) { // a folder's images are made any size
+		s.Size = data.Train.Height
 	}
 	return s
 }

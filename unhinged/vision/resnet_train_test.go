@@ -101,7 +101,22 @@ func TestSettingsLeaveOutDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := r.Training.settings(backend, data); s.Probe != 0 || s.MicroBatches != 0 {
+	data.Name = "cifar-10"
+	if s := r.Training.settings(backend, data); s.Probe != 0 || s.MicroBatches != 0 || s.Size != 0 {
 		t.Errorf("settings %+v say what was not said before", s)
+	}
+}
+
+// TestSettingsHaveTheSizeOfAFoldersImages: a ResNet would go on with images of another size as if nothing had changed.
+func TestSettingsHaveTheSizeOfAFoldersImages(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, large := blobs(320, 10), blobs(320, 10)
+	large.Train.Height, large.Train.Width, large.Train.Channels = 8, 2, 1
+	var training Training
+	if d := difference(training.settings(backend, small), training.settings(backend, large)); d != "Size was 4 and is now 8" {
+		t.Errorf("the settings differ in %q", d)
 	}
 }
