@@ -22,13 +22,7 @@ type NC2 struct {
 
 // NC2 is of the centred class means μ_c − μ_G. The global mean of classes of unequal sizes depends on Between: with the
 // class-balanced one, class means that make an ETF up to a shift measure 0.
-func (m *Moments) NC2() NC2 {
-	means := m.centred()
-	if means == nil {
-		return nc2(nil)
-	}
-	return nc2(means)
-}
+func (m *Moments) NC2() NC2 { return nc2(m.centred()) }
 
 // PrototypeNC2 is of the prototypes w [C, p], not centred.
 func PrototypeNC2(w mat.Matrix) NC2 { return nc2(mat.DenseCopyOf(w)) }

@@ -20,7 +20,7 @@ type Record struct {
 	LearningRate       float64 `json:"learning_rate"` // of the next step
 	TrainLoss          float64 `json:"train_loss"`
 	ValidationAccuracy float64 `json:"validation_accuracy"` // on the test images, from 0 to 1
-	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images, before any normalisation
+	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images (of Probe's, if they are fewer), before any normalisation
 	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the training images' features as the prototypes see them (normalised, if the head
 	// does that), every class counting alike in both: 0 when they have collapsed to their means, null when the means coincide.
 	WithinClass    result.Number `json:"within_class"`

@@ -48,7 +48,7 @@ type Training struct {
 	// With either, variables and their steps, batch normalisation, features and the head are float32.
 	Precision string
 	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
-	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each.
+	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each of the former.
 	Probe int
 
 	// RecordsPerEpoch is how often everything is measured, 0 meaning once, at the end of an epoch.
