@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -137,6 +138,12 @@ func (r *run) writeOutcome() error {
 // done again, it leaves the one that began last.
 func ReadOutcomes(folder string) ([]Outcome, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
+	if info, none := os.Stat(folder); none == nil && info.IsDir() { // and no pattern, whatever is in its name
+		paths, err = fs.Glob(os.DirFS(folder), "*/"+OutcomeFile)
+		for i := range paths {
+			paths[i] = filepath.Join(folder, paths[i])
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 }
 
 // TestBatchesInParts: without batch normalisation, a step in parts is the step in one, for the losses and for the
-// regularisation of features, which is a sum over the batch.
+// regularisation of features, which is a sum over the batch; also where two devices share each part.
 func TestBatchesInParts(t *testing.T) {
 	data := blobs(128, 30)
 	linear := Model{Name: "linear", Features: func(scope *model.Scope, x *Node, lastReLU bool) *Node {
@@ -63,6 +63,9 @@ func TestBatchesInParts(t *testing.T) {
 			for _, parts := range []int{1, 4} {
 				training := small(name)
 				training.Model, training.Epochs, training.MicroBatches, training.Augmentation = linear, 3, parts, datasets.Augmentation{Shift: 1}
+				if parts > 1 {
+					training.Devices = min(2, int(backend.NumDevices()))
+				}
 				if name == "pal-efr" {
 					training.Method.Head.FeatureRegularization = 1e-2
 				}

@@ -67,6 +67,10 @@ func TestRunsDoneAgainCountOnce(t *testing.T) {
 	if len(outcomes) != 2 || lastAccuracy(outcomes[0]) != 70 || lastAccuracy(outcomes[1]) != 40 {
 		t.Errorf("%d runs: %+v", len(outcomes), outcomes)
 	}
+	write("results [1]/third", 3, 3, 0.9) // what is a folder is no pattern
+	if outcomes, err := ReadOutcomes(filepath.Join(root, "results [1]")); err != nil || len(outcomes) != 1 {
+		t.Errorf("%d runs, error %v", len(outcomes), err)
+	}
 }
 
 // The finished runs that are recorded in the project can be read and drawn, all at once.
