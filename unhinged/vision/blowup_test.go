@@ -74,6 +74,8 @@ func TestBlowUpClaims(t *testing.T) {
 		{[]Outcome{blown(1, 5, 10)}, "holds undecided undecided"}, // one seed has no deviation
 		{[]Outcome{blown(1, 5, 10), blown(2, 5, 10)}, "holds holds holds"},
 		{[]Outcome{held, other}, "fails fails fails"},
+		{[]Outcome{blown(1, 0, 1), blown(2, 0, 1)}, "holds"}, // before their first record
+		{[]Outcome{blown(1, 0, 1), held, other}, "fails fails fails"},
 		{[]Outcome{blown(1, 5, 10), held}, "fails undecided undecided"},
 		{[]Outcome{blown(1, 5, 10), blown(2, 5, 10), lost}, "holds undecided undecided"},
 	} {

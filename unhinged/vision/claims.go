@@ -201,11 +201,3 @@ func signed(x float64) string {
 	}
 	return strings.Replace(fmt.Sprintf("%+.2f", x), "-", "−", 1)
 }
-
-func verdict(claim string, measured, expected, tolerance float64, holds bool) result.Claim {
-	c := result.Claim{Claim: claim, Measured: result.Number(measured), Expected: result.Number(expected), Tolerance: result.Number(tolerance), Verdict: result.Fails}
-	if holds {
-		c.Verdict = result.Holds
-	}
-	return c
-}

@@ -138,6 +138,11 @@ func TestOwnConfigs(t *testing.T) {
 		for _, training := range c.Trainings()[:len(c.Methods)] {
 			runs = append(runs, training.Name())
 		}
+		for _, m := range c.Methods {
+			if m.Name == "ul" && m.RecordsPerEpoch < 20 {
+				t.Errorf("%s: plain UL may blow up within an epoch, and is measured %d times in one", path, m.RecordsPerEpoch)
+			}
+		}
 		for _, m := range Methods() {
 			if !slices.ContainsFunc(c.Methods, func(own ConfigMethod) bool { return own.Name == m.Name }) {
 				t.Errorf("%s is without %s", path, m.Name)
