@@ -33,7 +33,7 @@ type trainOptions struct {
 	vision.Config // as the flags have it
 	config        string
 	methods       []string
-	seed          []uint
+	seed          []int
 	hidden        []int
 	efr           float64
 	records       int
@@ -65,13 +65,19 @@ is finished. Several processes with the same --out share the runs: what one is t
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			defer context.AfterFunc(ctx, func() {
+				stop() // a second Ctrl-C ends it at once
+				if isTerminal(c.ErrOrStderr()) {
+					fmt.Fprint(c.ErrOrStderr(), "\r\033[Kfinishing the step, to save it; Ctrl-C again ends it at once\n")
+				}
+			})()
 			return o.run(ctx, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration file, or one of those above")
 	f.StringSliceVar(&o.methods, "method", nil, "methods, separated by commas (default pal, or all in the configuration); one with a λ of its own, such as ce-efr5e-06, by its folder's name")
-	f.UintSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
+	f.IntSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
 	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
 	f.IntVar(&o.Size, "size", 0, "the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high (0: it is not)")
 	f.IntVar(&o.Images, "images", 0, "train on the first so many images only (0: all)")
@@ -89,7 +95,7 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "momentum")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 5e-4, "weight decay of all trainable variables")
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
-	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given)")
+	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given, or as many as there are steps)")
 	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
@@ -227,10 +233,12 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	}
 	trainings := c.Trainings()
 	if o.seed != nil {
-		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool { return !slices.Contains(o.seed, uint(t.Seed)) })
-		if len(trainings) == 0 {
-			return fmt.Errorf("--seed %v: there are seeds 1 to %d", o.seed, c.Seeds)
+		for _, seed := range o.seed {
+			if seed < 1 || seed > c.Seeds {
+				return fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
+			}
 		}
+		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool { return !slices.Contains(o.seed, int(t.Seed)) })
 	}
 	var data *datasets.Dataset
 	if c.Size > 0 {
@@ -262,6 +270,9 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	for i := range trainings {
 		trainings[i].Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
 		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
+		if o.config == "" && !changed("records") { // the 20 of ul are nobody's wish: an epoch may have fewer steps
+			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
+		}
 	}
 	var finished []string
 	failed := 0
@@ -362,27 +373,39 @@ func writeFigure(folder string, figure result.Figure) error {
 	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
 }
 
-// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves.
+// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves,
+// otherwise one a minute.
 func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset, out, terminal io.Writer) error {
-	live := isTerminal(terminal)
+	before, after, pause := "", "\n", time.Minute
+	if isTerminal(terminal) { // cut off at its right edge: the next line could not clear one that goes on below
+		before, after, pause = "\r\033[K\033[?7l", "\033[?7h", 100*time.Millisecond
+	}
 	var shown time.Time
+	show := func(line string) {
+		shown = time.Now()
+		fmt.Fprint(terminal, before, number, " ", t.Name(), line, after)
+	}
 	clear := func() {
-		if live {
+		if isTerminal(terminal) {
 			fmt.Fprint(terminal, "\r\033[K")
 		}
 	}
+	show(": building the network")
 	t.Report = func(p vision.Progress) {
+		pace := ""
+		if p.ImagesPerSecond > 0 { // it is not known at the first step
+			pace = fmt.Sprintf(", %.0f images/s, %v left", p.ImagesPerSecond, p.Left.Round(time.Second))
+		}
 		if r := p.Record; r != nil {
 			clear()
-			fmt.Fprintf(out, "%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s, %.0f images/s, %v left\n",
-				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax,
-				number, p.ImagesPerSecond, p.Left.Round(time.Second))
+			fmt.Fprintf(out, "%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s%s\n",
+				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
+			if !isTerminal(terminal) { // which shows enough for now
+				shown = time.Now()
+			}
 		}
-		if live && time.Since(shown) > 100*time.Millisecond {
-			shown = time.Now()
-			clear()
-			fmt.Fprintf(terminal, "%s %s %s epoch %d of %d, step %d of %d: loss %.4g, ‖H‖ %.4g, %.0f images/s, %v left",
-				number, t.Name(), bar(p.Step, p.Steps), p.Epoch, p.Epochs, p.Step, p.Steps, p.Loss, p.FeatureNorm, p.ImagesPerSecond, p.Left.Round(time.Second))
+		if time.Since(shown) > pause {
+			show(fmt.Sprintf(" %s epoch %d of %d%s, step %d of %d: loss %.4g, ‖H‖ %.4g", bar(p.Step, p.Steps), p.Epoch, p.Epochs, pace, p.Step, p.Steps, p.Loss, p.FeatureNorm))
 		}
 	}
 	_, err := t.Run(ctx, backend, data)

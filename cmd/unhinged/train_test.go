@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -183,6 +184,43 @@ func TestCtrlCSaves(t *testing.T) {
 	}
 }
 
+// TestProgress looks at what is shown of a run where there is no terminal, and in one.
+func TestProgress(t *testing.T) {
+	args := []string{"--dataset", smallData(t), "--epochs", "2", "--batch", "20", "--images", "40", "--hidden", "8,4", "--backend", "go"}
+	printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir(), "--method", "ul")...)
+	if err != nil || strings.Count(printed, "ul-seed1, epoch") != 4 { // one a step: there are fewer than 20 of them
+		t.Errorf("error %v, printed:\n%s", err, printed)
+	}
+	if before, _, _ := strings.Cut(printed, "ul-seed1, epoch"); !strings.Contains(before, "1/1 ul-seed1: building the network\n") {
+		t.Errorf("before the first step, which compiles, it printed:\n%s", printed)
+	}
+	if strings.Contains(printed, " 0 images/s") { // a speed that is not known yet
+		t.Errorf("printed:\n%s", printed)
+	}
+
+	script, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("no script of util-linux, which makes a terminal: ", err)
+	}
+	child := exec.CommandContext(t.Context(), script, "-qec", shellLine([]string{os.Args[0], "-test.run=^TestCtrlCSaves$"}), os.DevNull)
+	child.Env = append(os.Environ(), "UNHINGED_TEST_TRAIN="+strings.Join(append(args, "--out", t.TempDir(), "--epochs", "100"), "\n"))
+	began := time.Now()
+	seen, err := child.Output()
+	if err != nil {
+		t.Fatal(err, string(seen))
+	}
+	// What moves is cut off at the terminal's edge: \r would go back to the last of several rows only.
+	moves := strings.Split(string(seen), "\r\033[K\033[?7l1/1 pal-seed1")
+	if most := 2 + int(time.Since(began)/(100*time.Millisecond)); len(moves) < 2 || len(moves)-1 > most {
+		t.Fatalf("it is shown %d times, should be once to %d times: %q", len(moves)-1, most, seen)
+	}
+	for _, line := range moves[1:] {
+		if shown, _, ends := strings.Cut(line, "\033[?7h"); !ends || strings.Contains(shown, "\n") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
 // TestTrainFromAFile trains what a configuration file says, changed by flags, method by method and then all.
 func TestTrainFromAFile(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
@@ -239,7 +277,8 @@ func TestTrainRefuses(t *testing.T) {
 		"\"seeds\" is 0":                   {"--dataset", data, "--seeds", "0"},
 		"\"images\" is -1":                 {"--dataset", data, "--images", "-1"},
 		"no network is called \"mlp-8-0\"": {"--dataset", data, "--hidden", "8,0"},
-		"there are seeds 1 to 1":           {"--dataset", data, "--seed", "2"},
+		"--seed 2: there are seeds 1 to 1": {"--dataset", data, "--seed", "2"},
+		"--seed 4: there are seeds 1 to 3": {"--dataset", data, "--seed", "1,4", "--seeds", "3"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
 		"there is no such file, nor is it one of those in the program: medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
 		"small/cifar-10: --method palm: there is no such method":                                                   {"--config", "small/cifar-10", "--method", "pal,palm"},
