@@ -42,8 +42,11 @@ func (d *Diverged) Error() string {
 	norms := fmt.Sprintf("‖H‖ of the batch went from %.3g to %.3g, the largest ‖w‖ from %.3g to %.3g, the loss from %.3g to %.3g",
 		d.First.FeatureNorm, d.Last.FeatureNorm, d.First.LargestPrototype, d.Last.LargestPrototype, d.First.Loss, d.Last.Loss)
 	if d.Last.blewUp(d.First) {
-		return fmt.Sprintf("stopped at step %d (epoch %d), where the norms blew up: %s. Nothing bounds this loss: anchor the prototypes (pal), "+
-			"normalise the features (fnpal) or penalise them (pal-efr)", d.Step, d.Epoch, norms)
+		remedy := "Nothing bounds this loss: anchor the prototypes (pal), normalise the features (fnpal) or penalise them (pal-efr)"
+		if d.Last.Loss > d.First.Loss {
+			remedy = "The loss grew with them: try a lower learning rate"
+		}
+		return fmt.Sprintf("stopped at step %d (epoch %d), where the norms blew up: %s. %s", d.Step, d.Epoch, norms, remedy)
 	}
 	return fmt.Sprintf("stopped at step %d (epoch %d), where the loss, the features or the prototypes are no longer finite, though their norms were ordinary before: "+
 		"%s. Try a lower learning rate", d.Step, d.Epoch, norms)

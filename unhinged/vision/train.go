@@ -360,6 +360,9 @@ func (r *run) diverge() error {
 	if err := r.save(); err != nil {
 		return err
 	}
+	if err := r.writeLog(); err != nil { // there is none yet if nothing was measured
+		return err
+	}
 	if err := r.writeOutcome(); err != nil {
 		return err
 	}

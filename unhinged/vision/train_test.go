@@ -159,6 +159,15 @@ func TestTooHighALearningRate(t *testing.T) {
 			t.Errorf("error %v, should be a *Diverged that says so at the first steps", err)
 		}
 	})
+	// CE with a rate of 1e6, then plain UL with one of 10, both on Fashion-MNIST: the norms blow up before anything overflows.
+	for message, d := range map[string]Diverged{
+		"lower learning rate":   {First: Glance{2.33, 179, 0.602}, Last: Glance{1.68e20, 1.06e12, 2.43e10}},
+		"anchor the prototypes": {First: Glance{-0.0404, 79.7, 0.602}, Last: Glance{-7.27e15, 1.17e9, 1.27e8}},
+	} {
+		if !strings.Contains(d.Error(), "norms blew up") || !strings.Contains(d.Error(), message) {
+			t.Errorf("%q should say %q", d.Error(), message)
+		}
+	}
 }
 
 // TestNotFiniteFromTheStart: at the first step the loss is infinite, or after it the prototypes are, which the record shows. Both are
@@ -174,13 +183,16 @@ func TestNotFiniteFromTheStart(t *testing.T) {
 		"lower learning rate":       func(t *Training) { t.LearningRate, t.RecordsPerEpoch = 1e40, 10 },
 	} {
 		training := small("ce")
-		training.Folder = t.TempDir()
+		training.Folder = filepath.Join(t.TempDir(), "run")
 		change(&training)
 		for range 2 { // trained, and read
 			_, err := training.Run(context.Background(), backend, data)
 			var diverged *Diverged
 			if !errors.As(err, &diverged) || diverged.Step != 1 || diverged.Epoch != 1 || !strings.Contains(err.Error(), message) {
 				t.Errorf("error %v, should be a *Diverged of step 1 that says %q", err, message)
+			}
+			if outcomes, err := ReadOutcomes(filepath.Dir(training.Folder)); err != nil || len(outcomes) != 1 || outcomes[0].Diverged == nil || len(outcomes[0].Records) != 0 {
+				t.Errorf("outcomes %+v, error %v", outcomes, err)
 			}
 		}
 	}
