@@ -21,20 +21,18 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
 	}
-	if config == "" {
-		plugin := findPlugin()
-		if plugin != "" && slices.Contains(compute.List(), "xla") {
-			avoidYNNConvolutions(plugin)
-			if backend, err = compute.NewWithConfig("xla:" + plugin); err == nil {
-				return backend, "", nil
-			}
-			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
+	plugin := findPlugin()
+	if openCPU != nil && plugin != "" && (config == "" || config == "xla:cpu") {
+		if backend, err = openCPU(plugin); err == nil {
+			return backend, "", nil
 		}
-		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
+		if config != "" {
+			return nil, "", fmt.Errorf("backend %q: %w", config, err)
+		}
+		note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 	}
-	if plugin := findPlugin(); config == "xla:cpu" && plugin != "" {
-		avoidYNNConvolutions(plugin)
-		config = "xla:" + plugin // by its path, go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download
+	if config == "" {
+		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
 	}
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {
@@ -49,6 +47,10 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	}
 	return backend, note, nil
 }
+
+// openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download. It is nil
+// in a build without XLA.
+var openCPU func(plugin string) (compute.Backend, error)
 
 // findPlugin looks for XLA's CPU plugin in $PJRT_PLUGIN_LIBRARY_PATH, in the .lab/pjrt that `make lab` fills, of a folder
 // above the working directory or the program, and where go-xla installs it. It returns an absolute path or "".

@@ -3,6 +3,7 @@ package backends
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ func TestOpen(t *testing.T) {
 	isGo := func(b compute.Backend) bool { return b != nil && Name(b) == "go" }
 	if isGo(backend) != strings.Contains(note, "pure-Go") {
 		t.Errorf("backend %s with note %q", Name(backend), note)
+	}
+	if n := int(backend.NumDevices()); !isGo(backend) && n != runtime.GOMAXPROCS(0) {
+		t.Errorf("%d devices for %d cores", n, runtime.GOMAXPROCS(0))
 	}
 	if backend, _, err = Open("go"); err != nil || !isGo(backend) {
 		t.Errorf("backend %v, error %v", backend, err)
