@@ -319,7 +319,7 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d runs diverged", failed)
+		return fmt.Errorf("runs that diverged: %d", failed)
 	}
 	return nil
 }

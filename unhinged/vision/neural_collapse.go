@@ -36,7 +36,7 @@ var collapses = []struct {
 func NeuralCollapse(outcomes []Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete", Panels: []result.Panel{
 		{Title: "NC1: within-class variability", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
-		{Title: "NC1: its quotient", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
+		{Title: "NC1: ratio of the traces", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
 		{Title: "NC1: class-distance normalised", Y: "nc1_cdnv", YLabel: "CDNV", Log: true},
 		{Title: "NC2: norms of the class means", Y: "nc2_norms", YLabel: "deviation / mean"},
 		{Title: "NC2: angles of the class means", Y: "nc2_angles", YLabel: "deviation of cosines"},
