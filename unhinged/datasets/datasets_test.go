@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -305,6 +306,31 @@ func TestGetGivesUpOnASilentServer(t *testing.T) {
 	_, err := Get(t.Context(), "small", nil)
 	wantError(t, err, "the server sent nothing for 50ms")
 	wantError(t, err, "20 bytes of it have come: get it again to go on from there")
+}
+
+// TestGetIsPatientWithASlowServer: a few bytes at a time, which altogether take longer than a silence may.
+func TestGetIsPatientWithASlowServer(t *testing.T) {
+	before := stall
+	stall = time.Second
+	defer func() { stall = before }()
+	serve(t, func(contents map[string][]byte) http.Handler {
+		inner := files(contents)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			content := contents[r.URL.Path]
+			if r.URL.Path != "/"+idxNames[0]+".gz" {
+				inner.ServeHTTP(w, r)
+				return
+			}
+			for chunk := range slices.Chunk(content, (len(content)+15)/16) {
+				w.Write(chunk)
+				w.(http.Flusher).Flush()
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	})
+	if _, err := Get(t.Context(), "small", nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestGetSaysWhereToWrite: no mirror is to blame for a full disk.

@@ -152,6 +152,7 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 		return false, err
 	}
 	defer response.Body.Close()
+	watch.Reset(stall)
 	switch {
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return have > 0, nil // nothing is left to fetch: the checksum decides
@@ -177,11 +178,17 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 		return false, fmt.Errorf("the server announces %d bytes; no file is larger than %d", total, maxDownload)
 	}
 	body := io.LimitReader(response.Body, maxDownload-have)
+	buffer := make([]byte, 1<<16)
 	for {
-		n, err := io.CopyN(out, body, 1<<16)
-		have += n
-		progress(have, total)
-		watch.Reset(stall)
+		n, err := body.Read(buffer)
+		if n > 0 { // any byte shows that the server is there
+			watch.Reset(stall)
+			if _, err := out.Write(buffer[:n]); err != nil {
+				return false, err
+			}
+			have += int64(n)
+			progress(have, total)
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
