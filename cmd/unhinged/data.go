@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -27,8 +28,11 @@ folder), where get puts them, and where package managers do.`,
 			RunE: func(c *cobra.Command, _ []string) error {
 				for _, s := range datasets.List() {
 					where := "in " + s.Folder
-					if s.Folder == "" {
+					switch {
+					case errors.Is(s.Err, datasets.ErrMissing):
 						where = fmt.Sprintf("missing; get it with `%s` (from %s)", strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or "))
+					case s.Err != nil:
+						where = s.Err.Error()
 					}
 					fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15s%s\n", s.Name, s.Title, "", where)
 				}
@@ -74,7 +78,7 @@ this machine.`,
 			RunE: func(c *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					for _, s := range datasets.List() {
-						if s.Folder != "" {
+						if !errors.Is(s.Err, datasets.ErrMissing) {
 							names = append(names, s.Name)
 						}
 					}

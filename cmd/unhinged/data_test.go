@@ -40,6 +40,28 @@ func TestDataList(t *testing.T) {
 	}
 }
 
+// TestDataIncomplete: a folder that has one of two files.
+func TestDataIncomplete(t *testing.T) {
+	emptyData(t)
+	folder := filepath.Join(datasets.Root(), "svhn")
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "test_32x32.mat"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	want := "svhn: " + folder + " is incomplete: it lacks train_32x32.mat. Get it with `unhinged data get svhn`, or remove that folder"
+	out, err := call(t.Context(), dataCommand(), "list")
+	if err != nil || !strings.Contains(out, "32×32, colour)\n               "+want+"\n") {
+		t.Errorf("list: error %v, output\n%s", err, out)
+	}
+	_, named := call(t.Context(), dataCommand(), "verify", "svhn")
+	if named == nil || named.Error() != want {
+		t.Errorf("verify svhn: error %v", named)
+	}
+	out, err = call(t.Context(), dataCommand(), "verify") // and Fashion-MNIST, where the system has it
+	if err == nil || !strings.Contains(out+err.Error(), want) {
+		t.Errorf("verify: error %v, output\n%s", err, out)
+	}
+}
+
 // TestDataGet reaches no network: requests by https go to a proxy that is not there, those by http to one that gives a wrong file.
 func TestDataGet(t *testing.T) {
 	emptyData(t)

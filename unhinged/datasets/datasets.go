@@ -58,15 +58,16 @@ var ErrMissing = errors.New("this data set is not on this machine")
 // Open reads the named data set ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn") from the first folder that
 // has it. Every file's checksum is verified when it is decoded. CIFAR and SVHN are decoded once, into a file under
 // Root(), which is mapped into memory from then on as long as the files it came from are unchanged; where no file can be
-// written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing.
+// written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing; a folder that
+// has some of its files but not all gives another, unless Get is not done with it: then it is passed over.
 func Open(name string) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
 	}
-	folder, f := s.find()
-	if folder == "" {
-		return nil, s.missing()
+	folder, f, err := s.find()
+	if err != nil {
+		return nil, err
 	}
 	if !s.cached {
 		return s.decode(folder, f)
@@ -89,9 +90,9 @@ func Verify(name string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder, f := s.find()
-	if folder == "" {
-		return nil, s.missing()
+	folder, f, err := s.find()
+	if err != nil {
+		return nil, err
 	}
 	d, err := s.decode(folder, f)
 	if err != nil || !s.cached {

@@ -380,6 +380,90 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 	wantFiles(t, folder, ".lock", idxNames[2]+".gz", idxNames[3]+".gz", idxNames[0]+".gz", idxNames[1]+".gz")
 }
 
+// TestIncompleteFolder: a folder that lost a file is not passed over for a whole one elsewhere; a download that is not done is.
+func TestIncompleteFolder(t *testing.T) {
+	serve(t, files)
+	contents := small(t)
+	first, whole := filepath.Join(Root(), "small"), t.TempDir()
+	sources[0].folders = func() []string { return []string{whole} }
+	for lost, name := range idxNames {
+		for i, other := range idxNames {
+			write(t, whole, other, contents[i])
+			write(t, first, other+".gz", zip(contents[i]))
+		}
+		if d, err := Open("small"); err != nil || d.Folder != first {
+			t.Fatalf("opened %v, error %v", d, err)
+		}
+		if err := os.Remove(filepath.Join(first, name+".gz")); err != nil {
+			t.Fatal(err)
+		}
+		_, opened := Open("small")
+		_, verified := Verify("small")
+		for _, err := range []error{opened, verified, List()[0].Err} {
+			wantError(t, err, first+" is incomplete: it lacks "+name+". Get it with `unhinged data get small`, or remove that folder")
+			if errors.Is(err, ErrMissing) {
+				t.Errorf("%v is ErrMissing", err)
+			}
+		}
+		there := sources[0].mirrors
+		sources[0].mirrors = there[:1] // where nothing is
+		_, err := Get(t.Context(), "small", nil)
+		wantError(t, err, "(what is here is damaged: small: "+first+" is incomplete")
+		sources[0].mirrors = there
+		if _, opened = Open("small"); opened == nil {
+			t.Error("after a download that brought nothing it is passed over")
+		}
+		if lost%2 == 0 { // both remedies
+			_, err = Get(t.Context(), "small", nil)
+		} else {
+			err = os.RemoveAll(first)
+		}
+		if _, opened = Open("small"); opened != nil || err != nil {
+			t.Errorf("errors %v, %v", err, opened)
+		}
+	}
+
+	if err := os.RemoveAll(first); err != nil {
+		t.Fatal(err)
+	}
+	write(t, first, idxNames[0]+".gz", zip(contents[0]))
+	write(t, first, idxNames[1]+".gz.part", zip(contents[1])[:9])
+	if d, err := Open("small"); err != nil || d.Folder != whole {
+		t.Errorf("with a download not done: opened %v, error %v", d, err)
+	}
+	if err := os.RemoveAll(whole); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open("small")
+	wantError(t, err, first+" (which lacks "+strings.Join(idxNames[1:], ", ")+")")
+	if !errors.Is(err, ErrMissing) || !errors.Is(List()[0].Err, ErrMissing) {
+		t.Errorf("a download not done: error %v, should be ErrMissing", err)
+	}
+	if folder, err := Get(t.Context(), "small", nil); err != nil || folder != first {
+		t.Errorf("got in %s, error %v", folder, err)
+	}
+}
+
+// TestSeveralInOneFolder: what is there of one form, or of one data set, is no part of another.
+func TestSeveralInOneFolder(t *testing.T) {
+	t.Setenv("UNHINGED_DATA", t.TempDir())
+	t.Chdir(t.TempDir()) // node_modules here
+	folder := filepath.Join(Root(), "cifar-10")
+	for _, name := range []string{cifar100Layout.archive, "train_32x32.mat", "test_32x32.mat", idxNames[0], "val.png", "cifar-10-batches-py"} {
+		write(t, folder, name, nil)
+	}
+	if _, err := Open("cifar-10"); !errors.Is(err, ErrMissing) {
+		t.Errorf("error %v, should be ErrMissing", err)
+	}
+	write(t, filepath.Join(folder, cifar10Layout.folder), "test_batch.bin", nil)
+	_, err := Open("cifar-10")
+	wantError(t, err, folder+" is incomplete: it lacks cifar-10-batches-bin/data_batch_1.bin, ")
+	write(t, folder, cifar10Layout.archive, nil) // of which a part has been unpacked
+	if where := List()[2]; where.Name != "cifar-10" || where.Folder != folder || where.Err != nil {
+		t.Errorf("found in %+v", where)
+	}
+}
+
 func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
 	serve(t, func(contents map[string][]byte) http.Handler {
 		contents["/"+idxNames[2]+".gz"] = zip([]byte("something else"))
@@ -498,9 +582,12 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open("small")
-	wantError(t, err, "(which lacks test_batch.png)")
+	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it with `unhinged data get small`, or remove that folder")
 
 	// Only IDX files are read compressed.
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
 	write(t, folder, s.layout.archive+".gz", zip(whole))
 	if _, err = Open("small"); !errors.Is(err, ErrMissing) {
 		t.Errorf("an archive in an archive: error %v, should be ErrMissing", err)

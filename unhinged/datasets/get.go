@@ -34,8 +34,8 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	if err != nil {
 		return "", err
 	}
-	var damaged error
-	if folder, f := s.find(); folder != "" {
+	folder, f, damaged := s.find()
+	if damaged == nil {
 		if _, damaged = s.decode(folder, f); damaged == nil {
 			return folder, nil
 		}
@@ -55,7 +55,7 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	for _, f := range s.files {
 		if checkMD5(filepath.Join(folder, f.name), f.md5) != nil {
 			if err := s.download(ctx, folder, f, progress); err != nil {
-				if damaged != nil {
+				if !errors.Is(damaged, ErrMissing) {
 					err = fmt.Errorf("%w (what is here is damaged: %w)", err, damaged)
 				}
 				return "", err

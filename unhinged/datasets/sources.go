@@ -212,16 +212,33 @@ func (s source) howToGet() []string {
 	return commands
 }
 
-// find returns the first folder that has all files of a form, "" if none has.
-func (s source) find() (string, form) {
+// find returns the first folder that has all files of a form. One before it that has only some is an error, or what was
+// lost from it would pass unnoticed; not so where Get has begun, which will bring the rest when it is called again.
+func (s source) find() (string, form, error) {
 	for _, folder := range s.searched() {
+		var lacks []string
 		for _, f := range s.forms {
-			if len(f.lacks(folder)) == 0 {
-				return folder, f
+			missing := f.lacks(folder)
+			if len(missing) == 0 {
+				return folder, f, nil
+			}
+			if lacks == nil && len(missing) < len(f.files) {
+				lacks = missing
 			}
 		}
+		if lacks != nil && !s.downloading(folder) {
+			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. Get it with `unhinged data get %s`, or remove that folder", s.name, folder, strings.Join(lacks, ", "), s.name)
+		}
 	}
-	return "", form{}
+	return "", form{}, s.missing()
+}
+
+// downloading says whether Get has brought a part of a file into folder.
+func (s source) downloading(folder string) bool {
+	return slices.ContainsFunc(s.files, func(f download) bool {
+		info, err := os.Stat(filepath.Join(folder, f.name+".part"))
+		return err == nil && info.Size() > 0
+	})
 }
 
 // missing says where the data set was looked for, what lacks where it lies in part, and how to get it.
@@ -273,7 +290,8 @@ func isFile(path string) bool {
 // Status says whether a data set is on this machine.
 type Status struct {
 	Name, Title string
-	Folder      string   // where it lies, "" if it was found nowhere
+	Folder      string   // where it lies whole, "" if nowhere
+	Err         error    // what Open says if Folder is "": wraps ErrMissing unless a folder has it in part
 	Searched    []string // the folders tried, in order
 	HowToGet    []string // shell commands, each of which brings it
 	Mirrors     []string // the addresses that Get downloads from, in order
@@ -284,8 +302,8 @@ type Status struct {
 func List() []Status {
 	var list []Status
 	for _, s := range sources {
-		folder, _ := s.find()
-		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Searched: s.searched(), HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
+		folder, _, err := s.find()
+		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Err: err, Searched: s.searched(), HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
 	}
 	return list
 }
