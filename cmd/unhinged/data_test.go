@@ -47,7 +47,7 @@ func TestDataIncomplete(t *testing.T) {
 	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "test_32x32.mat"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	want := "svhn: " + folder + " is incomplete: it lacks train_32x32.mat. Get it with `unhinged data get svhn`, or remove that folder"
+	want := "svhn: " + folder + " is incomplete: it lacks train_32x32.mat. Get it again with `unhinged data get svhn`, or remove " + folder
 	out, err := call(t.Context(), dataCommand(), "list")
 	if err != nil || !strings.Contains(out, "32×32, colour)\n               "+want+"\n") {
 		t.Errorf("list: error %v, output\n%s", err, out)
@@ -90,7 +90,8 @@ func TestDataVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := call(t.Context(), dataCommand(), "verify", "mnist")
-	if err == nil || !strings.Contains(err.Error(), "SHA-256 of the (uncompressed) content is") {
+	if err == nil || !strings.Contains(err.Error(), "SHA-256 of the (uncompressed) content is") ||
+		!strings.HasSuffix(err.Error(), ". Get it again with `unhinged data get mnist`, or remove "+filepath.Join(datasets.Root(), "mnist")) {
 		t.Errorf("error %v", err)
 	}
 	_, err = call(t.Context(), dataCommand(), "verify", "cifar-100")

@@ -73,7 +73,7 @@ func checkSum(content []byte, want string) error {
 		name, got = "SHA-256", hex.EncodeToString(sum[:])
 	}
 	if got != want {
-		return fmt.Errorf("%s of the (uncompressed) content is %s, published is %s: remove the file and get it again", name, got, want)
+		return fmt.Errorf("%s of the (uncompressed) content is %s, published is %s", name, got, want)
 	}
 	return nil
 }

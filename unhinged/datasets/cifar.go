@@ -88,7 +88,7 @@ func (l cifarLayout) forms() []form {
 		defer in.Close()
 		contents, err := l.unpack(in)
 		if err != nil {
-			return train, test, fmt.Errorf("%s: %w: remove the file and get it again", name, err)
+			return train, test, fmt.Errorf("%s: %w", name, err)
 		}
 		return l.decode(name, contents)
 	}}
@@ -201,12 +201,12 @@ func (l cifarLayout) packaged() form {
 				return train, test, err
 			}
 			if labels[i], err = jsonLabels(content, l.classes); err != nil {
-				return train, test, fmt.Errorf("%s: %w: get the package again", filepath.Join(folder, name), err)
+				return train, test, fmt.Errorf("%s: %w", filepath.Join(folder, name), err)
 			}
 		}
 		each := len(labels[1])
 		if len(labels[0]) != (len(l.batches)-1)*each {
-			return train, test, fmt.Errorf("%s: %d labels in %s and %d in %s; there should be %d times as many in the first: get the package again",
+			return train, test, fmt.Errorf("%s: %d labels in %s and %d in %s; there should be %d times as many in the first",
 				folder, len(labels[0]), f.files[0], each, f.files[1], len(l.batches)-1)
 		}
 		all := append(labels[0], labels[1]...)
@@ -237,7 +237,7 @@ func packageBatch(name string, labels []uint8) ([]byte, error) {
 	defer in.Close()
 	config, err := png.DecodeConfig(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: get the package again", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if config.Width != cifarPlane || config.Height != len(labels) {
 		return nil, fmt.Errorf("%s: %d rows of %d pixels; there should be %d, one for each label, of %d", name, config.Height, config.Width, len(labels), cifarPlane)
@@ -247,7 +247,7 @@ func packageBatch(name string, labels []uint8) ([]byte, error) {
 	}
 	picture, err := png.Decode(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: get the package again", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	rgb, ok := picture.(*image.RGBA) // what png.Decode gives for 8-bit RGB
 	if !ok {

@@ -112,13 +112,23 @@ func Verify(name string) (*Dataset, error) {
 // decode reads one form of the data set and checks what is known of its content.
 func (s source) decode(folder string, f form) (*Dataset, error) {
 	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder}
-	var err error
-	if d.Train, d.Test, err = f.read(folder); err != nil {
+	err := s.read(d, f)
+	if err != nil && s.files != nil {
+		return nil, fmt.Errorf("%w. %s", err, s.remedy(folder))
+	}
+	if err != nil { // Get does not know it
 		return nil, err
 	}
+	return d, nil
+}
+
+func (s source) read(d *Dataset, f form) (err error) {
+	if d.Train, d.Test, err = f.read(d.Folder); err != nil {
+		return err
+	}
 	if d.Train.Height != d.Test.Height || d.Train.Width != d.Test.Width {
-		return nil, fmt.Errorf("%s: training images are %d×%d and test images %d×%d; they must agree",
-			folder, d.Train.Height, d.Train.Width, d.Test.Height, d.Test.Width)
+		return fmt.Errorf("%s: training images are %d×%d and test images %d×%d; they must agree",
+			d.Folder, d.Train.Height, d.Train.Width, d.Test.Height, d.Test.Width)
 	}
 	if len(d.Classes) == 0 {
 		for c := range int(slices.Max(d.Train.Labels)) + 1 {
@@ -126,7 +136,7 @@ func (s source) decode(folder string, f form) (*Dataset, error) {
 		}
 	}
 	if err := s.check(d); err != nil {
-		return nil, fmt.Errorf("%s: %w", folder, err)
+		return fmt.Errorf("%s: %w", d.Folder, err)
 	}
-	return d, nil
+	return nil
 }

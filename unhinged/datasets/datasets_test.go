@@ -119,7 +119,12 @@ func TestOpenFolderRefuses(t *testing.T) {
 			}
 		}
 		_, err := OpenFolder(folder)
-		t.Run(name, func(t *testing.T) { wantError(t, err, c.message) })
+		t.Run(name, func(t *testing.T) {
+			wantError(t, err, c.message)
+			if strings.Contains(err.Error(), "data get") {
+				t.Errorf("what is the user's own cannot be got again: %v", err)
+			}
+		})
 	}
 }
 
@@ -205,6 +210,7 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 	write(t, folder, idxNames[1], append(small(t)[1][:8], 2, 2, 2, 2, 2))
 	_, err = Verify("small")
 	wantError(t, err, "SHA-256")
+	wantError(t, err, ". Get it again with `unhinged data get small`, or remove "+folder)
 	if _, err := Get(context.Background(), "small", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +406,7 @@ func TestIncompleteFolder(t *testing.T) {
 		_, opened := Open("small")
 		_, verified := Verify("small")
 		for _, err := range []error{opened, verified, List()[0].Err} {
-			wantError(t, err, first+" is incomplete: it lacks "+name+". Get it with `unhinged data get small`, or remove that folder")
+			wantError(t, err, first+" is incomplete: it lacks "+name+". Get it again with `unhinged data get small`, or remove "+first)
 			if errors.Is(err, ErrMissing) {
 				t.Errorf("%v is ErrMissing", err)
 			}
@@ -549,6 +555,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	write(t, folder, s.layout.archive, whole[:len(whole)/2])
 	_, err = Open("small")
 	wantError(t, err, archive)
+	wantError(t, err, ". Get it again with `unhinged data get small`, or remove "+folder)
 	_, err = Verify("small")
 	wantError(t, err, archive)
 	if _, err := Get(t.Context(), "small", nil); err != nil || calls != 3 {
@@ -582,7 +589,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open("small")
-	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it with `unhinged data get small`, or remove that folder")
+	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it again with `unhinged data get small`, or remove "+folder)
 
 	// Only IDX files are read compressed.
 	if err := os.RemoveAll(folder); err != nil {

@@ -212,6 +212,11 @@ func (s source) howToGet() []string {
 	return commands
 }
 
+// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others brought.
+func (s source) remedy(folder string) string {
+	return fmt.Sprintf("Get it again with `unhinged data get %s`, or remove %s", s.name, folder)
+}
+
 // find returns the first folder that has all files of a form. One before it that has only some is an error, or what was
 // lost from it would pass unnoticed; not so where Get has begun, which will bring the rest when it is called again.
 func (s source) find() (string, form, error) {
@@ -227,7 +232,7 @@ func (s source) find() (string, form, error) {
 			}
 		}
 		if lacks != nil && !s.downloading(folder) {
-			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. Get it with `unhinged data get %s`, or remove that folder", s.name, folder, strings.Join(lacks, ", "), s.name)
+			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. %s", s.name, folder, strings.Join(lacks, ", "), s.remedy(folder))
 		}
 	}
 	return "", form{}, s.missing()

@@ -23,7 +23,7 @@ func svhnForm(trainSum, testSum string) form {
 				err = checkSum(content, sum)
 			}
 			if err != nil {
-				return train, test, fmt.Errorf("%s: %w: remove the file and get it again", name, err)
+				return train, test, fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		return parts[0], parts[1], nil
