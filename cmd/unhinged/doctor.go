@@ -48,13 +48,11 @@ func doctor(out io.Writer) error {
 	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide the backends it does not name
 	goErr := computesOn("go")
 	say("go", goErr, "the pure-Go backend computes", "this is a defect of the lab: please report it")
-	plugin, err := xlaPlugin()
+	plugin, err := xlaPlugin("")
 	say("xla:cpu", err, "XLA computes, with "+plugin,
 		"install a C compiler (gcc) and run make setup; until then the pure-Go backend does the work, slowly for training")
-	cuda := filepath.Join(filepath.Dir(plugin), "pjrt_c_api_cuda_plugin.so")
-	if plugin != "" && exists(cuda) == nil {
-		say("xla:cuda", computesOn("xla:"+cuda), "XLA computes on the GPU, with "+cuda, "it needs an NVIDIA GPU and its driver")
-	}
+	plugin, err = xlaPlugin("xla:cuda")
+	say("xla:cuda", err, "XLA computes on the GPU, with "+plugin, "it needs an NVIDIA GPU and its driver")
 
 	if notInCheckout != nil {
 		say("notebooks", notInCheckout, "", "")
@@ -83,12 +81,12 @@ func doctor(out io.Writer) error {
 	return nil
 }
 
-// xlaPlugin is the plugin that XLA on the CPU computes with.
-func xlaPlugin() (string, error) {
+// xlaPlugin is the plugin that XLA computes with: on the CPU for the empty configuration.
+func xlaPlugin(config string) (string, error) {
 	if !slices.Contains(compute.List(), "xla") {
 		return "", errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
 	}
-	backend, note, err := backends.Open("")
+	backend, note, err := backends.Open(config)
 	if err != nil {
 		return "", err
 	}

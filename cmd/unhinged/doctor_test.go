@@ -13,13 +13,15 @@ func TestDoctor(t *testing.T) {
 	if err := doctor(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"ok       go ", "xla:cpu ", "ok       kernel ", "mnist ", "fashion-mnist "} {
+	for _, line := range []string{"ok       go ", "xla:cpu ", "xla:cuda ", "ok       kernel ", "mnist ", "fashion-mnist "} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no %q in\n%s", line, out.String())
 		}
 	}
-	if _, err := xlaPlugin(); (err == nil) != strings.Contains(out.String(), "ok       xla:cpu") {
-		t.Errorf("XLA's error is %v, yet doctor says\n%s", err, out.String())
+	for config, line := range map[string]string{"": "ok       xla:cpu", "xla:cuda": "ok       xla:cuda"} {
+		if _, err := xlaPlugin(config); (err == nil) != strings.Contains(out.String(), line) {
+			t.Errorf("XLA's error is %v, yet doctor says\n%s", err, out.String())
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 
 // Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
 // configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
-// otherwise. note says what was missing, for the user.
+// otherwise. note says what was missing, for the user. "xla:cuda" takes go-xla's options, as in "xla:cuda,tf32=false"; without a
+// plugin for it there is an error, and no download.
 //
 // "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0 operations
 // that run at the same time can all be matrix products that wait for workers that they themselves are, for ever. A large product
@@ -21,7 +22,7 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
 	}
-	plugin := findPlugin()
+	plugin := findPlugin("cpu")
 	if openCPU != nil && plugin != "" && (config == "" || config == "xla:cpu") {
 		if backend, err = openCPU(plugin); err == nil {
 			return backend, "", nil
@@ -32,7 +33,13 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 	}
 	if config == "" {
-		config, note = "go", note+"computing on the pure-Go backend, which is slower than XLA: `make lab` sets XLA up where there is a C compiler"
+		config = "go"
+		note += "computing on the pure-Go backend, which is slower than XLA: "
+		if openCPU == nil {
+			note += "this build is without it, for want of a C compiler (cgo) or on a platform that go-xla does not know"
+		} else {
+			note += "`make setup` in a checkout of the lab fetches XLA's plugin for Linux on x86-64; " + pluginElsewhere
+		}
 	}
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {
@@ -42,19 +49,33 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		options := strings.TrimPrefix(strings.TrimPrefix(config, "go"), ":")
 		config = "go:" + strings.TrimPrefix(options+",ops_sequential", ",")
 	}
-	if backend, err = compute.NewWithConfig(config); err != nil {
+	resolved := config
+	if kind, options, _ := strings.Cut(config, ","); kind == "xla:cuda" {
+		cuda := findPlugin("cuda")
+		if cuda == "" {
+			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed: `UNHINGED_CUDA=1 make setup` in a checkout of the lab "+
+				"does that, for an NVIDIA GPU; %s", config, pluginElsewhere)
+		}
+		// go-xla shares buffers if there is "cpu" anywhere in a plugin's path.
+		resolved = "xla:" + cuda + ",shared_buffers=false," + options
+	}
+	if backend, err = compute.NewWithConfig(resolved); err != nil {
 		return nil, "", fmt.Errorf("backend %q: %w", config, err)
 	}
 	return backend, note, nil
 }
 
+// pluginElsewhere is for programs that are neither in a checkout nor run from one, as `go install` makes them.
+const pluginElsewhere = "outside of one PJRT_PLUGIN_LIBRARY_PATH=CHECKOUT/.lab/pjrt names it"
+
 // openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download. It is nil
 // in a build without XLA.
 var openCPU func(plugin string) (compute.Backend, error)
 
-// findPlugin looks for XLA's CPU plugin in $PJRT_PLUGIN_LIBRARY_PATH, in the .lab/pjrt that `make lab` fills, of a folder
-// above the working directory or the program, and where go-xla installs it. It returns an absolute path or "".
-func findPlugin() string {
+// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda", in $PJRT_PLUGIN_LIBRARY_PATH, in the .lab/pjrt that
+// `make setup` fills, of a folder above the working directory or the program, and where go-xla installs it. It returns an
+// absolute path or "".
+func findPlugin(kind string) string {
 	folders := filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH"))
 	for _, start := range []func() (string, error){os.Getwd, os.Executable} {
 		path, err := start()
@@ -66,12 +87,13 @@ func findPlugin() string {
 		}
 	}
 	if home, err := os.UserHomeDir(); err == nil {
-		folders = append(folders, filepath.Join(home, ".local", "lib", "go-xla"))
+		local := filepath.Join(home, ".local", "lib", "go-xla")
+		folders = append(folders, local, filepath.Join(local, "nvidia"))
 	}
-	folders = append(folders, "/usr/local/lib/go-xla")
+	folders = append(folders, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia")
 	for _, folder := range folders {
 		// go-xla's own have a version after "cpu"
-		found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_cpu*plugin.so"))
+		found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_"+kind+"*plugin.so"))
 		if err != nil || len(found) == 0 {
 			continue
 		}

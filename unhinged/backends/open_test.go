@@ -79,36 +79,99 @@ func TestGoDoesNotWaitForItself(t *testing.T) {
 }
 
 func TestFindPlugin(t *testing.T) {
-	folder := t.TempDir()
-	plugin := filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so")
-	if err := os.MkdirAll(filepath.Dir(plugin), 0o755); err != nil {
+	for _, kind := range []string{"cpu", "cuda"} {
+		t.Run(kind, func(t *testing.T) {
+			folder, home, other := t.TempDir(), t.TempDir(), t.TempDir()
+			installed := plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "nvidia", "pjrt_c_api_"+kind+"_plugin.so"))
+			if kind == "cpu" {
+				installed = plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "pjrt_c_api_cpu_v0.104.0_plugin.so"))
+			}
+			below := filepath.Join(folder, "notebooks")
+			if err := os.Mkdir(below, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+			t.Setenv("HOME", home)
+			t.Chdir(below)
+			if got := findPlugin(kind); got != installed {
+				t.Errorf("with go-xla's alone it finds %q, should be %s", got, installed)
+			}
+			plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_other_plugin.so"))
+			set := plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_"+kind+"_plugin.so"))
+			if got := findPlugin(kind); got != set {
+				t.Errorf("from %s it finds %q, should be %s", below, got, set)
+			}
+			versioned := plugin(t, filepath.Join(other, "pjrt_c_api_"+kind+"_v0.104.0_plugin.so"))
+			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", other)
+			if got := findPlugin(kind); got != versioned {
+				t.Errorf("with the folder set it finds %q, should be %s", got, versioned)
+			}
+		})
+	}
+}
+
+// plugin writes a file that is no plugin.
+func plugin(t *testing.T, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(plugin, nil, 0o644); err != nil {
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	below := filepath.Join(folder, "notebooks")
-	if err := os.Mkdir(below, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
-	t.Chdir(below)
-	if got := findPlugin(); got != plugin {
-		t.Errorf("from %s it finds %q, should be %s", below, got, plugin)
-	}
-	other := t.TempDir()
-	versioned := filepath.Join(other, "pjrt_c_api_cpu_v0.104.0_plugin.so")
-	if err := os.WriteFile(versioned, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", other)
-	if got := findPlugin(); got != versioned {
-		t.Errorf("with the folder set it finds %q, should be %s", got, versioned)
-	}
-	// A plugin that does not load is no reason to fail.
+	return path
+}
+
+// A CPU plugin that does not load is no reason to fail, and without one the pure-Go backend says how to get it.
+func TestOpenWithoutCPUPlugin(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
-	backend, note, err := Open("")
-	if err != nil || strings.HasPrefix(Name(backend), "xla") || !strings.Contains(note, "does not load") && !strings.Contains(note, "pure-Go") {
-		t.Errorf("backend %v, note %q, error %v", backend, note, err)
+	t.Setenv("HOME", t.TempDir())
+	t.Chdir(t.TempDir())
+	broken := filepath.Dir(plugin(t, filepath.Join(t.TempDir(), "pjrt_c_api_cpu_plugin.so")))
+	for _, c := range []struct{ folder, want string }{{broken, "does not load"}, {"", "`make setup`"}} {
+		if openCPU == nil {
+			c.want = "this build is without it"
+		}
+		t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", c.folder)
+		if c.folder == "" && findPlugin("cpu") != "" {
+			t.Skip("there is a plugin in /usr/local")
+		}
+		backend, note, err := Open("")
+		if err != nil || Name(backend) != "go" || !strings.Contains(note, c.want) {
+			t.Errorf("backend %v, note %q without %q, error %v", backend, note, c.want, err)
+		}
+	}
+}
+
+// Without a plugin "xla:cuda" says how to get it, without a network; with one, go-xla gets its path and the options.
+func TestOpenCUDA(t *testing.T) {
+	if openCPU == nil {
+		t.Skip("this build is without XLA")
+	}
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	t.Chdir(t.TempDir())
+	if findPlugin("cuda") != "" {
+		t.Skip("there is a CUDA plugin in /usr/local")
+	}
+	for _, config := range []string{"xla:cuda", "xla:cuda,tf32=false"} {
+		_, _, err := Open(config)
+		for _, want := range []string{`backend "` + config + `"`, "`UNHINGED_CUDA=1 make setup`", "PJRT_PLUGIN_LIBRARY_PATH"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, without %q", config, err, want)
+			}
+		}
+	}
+	folder := t.TempDir()
+	path := plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_cuda_plugin.so"))
+	t.Chdir(folder)
+	for config, want := range map[string]string{
+		"xla:cuda": path,
+		"xla:cuda,tf32=false,shared_buffers=true": path,
+		"xla:cuda,sunshine":                       "unknown plugin options [sunshine]",
+	} {
+		if _, _, err := Open(config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, without %q", config, err, want)
+		}
 	}
 }
