@@ -155,7 +155,12 @@ func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
 				drawKronecker(c, place, sty.Font.Size)
 				continue
 			}
-			c.FillString(m.face(sty.Font, g.size), place, g.text)
+			// SVG leaves out blanks that a text begins with.
+			face, word := m.face(sty.Font, g.size), strings.TrimLeft(g.text, " ")
+			place.X += face.Width(g.text[:len(g.text)-len(word)])
+			if word != "" {
+				c.FillString(face, place, word)
+			}
 		}
 	}
 }
