@@ -67,10 +67,10 @@ var cifar100Classes = strings.Fields(`
 
 // forms are the binary version as downloaded and as unpacked.
 func (l cifarLayout) forms() []form {
-	unpacked := form{read: func(folder string) (train, test Images, err error) {
+	unpacked := form{read: func(folder string, progress io.Writer) (train, test Images, err error) {
 		contents := map[string][]byte{}
 		for _, b := range l.batches {
-			if contents[b.name], err = os.ReadFile(filepath.Join(folder, l.folder, b.name)); err != nil {
+			if contents[b.name], err = readFile(filepath.Join(folder, l.folder, b.name), progress); err != nil {
 				return train, test, err
 			}
 		}
@@ -79,14 +79,14 @@ func (l cifarLayout) forms() []form {
 	for _, b := range l.batches {
 		unpacked.files = append(unpacked.files, filepath.Join(l.folder, b.name))
 	}
-	archived := form{files: []string{l.archive}, read: func(folder string) (train, test Images, err error) {
+	archived := form{files: []string{l.archive}, read: func(folder string, progress io.Writer) (train, test Images, err error) {
 		name := filepath.Join(folder, l.archive)
 		in, err := os.Open(name)
 		if err != nil {
 			return train, test, err
 		}
 		defer in.Close()
-		contents, err := l.unpack(in)
+		contents, err := l.unpack(io.TeeReader(in, progress))
 		if err != nil {
 			return train, test, fmt.Errorf("%s: %w", name, err)
 		}
@@ -193,10 +193,10 @@ func (l cifarLayout) packaged() form {
 	for _, b := range l.batches {
 		f.files = append(f.files, strings.TrimSuffix(b.name, ".bin")+".png")
 	}
-	f.read = func(folder string) (train, test Images, err error) {
+	f.read = func(folder string, progress io.Writer) (train, test Images, err error) {
 		var labels [2][]uint8
 		for i, name := range f.files[:2] {
-			content, err := os.ReadFile(filepath.Join(folder, name))
+			content, err := readFile(filepath.Join(folder, name), progress)
 			if err != nil {
 				return train, test, err
 			}
@@ -212,7 +212,7 @@ func (l cifarLayout) packaged() form {
 		all := append(labels[0], labels[1]...)
 		contents := make([][]byte, len(l.batches))
 		err = inParallel(len(l.batches), func(i int) (err error) {
-			contents[i], err = packageBatch(filepath.Join(folder, f.files[2+i]), all[i*each:(i+1)*each])
+			contents[i], err = packageBatch(filepath.Join(folder, f.files[2+i]), all[i*each:(i+1)*each], progress)
 			return err
 		})
 		if err != nil {
@@ -229,7 +229,7 @@ func (l cifarLayout) packaged() form {
 }
 
 // packageBatch reads one picture of the package and writes it, with its labels, as a batch of the binary version.
-func packageBatch(name string, labels []uint8) ([]byte, error) {
+func packageBatch(name string, labels []uint8, progress io.Writer) ([]byte, error) {
 	in, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func packageBatch(name string, labels []uint8) ([]byte, error) {
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	picture, err := png.Decode(in)
+	picture, err := png.Decode(io.TeeReader(in, progress))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -136,7 +137,7 @@ func TestEveryFormOfCIFARHasTheSameImages(t *testing.T) {
 			if lacks := f.lacks(folder); len(lacks) > 0 {
 				t.Errorf("form %d does not find %v", i, lacks)
 			}
-			train, test, err := f.read(folder)
+			train, test, err := f.read(folder, io.Discard)
 			if err != nil {
 				t.Errorf("form %d: %v", i, err)
 			} else if !sameImages(train, s.train) || !sameImages(test, s.test) {
@@ -151,7 +152,7 @@ func TestDamagedCIFARArchiveIsRefused(t *testing.T) {
 	read := func(layout cifarLayout, content []byte) error {
 		folder := t.TempDir()
 		write(t, folder, layout.archive, content)
-		_, _, err := layout.forms()[0].read(folder)
+		_, _, err := layout.forms()[0].read(folder, io.Discard)
 		return err
 	}
 	whole := s.archive(t)
@@ -208,7 +209,7 @@ func TestDamagedCIFARPackageIsRefused(t *testing.T) {
 		folder := t.TempDir()
 		s.writePackage(t, folder)
 		write(t, folder, c.file, []byte(c.content))
-		_, _, err := s.layout.packaged().read(folder)
+		_, _, err := s.layout.packaged().read(folder, io.Discard)
 		wantError(t, err, c.message)
 		wantError(t, err, folder)
 	}
@@ -275,7 +276,7 @@ func FuzzPackageBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, n uint8) {
 		folder := t.TempDir()
 		write(t, folder, "batch.png", content)
-		batch, err := packageBatch(filepath.Join(folder, "batch.png"), make([]uint8, n))
+		batch, err := packageBatch(filepath.Join(folder, "batch.png"), make([]uint8, n), io.Discard)
 		if err == nil && len(batch) != int(n)*3073 || err != nil && !strings.Contains(err.Error(), "batch.png: ") {
 			t.Errorf("%d bytes of %d images, error %v", len(batch), n, err)
 		}

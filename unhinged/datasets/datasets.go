@@ -18,6 +18,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 )
@@ -112,7 +113,9 @@ func Verify(name string) (*Dataset, error) {
 // decode reads one form of the data set and checks what is known of its content.
 func (s source) decode(folder string, f form) (*Dataset, error) {
 	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder}
-	err := s.read(d, f)
+	progress := newCounter(s.name, f.size(folder))
+	defer progress.end()
+	err := s.read(d, f, progress)
 	if err != nil && s.files != nil {
 		return nil, fmt.Errorf("%w. %s", err, s.remedy(folder))
 	}
@@ -122,8 +125,8 @@ func (s source) decode(folder string, f form) (*Dataset, error) {
 	return d, nil
 }
 
-func (s source) read(d *Dataset, f form) (err error) {
-	if d.Train, d.Test, err = f.read(d.Folder); err != nil {
+func (s source) read(d *Dataset, f form, progress io.Writer) (err error) {
+	if d.Train, d.Test, err = f.read(d.Folder, progress); err != nil {
 		return err
 	}
 	if d.Train.Height != d.Test.Height || d.Train.Width != d.Test.Width {

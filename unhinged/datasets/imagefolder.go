@@ -64,7 +64,11 @@ func OpenImageFolder(folder string, size int) (*Dataset, error) {
 	place := sha256.Sum256([]byte(folder))
 	path := cachePath(fmt.Sprintf("%s-%d-%x", d.Name, size, place[:4]))
 	return openStreamed(path, hex.EncodeToString(hash.Sum(nil)), func() (*Dataset, func(io.Writer) error, error) {
-		return d, func(w io.Writer) error { return decodeImages(w, files, size) }, nil
+		return d, func(w io.Writer) error {
+			progress := newCounter(d.Name, int64(len(files)*d.Train.Size()))
+			defer progress.end()
+			return decodeImages(io.MultiWriter(w, progress), files, size)
+		}, nil
 	})
 }
 

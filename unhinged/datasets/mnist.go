@@ -3,6 +3,7 @@ package datasets
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -13,23 +14,23 @@ var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "
 // all, so that only this tells whether a file from any source is the published one.
 func idxForm(sums [4]string) form {
 	f := form{files: idxNames[:], zipped: true}
-	f.read = func(folder string) (train, test Images, err error) {
-		if train, err = f.readIDXImages(folder, 0, sums); err != nil {
+	f.read = func(folder string, progress io.Writer) (train, test Images, err error) {
+		if train, err = f.readIDXImages(folder, 0, sums, progress); err != nil {
 			return
 		}
-		test, err = f.readIDXImages(folder, 2, sums)
+		test, err = f.readIDXImages(folder, 2, sums, progress)
 		return
 	}
 	return f
 }
 
 // readIDXImages reads the images of file number first and the labels of the one after it.
-func (f form) readIDXImages(folder string, first int, sums [4]string) (Images, error) {
-	sizes, pixels, err := f.readIDXFile(folder, idxNames[first], sums[first], 3)
+func (f form) readIDXImages(folder string, first int, sums [4]string, progress io.Writer) (Images, error) {
+	sizes, pixels, err := f.readIDXFile(folder, idxNames[first], sums[first], 3, progress)
 	if err != nil {
 		return Images{}, err
 	}
-	_, labels, err := f.readIDXFile(folder, idxNames[first+1], sums[first+1], 1)
+	_, labels, err := f.readIDXFile(folder, idxNames[first+1], sums[first+1], 1, progress)
 	if err != nil {
 		return Images{}, err
 	}
@@ -42,7 +43,7 @@ func (f form) readIDXImages(folder string, first int, sums [4]string) (Images, e
 	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: labels}, nil
 }
 
-func (f form) readIDXFile(folder, name, sum string, dimensions int) (sizes []int, values []uint8, err error) {
+func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.Writer) (sizes []int, values []uint8, err error) {
 	path, err := f.path(folder, name)
 	if err != nil {
 		return nil, nil, err
@@ -52,7 +53,7 @@ func (f form) readIDXFile(folder, name, sum string, dimensions int) (sizes []int
 		return nil, nil, err
 	}
 	defer in.Close()
-	if sizes, values, err = ReadIDX(in); err != nil {
+	if sizes, values, err = ReadIDX(io.TeeReader(in, progress)); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(sizes) != dimensions {

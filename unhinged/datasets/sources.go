@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,9 +36,9 @@ type download struct{ name, md5 string }
 
 // form is one way in which a data set lies in a folder.
 type form struct {
-	files  []string // that must be there
-	zipped bool     // each may have .gz
-	read   func(folder string) (train, test Images, err error)
+	files  []string                                                                // that must be there
+	zipped bool                                                                    // each may have .gz
+	read   func(folder string, progress io.Writer) (train, test Images, err error) // to which all that is read is written
 }
 
 // cacheVersion is part of every fingerprint: decoding that gives other pixels, or another order, needs a new one.
@@ -270,6 +271,18 @@ func (f form) lacks(folder string) []string {
 		}
 	}
 	return names
+}
+
+// size is the number of bytes of its files.
+func (f form) size(folder string) (total int64) {
+	for _, name := range f.files {
+		if path, err := f.path(folder, name); err == nil {
+			if info, err := os.Stat(path); err == nil {
+				total += info.Size()
+			}
+		}
+	}
+	return total
 }
 
 // path finds the file of that name in folder, or the compressed one where that is allowed.

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,7 +11,7 @@ import (
 // svhnForm is SVHN's "cropped digits", two MATLAB files, with their checksums.
 func svhnForm(trainSum, testSum string) form {
 	f := form{files: []string{"train_32x32.mat", "test_32x32.mat"}}
-	f.read = func(folder string) (train, test Images, err error) {
+	f.read = func(folder string, progress io.Writer) (train, test Images, err error) {
 		var parts [2]Images
 		for i, sum := range []string{trainSum, testSum} {
 			name := filepath.Join(folder, f.files[i])
@@ -25,6 +26,7 @@ func svhnForm(trainSum, testSum string) form {
 			if err != nil {
 				return train, test, fmt.Errorf("%s: %w", name, err)
 			}
+			progress.Write(content) // most of the time is taken by what comes after reading
 		}
 		return parts[0], parts[1], nil
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -97,14 +98,14 @@ func TestSVHN(t *testing.T) {
 	test, wantTest := digitsFile(3, false)
 	write(t, folder, "train_32x32.mat", train)
 	write(t, folder, "test_32x32.mat", test)
-	gotTrain, gotTest, err := svhnForm("", "").read(folder)
+	gotTrain, gotTest, err := svhnForm("", "").read(folder, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !sameImages(gotTrain, wantTrain) || !sameImages(gotTest, wantTest) {
 		t.Error("other images than were written")
 	}
-	_, _, err = svhnForm("", strings.Repeat("0", 32)).read(folder)
+	_, _, err = svhnForm("", strings.Repeat("0", 32)).read(folder, io.Discard)
 	wantError(t, err, "test_32x32.mat: MD5 of the (uncompressed) content is ")
 }
 
