@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -56,7 +57,7 @@ checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
 				for _, name := range names {
 					var progress func(string, int64, int64)
 					if isTerminal(c.ErrOrStderr()) {
-						progress = showDownload(c)
+						progress = showBytes(c.ErrOrStderr())
 					}
 					folder, err := datasets.Get(ctx, name, progress)
 					if progress != nil {
@@ -111,11 +112,15 @@ this machine.`,
 	return c
 }
 
-// showDownload returns what shows a download in one line of the terminal, ten times a second.
-func showDownload(c *cobra.Command) func(file string, done, total int64) {
+// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it is
+// done.
+func showBytes(terminal io.Writer) func(what string, done, total int64) {
 	var shown time.Time
-	return func(file string, done, total int64) {
-		if done != total && time.Since(shown) < 100*time.Millisecond {
+	return func(what string, done, total int64) {
+		if done == total {
+			fmt.Fprint(terminal, "\r\033[K")
+		}
+		if done == total || time.Since(shown) < 100*time.Millisecond {
 			return
 		}
 		shown = time.Now()
@@ -123,6 +128,6 @@ func showDownload(c *cobra.Command) func(file string, done, total int64) {
 		if total >= 0 {
 			of = fmt.Sprintf(" of %.1f", float64(total)/1e6)
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "\r\033[K%s: %.1f%s MB", file, float64(done)/1e6, of)
+		fmt.Fprintf(terminal, "\r\033[K%s: %.1f%s MB", what, float64(done)/1e6, of)
 	}
 }

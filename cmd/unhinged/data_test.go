@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -113,5 +115,28 @@ func TestDataVerifyReal(t *testing.T) {
 	}
 	if want := "is as published: 60000 + 10000 images of 28×28×1 in 10 classes, channel means [0.2860], standard deviations [0.3530]\n"; err != nil || !strings.HasSuffix(out, want) {
 		t.Errorf("error %v, output\n%s", err, out)
+	}
+}
+
+// TestDataShowsProgress runs the command in a terminal.
+func TestDataShowsProgress(t *testing.T) {
+	if os.Getenv("UNHINGED_TEST_MAIN") != "" {
+		os.Args = []string{"unhinged", "data", "verify", "mnist"}
+		main()
+		return
+	}
+	script, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("no script of util-linux, which makes a terminal: ", err)
+	}
+	emptyData(t)
+	if err := os.CopyFS(filepath.Join(datasets.Root(), "mnist"), os.DirFS(smallData(t))); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), script, "-qec", shellLine([]string{os.Args[0], "-test.run=^TestDataShowsProgress$"}), os.DevNull)
+	child.Env = append(os.Environ(), "UNHINGED_TEST_MAIN=1")
+	seen, _ := child.Output() // an error: these are other images than MNIST's
+	if want := "\r\033[Kdecoding mnist: 0.0 of 0.0 MB\r\033[Kunhinged: "; !strings.HasPrefix(string(seen), want) {
+		t.Errorf("it shows %q, should begin with %q", seen, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
 func main() {
@@ -25,6 +26,9 @@ func main() {
 		labCommand(),
 		doctorCommand(),
 	)
+	if isTerminal(os.Stderr) {
+		datasets.Progress = showBytes(os.Stderr)
+	}
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
 		os.Exit(1)
