@@ -69,8 +69,8 @@ func doctor(out io.Writer) error {
 	}
 
 	for _, set := range datasets.List() {
-		var missing error
-		if set.Folder == "" {
+		missing := set.Err
+		if errors.Is(missing, datasets.ErrMissing) {
 			missing = fmt.Errorf("%s is in none of %s", set.Title, strings.Join(set.Searched, ", "))
 		}
 		say(set.Name, missing, set.Folder, strings.Join(set.HowToGet, ", or "))
