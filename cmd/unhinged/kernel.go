@@ -75,14 +75,8 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
   unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 --out kernels/mine --worker 2/4`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := untilInterrupted(c, "the tile", os.Interrupt)
 			defer stop()
-			defer context.AfterFunc(ctx, func() {
-				stop() // a second Ctrl-C ends it at once
-				if isTerminal(c.ErrOrStderr()) {
-					fmt.Fprint(c.ErrOrStderr(), "\r\033[Kfinishing the tile; Ctrl-C again ends it at once\n")
-				}
-			})()
 			if o.dtype == "float64" {
 				return computeKernel[float64](ctx, o, c.OutOrStdout(), c.ErrOrStderr())
 			}

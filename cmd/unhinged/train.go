@@ -63,14 +63,8 @@ is finished. Several processes with the same --out share the runs: what one is t
   unhinged train --method ce,pal --model resnet20-16 --dataset cifar-10 --shift 4 --flip --epochs 30 --seeds 3`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(c, "the step, to save it", os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			defer context.AfterFunc(ctx, func() {
-				stop() // a second Ctrl-C ends it at once
-				if isTerminal(c.ErrOrStderr()) {
-					fmt.Fprint(c.ErrOrStderr(), "\r\033[Kfinishing the step, to save it; Ctrl-C again ends it at once\n")
-				}
-			})()
 			return o.run(ctx, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -376,8 +370,9 @@ func writeFigure(folder string, figure result.Figure) error {
 // trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves,
 // otherwise one a minute.
 func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset, out, terminal io.Writer) error {
+	live := isTerminal(terminal)
 	before, after, pause := "", "\n", time.Minute
-	if isTerminal(terminal) { // cut off at its right edge: the next line could not clear one that goes on below
+	if live { // cut off at its right edge: the next line could not clear one that goes on below
 		before, after, pause = "\r\033[K\033[?7l", "\033[?7h", 100*time.Millisecond
 	}
 	var shown time.Time
@@ -386,7 +381,7 @@ func trainOne(ctx context.Context, t vision.Training, number string, backend com
 		fmt.Fprint(terminal, before, number, " ", t.Name(), line, after)
 	}
 	clear := func() {
-		if isTerminal(terminal) {
+		if live {
 			fmt.Fprint(terminal, "\r\033[K")
 		}
 	}
@@ -400,7 +395,7 @@ func trainOne(ctx context.Context, t vision.Training, number string, backend com
 			clear()
 			fmt.Fprintf(out, "%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s%s\n",
 				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
-			if !isTerminal(terminal) { // which shows enough for now
+			if !live { // the record shows enough for now
 				shown = time.Now()
 			}
 		}
@@ -439,6 +434,22 @@ func openImages(name string, size int) (*datasets.Dataset, error) {
 		}
 	}
 	return nil, fmt.Errorf("there is no folder of images %s, here or in %s; --dataset names one with train/CLASS and val/CLASS", name, datasets.Root())
+}
+
+// untilInterrupted is the command's context until one of the signals comes. Then, on a terminal, it says what is finished first,
+// and the next such signal ends the program at once.
+func untilInterrupted(c *cobra.Command, finishing string, signals ...os.Signal) (ctx context.Context, stop func()) {
+	ctx, free := signal.NotifyContext(c.Context(), signals...)
+	quiet := context.AfterFunc(ctx, func() {
+		free()
+		if isTerminal(c.ErrOrStderr()) {
+			fmt.Fprintf(c.ErrOrStderr(), "\r\033[Kfinishing %s; Ctrl-C again ends it at once\n", finishing)
+		}
+	})
+	return ctx, func() {
+		quiet()
+		free()
+	}
 }
 
 func isTerminal(w io.Writer) bool {
