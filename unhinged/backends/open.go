@@ -22,15 +22,16 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
 	}
-	plugin := findPlugin("cpu")
-	if openCPU != nil && plugin != "" && (config == "" || config == "xla:cpu") {
-		if backend, err = openCPU(plugin); err == nil {
-			return backend, "", nil
+	if openCPU != nil && (config == "" || config == "xla:cpu") {
+		if plugin := findPlugin("cpu"); plugin != "" {
+			if backend, err = openCPU(plugin); err == nil {
+				return backend, "", nil
+			}
+			if config != "" {
+				return nil, "", fmt.Errorf("backend %q: %w", config, err)
+			}
+			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 		}
-		if config != "" {
-			return nil, "", fmt.Errorf("backend %q: %w", config, err)
-		}
-		note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 	}
 	if config == "" {
 		config = "go"
