@@ -137,12 +137,15 @@ func (r *run) writeOutcome() error {
 // folder may be a pattern, such as results/training/*, for those of several; of runs with equal settings, which are one run
 // done again, it leaves the one that began last.
 func ReadOutcomes(folder string) ([]Outcome, error) {
-	paths, err := filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
-	if info, none := os.Stat(folder); none == nil && info.IsDir() { // and no pattern, whatever is in its name
+	var paths []string
+	info, err := os.Stat(folder)
+	if err == nil && info.IsDir() { // and no pattern, whatever is in its name
 		paths, err = fs.Glob(os.DirFS(folder), "*/"+OutcomeFile)
 		for i := range paths {
 			paths[i] = filepath.Join(folder, paths[i])
 		}
+	} else {
+		paths, err = filepath.Glob(filepath.Join(folder, "*", OutcomeFile))
 	}
 	if err != nil {
 		return nil, err
