@@ -77,14 +77,15 @@ func OpenSealed(path, title string) (io.ReadCloser, error) {
 // check compares the title and the checksum of a sealed file of this size.
 func check(in io.ReaderAt, title string, size int64) error {
 	head := make([]byte, len(title)+1)
-	if n, err := in.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	} else if string(head[:n]) != title+"\n" {
-		return ErrUnsealed
-	}
 	end := size - sha256.Size
 	if end < int64(len(head)) {
 		return ErrDamaged
+	}
+	if _, err := in.ReadAt(head, 0); err != nil {
+		return err
+	}
+	if string(head) != title+"\n" {
+		return ErrUnsealed
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, io.NewSectionReader(in, 0, end)); err != nil {

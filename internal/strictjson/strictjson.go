@@ -39,7 +39,7 @@ func duplicates(content []byte) error {
 		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
 			return fmt.Errorf("line %d: %w", line(content, wrong.Offset), err)
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return errors.New("the JSON ends too early")
 		}
 		return err

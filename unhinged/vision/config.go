@@ -1,14 +1,11 @@
 package vision
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 
+	"github.com/unhinged-lab/lab/internal/strictjson"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
@@ -53,22 +50,8 @@ func ParseConfig(name string, content []byte) (Config, error) {
 }
 
 func parseConfig(content []byte) (c Config, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
-		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-			return c, fmt.Errorf("line %d: %q is a %s; it must be of Go's type %s", line(content, wrong.Offset), wrong.Field, wrong.Value, wrong.Type)
-		}
-		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
-			return c, fmt.Errorf("line %d: %w", line(content, wrong.Offset), err)
-		}
-		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return c, fmt.Errorf("line %d: unknown key %s", line(content, int64(bytes.Index(content, []byte(field)))), field)
-		}
+	if err := strictjson.Unmarshal(content, &c); err != nil {
 		return c, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return c, fmt.Errorf("line %d: there is more after the end", line(content, decoder.InputOffset()))
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(content, &keys); err != nil {
@@ -80,11 +63,6 @@ func parseConfig(content []byte) (c Config, err error) {
 		}
 	}
 	return c, c.Check()
-}
-
-// line is the number of the line at an offset, from 1.
-func line(content []byte, offset int64) int {
-	return 1 + bytes.Count(content[:max(0, min(int(offset), len(content)))], []byte("\n"))
 }
 
 // Check says which value is impossible whatever the data.

@@ -4,7 +4,6 @@ package vision
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -19,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -402,14 +402,13 @@ func (r *run) writeLog() error {
 	if r.Folder == "" {
 		return nil
 	}
-	return writeAtomically(filepath.Join(r.Folder, LogFile), func(out io.Writer) error {
-		encoder := json.NewEncoder(out)
-		for _, record := range r.records {
-			if err := encoder.Encode(record); err != nil {
-				return err
-			}
+	return files.Write(filepath.Join(r.Folder, LogFile), func(out io.Writer) error {
+		content, err := logContent(r.records)
+		if err != nil {
+			return err
 		}
-		return nil
+		_, err = out.Write(content)
+		return err
 	})
 }
 
