@@ -39,7 +39,7 @@ type header struct {
 }
 
 // checkpointTitle is the first line of a checkpoint; it changes with the format.
-const checkpointTitle = "unhinged-lab checkpoint 1"
+const checkpointTitle = "unhinged-lab checkpoint 2"
 
 var _ model.Loader = (*checkpoint)(nil)
 
