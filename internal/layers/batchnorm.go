@@ -13,6 +13,9 @@ import (
 // Epsilon is added to the variance in batch normalisation, as in PyTorch.
 const Epsilon = 1e-5
 
+// ShiftName is the name of the variable that batch normalisation adds.
+const ShiftName = "shift"
+
 // BatchNorm is the batch normalisation of a layer. For each channel, the last axis of x [..., channels], training takes the
 // mean m and the variance v of the batch over all other axes, and evaluation takes their running averages:
 //
@@ -38,7 +41,7 @@ func (b BatchNorm) Variables(scope *model.Scope, x *Node) (scale, shift, mean, v
 	if !b.FixedScale {
 		scale = find("scale", 1)
 	}
-	return scale, find("shift", 0), find("mean", 0).SetTrainable(false), find("variance", 1).SetTrainable(false)
+	return scale, find(ShiftName, 0), find("mean", 0).SetTrainable(false), find("variance", 1).SetTrainable(false)
 }
 
 // Apply normalises x, of type float32 or float64. The gradient in training is written out: automatic differentiation of the

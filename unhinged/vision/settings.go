@@ -40,6 +40,14 @@ type Settings struct {
 	Precision    string `json:"precision,omitempty"`
 	Probe        int    `json:"probe,omitempty"`
 
+	// These are zero where a run has the paper's way of training.
+	Alternate bool     `json:"alternate,omitempty"` // Augmentation's
+	Reflect   bool     `json:"reflect,omitempty"`
+	Schedule  Schedule `json:"schedule,omitempty"`
+	Nesterov  bool     `json:"nesterov,omitempty"`
+	ShiftRate float64  `json:"shift_rate,omitempty"`
+	Mirror    bool     `json:"mirror,omitempty"`
+
 	Size int `json:"size,omitempty"` // height of the images of a folder, which are made that size
 }
 
@@ -50,6 +58,11 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 		Dataset: data.Name, Images: data.Train.Len(), Data: data.Content(), Backend: backends.Name(backend),
 		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
 		Seed: t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
+		Alternate: t.Augmentation.Alternate, Reflect: t.Augmentation.Reflect,
+		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror,
+	}
+	if t.Schedule != Cosine {
+		s.Schedule = t.Schedule
 	}
 	if t.MicroBatches > 1 {
 		s.MicroBatches = t.MicroBatches
