@@ -76,7 +76,7 @@ func TestDataGet(t *testing.T) {
 		{"", "which data sets? There are mnist, fashion-mnist, cifar-10, cifar-100, svhn"},
 		{"cifar", `no data set is called "cifar"; there are mnist`},
 		{"cifar-100", "none could be reached: is there a network here?"},
-		{"svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat: MD5 of the download is"},
+		{"svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat: SHA-256 of the download is"},
 	} {
 		out, err := call(t.Context(), dataCommand(), append([]string{"get"}, strings.Fields(test.name)...)...)
 		if err == nil || !strings.Contains(err.Error(), test.want) || out != "" {

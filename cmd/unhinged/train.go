@@ -20,6 +20,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -74,7 +75,7 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.IntSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
 	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
 	f.IntVar(&o.Size, "size", 0, "the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high (0: it is not)")
-	f.IntVar(&o.Images, "images", 0, "train on the first so many images only (0: all)")
+	f.IntVar(&o.Images, "images", 0, "train on so many images only, the first ones of every class in equal numbers (0: all)")
 	f.StringVar(&o.Model, "model", "mlp-256-256", "network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50")
 	f.IntSliceVar(&o.hidden, "hidden", nil, "width of each hidden layer of a perceptron, short for --model mlp-…")
 	f.IntVar(&o.Seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
@@ -195,7 +196,7 @@ func chosen(methods []vision.ConfigMethod, names []string) ([]vision.ConfigMetho
 
 // readConfig reads a file, or one of those in the program.
 func readConfig(name string) (vision.Config, error) {
-	content, err := os.ReadFile(name)
+	content, err := readRegular(name)
 	if errors.Is(err, os.ErrNotExist) {
 		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
 		if content, err = configs.Files.ReadFile(own); err != nil {
@@ -206,6 +207,16 @@ func readConfig(name string) (vision.Config, error) {
 		return vision.Config{}, err
 	}
 	return vision.ParseConfig(name, content)
+}
+
+// readRegular reads a regular file.
+func readRegular(name string) ([]byte, error) {
+	in, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return io.ReadAll(in)
 }
 
 func configNames() []string {
@@ -244,7 +255,9 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 		return err
 	}
 	if c.Images > 0 {
-		data.Train = data.Train.First(c.Images)
+		if data.Train, err = data.Train.Evenly(c.Images, len(data.Classes)); err != nil {
+			return fmt.Errorf("--images %d: %w", c.Images, err)
+		}
 	}
 	if o.out == "" {
 		o.out = filepath.Join("training", data.Name)
@@ -264,8 +277,14 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	for i := range trainings {
 		trainings[i].Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
 		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
-		if o.config == "" && !changed("records") { // the 20 of ul are nobody's wish: an epoch may have fewer steps
+		if o.config == "" && !changed("records") { // nobody asked for the 20 records of ul, and an epoch may have fewer steps
 			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
+		}
+	}
+	for _, t := range trainings[:min(1, len(trainings))] { // all have one network
+		if p, classes := t.Model.Dimension, len(data.Classes); p > 0 && p < classes-1 {
+			fmt.Fprintf(terminal, "note: the %d features of %s hold no simplex ETF of %d classes (p ≥ C−1 is needed); "+
+				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
 		}
 	}
 	var finished []string

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,6 +146,12 @@ func TestCtrlCSaves(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signal that a test could send")
 	}
+	for name, sent := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) { signalSaves(t, sent) })
+	}
+}
+
+func signalSaves(t *testing.T, sent os.Signal) {
 	out := t.TempDir()
 	args := []string{"--dataset", smallData(t), "--out", out, "--epochs", "150", "--batch", "20", "--hidden", "8,4", "--backend", "go"}
 	child := exec.Command(os.Args[0], "-test.run=^TestCtrlCSaves$")
@@ -160,7 +167,7 @@ func TestCtrlCSaves(t *testing.T) {
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		fmt.Fprintln(&printed, lines.Text())
 		if strings.HasPrefix(lines.Text(), "pal-seed1, epoch 3 of 150") {
-			if err := child.Process.Signal(os.Interrupt); err != nil {
+			if err := child.Process.Signal(sent); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -266,6 +273,44 @@ func TestTrainFromAFile(t *testing.T) {
 	}
 }
 
+// TestTrainKnowsItsData: a folder of the same name with other images is not finished, nor is the same folder once a label was
+// corrected.
+func TestTrainKnowsItsData(t *testing.T) {
+	first, second, out := smallData(t), smallData(t), t.TempDir()
+	args := func(data string) []string {
+		return []string{"--dataset", data, "--out", out, "--epochs", "1", "--batch", "20", "--hidden", "4", "--backend", "go"}
+	}
+	if _, err := call(t.Context(), trainCommand(), args(first)...); err != nil {
+		t.Fatal(err)
+	}
+	if printed, err := call(t.Context(), trainCommand(), args(second)...); err != nil || !strings.Contains(printed, "finished before, 1 of 1") {
+		t.Fatalf("a copy of the data is other data: %v, %s", err, printed)
+	}
+	path := filepath.Join(second, "train-labels-idx1-ubyte")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-1] = (content[len(content)-1] + 1) % 3
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call(t.Context(), trainCommand(), args(second)...); err == nil || !strings.Contains(err.Error(), "Data was ") {
+		t.Errorf("a label was changed: error %v", err)
+	}
+}
+
+// TestFewFeaturesForTheClasses: the features of two dimensions hold the simplex of three classes, one of one does not.
+func TestFewFeaturesForTheClasses(t *testing.T) {
+	data := smallData(t)
+	for width, want := range map[string]bool{"1": true, "2": false} {
+		printed, err := call(t.Context(), trainCommand(), "--dataset", data, "--out", t.TempDir(), "--epochs", "1", "--batch", "20", "--hidden", width, "--backend", "go")
+		if err != nil || strings.Contains(printed, "hold no simplex ETF") != want {
+			t.Errorf("width %s: error %v, printed %s", width, err, printed)
+		}
+	}
+}
+
 func TestTrainRefuses(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	data := smallData(t)
@@ -280,12 +325,26 @@ func TestTrainRefuses(t *testing.T) {
 		"--seed 2: there are seeds 1 to 1": {"--dataset", data, "--seed", "2"},
 		"--seed 4: there are seeds 1 to 3": {"--dataset", data, "--seed", "1,4", "--seeds", "3"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
-		"there is no such file, nor is it one of those in the program: medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
-		"small/cifar-10: --method palm: there is no such method":                                                   {"--config", "small/cifar-10", "--method", "pal,palm"},
+		"there is no such file, nor is it one of those in the program: fast/cifar-10, medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
+		"small/cifar-10: --method palm: there is no such method":                                                                  {"--config", "small/cifar-10", "--method", "pal,palm"},
 		"batches of 256 images":   {"--dataset", data},
 		"\"epochs\" is 0":         {"--dataset", data, "--batch", "20", "--epochs", "0"},
 		"no backend \"abacus\"":   {"--dataset", data, "--backend", "abacus"},
 		"unknown command \"pal\"": {"pal"},
+
+		// What no machine can do, and what means nothing, is said at once.
+		"mlp-60000-60000 has 3.6e+09 parameters": {"--dataset", data, "--batch", "20", "--model", "mlp-60000-60000"},
+		"resnet18-1000000 has":                   {"--dataset", data, "--batch", "20", "--model", "resnet18-1000000"},
+		"\"seeds\" is 1e+09":                     {"--dataset", data, "--seeds", "1000000000"},
+		"\"epochs\" is 4.6":                      {"--dataset", data, "--epochs", "4611686018427387904"},
+		"images of 3×3 can be shifted by 0 to 2": {"--dataset", data, "--batch", "20", "--shift", "1000000"},
+		"\"learning_rate\" is +Inf":              {"--dataset", data, "--lr", "inf"},
+		"\"learning_rate\" is NaN":               {"--dataset", data, "--lr", "nan"},
+		"\"efr\" is +Inf":                        {"--dataset", data, "--efr", "inf"},
+		"\"weight_decay\" is 1e+39":              {"--dataset", data, "--weight-decay", "1e39"},
+		"no more than there are, 60":             {"--dataset", data, "--images", "61"},
+		"at least one of each of the 3 classes":  {"--dataset", data, "--images", "2"},
+		"is not a regular file":                  {"--config", "/dev/zero"},
 	} {
 		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)

@@ -1,16 +1,16 @@
 package datasets
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // check compares a decoded data set with what is known of it.
 func (s source) check(d *Dataset) error {
+	if len(d.Classes) < 2 {
+		return fmt.Errorf("all images have one label; a classifier needs at least 2 classes")
+	}
 	for _, part := range []struct {
 		name   string
 		images Images
@@ -32,6 +32,16 @@ func (s source) check(d *Dataset) error {
 				return fmt.Errorf("%d %s images of class %d (%s); %s has %d of each class", count, part.name, c, d.Classes[c], s.name, part.want/len(d.Classes))
 			}
 		}
+	}
+	var empty []string
+	for c, count := range d.Train.ClassCounts(len(d.Classes)) {
+		if count == 0 && s.classes == nil { // the classes of the user's own data are the labels that it has
+			empty = append(empty, d.Classes[c])
+		}
+	}
+	if empty != nil {
+		return fmt.Errorf("the labels go up to %d, but no training image has label %s; number the classes 0, 1, … without gaps",
+			len(d.Classes)-1, strings.Join(empty, ", "))
 	}
 	if s.mean == nil {
 		return nil
@@ -55,25 +65,10 @@ func (im Images) ClassCounts(classes int) []int {
 	return counts
 }
 
-// checkSum compares content with a published checksum: an MD5, SHA-1 or SHA-256, told apart by their length. Nothing is
-// compared with "".
+// checkSum compares content with a published SHA-256. Nothing is compared with "".
 func checkSum(content []byte, want string) error {
-	var name, got string
-	switch len(want) {
-	case 0:
-		return nil
-	case 2 * md5.Size:
-		sum := md5.Sum(content)
-		name, got = "MD5", hex.EncodeToString(sum[:])
-	case 2 * sha1.Size:
-		sum := sha1.Sum(content)
-		name, got = "SHA-1", hex.EncodeToString(sum[:])
-	case 2 * sha256.Size:
-		sum := sha256.Sum256(content)
-		name, got = "SHA-256", hex.EncodeToString(sum[:])
-	}
-	if got != want {
-		return fmt.Errorf("%s of the (uncompressed) content is %s, published is %s", name, got, want)
+	if got := sumOf(content); want != "" && got != want {
+		return fmt.Errorf("SHA-256 of the (uncompressed) content is %s, published is %s", got, want)
 	}
 	return nil
 }

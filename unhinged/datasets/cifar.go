@@ -9,11 +9,12 @@ import (
 	"image"
 	"image/png"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // cifarPlane is the number of pixels of a CIFAR image.
@@ -45,10 +46,10 @@ var cifar10Layout = cifarLayout{
 
 var cifar100Layout = cifarLayout{
 	archive: "cifar-100-binary.tar.gz", folder: "cifar-100-binary", labels: 2, classes: 100,
-	// SHA-1: Apache MXNet, python/mxnet/gluon/data/vision/datasets.py, class CIFAR100.
+	// SHA-256: github.com/ankane/torchvision-ruby, lib/torchvision/datasets/cifar100.rb.
 	batches: []batchFile{
-		{"train.bin", "e207cd2e05b73b1393c74c7f5e7bea451d63e08e"},
-		{"test.bin", "8fb6623e830365ff53cf14adec797474f5478006"},
+		{"train.bin", "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"},
+		{"test.bin", "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"},
 	},
 }
 
@@ -81,7 +82,7 @@ func (l cifarLayout) forms() []form {
 	}
 	archived := form{files: []string{l.archive}, read: func(folder string, progress io.Writer) (train, test Images, err error) {
 		name := filepath.Join(folder, l.archive)
-		in, err := os.Open(name)
+		in, err := files.Open(name)
 		if err != nil {
 			return train, test, err
 		}
@@ -230,7 +231,7 @@ func (l cifarLayout) packaged() form {
 
 // packageBatch reads one picture of the package and writes it, with its labels, as a batch of the binary version.
 func packageBatch(name string, labels []uint8, progress io.Writer) ([]byte, error) {
-	in, err := os.Open(name)
+	in, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func TestDamagedCIFARArchiveIsRefused(t *testing.T) {
 	layout.batches[2].sum = strings.Repeat("0", 64)
 	wantError(t, read(layout, whole), "test_batch.bin: SHA-256 of the (uncompressed) content is ")
 	layout.batches[2].sum = strings.Repeat("0", 40)
-	wantError(t, read(layout, whole), "test_batch.bin: SHA-1 of the (uncompressed) content is ")
+	wantError(t, read(layout, whole), "test_batch.bin: SHA-256 of the (uncompressed) content is ")
 }
 
 func TestDamagedCIFARPackageIsRefused(t *testing.T) {

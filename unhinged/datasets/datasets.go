@@ -47,6 +47,35 @@ func (im Images) Size() int { return im.Height * im.Width * im.Channels }
 // Len is the number of images.
 func (im Images) Len() int { return len(im.Labels) }
 
+// Evenly returns n images that are drawn from all classes as evenly as these have images: the first ones of each class,
+// in their order. It is an error if there are fewer than n images, or if n is less than the number of classes.
+func (im Images) Evenly(n, classes int) (Images, error) {
+	if n < classes || n > im.Len() {
+		return Images{}, fmt.Errorf("%d images; there must be at least one of each of the %d classes, and no more than there are, %d",
+			n, classes, im.Len())
+	}
+	left := im.ClassCounts(classes)
+	take := make([]int, classes)
+	for drawn := 0; drawn < n; {
+		for c := range take {
+			if drawn < n && left[c] > 0 {
+				take[c]++
+				left[c]--
+				drawn++
+			}
+		}
+	}
+	out, size := im, im.Size()
+	out.Pixels, out.Labels = make([]uint8, 0, n*size), make([]uint8, 0, n)
+	for i, label := range im.Labels {
+		if take[label] > 0 {
+			take[label]--
+			out.Pixels, out.Labels = append(out.Pixels, im.Pixels[i*size:(i+1)*size]...), append(out.Labels, label)
+		}
+	}
+	return out, nil
+}
+
 // First returns the first n images, or all if there are fewer. The pixels are shared, not copied.
 func (im Images) First(n int) Images {
 	n = min(n, im.Len())

@@ -4,18 +4,21 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -108,6 +111,9 @@ func TestOpenFolderRefuses(t *testing.T) {
 		"labels where images go": {0, other[1], "1 dimensions, where 3 were expected"},
 		"images of another size": {2, append([]byte("\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x02"), "ABCDEFGHIJKL"...), "training images are 2×3 and test images 3×2"},
 		"no images":              {0, []byte("\x00\x00\x08\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03"), "0 images and train-labels"},
+		"labels from 1":          {1, labels(1, 2, 3, 1, 2), "the labels go up to 3, but no training image has label 0; number the classes 0, 1, … without gaps"},
+		"a gap in the labels":    {1, labels(0, 1, 4, 1, 0), "no training image has label 2, 3"},
+		"one label":              {1, labels(0, 0, 0, 0, 0), "all images have one label; a classifier needs at least 2 classes"},
 		"a missing file":         {2, nil, "has neither t10k-images-idx3-ubyte nor"},
 	} {
 		folder := t.TempDir()
@@ -134,7 +140,7 @@ func smallSource(t *testing.T, mirrors ...string) source {
 	s := source{name: "small", classes: []string{"a", "b", "c"}, mirrors: mirrors, packages: func() []string { return []string{"some-package-manager install small"} }}
 	var sums [4]string
 	for i, content := range small(t) {
-		sum := md5.Sum(zip(content))
+		sum := sha256.Sum256(zip(content))
 		s.files = append(s.files, download{idxNames[i] + ".gz", hex.EncodeToString(sum[:])})
 		inside := sha256.Sum256(content)
 		sums[i] = hex.EncodeToString(inside[:])
@@ -316,9 +322,9 @@ func TestGetGivesUpOnASilentServer(t *testing.T) {
 
 // TestGetIsPatientWithASlowServer: a few bytes at a time, which altogether take longer than a silence may.
 func TestGetIsPatientWithASlowServer(t *testing.T) {
-	before := stall
-	stall = time.Second
-	defer func() { stall = before }()
+	before, rate := stall, slowest
+	stall, slowest = time.Second, 5
+	defer func() { stall, slowest = before, rate }()
 	serve(t, func(contents map[string][]byte) http.Handler {
 		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -336,6 +342,53 @@ func TestGetIsPatientWithASlowServer(t *testing.T) {
 	})
 	if _, err := Get(t.Context(), "small", nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGetGivesUpOnADrippingServer: a byte now and then is not a download.
+func TestGetGivesUpOnADrippingServer(t *testing.T) {
+	before := stall
+	stall = 500 * time.Millisecond
+	defer func() { stall = before }()
+	serve(t, func(contents map[string][]byte) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for i := range contents[r.URL.Path] {
+				if r.Context().Err() != nil {
+					return
+				}
+				w.Write(contents[r.URL.Path][i : i+1])
+				w.(http.Flusher).Flush()
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	})
+	start := time.Now()
+	_, err := Get(t.Context(), "small", nil)
+	wantError(t, err, "the server sent only ")
+	wantError(t, err, "bytes in 500ms")
+	if strings.Contains(err.Error(), "is there a network") {
+		t.Errorf("a server that answers was reached: %v", err)
+	}
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestUnreachable: a network is asked for only where no connection was made.
+func TestUnreachable(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&url.Error{Err: &net.OpError{Op: "dial", Err: &net.DNSError{}}}, true},
+		{&url.Error{Err: &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}}, true},
+		{&url.Error{Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}, false},
+		{&url.Error{Err: errors.New("tls: failed to verify certificate")}, false},
+		{errors.New("the server answered \"404 Not Found\""), false},
+	} {
+		if got := unreachable(fmt.Errorf("somewhere: %w", c.err)); got != c.want {
+			t.Errorf("%v: %v, should be %v", c.err, got, c.want)
+		}
 	}
 }
 
@@ -461,8 +514,10 @@ func TestSeveralInOneFolder(t *testing.T) {
 	if _, err := Open("cifar-10"); !errors.Is(err, ErrMissing) {
 		t.Errorf("error %v, should be ErrMissing", err)
 	}
-	write(t, filepath.Join(folder, cifar10Layout.folder), "test_batch.bin", nil)
 	_, err := Open("cifar-10")
+	wantError(t, err, "which has the Python version, cifar-10-batches-py; the binary version is wanted")
+	write(t, filepath.Join(folder, cifar10Layout.folder), "test_batch.bin", nil)
+	_, err = Open("cifar-10")
 	wantError(t, err, folder+" is incomplete: it lacks cifar-10-batches-bin/data_batch_1.bin, ")
 	write(t, folder, cifar10Layout.archive, nil) // of which a part has been unpacked
 	if where := List()[2]; where.Name != "cifar-10" || where.Folder != folder || where.Err != nil {
@@ -476,7 +531,7 @@ func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
 		return fileServer(contents)
 	})
 	_, err := Get(context.Background(), "small", nil)
-	wantError(t, err, "MD5 of the download is")
+	wantError(t, err, "SHA-256 of the download is")
 	wantError(t, err, "`some-package-manager install small`")
 	if left, _ := filepath.Glob(filepath.Join(Root(), "small", "*.part")); len(left) != 0 {
 		t.Errorf("a wrong download was left: %v", left)
@@ -500,7 +555,7 @@ func serveCIFAR(t *testing.T, handler func(http.Handler) http.Handler) tiny {
 	archive := s.archive(t)
 	server := httptest.NewServer(handler(fileServer(map[string][]byte{"/" + s.layout.archive: archive})))
 	t.Cleanup(server.Close)
-	sum := md5.Sum(archive)
+	sum := sha256.Sum256(archive)
 	before := sources
 	t.Cleanup(func() { sources = before })
 	sources = []source{{
@@ -689,4 +744,65 @@ func TestPublished(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSpecialFilesAreRefused: a pipe in place of a file is an error, and nothing waits for it.
+func TestSpecialFilesAreRefused(t *testing.T) {
+	folder := t.TempDir()
+	for i, content := range small(t) {
+		write(t, folder, idxNames[i], content)
+	}
+	path := filepath.Join(folder, idxNames[1])
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	_, err := OpenFolder(folder)
+	wantError(t, err, "has neither train-labels-idx1-ubyte nor") // for it has no such file
+}
+
+// TestEvenly: as many images of each class as of any other, as far as there are so many, the first ones in their order.
+func TestEvenly(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 2))
+	for range 100 {
+		classes := 2 + random.IntN(4)
+		im := randomImages(20+random.IntN(30), 1, 2, 1, classes, random.Uint64())
+		if random.IntN(2) == 0 {
+			slices.Sort(im.Labels) // by class, as some folders are
+		}
+		have := im.ClassCounts(classes)
+		n := classes + random.IntN(im.Len()-classes+1)
+		out, err := im.Evenly(n, classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := out.ClassCounts(classes)
+		total, most := 0, slices.Max(counts)
+		for c, count := range counts {
+			total += count
+			if count < most-1 && count < have[c] {
+				t.Errorf("%d of the %d images of class %d, and %d of another: %v of %v", count, have[c], c, most, counts, have)
+			}
+		}
+		if total != n || out.Len() != n {
+			t.Errorf("%d images, should be %d", total, n)
+		}
+		next := make([]int, classes) // the position in im up to which each class was seen
+		for i, label := range out.Labels {
+			from := next[label]
+			for im.Labels[from] != label {
+				from++
+			}
+			if !slices.Equal(out.Pixels[2*i:2*i+2], im.Pixels[2*from:2*from+2]) {
+				t.Fatalf("image %d is not the next one of class %d", i, label)
+			}
+			next[label] = from + 1
+		}
+	}
+	_, err := randomImages(20, 1, 1, 1, 3, 1).Evenly(21, 3)
+	wantError(t, err, "no more than there are, 20")
+	_, err = randomImages(20, 1, 1, 1, 3, 1).Evenly(2, 3)
+	wantError(t, err, "at least one of each of the 3 classes")
 }

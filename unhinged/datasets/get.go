@@ -2,32 +2,38 @@ package datasets
 
 import (
 	"context"
-	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
 const maxDownload = 256 << 20
 
-// stall is how long a server may send nothing.
-var stall = time.Minute
+// A server that sends less than slowest, in bytes a second, on average over the time of stall is given up. At that rate the
+// largest known file takes three days; what has come of it is kept.
+var (
+	stall   = time.Minute
+	slowest = 700.
+)
 
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
-// checked before it gets its name. A server that sends nothing for a minute is given up. While one process downloads a
+// checked before it gets its name. A server that sends nothing, or next to nothing, for a minute is given up. While one process downloads a
 // data set, others wait for it. progress (may be nil) is told the bytes had and the bytes expected (−1: unknown).
 func Get(ctx context.Context, name string, progress func(file string, done, total int64)) (folder string, err error) {
 	s, err := sourceNamed(name)
@@ -53,7 +59,7 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	}
 	defer lock.Unlock()
 	for _, f := range s.files {
-		if checkMD5(filepath.Join(folder, f.name), f.md5) != nil {
+		if checkFile(filepath.Join(folder, f.name), f.sha256) != nil {
 			if err := s.download(ctx, folder, f, progress); err != nil {
 				if !errors.Is(damaged, ErrMissing) {
 					err = fmt.Errorf("%w (what is here is damaged: %w)", err, damaged)
@@ -74,6 +80,14 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 	return folder, nil
 }
 
+// unreachable says whether an error means that no connection was made, as where there is no network: the host's name is not
+// known, or nothing answers at its address. A server that answers wrongly, or breaks off, was reached.
+func unreachable(err error) bool {
+	var name *net.DNSError
+	var connection *net.OpError
+	return errors.As(err, &name) || errors.As(err, &connection) && (connection.Op == "dial" || connection.Op == "proxyconnect")
+}
+
 // whereToWrite adds to an error about a file under Root() what can be done.
 func whereToWrite(err error) error {
 	var file *fs.PathError
@@ -92,7 +106,7 @@ func (s source) download(ctx context.Context, folder string, f download, progres
 		for {
 			resumed, err := fetch(ctx, from, part, func(done, total int64) { progress(f.name, done, total) })
 			if err == nil {
-				if err = checkMD5(part, f.md5); err == nil {
+				if err = checkFile(part, f.sha256); err == nil {
 					return os.Rename(part, filepath.Join(folder, f.name))
 				}
 				os.Remove(part) // what is wrong cannot be continued
@@ -111,7 +125,7 @@ func (s source) download(ctx context.Context, folder string, f download, progres
 		}
 	}
 	what := "no mirror gave " + f.name
-	if !slices.ContainsFunc(failures, func(err error) bool { var unreachable *url.Error; return !errors.As(err, &unreachable) }) {
+	if !slices.ContainsFunc(failures, func(err error) bool { return !unreachable(err) }) {
 		what += ", and none could be reached: is there a network here?"
 	}
 	remedy := fmt.Sprintf("Bring it from there by other means, into %s", folder)
@@ -122,6 +136,14 @@ func (s source) download(ctx context.Context, folder string, f download, progres
 		remedy = fmt.Sprintf("%d bytes of it have come: get it again to go on from there. %s", info.Size(), remedy)
 	}
 	return fmt.Errorf("%s (%s). %s", what, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "), remedy)
+}
+
+// tooSlow says how little came in the time of stall.
+func tooSlow(received int64) error {
+	if received == 0 {
+		return fmt.Errorf("the server sent nothing for %v", stall)
+	}
+	return fmt.Errorf("the server sent only %d bytes in %v", received, stall)
 }
 
 // fetch downloads url to the file part, going on where an earlier call stopped if the server allows it.
@@ -137,7 +159,8 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sent nothing for %v", stall)) })
+	var received atomic.Int64
+	watch := time.AfterFunc(stall, func() { cancel(tooSlow(received.Load())) })
 	defer watch.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -181,8 +204,11 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := body.Read(buffer)
-		if n > 0 { // any byte shows that the server is there
-			watch.Reset(stall)
+		if n > 0 {
+			if float64(received.Add(int64(n))) >= slowest*stall.Seconds() { // the next stretch of time begins
+				received.Store(0)
+				watch.Reset(stall)
+			}
 			if _, err := out.Write(buffer[:n]); err != nil {
 				return false, err
 			}
@@ -199,18 +225,19 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	return resumed, out.Close()
 }
 
-func checkMD5(path, want string) error {
-	in, err := os.Open(path)
+// checkFile compares the content of a file with a published SHA-256.
+func checkFile(path, want string) error {
+	in, err := files.Open(path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	hash := md5.New()
+	hash := sha256.New()
 	if _, err := io.Copy(hash, in); err != nil {
 		return err
 	}
 	if sum := hex.EncodeToString(hash.Sum(nil)); sum != want {
-		return fmt.Errorf("MD5 of the download is %s, published is %s", sum, want)
+		return fmt.Errorf("SHA-256 of the download is %s, published is %s", sum, want)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package datasets
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/jpeg" // ImageNet's format
 	_ "image/png"
 	"io"
@@ -15,13 +17,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"golang.org/x/image/draw"
+	"golang.org/x/sync/semaphore"
 )
 
 // OpenImageFolder reads JPEG and PNG files in subfolders train/CLASS and val/CLASS (or test/CLASS) of folder, as ImageNet
 // and its subsets are laid out; classes are numbered in the order of their names. The images come in a random order, always
 // the same, so that the first ones are of all classes, as they are in other data sets. Every image is made size × size: its
-// short side is scaled to size, then its middle is cut out. Files whose names begin with a dot are passed over; any
+// short side is scaled to size, then its middle is cut out. Transparent pixels are blended with black, and a photograph's
+// orientation in its EXIF data is not applied: turn such images before. Files whose names begin with a dot are passed over; any
 // other file that is not an image is an error. Images are decoded once, into a file under Root() that is mapped into
 // memory from then on, as long as no name, size or time of a file changes.
 func OpenImageFolder(folder string, size int) (*Dataset, error) {
@@ -110,8 +115,8 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 		}
 		classes = append(classes, class.Name())
 	}
-	if len(classes) == 0 {
-		return nil, nil, nil, fmt.Errorf("%s has no folders of classes", folder)
+	if len(classes) < 2 {
+		return nil, nil, nil, fmt.Errorf("%s has %d folders of classes; a classifier needs at least 2", folder, len(classes))
 	}
 	return classes, paths, labels, nil
 }
@@ -136,12 +141,15 @@ func decodeImages(w io.Writer, files []string, size int) error {
 	return nil
 }
 
-// maxPixels bounds an image (16,384 × 16,384): a damaged header may promise terabytes.
-const maxPixels = 1 << 28
+// maxDecoded bounds an image in memory when it is decoded, and decodeBudget all that are decoded at the same time: a file of
+// two megabytes can have a gigabyte of pixels, and a damaged header may promise terabytes.
+const maxDecoded, decodeBudget = 1 << 29, 1 << 30
 
-// decodeImage reads one image as size·size·3 values. Transparent pixels are blended with black.
+var decoding = semaphore.NewWeighted(decodeBudget)
+
+// decodeImage reads one image as size·size·3 values.
 func decodeImage(path string, size int) ([]uint8, error) {
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -150,9 +158,20 @@ func decodeImage(path string, size int) ([]uint8, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: it should be a JPEG or PNG image; replace or remove it", path, err)
 	}
-	if config.Width > maxPixels/max(config.Height, 1) {
-		return nil, fmt.Errorf("%s: an image of %d×%d; no more than %d pixels can be read", path, config.Height, config.Width, maxPixels)
+	each := int64(4) // bytes of a pixel
+	switch config.ColorModel {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
+		each = 8
 	}
+	if int64(config.Width) > maxDecoded/each/max(int64(config.Height), 1) {
+		return nil, fmt.Errorf("%s: an image of %d×%d pixels takes more than %d MiB when it is decoded; make it smaller",
+			path, config.Width, config.Height, maxDecoded>>20)
+	}
+	bytes := each * int64(config.Width) * int64(config.Height)
+	if err := decoding.Acquire(context.Background(), bytes); err != nil {
+		return nil, err
+	}
+	defer decoding.Release(bytes)
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}

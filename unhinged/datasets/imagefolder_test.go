@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func encodePNG(t *testing.T, picture image.Image) []byte {
@@ -155,7 +156,7 @@ func TestImageFolderRefuses(t *testing.T) {
 		"nothing but folders of classes in":                       func(folder string) { write(t, filepath.Join(folder, "train"), "list.txt", nil) },
 		"has classes a, b, c, and the training image":             func(folder string) { write(t, filepath.Join(folder, "val", "c"), "1.png", whole) },
 		"there should be train/CLASS/IMAGE":                       func(folder string) { os.RemoveAll(filepath.Join(folder, "val")) },
-		"has no folders of classes": func(folder string) {
+		"has 0 folders of classes; a classifier needs at least 2": func(folder string) {
 			os.RemoveAll(filepath.Join(folder, "train", "a"))
 			os.RemoveAll(filepath.Join(folder, "train", "b"))
 		},
@@ -182,7 +183,32 @@ func TestImagesAllocateForContentNotForPromises(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, "large.png", promise)
 	_, err := decodeImage(filepath.Join(folder, "large.png"), 4)
-	wantError(t, err, "large.png: an image of 65536×65536; no more than 268435456 pixels can be read")
+	wantError(t, err, "large.png: an image of 65536×65536 pixels takes more than 512 MiB")
+}
+
+// TestDecodingKeepsToItsBudget: an image waits until there is room for it.
+func TestDecodingKeepsToItsBudget(t *testing.T) {
+	const side = 9000
+	var content bytes.Buffer
+	if err := png.Encode(&content, image.NewPaletted(image.Rect(0, 0, side, 9), color.Palette{color.Black})); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	write(t, folder, "wide.png", content.Bytes())
+	if err := decoding.Acquire(t.Context(), decodeBudget-4*side*9+1); err != nil { // all but a byte too few
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := decodeImage(filepath.Join(folder, "wide.png"), 4); done <- err }()
+	select {
+	case err := <-done:
+		t.Fatalf("decoded beyond the budget, error %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	decoding.Release(decodeBudget - 4*side*9 + 1)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 func FuzzDecodeImage(f *testing.F) {

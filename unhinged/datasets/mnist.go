@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // idxNames are the names that MNIST and all sets of its kind share: training images and labels, test images and labels.
@@ -48,7 +49,7 @@ func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,8 +2,9 @@ package datasets
 
 import (
 	"io"
-	"os"
 	"sync"
+
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // Progress, if it is not nil, is told how many bytes of how many have been decoded while Open, OpenFolder,
@@ -44,7 +45,7 @@ func (c *counter) end() {
 
 // readFile is os.ReadFile that writes what it reads to progress, too.
 func readFile(path string, progress io.Writer) ([]byte, error) {
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

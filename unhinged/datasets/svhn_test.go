@@ -106,7 +106,7 @@ func TestSVHN(t *testing.T) {
 		t.Error("other images than were written")
 	}
 	_, _, err = svhnForm("", strings.Repeat("0", 32)).read(folder, io.Discard)
-	wantError(t, err, "test_32x32.mat: MD5 of the (uncompressed) content is ")
+	wantError(t, err, "test_32x32.mat: SHA-256 of the (uncompressed) content is ")
 }
 
 func TestSVHNRefuses(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	Dataset      string                `json:"dataset"`          // one that datasets.Open knows, or a folder
 	Size         int                   `json:"size,omitempty"`   // > 0: the data set is a folder of images, made size × size
-	Images       int                   `json:"images,omitempty"` // > 0: train on the first so many only
+	Images       int                   `json:"images,omitempty"` // > 0: train on so many only, drawn as Images.Evenly does
 	Model        string                `json:"model"`            // as ModelNamed has it
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
@@ -44,6 +44,9 @@ type ConfigMethod struct {
 	LearningRate float64 `json:"learning_rate,omitempty"`
 	WeightDecay  float64 `json:"weight_decay,omitempty"`
 }
+
+// maxSeeds bounds the runs of a method.
+const maxSeeds = 10_000
 
 // required are the keys that no file may leave out.
 var required = []string{"dataset", "model", "epochs", "batch", "augmentation", "learning_rate", "momentum", "weight_decay", "seeds", "methods"}
@@ -87,7 +90,7 @@ func (c Config) Check() error {
 	}{
 		{"size", float64(c.Size), c.Size >= 0, "at least 0"},
 		{"images", float64(c.Images), c.Images >= 0, "at least 0"},
-		{"epochs", float64(c.Epochs), c.Epochs >= 1, "at least 1"},
+		{"epochs", float64(c.Epochs), c.Epochs >= 1 && c.Epochs <= maxEpochs, "from 1 to 1e6"},
 		{"batch", float64(c.Batch), c.Batch >= 2, "at least 2"},
 		{"micro_batches", float64(c.MicroBatches), c.MicroBatches >= 0 && (c.MicroBatches < 2 || c.Batch%c.MicroBatches == 0 && c.Batch/c.MicroBatches >= 2),
 			"a number of equal parts of a batch, of at least 2 images"},
@@ -98,7 +101,7 @@ func (c Config) Check() error {
 		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0 && c.WeightDecay <= math.MaxFloat32, "at least 0 and finite in float32"},
 		{"shift_rate", c.ShiftRate, c.ShiftRate >= 0 && c.ShiftRate <= math.MaxFloat32, "at least 0 and finite in float32"},
 		{"probe", float64(c.Probe), c.Probe >= 0, "at least 0"},
-		{"seeds", float64(c.Seeds), c.Seeds >= 1, "at least 1"},
+		{"seeds", float64(c.Seeds), c.Seeds >= 1 && c.Seeds <= maxSeeds, "from 1 to 10000"},
 		{"methods", float64(len(c.Methods)), len(c.Methods) > 0, "more than none"},
 	} {
 		if !value.right {
@@ -131,8 +134,8 @@ func (m ConfigMethod) method() (Method, error) {
 		return method, err
 	}
 	if m.EFR != nil {
-		if !(*m.EFR >= 0) {
-			return method, fmt.Errorf(`%s: "efr" is %g; it must be at least 0`, m.Name, *m.EFR)
+		if !(*m.EFR >= 0 && *m.EFR <= math.MaxFloat32) {
+			return method, fmt.Errorf(`%s: "efr" is %g; it must be at least 0 and finite in float32`, m.Name, *m.EFR)
 		}
 		method.Head.FeatureRegularization = *m.EFR
 	}

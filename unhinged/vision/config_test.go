@@ -60,7 +60,7 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 		{`"efr"`, `"λ"`}:                                      `unknown key "λ"`,
 		{"  \"momentum\": 0,\n", ""}:                          `"momentum" is missing`,
 		{`"epochs": 3`, `"epochs": 3.5`}:                      `line 4: "epochs" is a number 3.5; it must be of Go's type int`,
-		{`"epochs": 3`, `"epochs": 0`}:                        `"epochs" is 0; it must be at least 1`,
+		{`"epochs": 3`, `"epochs": 0`}:                        `"epochs" is 0; it must be from 1 to 1e6`,
 		{`"epochs": 3,`, `"epochs": 3`}:                       `line 5: invalid character`,
 		{`"batch": 64`, `"batch": 1`}:                         `"batch" is 1`,
 		{`"micro_batches": 4`, `"micro_batches": 5`}:          `"micro_batches" is 5; it must be a number of equal parts`,
@@ -129,7 +129,7 @@ func TestOwnConfigs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if strings.HasPrefix(path, "medium/") {
+		if strings.HasPrefix(path, "medium/") || strings.HasPrefix(path, "fast/") {
 			continue // CE and PAL, once
 		}
 		if c.Seeds < 3 {

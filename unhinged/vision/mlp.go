@@ -27,5 +27,15 @@ func MLP(widths ...int) Model {
 		}
 		return ConvertDType(x, stored(x.DType()))
 	}
-	return Model{Name: "mlp-" + strings.Trim(strings.ReplaceAll(fmt.Sprint(widths), " ", "-"), "[]"), Features: features}
+	name := "mlp-" + strings.Trim(strings.ReplaceAll(fmt.Sprint(widths), " ", "-"), "[]")
+	size := func(height, width, channels int) (size Size) {
+		inputs := float64(height * width * channels)
+		for _, width := range widths {
+			outputs := float64(width)
+			size.layer(inputs*outputs+2*outputs, outputs)
+			inputs = outputs
+		}
+		return size
+	}
+	return Model{Name: name, Features: features, Dimension: widths[len(widths)-1], Size: size}
 }

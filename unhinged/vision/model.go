@@ -21,6 +21,9 @@ type Model struct {
 	// Prepare, if set, makes those variables in scope that depend on the training images. It is called before the first graph is
 	// built, with the first images of the training set.
 	Prepare func(scope *model.Scope, images Inputs) error
+
+	Dimension int                                    // p, the number of features; 0 if it is not known beforehand
+	Size      func(height, width, channels int) Size // what the network takes for images of this size; nil if it is not known
 }
 
 // Inputs are images as a network takes them.

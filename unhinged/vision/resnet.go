@@ -26,8 +26,22 @@ func ResNet8(width int) Model  { return resNet("resnet8", width, 3, plainBlock, 
 func ResNet14(width int) Model { return resNet("resnet14", width, 3, plainBlock, 2, 2, 2) }
 func ResNet20(width int) Model { return resNet("resnet20", width, 3, plainBlock, 3, 3, 3) }
 
-// block maps x to F(x) + shortcut(x), of width channels times the block's expansion; the ReLU that follows is not in it.
-type block func(scope *model.Scope, x *Node, width, stride int) *Node
+// block is a residual block.
+type block struct {
+	// apply maps x to F(x) + shortcut(x), of width·expansion channels; the ReLU that follows is not in it.
+	apply     func(scope *model.Scope, x *Node, width, stride int) *Node
+	expansion int
+	// kernels are the sizes of F's convolutions, of which the last has width·expansion channels and the others have width.
+	kernels []int
+	// projects says that the shortcut is a 1×1 convolution where the shape changes.
+	projects bool
+}
+
+var (
+	basicBlock = block{basic, 1, []int{3, 3}, true}
+	bottleneck = block{narrow, 4, []int{1, 3, 1}, true}
+	plainBlock = block{padded, 1, []int{3, 3}, false}
+)
 
 // resNet is a residual network (He et al. 2016): a stem, stages of blocks, each with twice the channels and half the
 // resolution of the one before, and the average over all positions.
@@ -45,7 +59,7 @@ func resNet(name string, width, stem int, block block, stages ...int) Model {
 				if s > 0 && b == 0 {
 					stride = 2
 				}
-				x = block(scope.In("stage%d-block%d", s+1, b+1), x, width<<s, stride)
+				x = block.apply(scope.In("stage%d-block%d", s+1, b+1), x, width<<s, stride)
 				if lastReLU || s < len(stages)-1 || b < blocks-1 {
 					x = relu(x)
 				}
@@ -53,19 +67,62 @@ func resNet(name string, width, stem int, block block, stages ...int) Model {
 		}
 		return ReduceMean(ConvertDType(x, stored(x.DType())), 1, 2)
 	}
-	return Model{Name: fmt.Sprintf("%s-%d", name, width), Features: features}
+	dimension := width << (len(stages) - 1) * block.expansion
+	return Model{Name: fmt.Sprintf("%s-%d", name, width), Features: features, Dimension: dimension,
+		Size: func(height, wide, channels int) Size {
+			return resNetSize(width, stem, block, stages, height*wide, channels)
+		}}
 }
 
-// basicBlock is two 3×3 convolutions; where it changes the shape, the shortcut is a 1×1 convolution.
-func basicBlock(scope *model.Scope, x *Node, width, stride int) *Node {
+// resNetSize counts the convolutions and batch normalisations of a residual network for images of so many pixels.
+func resNetSize(width, stem int, block block, stages []int, pixels, channels int) (size Size) {
+	positions, w := float64(pixels), float64(width)
+	convolution := func(kernel int, inputs, outputs float64) {
+		size.layer(float64(kernel*kernel)*inputs*outputs+2*outputs, positions*outputs)
+	}
+	if stem != 3 {
+		positions /= 4
+	}
+	convolution(stem, float64(channels), w)
+	if stem != 3 {
+		positions /= 4
+	}
+	inputs := w
+	for s, blocks := range stages {
+		for b := range blocks {
+			if s > 0 && b == 0 {
+				positions /= 4
+			}
+			inner := w * math.Exp2(float64(s))
+			outputs := inner * float64(block.expansion)
+			from := inputs
+			for k, kernel := range block.kernels {
+				to := inner
+				if k == len(block.kernels)-1 {
+					to = outputs
+				}
+				convolution(kernel, from, to)
+				from = to
+			}
+			if block.projects && inputs != outputs {
+				convolution(1, inputs, outputs)
+			}
+			inputs = outputs
+		}
+	}
+	return size
+}
+
+// basic is two 3×3 convolutions; where it changes the shape, the shortcut is a 1×1 convolution.
+func basic(scope *model.Scope, x *Node, width, stride int) *Node {
 	y := relu(convNorm(scope.In("conv1"), x, 3, stride, width))
 	y = convNorm(scope.In("conv2"), y, 3, 1, width)
 	return Add(y, projected(scope, x, width, stride))
 }
 
-// bottleneck is a 1×1, a 3×3 and a 1×1 convolution, the last to four times the channels. As torchvision's it has its
+// narrow is a 1×1, a 3×3 and a 1×1 convolution, the last to four times the channels. As torchvision's it has its
 // stride in the 3×3 convolution.
-func bottleneck(scope *model.Scope, x *Node, width, stride int) *Node {
+func narrow(scope *model.Scope, x *Node, width, stride int) *Node {
 	y := relu(convNorm(scope.In("conv1"), x, 1, 1, width))
 	y = relu(convNorm(scope.In("conv2"), y, 3, stride, width))
 	y = convNorm(scope.In("conv3"), y, 1, 1, 4*width)
@@ -80,9 +137,9 @@ func projected(scope *model.Scope, x *Node, channels, stride int) *Node {
 	return convNorm(scope.In("shortcut"), x, 1, stride, channels)
 }
 
-// plainBlock is basicBlock with a shortcut that has no parameters ("option A"): every second position, and zeros for the
+// padded is basic with a shortcut that has no parameters ("option A"): every second position, and zeros for the
 // channels that are new.
-func plainBlock(scope *model.Scope, x *Node, width, stride int) *Node {
+func padded(scope *model.Scope, x *Node, width, stride int) *Node {
 	y := relu(convNorm(scope.In("conv1"), x, 3, stride, width))
 	y = convNorm(scope.In("conv2"), y, 3, 1, width)
 	if stride > 1 {

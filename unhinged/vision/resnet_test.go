@@ -55,6 +55,15 @@ func TestResNetParameters(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s with %+v has %d trainable parameters, should have %d", c.Name, c.head, got, c.want)
 		}
+		head := 0
+		for v := range store.Scope("/head").IterVariables() {
+			if v.Trainable {
+				head += v.Shape().Size()
+			}
+		}
+		if counted := c.Size(c.size, c.size, 3).Parameters; counted != float64(got-head) {
+			t.Errorf("%s: Size counts %g parameters, there are %d", c.Name, counted, got-head)
+		}
 	}
 }
 

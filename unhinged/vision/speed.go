@@ -44,7 +44,19 @@ func Speed(widths [3]int) Model {
 		}
 		return ReduceMax(ConvertDType(x, stored(x.DType())), 1, 2)
 	}
-	return Model{Name: speedName(widths), Features: features, Prepare: prepareWhitening}
+	size := func(height, width, channels int) (size Size) {
+		positions, inputs := float64((height-1)*(width-1)), float64(2*4*channels)
+		size.layer(0, positions*inputs)
+		for _, width := range widths {
+			outputs := float64(width)
+			size.layer(9*inputs*outputs+outputs, positions*outputs)
+			positions /= 4
+			size.layer(9*outputs*outputs+outputs, positions*outputs)
+			inputs = outputs
+		}
+		return size
+	}
+	return Model{Name: speedName(widths), Features: features, Prepare: prepareWhitening, Dimension: widths[2], Size: size}
 }
 
 func speedName(widths [3]int) string {

@@ -185,14 +185,19 @@ type run struct {
 	from     int64     // the step then
 }
 
+// maxEpochs bounds the epochs of a run, so that its steps can be counted.
+const maxEpochs = 1_000_000
+
 // complete checks the settings and fills in what they leave open.
 func (t Training) complete(data *datasets.Dataset) (Training, error) {
 	n := data.Train.Len()
 	switch {
-	case t.Epochs < 1:
-		return t, fmt.Errorf("%d epochs; there must be at least 1", t.Epochs)
+	case t.Epochs < 1 || t.Epochs > maxEpochs:
+		return t, fmt.Errorf("%d epochs; there must be at least 1 and at most %d", t.Epochs, maxEpochs)
 	case t.Batch < 2 || t.Batch > n:
 		return t, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set", t.Batch, n)
+	case t.LearningRate > math.MaxFloat32 || t.WeightDecay > math.MaxFloat32 || t.ShiftRate > math.MaxFloat32:
+		return t, fmt.Errorf("learning rate %g, weight decay %g, rate of shifts %g; they must be finite in float32", t.LearningRate, t.WeightDecay, t.ShiftRate)
 	case !(t.LearningRate > 0) || !(t.Momentum >= 0 && t.Momentum < 1) || !(t.WeightDecay >= 0):
 		return t, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
 	case t.MicroBatches < 0 || t.MicroBatches > 1 && (t.Batch%t.MicroBatches != 0 || t.Batch/t.MicroBatches < 2):
@@ -217,6 +222,14 @@ func (t Training) complete(data *datasets.Dataset) (Training, error) {
 	}
 	if t.RecordsPerEpoch == 0 {
 		t.RecordsPerEpoch = 1
+	}
+	for _, v := range []float64{t.Method.Head.FeatureRegularization, t.Method.Head.Scale, t.Method.Head.LogitScale} {
+		if !(math.Abs(v) <= math.MaxFloat32) {
+			return t, fmt.Errorf("the head's numbers must be finite in float32, and one is %g: %+v", v, t.Method.Head)
+		}
+	}
+	if err := t.checkMemory(data); err != nil {
+		return t, err
 	}
 	if t.RecordsPerEpoch > n/t.Batch || t.RecordsPerEpoch < 0 {
 		return t, fmt.Errorf("%d records an epoch; there are %d steps in it", t.RecordsPerEpoch, n/t.Batch)

@@ -180,7 +180,7 @@ func TestNotFiniteFromTheStart(t *testing.T) {
 	data := blobs(320, 100)
 	for message, change := range map[string]func(*Training){
 		"too large for the numbers": func(t *Training) { t.Method.Head.FeatureRegularization = 1e38 },
-		"lower learning rate":       func(t *Training) { t.LearningRate, t.RecordsPerEpoch = 1e40, 10 },
+		"lower learning rate":       func(t *Training) { t.LearningRate, t.RecordsPerEpoch = 3e38, 10 },
 	} {
 		training := small("ce")
 		training.Folder = filepath.Join(t.TempDir(), "run")
