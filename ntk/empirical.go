@@ -81,7 +81,9 @@ func (e *Empirical) TraceMean(x1, x2 *tensors.Tensor) (*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
 	scale := 1 / float64(e.measured[examples(x1)].outputs)
+	e.mu.Unlock()
 	if kernel.DType() == dtypes.Float32 {
 		err = tensors.MutableFlatData(kernel, func(flat []float32) {
 			for i := range flat {

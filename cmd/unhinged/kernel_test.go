@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -329,4 +330,51 @@ func TestBytes(t *testing.T) {
 	if got := fmt.Sprint(parseBytes("0.5B")); !strings.Contains(got, "want a number of bytes") {
 		t.Error(got)
 	}
+}
+
+// The kernel of a finite network does not depend on how its examples are divided: tiles of one example, little memory.
+func TestKernelOfAFiniteNetworkInPieces(t *testing.T) {
+	folder := t.TempDir()
+	random := rand.New(rand.NewPCG(3, 4))
+	values := func(n int) []float64 {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = random.NormFloat64()
+		}
+		return x
+	}
+	vectors, images := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy")
+	if err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 5, values(35))), writeImages(images, "(4, 8, 8, 3)", values(4*8*8*3))); err != nil {
+		t.Fatal(err)
+	}
+	for path, network := range map[string]string{
+		vectors: "dense:32,b=0.3 relu dense:32,w=1.4 relu dense:10",
+		images:  "conv:6,3,same relu avgpool:2 conv:8,3,same relu avgpool:2 flatten dense:32 relu dense:32 relu dense:10",
+	} {
+		for _, form := range []string{"trace-mean", "trace-sum", "full"} {
+			var whole *mat.Dense
+			for name, more := range map[string][]string{"one": {"--memory", "1GiB", "--tile", "8"}, "tiles": {"--tile", "1"}, "little memory": {"--memory", "600kB"}} {
+				dir := filepath.Join(folder, filepath.Base(path)+form+name)
+				args := append([]string{"compute", "--inputs", path, "--network", network, "--empirical", form, "--dtype", "float64", "--out", dir}, more...)
+				if _, err := kernel(t.Context(), args...); err != nil {
+					t.Fatal(err)
+				}
+				got := readKernel(t, dir, "empirical")
+				if whole == nil {
+					whole = got
+				}
+				if !mat.EqualApprox(got, whole, 1e-12*mat.Max(whole)) {
+					t.Errorf("%s of %s differs with %v", form, network, more)
+				}
+			}
+		}
+	}
+}
+
+// writeImages writes a .npy file of more axes than package npy writes.
+func writeImages(path, shape string, values []float64) error {
+	header := "{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + ", }\n"
+	content := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	content, err := binary.Append(append(content, header...), binary.LittleEndian, values)
+	return errors.Join(err, os.WriteFile(path, content, 0o644))
 }
