@@ -46,7 +46,7 @@ func (d drawing) network(input []int) Network {
 			layers = append(layers, Flatten)
 		}
 	}
-	if d.random.IntN(4) > 0 {
+	if !d.finite || d.random.IntN(4) > 0 {
 		layers = append(layers, d.dense(3))
 	}
 	return Serial(layers...)
