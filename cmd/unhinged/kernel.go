@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -114,7 +115,8 @@ func kernelInspectCommand() *cobra.Command {
 		Short: "Say what a kernel's folder holds: provenance, missing tiles, entries, eigenvalues",
 		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete kernel the range
 of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples times outputs all eigenvalues
-are computed, beyond that the extreme ones by Lanczos' method, with the residuals as bounds.`,
+are computed, beyond that the extreme ones by Lanczos' method, with the residuals as bounds. Everything is read and compared
+with its checksum. It ends with an error if a file is damaged or a kernel is not positive semi-definite.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
@@ -141,6 +143,7 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 			fmt.Fprintf(out, "%-16s %s\n", name, list[name])
 		}
 	}
+	var wrong []error
 	for _, name := range k.Arrays {
 		array, err := store.Array(name)
 		if err != nil {
@@ -160,6 +163,16 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 				fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
 			}
 			fmt.Fprintln(out)
+		}
+		if err := array.Verify(ctx); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
+			wrong = append(wrong, err)
+			continue
+		}
+		if len(missing) > 0 {
 			continue
 		}
 		low, high, err := array.Limits(ctx)
@@ -182,6 +195,9 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 			return err
 		}
 		fmt.Fprintf(out, "%16s %v\n", "", found)
+		if !found.PositiveSemiDefinite() {
+			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name, dir, found.Smallest))
+		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }

@@ -379,3 +379,52 @@ func writeImages(path, shape string, values []float64) error {
 	content, err := binary.Append(append(content, header...), binary.LittleEndian, values)
 	return errors.Join(err, os.WriteFile(path, content, 0o644))
 }
+
+// What is damaged, or not positive semi-definite, is an error of inspect and, of what it would go on with, of compute.
+func TestKernelInspectFails(t *testing.T) {
+	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
+	compute := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "5"}
+	if _, err := kernel(t.Context(), compute...); err != nil {
+		t.Fatal(err)
+	}
+	inspect := func(want string) {
+		t.Helper()
+		printed, err := kernel(t.Context(), "inspect", dir)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("error %v, want %q; printed\n%s", err, want, printed)
+		}
+	}
+	inspect("")
+	tile := filepath.Join(dir, "ntk", "3.0") // below the diagonal
+	file, err := os.OpenFile(tile, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := file.WriteAt([]byte{0xff, 0xff, 0x7f, 0x7f}, 40)
+	if err := errors.Join(err1, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	inspect("ntk/3.0 is damaged")
+	if _, err := kernel(t.Context(), compute...); err == nil || !strings.Contains(err.Error(), "ntk/3.0 is damaged: it is not what ") || !strings.Contains(err.Error(), "remove it and compute") {
+		t.Errorf("computed again: error %v", err)
+	}
+	if err := os.Remove(tile); err != nil {
+		t.Fatal(err)
+	}
+	inspect("")
+	if _, err := kernel(t.Context(), compute...); err != nil {
+		t.Error(err)
+	}
+	inspect("")
+
+	dir = filepath.Join(t.TempDir(), "indefinite")
+	store, err := tiles.Create(dir, tiles.Kernel{Arrays: []string{"k"}, DType: tiles.Float64, Rows: 2, Cols: 2, Tile: 2, Symmetric: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	indefinite := func(tiles.Range, tiles.Range) ([][]float64, error) { return [][]float64{{1, 2, 2, 1}}, nil }
+	if err := tiles.Compute(t.Context(), store, indefinite, tiles.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	inspect("is not positive semi-definite: its smallest eigenvalue is -1")
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -217,9 +218,14 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 	if err != nil {
 		return nil, 0, fmt.Errorf("--memory %s: %w", o.memory, err)
 	}
-	store, err = tiles.Open(o.out)
+	entries, _ := os.ReadDir(o.out)
+	if len(entries) > 0 {
+		if store, err = tiles.Open(o.out); err != nil {
+			return nil, 0, fmt.Errorf("%w; or choose another --out", err)
+		}
+	}
 	switch {
-	case err == nil:
+	case store != nil:
 		k.Tile = store.Kernel.Tile
 	case o.tile > 0:
 		k.Tile = o.tile

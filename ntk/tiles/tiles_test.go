@@ -184,7 +184,7 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	}
 }
 
-// A chunk that was cut short, one that grew and one that was lost are computed again, and what killed processes left is removed.
+// Chunks and checksums that were lost are computed again, and what killed processes left is removed.
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
@@ -195,10 +195,10 @@ func TestRepair(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
-	old := at("l/.0.0@elsewhere@1@1.tmp")
+	old := at(".sums/l/.0.0@elsewhere@1@1.tmp")
 	errs := []error{
-		os.Truncate(at("k/0.1"), 15),
-		os.WriteFile(at("l/3.2"), make([]byte, 17), 0o644),
+		os.Remove(at("k/0.1")),
+		os.Remove(at(".sums/l/3.2")),
 		os.Remove(at("k/2.2")),
 		os.WriteFile(dead, []byte("half"), 0o644),
 		os.WriteFile(old, []byte("half"), 0o644),
@@ -211,7 +211,7 @@ func TestRepair(t *testing.T) {
 		t.Errorf("missing %v", got)
 	}
 	_, err := array(t, s, "k").Sym()
-	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing or cut short, with 1 other chunks of this array: compute the kernel again") {
+	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := array(t, s, "k").Block(Range{4, 7}, Range{0, 2}); err != nil {
@@ -506,7 +506,7 @@ func TestRefused(t *testing.T) {
 	if _, err := Create(filepath.Join(full, "thesis.tex", "kernel"), k); err == nil {
 		t.Error("made below a file")
 	}
-	if err := os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644), writeIndex(s.Dir, k.Arrays)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "zarr_format is 0") {
@@ -629,7 +629,8 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal(err)
 		}
 		array := []byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`)
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644), os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644)); err != nil {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644),
+			os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644), writeIndex(dir, []string{"k"})); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {
