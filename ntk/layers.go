@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
-	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // DenseLayer is made by [Dense].
@@ -295,9 +294,16 @@ func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DTy
 	for _, d := range dimensions {
 		size *= d
 	}
-	values := make([]float64, size)
-	for i := range values {
-		values[i] = deviation * random.NormFloat64()
+	if dtype == dtypes.Float32 {
+		return drawn[float32](random, deviation, size, dimensions)
 	}
-	return numbers.Tensor(dtype, values, dimensions...)
+	return drawn[float64](random, deviation, size, dimensions)
+}
+
+func drawn[T float32 | float64](random *rand.Rand, deviation float64, size int, dimensions []int) *tensors.Tensor {
+	values := make([]T, size)
+	for i := range values {
+		values[i] = T(deviation * random.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(values, dimensions...)
 }

@@ -44,6 +44,8 @@ type Layer interface {
 	forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node
 	// differentiate is forward, with batch statistics taken for constants, and its derivative there.
 	differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative)
+	// count is the dimensions of an example's output for those of its input, and adds up what [Network.Size] says.
+	count(dims []int, to *counting) ([]int, error)
 	// infinite appends the layer's steps to the program and returns the register that holds its output.
 	infinite(p *program, input register) (register, error)
 }

@@ -8,8 +8,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -286,7 +289,7 @@ func TestKernelRefuses(t *testing.T) {
 		"--kernel nt: want ntk, nngp or both":         {"--inputs", path, "--kernel", "nt"},
 		"--dtype float16: want float32 or float64":    {"--inputs", path, "--dtype", "float16"},
 		"--memory much: want a number of bytes":       {"--inputs", path, "--memory", "much"},
-		"--memory 10B: a memory budget of 10 bytes":   {"--inputs", path, "--memory", "10B"},
+		"--memory 30B: a memory budget of 30 bytes":   {"--inputs", path, "--memory", "30B"},
 		"--worker 3/2: want k/n":                      {"--inputs", path, "--worker", "3/2"},
 		"--worker 3: want k/n":                        {"--inputs", path, "--worker", "3"},
 		"--tile -1":                                   {"--inputs", path, "--tile", "-1"},
@@ -427,4 +430,91 @@ func TestKernelInspectFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspect("is not positive semi-definite: its smallest eigenvalue is -1")
+}
+
+// What is absurd, or no file, is an error of one line, at once and with little memory, and leaves no folder behind.
+func TestKernelRefusesTheAbsurd(t *testing.T) {
+	folder := t.TempDir()
+	vectors, images, pipe := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy"), filepath.Join(folder, "pipe.npy")
+	err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 4, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1})),
+		writeImages(images, "(1, 32, 32, 3)", make([]float64, 32*32*3)), syscall.Mkfifo(pipe, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	finite := []string{"--empirical", "trace-sum"}
+	for _, test := range []struct {
+		message, inputs, network string
+		more                     []string
+	}{
+		{"the network has 5e+09 parameters", vectors, "dense:1000000000 relu dense:1", finite},
+		{"the network has 3.6e+09 parameters", vectors, "dense:60000 relu dense:60000 dense:1", finite},
+		{"the network has 4e+05 parameters; with the derivatives", vectors, "dense:100000", []string{"--empirical", "full"}},
+		{"parameters; with the derivatives", images, "conv:2000000000,3,same gap dense:1", finite},
+		{"flatten takes images of fewer than", images, "conv:2000000000,3 flatten", finite},
+		{"it has no parameters", vectors, "relu", finite},
+		{"parameters; with the derivatives", vectors, "dense:100 relu dense:5", append(finite, "--memory", "3kB")},
+		{"maxpool:99 takes images", images, "maxpool:99 flatten dense:1", finite},
+		{"covariances of one pair", images, "conv:4,2000000000,same relu gap dense:1", nil},
+		{"covariances of one pair", images, "conv:4,1000000000,same relu flatten dense:1", nil},
+		{"holds tiles of", vectors, "dense:4 relu dense:1", []string{"--memory", "1kB", "--tile", "9223372036854775807"}},
+		{"vectors.npy has 28 numbers, which take 112B of the 100B", vectors, "dense:4", []string{"--memory", "100B"}},
+		{"has 7 examples, 9223372036854775807 are asked for", vectors, "dense:4", []string{"--examples", "9223372036854775807"}},
+		{"value out of range", vectors, "dense:4", []string{"--seed", "9223372036854775808"}},
+		{"--worker 1/99999999999999999999", vectors, "dense:4", []string{"--worker", "1/99999999999999999999"}},
+		{"is a named pipe: want a regular file", pipe, "dense:4", nil},
+		{"/dev/zero is a device", "/dev/zero", "dense:4", nil},
+	} {
+		out := filepath.Join(folder, "kernel")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, err := kernel(t.Context(), append([]string{"compute", "--inputs", test.inputs, "--network", test.network, "--out", out}, test.more...)...)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), test.message) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s %v: error %v, want one line with %q", test.network, test.more, err, test.message)
+		}
+		if took, bytes := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > 3*time.Second || bytes > 64<<20 {
+			t.Errorf("%s %v: refused after %v and %d bytes", test.network, test.more, took, bytes)
+		}
+		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s %v: left %s, %v", test.network, test.more, out, err)
+		}
+	}
+	for i, more := range [][]string{{"--tile", "9223372036854775807"}, {"--worker", "1/9223372036854775807"}} {
+		args := append([]string{"compute", "--inputs", vectors, "--network", "dense:4 relu dense:1", "--out", filepath.Join(folder, fmt.Sprint(i))}, more...)
+		for range 2 {
+			if printed, err := kernel(t.Context(), args...); err != nil || !strings.Contains(printed, "complete") {
+				t.Errorf("%v: error %v, printed %q", more, err, printed)
+			}
+		}
+	}
+}
+
+// SIGTERM and SIGHUP end a calculation as Ctrl-C does: after the tile it is at, to go on from there.
+func TestKernelStopsForSignals(t *testing.T) {
+	survive := make(chan os.Signal, 9) // a signal after the end must not end the tests
+	signal.Notify(survive, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(survive)
+	data := smallData(t)
+	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		dir := filepath.Join(t.TempDir(), "kernel")
+		args := []string{"compute", "--data", data, "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "1"}
+		go func() {
+			for {
+				if entries, err := os.ReadDir(filepath.Join(dir, "ntk")); err == nil && len(entries) > 9 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if err := syscall.Kill(os.Getpid(), sent); err != nil {
+				t.Error(err)
+			}
+		}()
+		if _, err := kernel(t.Context(), args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "of 1830 tiles done; the same command goes on from there") {
+			t.Errorf("%v: error %v", sent, err)
+		}
+		if printed, err := kernel(t.Context(), "inspect", dir); err != nil || !strings.Contains(printed, "missing: ") {
+			t.Errorf("%v: error %v, printed\n%s", sent, err, printed)
+		}
+	}
 }

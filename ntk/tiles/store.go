@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,9 +114,20 @@ func (k Kernel) check() error {
 			return fmt.Errorf("tiles: array name %q: want different names of letters, digits, - and _", name)
 		}
 	}
-	_, err := k.parseable()
-	return err
+	m, err := k.parseable()
+	if err != nil {
+		return err
+	}
+	if rows, cols := m.grid(); rows > mostTiles/cols {
+		least := int(math.Ceil(math.Sqrt(float64(k.Rows) * float64(k.Cols) / mostTiles)))
+		return fmt.Errorf("tiles: a kernel of %d×%d examples in tiles of %d has %d×%d of them, each a file: want tiles of about %d examples, with more memory if it takes that",
+			k.Rows, k.Cols, k.Tile, rows, cols, least)
+	}
+	return nil
 }
+
+// mostTiles bounds how many files an array may have.
+const mostTiles = 1 << 20
 
 // plain says whether a name can be a folder's anywhere.
 func plain(name string) bool {

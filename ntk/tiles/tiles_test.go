@@ -80,6 +80,7 @@ func array(t *testing.T, s *Store, name string) *Array {
 func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 	for _, k := range []Kernel{
 		{Rows: 1, Cols: 1, Tile: 5},
+		{Rows: 2, Cols: 3, Tile: math.MaxInt},
 		{Rows: 1, Cols: 1, Tile: 1, Symmetric: true},
 		{Rows: 1, Cols: 9, Tile: 4},
 		{Rows: 9, Cols: 1, Tile: 4},
@@ -458,6 +459,7 @@ func TestRefused(t *testing.T) {
 		"in tiles of 0":                               func(k *Kernel) { k.Tile = 0 },
 		"5 and 0 labels for a kernel of 6×6":          func(k *Kernel) { k.Labels = make([]int, 5) },
 		"a number of entries that can be counted":     func(k *Kernel) { k.Rows, k.Cols = 1<<40, 1<<40 },
+		"want tiles of about 59 examples":             func(k *Kernel) { k.Rows, k.Cols, k.Tile = 60_000, 60_000, 1 },
 	} {
 		other := k
 		change(&other)
