@@ -26,6 +26,9 @@ func (a activation) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *
 }
 
 func (a activation) infinite(p *program, in register) (register, error) {
+	if err := p.checkGaussian(a, in); err != nil {
+		return 0, err
+	}
 	return p.add(a, p.shapes[in], in), nil
 }
 

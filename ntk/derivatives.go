@@ -24,7 +24,10 @@ func linear(layer func(x *graph.Node) *graph.Node, pullback func(δ *graph.Node)
 			}
 			return layer(dx)
 		},
-		pullback: func(δ cotangent, _ *jacobian) cotangent { return cotangent{each: pullback(δ.node())} },
+		pullback: func(δ cotangent, _ *jacobian) cotangent {
+			δ = δ.merged()
+			return cotangent{each: pullback(δ.each), shared: δ.shared}
+		},
 	}
 }
 
@@ -41,41 +44,46 @@ func scaling(gain *graph.Node) derivative {
 	}
 }
 
-// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain, which are
+// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain. The two are
 // kept apart because between a nonlinearity and a linear output layer the gradients of all examples are the same, but for
 // the gain φ' of the nonlinearity.
+//
+// Whether each is the same for all examples or positions is said by shared and pooled, never by an axis of size 1: there may
+// be one example, or an image of one position.
 type cotangent struct {
-	each *graph.Node // [N, C, ...], or 1 in place of N or of the positions of an image for gradients that are the same for all
-	gain *graph.Node // [N, ...]; nil for ones
+	each   *graph.Node // [N, C, ...]
+	shared bool        // each is the same for all examples, [1, C, ...]
+	pooled bool        // each is the same for all positions of an image, [N, C, 1, 1, channels]
+	gain   *graph.Node // [N, ...]; nil for ones
 }
 
 func (δ cotangent) times(gain *graph.Node) cotangent {
 	if δ.gain != nil {
 		gain = graph.Mul(δ.gain, gain)
 	}
-	return cotangent{δ.each, gain}
+	δ.gain = gain
+	return δ
 }
 
-// node is [N or 1, C, ...].
-func (δ cotangent) node() *graph.Node {
+// merged has the gain in each.
+func (δ cotangent) merged() cotangent {
 	if δ.gain == nil {
-		return δ.each
+		return δ
 	}
-	return graph.Mul(δ.each, graph.ExpandAxes(δ.gain, 1))
+	return cotangent{each: graph.Mul(δ.each, graph.ExpandAxes(δ.gain, 1))}
 }
 
-// everywhere is node with all positions of images like x.
-func (δ cotangent) everywhere(x *graph.Node) *graph.Node {
-	node := δ.node()
-	dims := append([]int{node.Shape().Dimensions[0], node.Shape().Dimensions[1]}, x.Shape().Dimensions[1:]...)
-	return graph.BroadcastToDims(node, dims...)
+// everywhere is merged, with all positions of images like x.
+func (δ cotangent) everywhere(x *graph.Node) cotangent {
+	δ = δ.merged()
+	dims := append([]int{}, δ.each.Shape().Dimensions[:2]...)
+	δ.each = graph.BroadcastToDims(δ.each, append(dims, x.Shape().Dimensions[1:]...)...)
+	δ.pooled = false
+	return δ
 }
 
 // uniform says that the gradients are the same for all examples and all positions of an image, up to the gain.
-func (δ cotangent) uniform() bool {
-	dims := δ.each.Shape().Dimensions
-	return δ.gain != nil && len(dims) == 5 && dims[0] == 1 && dims[2] == 1 && dims[3] == 1
-}
+func (δ cotangent) uniform() bool { return δ.shared && δ.pooled && δ.gain != nil }
 
 // fold makes a batch of the examples and outputs, for layers that take images.
 func fold(δ *graph.Node) *graph.Node {
@@ -119,7 +127,8 @@ func (d DenseLayer) differentiate(scope *model.Scope, parameterization Parameter
 		},
 		pullback: func(δ cotangent, to *jacobian) cotangent {
 			to.dense(x, δ, weights, bias)
-			return cotangent{each: graph.Einsum("nco,io->nci", δ.node(), weights.node(x))}
+			δ = δ.merged()
+			return cotangent{each: graph.Einsum("nco,io->nci", δ.each, weights.node(x)), shared: δ.shared}
 		},
 	}
 }
@@ -142,8 +151,8 @@ func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameteri
 				images := c.transposed(δ.gain, graph.Reshape(all, size[0], size[1], outputs*dims[3], size[3]), dims[1], dims[2])
 				return cotangent{each: graph.TransposeAllAxes(graph.Reshape(images, dims[0], dims[1], dims[2], outputs, dims[3]), 0, 3, 1, 2, 4)}
 			}
-			node := δ.everywhere(y)
-			return cotangent{each: unfold(c.transposed(fold(node), kernel, dims[1], dims[2]), node)}
+			δ = δ.everywhere(y)
+			return cotangent{each: unfold(c.transposed(fold(δ.each), kernel, dims[1], dims[2]), δ.each), shared: δ.shared}
 		},
 	}
 }
@@ -206,9 +215,13 @@ func (globalAveragePool) differentiate(_ *model.Scope, _ Parameterization, x *gr
 	mean := func(x *graph.Node) *graph.Node { return graph.ReduceMean(x, 1, 2) }
 	dims := x.Shape().Dimensions
 	y := globalAveragePool{}.forward(nil, 0, x)
-	return y, linear(mean, func(δ *graph.Node) *graph.Node {
-		return graph.DivScalar(graph.InsertAxes(δ, 2, 2), float64(dims[1]*dims[2]))
-	})
+	derivative := linear(mean, nil)
+	derivative.pullback = func(δ cotangent, _ *jacobian) cotangent {
+		δ = δ.merged()
+		each := graph.DivScalar(graph.InsertAxes(δ.each, 2, 2), float64(dims[1]*dims[2]))
+		return cotangent{each: each, shared: δ.shared, pooled: true}
+	}
+	return y, derivative
 }
 
 // spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x, and zeros to those left over.
@@ -263,11 +276,13 @@ func (r residual) differentiate(scope *model.Scope, parameterization Parameteriz
 			return sum
 		},
 		pullback: func(δ cotangent, to *jacobian) cotangent {
-			var sum *graph.Node
+			sum := cotangent{shared: true, pooled: true}
 			for _, d := range derivatives {
-				sum = plus(sum, d.pullback(δ, to).node())
+				branch := d.pullback(δ, to).merged()
+				sum.each = plus(sum.each, branch.each)
+				sum.shared, sum.pooled = sum.shared && branch.shared, sum.pooled && branch.pooled
 			}
-			return cotangent{each: sum}
+			return sum
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -81,7 +82,9 @@ func (e *Empirical) TraceMean(x1, x2 *tensors.Tensor) (*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	scale := 1 / float64(e.measured[examples(x1)].outputs)
+	e.mu.Lock()
+	scale := 1 / float64(e.measured[examples(x1.Shape())].outputs)
+	e.mu.Unlock()
 	if kernel.DType() == dtypes.Float32 {
 		err = tensors.MutableFlatData(kernel, func(flat []float32) {
 			for i := range flat {
@@ -114,7 +117,7 @@ func (e *Empirical) kernel(want contraction, x1, x2 *tensors.Tensor) (*tensors.T
 	if err := checkInputs(x1, x2); err != nil {
 		return nil, err
 	}
-	m, err := e.measure(x1)
+	m, err := e.measure(x1.Shape())
 	if err != nil {
 		return nil, fmt.Errorf("ntk: empirical kernel of inputs %s: %w", x1.Shape(), err)
 	}
@@ -177,6 +180,20 @@ func notFinite(t *tensors.Tensor) int {
 	return at
 }
 
+// Memory is about how many bytes each example takes that is differentiated at a time, beyond the parameters, and how many
+// outputs there are, for inputs of the given shape, whatever its number of examples. Variables that do not exist yet are
+// drawn: ask [Network.Size] first, if they may be too many. One example is taken at a time even if it takes more than the
+// MemoryBudget.
+func (e *Empirical) Memory(input shapes.Shape) (example int64, outputs int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m, err := e.measure(input)
+	if err != nil {
+		return 0, 0, fmt.Errorf("ntk: empirical kernel of inputs %s: %w", input, err)
+	}
+	return m.bytes, m.outputs, nil
+}
+
 // measured is what is known of a model and inputs of one shape.
 type measured struct {
 	outputs, parameters int
@@ -184,17 +201,17 @@ type measured struct {
 	bytes               int64        // at most, for an example
 }
 
-func examples(x *tensors.Tensor) string { return fmt.Sprint(x.DType(), x.Shape().Dimensions[1:]) }
+func examples(x shapes.Shape) string { return fmt.Sprint(x.DType, x.Dimensions[1:]) }
 
 // measure builds the graph for one example and for two, of which nothing is computed, and creates the variables that do
 // not exist. What compilers fuse with its neighbours, and never store, does not count.
-func (e *Empirical) measure(x *tensors.Tensor) (measured, error) {
-	key := examples(x)
+func (e *Empirical) measure(shape shapes.Shape) (measured, error) {
+	key := examples(shape)
 	if m, ok := e.measured[key]; ok {
 		return m, nil
 	}
 	var m measured
-	shape := x.Shape().Clone()
+	shape = shape.Clone()
 	var bytes [2]int64
 	for i := range bytes {
 		shape.Dimensions[0] = 1 + i

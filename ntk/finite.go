@@ -55,7 +55,8 @@ func (m maxPool) differentiate(scope *model.Scope, parameterization Parameteriza
 			return graph.MulScalar(sum, float64(m.window*m.window))
 		},
 		pullback: func(δ cotangent, _ *jacobian) cotangent {
-			return cotangent{each: spread(δ.node(), m.window, x)}.times(largest)
+			δ = δ.merged()
+			return cotangent{each: spread(δ.each, m.window, x), shared: δ.shared}.times(largest)
 		},
 	}
 }

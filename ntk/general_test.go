@@ -39,7 +39,7 @@ func TestChunks(t *testing.T) {
 				if kernel == general && examples == 1 && !onGo(backend) {
 					continue // each chunk size is compiled
 				}
-				m, err := kernel.measure(x1)
+				m, err := kernel.measure(x1.Shape())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -135,7 +135,7 @@ func TestTranspose(t *testing.T) {
 	for name, network := range networks {
 		store, x := seeded(1), normals(1, dtypes.Float64, dims(name, 2)...)
 		s := newStructured(backend, store.RootScope(), network, NTKParameterization)
-		m, err := newEmpirical(backend, store, s).measure(x)
+		m, err := newEmpirical(backend, store, s).measure(x.Shape())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func (g golden) network() Network {
 	}
 	conv := Conv(8, 3).Same().Std(1.25, g.Bias)
 	end := map[string]Layer{"flatten": Flatten, "pool": GlobalAveragePool}[g.Network]
-	return Serial(conv, φ, Residual(Identity, Serial(φ, conv)), φ, end, Dense(8).Std(1.25, g.Bias))
+	return Serial(conv, Residual(Identity, Serial(φ, conv)), φ, end, Dense(8).Std(1.25, g.Bias))
 }
 
 // TestGolden: every pair of directions, down to 2^-40 apart, to 1e-12 of 60-digit arithmetic; and with float32 inputs,

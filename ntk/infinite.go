@@ -64,8 +64,11 @@ type Kernels struct {
 // Memory beyond the inputs and the kernels is small for vectors, 24 bytes for each position of a pair of images for each
 // of the few layers alive at a time and for each core, and with pooling 24 bytes for each pair of positions.
 //
-// There is an error if an input is not finite, if shapes or types do not match or fit the network, and if the network has
-// no kernel: a Residual of correlated branches, or an output that is still an image.
+// There is an error if an input is not finite, if shapes or types do not match or fit the network, and if the network has no
+// kernel by the package's rules: a nonlinearity whose input is not Gaussian in the limit, a Residual of correlated branches,
+// or an output that is still an image. The error names the layer, and what to write instead.
+//
+// Of a network that does not end with a dense layer or a convolution the kernels are the means over its outputs.
 func (inf *Infinite) Kernels(x1, x2 *tensors.Tensor) (*Kernels, error) {
 	return inf.kernels(x1, x2, false)
 }

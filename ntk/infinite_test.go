@@ -25,9 +25,10 @@ func networks() map[string]Network {
 		"identity": Serial(Identity),
 		"flat":     Serial(Flatten, Dense(8), Abs, Dense(8)),
 		"conv":     Serial(conv, ReLU, Conv(8, 2).Stride(2), Sin, Flatten, Dense(8), LeakyReLU(0.1), Dense(8)),
-		"strides":  Serial(conv.Stride(2), ReLU, Residual(Identity, Serial(ReLU, conv), conv), Flatten),
+		"strides":  Serial(conv.Stride(2), Residual(Identity, Serial(ReLU, conv), conv), Flatten),
 		"pool":     Serial(conv, ReLU, AveragePool(2), conv, ABReLU(-0.5, 2), GlobalAveragePool, Dense(8), ReLU, Dense(8)),
-		"pools":    Serial(AveragePool(2), conv, Erf, AveragePool(2), ReLU, Flatten, Dense(8)),
+		"pools":    Serial(conv, AveragePool(2), Erf, AveragePool(2), Conv(8, 1), ReLU, Flatten, Dense(8)),
+		"inputs":   Serial(AveragePool(2), conv, Erf, GlobalAveragePool, Dense(8)),
 	}
 }
 
@@ -226,8 +227,9 @@ func TestErrors(t *testing.T) {
 			{Serial(Residual()), vectors, nil, "no branches"},
 			{Serial(Dense(1).Std(math.NaN(), 0)), vectors, nil, "σ_w = NaN"},
 			{Serial(Dense(1).Std(1, 1e200)), vectors, nil, "σ_b = 1e+200"},
-			{Serial(Residual(Identity, ReLU)), vectors, nil, "correlated"},
-			{Serial(Residual(Identity, Serial(Dense(1), ReLU), ReLU)), vectors, nil, "correlated"},
+			{Serial(Dense(1), Residual(Identity, ReLU)), vectors, nil, "2 branches of the Residual at layer1 do not end"},
+			{Serial(Dense(1), Residual(Identity, Serial(Dense(1), ReLU), ReLU)), vectors, nil, "3 branches of the Residual"},
+			{Serial(Residual(Identity, Identity)), vectors, nil, "correlated"},
 			{Serial(Residual(Identity, Conv(1, 3)), Flatten), images, nil, "branch 1 of a Residual ends with images of 2×2"},
 		} {
 			if _, err := test.network.Infinite(backend).Kernels(test.x1, test.x2); err == nil || !strings.Contains(err.Error(), test.message) {

@@ -18,8 +18,9 @@ type jacobian struct {
 //	outer       (w²·Σ_i a[n,i] a[m,i] + b²)·Σ_o g[n,c,o] g[m,k,o]          with J = (w·a⊗g, b·g): a dense layer
 //	separable   Σ_o (Σ_p a[n,p,o] a[m,p,o]) g[c,o] g[k,o]                  with J = a·g
 //
-// In outer, g may have 1 in place of N for gradients that are the same for all examples. For a trace the sum over c = k
-// matters alone, and C may be another number.
+// In outer, g is [1, C, ...] if the gradients are the same for all examples. For a trace only the sum over c = k matters, and
+// C may be another number. The forms of a network's factors do not depend on how many examples there are, nor on the size
+// of images.
 type factor struct {
 	form
 	nodes []*graph.Node // a, unless plain, and g
@@ -42,10 +43,10 @@ func (j *jacobian) add(f form, nodes ...*graph.Node) {
 	j.factors = append(j.factors, factor{f, nodes})
 }
 
-// shared replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where only
+// reduced replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where only
 // a trace is wanted: Σ_c g_ci g_ci is all that counts.
-func (j *jacobian) shared(δ cotangent) cotangent {
-	if j.trace && δ.each.Shape().Dimensions[0] == 1 {
+func (j *jacobian) reduced(δ cotangent) cotangent {
+	if j.trace && δ.shared {
 		δ.each = graph.Sqrt(graph.ReduceAndKeep(graph.Square(δ.each), graph.ReduceSum, 1))
 	}
 	return δ
@@ -61,7 +62,7 @@ func (j *jacobian) dense(x *graph.Node, δ cotangent, weights, bias parameter) {
 		f.bias = bias.scale
 	}
 	if f.weight != 0 || f.bias != 0 {
-		j.add(f, x, j.shared(δ).node())
+		j.add(f, x, j.reduced(δ).merged().each)
 	}
 }
 
@@ -71,7 +72,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	n, positions, channels := images[0], images[1]*images[2], images[3]
 	dims := δ.each.Shape().Dimensions
 	if bias.trainable() {
-		node := graph.BroadcastToDims(δ.everywhere(y), n, dims[1], images[1], images[2], channels)
+		node := graph.BroadcastToDims(δ.everywhere(y).each, n, dims[1], images[1], images[2], channels)
 		j.add(form{}, graph.MulScalar(graph.ReduceSum(node, 2, 3), bias.scale))
 	}
 	if !weights.trainable() {
@@ -85,7 +86,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	if δ.uniform() {
 		// The same for all examples and positions but for the gain: N products in place of N·C.
 		gain := graph.Reshape(δ.gain, n, positions, channels)
-		g := graph.Reshape(j.shared(δ).each, -1, channels)
+		g := graph.Reshape(j.reduced(δ).each, -1, channels)
 		a := graph.Einsum("nsp,nso->npo", patches, gain)
 		if j.trace {
 			j.add(form{}, graph.Reshape(graph.Mul(a, graph.Reshape(g, 1, 1, channels)), n, 1, size*channels))
@@ -215,7 +216,7 @@ func (want contraction) products(l, r *graph.Node) *graph.Node {
 
 // batchNorm adds scale·normal + shift.
 func (j *jacobian) batchNorm(δ cotangent, normal *graph.Node, scale, shift bool) {
-	node := δ.everywhere(normal)
+	node := δ.everywhere(normal).each
 	sum := func(node *graph.Node) *graph.Node {
 		dims := node.Shape().Dimensions
 		return graph.ReduceSum(graph.Reshape(node, dims[0], dims[1], -1, dims[len(dims)-1]), 2)

@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
-	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
 // DenseLayer is made by [Dense].
@@ -201,9 +200,10 @@ func (identity) infinite(_ *program, in register) (register, error)             
 
 type residual struct{ branches []Layer }
 
-// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). The kernel of a sum
-// is the sum of the kernels only if the branches are uncorrelated, so all but one must pass their input through fresh
-// weights after which nothing nonlinear comes; there is an error from Infinite otherwise.
+// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). There is an error from
+// Infinite if more than one branch ends without weights of its own, because then the branches are correlated; if a branch is
+// the network's input; and if a nonlinearity follows on a sum that is not Gaussian. So write the nonlinearity into the branch,
+// before its weights: Residual(Identity, Serial(ReLU, Dense(n))), not Residual(Identity, Serial(Dense(n), ReLU)).
 func Residual(branches ...Layer) Layer { return residual{branches} }
 
 func (r residual) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
@@ -222,23 +222,20 @@ func (r residual) infinite(p *program, in register) (register, error) {
 		return 0, fmt.Errorf("ntk: Residual has no branches")
 	}
 	var outputs []register
-	correlated := 0
+	var before []int // the number of steps before each branch
 	for i, branch := range r.branches {
-		before := len(p.steps)
-		out, err := branch.infinite(p, in)
+		before = append(before, len(p.steps))
+		out, err := p.at(fmt.Sprintf("branch%d", i), branch, in)
 		if err != nil {
 			return 0, err
 		}
 		if i > 0 && p.shapes[out] != p.shapes[outputs[0]] {
 			return 0, fmt.Errorf("ntk: branch %d of a Residual ends with %v, branch 0 with %v", i, p.shapes[out], p.shapes[outputs[0]])
 		}
-		if !p.freshSince(out, before) {
-			correlated++
-		}
 		outputs = append(outputs, out)
 	}
-	if correlated > 1 {
-		return 0, fmt.Errorf("ntk: %d branches of a Residual do not end with a Dense or Conv of their own: they are correlated, and their sum has another kernel than the sum of theirs", correlated)
+	if err := p.checkSum(outputs, before); err != nil {
+		return 0, err
 	}
 	if len(outputs) == 1 {
 		return outputs[0], nil
@@ -297,9 +294,16 @@ func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DTy
 	for _, d := range dimensions {
 		size *= d
 	}
-	values := make([]float64, size)
-	for i := range values {
-		values[i] = deviation * random.NormFloat64()
+	if dtype == dtypes.Float32 {
+		return drawn[float32](random, deviation, size, dimensions)
 	}
-	return numbers.Tensor(dtype, values, dimensions...)
+	return drawn[float64](random, deviation, size, dimensions)
+}
+
+func drawn[T float32 | float64](random *rand.Rand, deviation float64, size int, dimensions []int) *tensors.Tensor {
+	values := make([]T, size)
+	for i := range values {
+		values[i] = T(deviation * random.NormFloat64())
+	}
+	return tensors.FromFlatDataAndDimensions(values, dimensions...)
 }

@@ -25,11 +25,26 @@ func (inf *Infinite) Memory(input shapes.Shape) (pair, example, fixed int64, err
 		pair += 2 * size // the products of the inputs, on the backend and here
 	}
 	example = int64(input.Size()/input.Dimensions[0]) * float64Size
+	worker := 0.0 // numbers for each core
 	for r, shape := range p.shapes {
 		example += int64(shape.positions()) * float64Size
 		if images {
-			fixed += 3 * float64Size * int64(p.size(register(r))) * int64(runtime.GOMAXPROCS(0)) // more than are alive at a time
+			entries := numberOf(shape.height, shape.width)
+			if p.full {
+				entries *= entries
+			}
+			worker += 3 * max(1, entries) // more than are alive at a time
+		}
+		if r == 0 {
+			continue
+		}
+		if a, ok := p.steps[r-1].operation.(*affine); ok && shape.image() {
+			wide := numberOf(shape.width-1, a.stride) + float64(a.size) // see affine.sum
+			if p.full {
+				wide *= wide
+			}
+			worker += wide
 		}
 	}
-	return pair, example, fixed, nil
+	return pair, example, saturated(worker * float64Size * float64(runtime.GOMAXPROCS(0))), nil
 }

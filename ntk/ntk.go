@@ -19,9 +19,18 @@
 //	sum            both: the sum over the branches
 //
 // where the K on the right of Θ is the new one, and a convolution's zero padding counts as positions where K = Θ = 0.
+//
+// These rules hold under assumptions, and a network outside of them has an error instead of a kernel:
+//
+//   - The input of a nonlinearity is Gaussian in the limit. The outputs of dense layers and convolutions are, and so are
+//     their means over positions and the sums of independent ones. Not Gaussian are the network's input, the output of a
+//     nonlinearity, means over positions of that, and sums with any of them, until a dense layer or a convolution follows;
+//     the entries of a flattened image are Gaussian, but not identically distributed.
+//   - The branches of a sum are uncorrelated, and as wide as the layers are, not as the network's input.
 package ntk
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -35,6 +44,8 @@ type Layer interface {
 	forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node
 	// differentiate is forward, with batch statistics taken for constants, and its derivative there.
 	differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative)
+	// count is the dimensions of an example's output for those of its input, and adds up what [Network.Size] says.
+	count(dims []int, to *counting) ([]int, error)
 	// infinite appends the layer's steps to the program and returns the register that holds its output.
 	infinite(p *program, input register) (register, error)
 }
@@ -77,9 +88,9 @@ func (n Network) forward(scope *model.Scope, parameterization Parameterization, 
 }
 
 func (n Network) infinite(p *program, r register) (register, error) {
-	for _, layer := range n.layers {
+	for i, layer := range n.layers {
 		var err error
-		if r, err = layer.infinite(p, r); err != nil {
+		if r, err = p.at(fmt.Sprintf("layer%d", i), layer, r); err != nil {
 			return 0, err
 		}
 	}

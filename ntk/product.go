@@ -21,7 +21,7 @@ func (e *Empirical) Product(x1, x2, v *tensors.Tensor) (*tensors.Tensor, error) 
 	if x2 == nil {
 		x2 = x1
 	}
-	m, err := e.measure(x1)
+	m, err := e.measure(x1.Shape())
 	if err != nil {
 		return nil, fmt.Errorf("ntk: kernel of inputs %s: %w", x1.Shape(), err)
 	}
@@ -84,7 +84,7 @@ func (e *Empirical) LargestEigenvalue(x *tensors.Tensor, tolerance float64) (flo
 		return 0, err
 	}
 	e.mu.Lock()
-	m, err := e.measure(x)
+	m, err := e.measure(x.Shape())
 	e.mu.Unlock()
 	if err != nil {
 		return 0, fmt.Errorf("ntk: kernel of inputs %s: %w", x.Shape(), err)

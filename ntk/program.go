@@ -10,12 +10,14 @@ import (
 // the variances q = K(x, x) of its positions, and for a tile of pairs of inputs the [covariance]s. The network's input is
 // register 0.
 type program struct {
-	shapes []layout
-	steps  []step
+	shapes      []layout
+	provenances []provenance
+	steps       []step
 	// full: the covariances of images are of all pairs of positions, which pooling needs, not of a position with itself.
 	full bool
 	// needed: a nonlinearity follows, so that the register's variances and angles matter.
 	needed []bool
+	path   []string // of the layer that is being compiled
 }
 
 type register int
@@ -86,7 +88,7 @@ type operand struct {
 
 // compile lists the steps of a network on inputs of the given layout.
 func compile(network Network, input layout) (*program, error) {
-	p := &program{shapes: []layout{input}}
+	p := &program{shapes: []layout{input}, provenances: []provenance{given}}
 	out, err := network.infinite(p, 0)
 	if err != nil {
 		return nil, err
@@ -119,6 +121,7 @@ func compile(network Network, input layout) (*program, error) {
 func (p *program) add(o operation, shape layout, in ...register) register {
 	out := register(len(p.shapes))
 	p.shapes = append(p.shapes, shape)
+	p.provenances = append(p.provenances, p.provenanceOf(o, in))
 	p.steps = append(p.steps, step{operation: o, in: in, out: out})
 	return out
 }

@@ -62,7 +62,7 @@ func (s *structured) jacobian(x *graph.Node, trace bool) *jacobian {
 	outputs := checkOutputs(x, y)
 	one := graph.DiagonalWithValue(graph.ScalarOne(x.Graph(), y.DType()), outputs)
 	j := &jacobian{trace: trace, outputs: outputs}
-	d.pullback(cotangent{each: graph.InsertAxes(one, 0)}, j)
+	d.pullback(cotangent{each: graph.InsertAxes(one, 0), shared: true}, j)
 	return j
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,7 +55,7 @@ func kernelComputeCommand() *cobra.Command {
 		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
 		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the tangent kernel of one
 of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles as they are done. After
-Ctrl-C, or whatever else ended it, the same command goes on from there. Several processes, also on machines that share the
+Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there. Several processes, also on machines that share the
 folder, divide the work with --worker 1/3, 2/3, 3/3.
 
 The network is its layers with spaces between them:
@@ -75,7 +76,7 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
   unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 --out kernels/mine --worker 2/4`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := untilInterrupted(c, "the tile", os.Interrupt)
+			ctx, stop := untilInterrupted(c, "the tile", stopSignals()...)
 			defer stop()
 			if o.dtype == "float64" {
 				return computeKernel[float64](ctx, o, c.OutOrStdout(), c.ErrOrStderr())
@@ -99,7 +100,7 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
-	f.StringVar(&o.memory, "memory", "1GiB", "memory for examples and tiles; the program itself takes some more")
+	f.StringVar(&o.memory, "memory", "1GiB", "memory for examples, tiles and a finite network's parameters; the program itself takes some more")
 	f.IntVar(&o.tile, "tile", 0, "examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
@@ -114,13 +115,14 @@ func kernelInspectCommand() *cobra.Command {
 		Short: "Say what a kernel's folder holds: provenance, missing tiles, entries, eigenvalues",
 		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete kernel the range
 of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples times outputs all eigenvalues
-are computed, beyond that the extreme ones by Lanczos' method, with the residuals as bounds.`,
+are computed, beyond that the extreme ones by Lanczos' method, with the residuals as bounds. Everything is read and compared
+with its checksum. It ends with an error if a file is damaged or a kernel is not positive semi-definite.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
 			defer stop()
-			if steps < 1 {
-				return fmt.Errorf("--steps %d: want at least 1", steps)
+			if steps < 1 || steps > 10_000 {
+				return fmt.Errorf("--steps %d: want 1 to 10000", steps)
 			}
 			return inspectKernel(ctx, args[0], spectrum, steps, c.OutOrStdout(), c.ErrOrStderr())
 		},
@@ -141,6 +143,7 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 			fmt.Fprintf(out, "%-16s %s\n", name, list[name])
 		}
 	}
+	var wrong []error
 	for _, name := range k.Arrays {
 		array, err := store.Array(name)
 		if err != nil {
@@ -160,6 +163,16 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 				fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
 			}
 			fmt.Fprintln(out)
+		}
+		if err := array.Verify(ctx); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
+			wrong = append(wrong, err)
+			continue
+		}
+		if len(missing) > 0 {
 			continue
 		}
 		low, high, err := array.Limits(ctx)
@@ -182,6 +195,9 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 			return err
 		}
 		fmt.Fprintf(out, "%16s %v\n", "", found)
+		if !found.PositiveSemiDefinite() {
+			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name, dir, found.Smallest))
+		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -266,33 +270,34 @@ func TestKernelRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for message, args := range map[string][]string{
-		"want either --inputs x.npy or --data NAME": {},
-		"want either --inputs":                      {"--inputs", path, "--data", data},
-		"--inputs2 goes with --inputs":              {"--data", data, "--inputs2", path},
-		"x.npy has examples of shape [3]":           {"--inputs", path, "--inputs2", wide},
-		"--split goes with --data":                  {"--inputs", path, "--split", "test"},
-		"--split2 goes with --data":                 {"--inputs", path, "--split2", "test"},
-		"--examples2 is of the columns":             {"--inputs", path, "--examples2", "1"},
-		"--examples -1":                             {"--inputs", path, "--examples", "-1"},
-		"has 2 examples, 3 are asked for":           {"--inputs", path, "--examples", "3"},
-		"train has 60 examples, 61 are asked for":   {"--data", data, "--examples", "61"},
-		"--split all: want train or test":           {"--data", data, "--split", "all"},
-		"--normalize max: want unit or none":        {"--inputs", path, "--normalize", "max"},
-		"example 0 has squares of sum 0":            {"--inputs", zero, "--normalize", "unit"},
-		"shape [1]: want [examples, features]":      {"--inputs", vector},
-		"no such file":                              {"--inputs", filepath.Join(folder, "y.npy")},
-		"no data set is called \"imagenet\"":        {"--data", "imagenet"},
-		"--kernel nt: want ntk, nngp or both":       {"--inputs", path, "--kernel", "nt"},
-		"--dtype float16: want float32 or float64":  {"--inputs", path, "--dtype", "float16"},
-		"--memory much: want a number of bytes":     {"--inputs", path, "--memory", "much"},
-		"--memory 10B: a memory budget of 10 bytes": {"--inputs", path, "--memory", "10B"},
-		"--worker 3/2: want k/n":                    {"--inputs", path, "--worker", "3/2"},
-		"--worker 3: want k/n":                      {"--inputs", path, "--worker", "3"},
-		"--tile -1":                                 {"--inputs", path, "--tile", "-1"},
-		"--out is missing":                          {"--inputs", path, "--out", ""},
-		"--network: ntk: network \"dens:4\"":        {"--inputs", path, "--network", "dens:4"},
-		"takes images":                              {"--inputs", path, "--network", "conv:4,3 flatten"},
-		"is not a kernel's folder":                  {"--inputs", path, "--out", folder},
+		"want either --inputs x.npy or --data NAME":   {},
+		"want either --inputs":                        {"--inputs", path, "--data", data},
+		"--inputs2 goes with --inputs":                {"--data", data, "--inputs2", path},
+		"x.npy has examples of shape [3]":             {"--inputs", path, "--inputs2", wide},
+		"--split goes with --data":                    {"--inputs", path, "--split", "test"},
+		"--split2 goes with --data":                   {"--inputs", path, "--split2", "test"},
+		"--examples2 is of the columns":               {"--inputs", path, "--examples2", "1"},
+		"--examples -1":                               {"--inputs", path, "--examples", "-1"},
+		"has 2 examples, 3 are asked for":             {"--inputs", path, "--examples", "3"},
+		"train has 60 examples, 61 are asked for":     {"--data", data, "--examples", "61"},
+		"--split all: want train or test":             {"--data", data, "--split", "all"},
+		"--normalize max: want unit or none":          {"--inputs", path, "--normalize", "max"},
+		"example 0 has squares of sum 0":              {"--inputs", zero, "--normalize", "unit"},
+		"shape [1]: want [examples, features]":        {"--inputs", vector},
+		"no such file":                                {"--inputs", filepath.Join(folder, "y.npy")},
+		"no data set is called \"imagenet\"":          {"--data", "imagenet"},
+		"--kernel nt: want ntk, nngp or both":         {"--inputs", path, "--kernel", "nt"},
+		"--dtype float16: want float32 or float64":    {"--inputs", path, "--dtype", "float16"},
+		"--memory much: want a number of bytes":       {"--inputs", path, "--memory", "much"},
+		"--memory 30B: a memory budget of 30 bytes":   {"--inputs", path, "--memory", "30B"},
+		"--worker 3/2: want k/n":                      {"--inputs", path, "--worker", "3/2"},
+		"--worker 3: want k/n":                        {"--inputs", path, "--worker", "3"},
+		"--tile -1":                                   {"--inputs", path, "--tile", "-1"},
+		"--out is missing":                            {"--inputs", path, "--out", ""},
+		"--network: ntk: network \"dens:4\"":          {"--inputs", path, "--network", "dens:4"},
+		"relu at layer0 has no infinite-width kernel": {"--inputs", path, "--network", "relu dense:4"},
+		"takes images":                                {"--inputs", path, "--network", "conv:4,3 flatten"},
+		"is not a kernel's folder":                    {"--inputs", path, "--out", folder},
 	} {
 		all := append([]string{"compute", "--network", "dense:4", "--out", filepath.Join(folder, "kernel")}, args...)
 		if printed, err := kernel(t.Context(), all...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
@@ -328,5 +333,188 @@ func TestBytes(t *testing.T) {
 	}
 	if got := fmt.Sprint(parseBytes("0.5B")); !strings.Contains(got, "want a number of bytes") {
 		t.Error(got)
+	}
+}
+
+// The kernel of a finite network does not depend on how its examples are divided: tiles of one example, little memory.
+func TestKernelOfAFiniteNetworkInPieces(t *testing.T) {
+	folder := t.TempDir()
+	random := rand.New(rand.NewPCG(3, 4))
+	values := func(n int) []float64 {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = random.NormFloat64()
+		}
+		return x
+	}
+	vectors, images := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy")
+	if err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 5, values(35))), writeImages(images, "(4, 8, 8, 3)", values(4*8*8*3))); err != nil {
+		t.Fatal(err)
+	}
+	for path, network := range map[string]string{
+		vectors: "dense:32,b=0.3 relu dense:32,w=1.4 relu dense:10",
+		images:  "conv:6,3,same relu avgpool:2 conv:8,3,same relu avgpool:2 flatten dense:32 relu dense:32 relu dense:10",
+	} {
+		for _, form := range []string{"trace-mean", "trace-sum", "full"} {
+			var whole *mat.Dense
+			for name, more := range map[string][]string{"one": {"--memory", "1GiB", "--tile", "8"}, "tiles": {"--tile", "1"}, "little memory": {"--memory", "600kB"}} {
+				dir := filepath.Join(folder, filepath.Base(path)+form+name)
+				args := append([]string{"compute", "--inputs", path, "--network", network, "--empirical", form, "--dtype", "float64", "--out", dir}, more...)
+				if _, err := kernel(t.Context(), args...); err != nil {
+					t.Fatal(err)
+				}
+				got := readKernel(t, dir, "empirical")
+				if whole == nil {
+					whole = got
+				}
+				if !mat.EqualApprox(got, whole, 1e-12*mat.Max(whole)) {
+					t.Errorf("%s of %s differs with %v", form, network, more)
+				}
+			}
+		}
+	}
+}
+
+// writeImages writes a .npy file of more axes than package npy writes.
+func writeImages(path, shape string, values []float64) error {
+	header := "{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + ", }\n"
+	content := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	content, err := binary.Append(append(content, header...), binary.LittleEndian, values)
+	return errors.Join(err, os.WriteFile(path, content, 0o644))
+}
+
+// What is damaged, or not positive semi-definite, is an error of inspect and, of what it would go on with, of compute.
+func TestKernelInspectFails(t *testing.T) {
+	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
+	compute := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "5"}
+	if _, err := kernel(t.Context(), compute...); err != nil {
+		t.Fatal(err)
+	}
+	inspect := func(want string) {
+		t.Helper()
+		printed, err := kernel(t.Context(), "inspect", dir)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("error %v, want %q; printed\n%s", err, want, printed)
+		}
+	}
+	inspect("")
+	tile := filepath.Join(dir, "ntk", "3.0") // below the diagonal
+	file, err := os.OpenFile(tile, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := file.WriteAt([]byte{0xff, 0xff, 0x7f, 0x7f}, 40)
+	if err := errors.Join(err1, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	inspect("ntk/3.0 is damaged")
+	if _, err := kernel(t.Context(), compute...); err == nil || !strings.Contains(err.Error(), "ntk/3.0 is damaged: it is not what ") || !strings.Contains(err.Error(), "remove it and compute") {
+		t.Errorf("computed again: error %v", err)
+	}
+	if err := os.Remove(tile); err != nil {
+		t.Fatal(err)
+	}
+	inspect("")
+	if _, err := kernel(t.Context(), compute...); err != nil {
+		t.Error(err)
+	}
+	inspect("")
+
+	dir = filepath.Join(t.TempDir(), "indefinite")
+	store, err := tiles.Create(dir, tiles.Kernel{Arrays: []string{"k"}, DType: tiles.Float64, Rows: 2, Cols: 2, Tile: 2, Symmetric: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	indefinite := func(tiles.Range, tiles.Range) ([][]float64, error) { return [][]float64{{1, 2, 2, 1}}, nil }
+	if err := tiles.Compute(t.Context(), store, indefinite, tiles.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	inspect("is not positive semi-definite: its smallest eigenvalue is -1")
+}
+
+// What is absurd, or no file, is an error of one line, at once and with little memory, and leaves no folder behind.
+func TestKernelRefusesTheAbsurd(t *testing.T) {
+	folder := t.TempDir()
+	vectors, images, pipe := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy"), filepath.Join(folder, "pipe.npy")
+	err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 4, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1})),
+		writeImages(images, "(1, 32, 32, 3)", make([]float64, 32*32*3)), syscall.Mkfifo(pipe, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	finite := []string{"--empirical", "trace-sum"}
+	for _, test := range []struct {
+		message, inputs, network string
+		more                     []string
+	}{
+		{"the network has 5e+09 parameters", vectors, "dense:1000000000 relu dense:1", finite},
+		{"the network has 3.6e+09 parameters", vectors, "dense:60000 relu dense:60000 dense:1", finite},
+		{"the network has 4e+05 parameters; with the derivatives", vectors, "dense:100000", []string{"--empirical", "full"}},
+		{"parameters; with the derivatives", images, "conv:2000000000,3,same gap dense:1", finite},
+		{"flatten takes images of fewer than", images, "conv:2000000000,3 flatten", finite},
+		{"it has no parameters", vectors, "relu", finite},
+		{"parameters; with the derivatives", vectors, "dense:100 relu dense:5", append(finite, "--memory", "3kB")},
+		{"maxpool:99 takes images", images, "maxpool:99 flatten dense:1", finite},
+		{"covariances of one pair", images, "conv:4,2000000000,same relu gap dense:1", nil},
+		{"covariances of one pair", images, "conv:4,1000000000,same relu flatten dense:1", nil},
+		{"holds tiles of", vectors, "dense:4 relu dense:1", []string{"--memory", "1kB", "--tile", "9223372036854775807"}},
+		{"vectors.npy has 28 numbers, which take 112B of the 100B", vectors, "dense:4", []string{"--memory", "100B"}},
+		{"has 7 examples, 9223372036854775807 are asked for", vectors, "dense:4", []string{"--examples", "9223372036854775807"}},
+		{"value out of range", vectors, "dense:4", []string{"--seed", "9223372036854775808"}},
+		{"--worker 1/99999999999999999999", vectors, "dense:4", []string{"--worker", "1/99999999999999999999"}},
+		{"is a named pipe: want a regular file", pipe, "dense:4", nil},
+		{"/dev/zero is a device", "/dev/zero", "dense:4", nil},
+	} {
+		out := filepath.Join(folder, "kernel")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, err := kernel(t.Context(), append([]string{"compute", "--inputs", test.inputs, "--network", test.network, "--out", out}, test.more...)...)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), test.message) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s %v: error %v, want one line with %q", test.network, test.more, err, test.message)
+		}
+		if took, bytes := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > 3*time.Second || bytes > 64<<20 {
+			t.Errorf("%s %v: refused after %v and %d bytes", test.network, test.more, took, bytes)
+		}
+		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s %v: left %s, %v", test.network, test.more, out, err)
+		}
+	}
+	for i, more := range [][]string{{"--tile", "9223372036854775807"}, {"--worker", "1/9223372036854775807"}} {
+		args := append([]string{"compute", "--inputs", vectors, "--network", "dense:4 relu dense:1", "--out", filepath.Join(folder, fmt.Sprint(i))}, more...)
+		for range 2 {
+			if printed, err := kernel(t.Context(), args...); err != nil || !strings.Contains(printed, "complete") {
+				t.Errorf("%v: error %v, printed %q", more, err, printed)
+			}
+		}
+	}
+}
+
+// SIGTERM and SIGHUP end a calculation as Ctrl-C does: after the tile it is at, to go on from there.
+func TestKernelStopsForSignals(t *testing.T) {
+	survive := make(chan os.Signal, 9) // a signal after the end must not end the tests
+	signal.Notify(survive, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(survive)
+	data := smallData(t)
+	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		dir := filepath.Join(t.TempDir(), "kernel")
+		args := []string{"compute", "--data", data, "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "1"}
+		go func() {
+			for {
+				if entries, err := os.ReadDir(filepath.Join(dir, "ntk")); err == nil && len(entries) > 9 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if err := syscall.Kill(os.Getpid(), sent); err != nil {
+				t.Error(err)
+			}
+		}()
+		if _, err := kernel(t.Context(), args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "of 1830 tiles done; the same command goes on from there") {
+			t.Errorf("%v: error %v", sent, err)
+		}
+		if printed, err := kernel(t.Context(), "inspect", dir); err != nil || !strings.Contains(printed, "missing: ") {
+			t.Errorf("%v: error %v, printed\n%s", sent, err, printed)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -44,7 +45,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return fmt.Errorf("--network: %w", err)
 	}
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(budget)) // garbage does not come on top of what is needed
-	x1, x2, err := readBoth[T](o)
+	x1, x2, err := readBoth[T](o, budget)
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,8 @@ func (o kernelOptions) check() error {
 		return fmt.Errorf("--dtype %s: want float32 or float64", o.dtype)
 	case o.empirical == "" && (o.seed != 0 || o.standard):
 		return errors.New("--seed and --standard are of a network of finite width: they want --empirical")
+	case !slices.Contains([]string{"", "full", "trace-sum", "trace-mean"}, o.empirical):
+		return fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
 	case o.empirical != "" && o.kernel != "both":
 		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel, o.empirical)
 	}
@@ -142,7 +145,7 @@ func (o kernelOptions) check() error {
 // memory is what computing a tile takes: pair·N1·N2 + example·(N1 + N2) + fixed bytes.
 type memory struct{ pair, example, fixed int64 }
 
-func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, _ int64) (f tiles.Func[T], need memory, err error) {
+func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
 	switch o.kernel {
 	case "ntk", "nngp":
 		k.Arrays = []string{o.kernel}
@@ -154,10 +157,14 @@ func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netwo
 	k.Identity["width"] = "infinite"
 	infinite := network.Infinite(backend)
 	need.pair, need.example, need.fixed, err = infinite.Memory(x1.Shape())
+	if need.fixed > budget {
+		return nil, need, fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller filters, or no pooling",
+			o.memory, formatBytes(need.fixed))
+	}
 	return tiles.Infinite[T](infinite, x1, x2, k.Arrays...), need, err
 }
 
-// empiricalKernel draws the network's parameters. Differentiating gets half of the budget.
+// empiricalKernel draws the network's parameters, if they fit into the budget. Differentiating gets half of what they leave.
 func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
 	store := model.NewStore()
 	store.RootScope().SetParam(initializer.ParamInitialSeed, o.seed)
@@ -165,22 +172,39 @@ func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netw
 	if o.standard {
 		parameterization, name = ntk.StandardParameterization, "standard"
 	}
-	e := network.Empirical(backend, store.RootScope(), parameterization)
-	e.MemoryBudget = budget / 2
-	need.fixed = budget / 2
-	kernels := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}
-	if kernels[o.empirical] == nil {
-		return nil, need, fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
+	item := int64(x1.DType().Size())
+	size, err := network.Size(x1.Shape())
+	if err != nil {
+		return nil, need, fmt.Errorf("--network: %w", err)
 	}
-	f = tiles.Empirical[T](kernels[o.empirical], x1, x2)
-	first, err := tiles.Empirical[T](e.Full, x1, x2)(tiles.Range{From: 0, To: 1}, tiles.Range{From: 0, To: 1}) // draws the parameters
+	if size.Parameters == 0 {
+		return nil, need, errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
+	}
+	tooLarge := func(derivatives float64) error {
+		all := float64(item)*float64(size.Parameters) + 2*derivatives
+		return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
+			o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
+	}
+	if least := float64(item) * float64(size.Example); float64(item)*float64(size.Parameters)+2*least > float64(budget) {
+		return nil, need, tooLarge(least)
+	}
+	e := network.Empirical(backend, store.RootScope(), parameterization)
+	parameters := item * size.Parameters
+	e.MemoryBudget = (budget - parameters) / 2
+	need.fixed = parameters + e.MemoryBudget
+	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}[o.empirical]
+	f = tiles.Empirical[T](kernel, x1, x2)
+	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
 	if err != nil {
 		return nil, need, err
 	}
-	need.pair = int64(x1.DType().Size())
-	if outputs := int(math.Round(math.Sqrt(float64(len(first[0]))))); o.empirical == "full" {
+	if example > e.MemoryBudget {
+		return nil, need, tooLarge(float64(example))
+	}
+	need.pair = item
+	if o.empirical == "full" {
 		k.Outputs = outputs
-		need.pair *= int64(outputs * outputs)
+		need.pair *= int64(outputs) * int64(outputs)
 	}
 	k.Arrays = []string{"empirical"}
 	k.Identity["width"] = "finite"
@@ -202,7 +226,10 @@ func parametersSum[T float32 | float64](store *model.Store) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		sums[v.Scope()+"/"+v.Name()] = sum(v.Shape().Dimensions, tensors.MustCopyFlatData[T](value))
+		err = tensors.ConstFlatData(value, func(flat []T) { sums[v.Scope()+"/"+v.Name()] = sum(v.Shape().Dimensions, flat) })
+		if err != nil {
+			return "", err
+		}
 	}
 	hash := sha256.New()
 	for _, path := range slices.Sorted(maps.Keys(sums)) {
@@ -217,12 +244,25 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 	if err != nil {
 		return nil, 0, fmt.Errorf("--memory %s: %w", o.memory, err)
 	}
-	store, err = tiles.Open(o.out)
+	all := max(k.Rows, k.Cols)
+	tooSmall := func(whose string, side int) error {
+		n := int64(side)
+		return fmt.Errorf("--memory %s holds tiles of %d examples, %s have %d: it takes about %s", o.memory, most, whose, side,
+			formatBytes(need.pair*n*n+2*need.example*n+need.fixed))
+	}
+	entries, _ := os.ReadDir(o.out)
+	if len(entries) > 0 {
+		if store, err = tiles.Open(o.out); err != nil {
+			return nil, 0, fmt.Errorf("%w; or choose another --out", err)
+		}
+	}
 	switch {
-	case err == nil:
+	case store != nil:
 		k.Tile = store.Kernel.Tile
 	case o.tile > 0:
-		k.Tile = o.tile
+		if k.Tile = min(o.tile, all); k.Tile > most {
+			return nil, 0, tooSmall("with --tile they", k.Tile)
+		}
 	default:
 		if k.Tile, err = quickSide(f, most, k.Rows, k.Cols); err != nil {
 			return nil, 0, err
@@ -231,7 +271,7 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 	if store, err = tiles.Create(o.out, k); err != nil {
 		return nil, 0, err
 	}
-	if o.tile > 0 && store.Kernel.Tile != o.tile {
+	if o.tile > 0 && min(store.Kernel.Tile, all) != min(o.tile, all) {
 		return nil, 0, fmt.Errorf("%s has tiles of %d, --tile says %d: leave the flag out to go on", o.out, store.Kernel.Tile, o.tile)
 	}
 	array, err := store.Array(k.Arrays[0])
@@ -239,9 +279,7 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 		return nil, 0, err
 	}
 	if side = max(array.Tile[0], array.Tile[1]); side > most {
-		n := int64(side)
-		return nil, 0, fmt.Errorf("--memory %s holds tiles of %d examples, those of %s have %d: it takes about %s", o.memory, most, o.out, side,
-			formatBytes(need.pair*n*n+2*need.example*n+need.fixed))
+		return nil, 0, tooSmall("those of "+o.out, side)
 	}
 	return store, side, nil
 }

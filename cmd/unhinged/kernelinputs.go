@@ -26,8 +26,8 @@ type inputs struct {
 	what   string          // where they are from
 }
 
-// readBoth reads the examples of the rows and, where they are others, of the columns.
-func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) {
+// readBoth reads the examples of the rows and, where they are others, of the columns, if each fit into the budget.
+func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *inputs, err error) {
 	normalize := o.normalize
 	switch {
 	case normalize == "" && o.data != "":
@@ -52,10 +52,10 @@ func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) 
 		return nil, nil, errors.New("--examples2 is of the columns: it wants --split2 or --inputs2")
 	}
 	if o.data == "" {
-		if x1, err = readNPY[T](o.inputs[0], o.examples[0], normalize); err != nil || o.inputs[1] == "" {
+		if x1, err = readNPY[T](o.inputs[0], o.examples[0], normalize, budget); err != nil || o.inputs[1] == "" {
 			return x1, nil, err
 		}
-		if x2, err = readNPY[T](o.inputs[1], o.examples[1], normalize); err != nil {
+		if x2, err = readNPY[T](o.inputs[1], o.examples[1], normalize, budget); err != nil {
 			return nil, nil, err
 		}
 		if one, two := x1.values.Shape().Dimensions[1:], x2.values.Shape().Dimensions[1:]; !slices.Equal(one, two) {
@@ -76,7 +76,7 @@ func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) 
 		default:
 			return nil, fmt.Errorf("--%s %s: want train or test", flag, split)
 		}
-		return fromImages[T](images, fmt.Sprintf("%s, %s", data.Name, split), n, normalize)
+		return fromImages[T](images, fmt.Sprintf("%s, %s", data.Name, split), n, normalize, budget)
 	}
 	if x1, err = part("split", o.split[0], o.examples[0]); err != nil || o.split[1] == "" {
 		return x1, nil, err
@@ -85,7 +85,27 @@ func readBoth[T float32 | float64](o kernelOptions) (x1, x2 *inputs, err error) 
 	return x1, x2, err
 }
 
-func readNPY[T float32 | float64](path string, n int, normalize string) (*inputs, error) {
+// checkFit refuses so many numbers of type T if they take more than the budget.
+func checkFit[T float32 | float64](what string, count float64, budget int64) error {
+	if bytes := count * float64(binary.Size(T(0))); bytes > float64(budget) {
+		return fmt.Errorf("%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or more memory",
+			what, count, formatBytes(int64(min(bytes, math.MaxInt64/2))), formatBytes(budget))
+	}
+	return nil
+}
+
+func readNPY[T float32 | float64](path string, n int, normalize string, budget int64) (*inputs, error) {
+	shape, err := npy.ReadShape(path)
+	if err != nil {
+		return nil, err
+	}
+	count := 1.0
+	for _, size := range shape {
+		count *= float64(size)
+	}
+	if err := checkFit[T](path, count, budget); err != nil {
+		return nil, err
+	}
 	shape, values, err := npy.ReadArray[T](path)
 	if err != nil {
 		return nil, err
@@ -107,7 +127,7 @@ func readNPY[T float32 | float64](path string, n int, normalize string) (*inputs
 	return in, nil
 }
 
-func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string) (*inputs, error) {
+func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string, budget int64) (*inputs, error) {
 	if n > images.Len() {
 		return nil, fmt.Errorf("%s has %d examples, %d are asked for", name, images.Len(), n)
 	}
@@ -115,6 +135,9 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 		images = images.First(n)
 	}
 	n = images.Len()
+	if err := checkFit[T](name, float64(len(images.Pixels)), budget); err != nil {
+		return nil, err
+	}
 	values := make([]T, len(images.Pixels))
 	for i, v := range images.Pixels {
 		values[i] = T(v) / 255

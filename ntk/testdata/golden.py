@@ -89,7 +89,7 @@ def dense(s, name, b):
 
 
 def image(s, name, end):
-    s = act(affine(s, 1.25, 0.125, 3), name)
+    s = affine(s, 1.25, 0.125, 3)
     s = add(s, affine(act(s, name), 1.25, 0.125, 3))
     s = act(s, name)
     return affine(reduce(s, end == "flatten"), 1.25, 0.125)

@@ -1,14 +1,16 @@
 package tiles
 
 import (
-	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -29,7 +31,8 @@ type Progress struct {
 	Left        time.Duration // expected; 0 before the first
 }
 
-// Compute computes the tiles that are missing and are this worker's. If the context ends, it does so after the tile that
+// Compute computes the tiles that are missing and are this worker's. First it reads those that are there: it is an error if
+// one is damaged. If the context ends, it does so after the tile that
 // it is at; the same call goes on from there. It returns an error, and writes no tile, where a kernel is not finite.
 func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
 	var zero T
@@ -42,21 +45,39 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if o.Worker < 1 || o.Worker > o.Workers {
 		return fmt.Errorf("tiles: worker %d of %d: want 1 to the number of workers", o.Worker, o.Workers)
 	}
-	p := Progress{}
-	var missing [][2]int
+	var own, missing [][2]int
 	for t, tile := range s.tiles() {
-		if t%o.Workers != o.Worker-1 {
-			continue
+		if t%o.Workers == o.Worker-1 {
+			own = append(own, tile)
 		}
-		p.Total++
-		if s.done(tile) {
+	}
+	p := Progress{Total: len(own)}
+	interrupted := func() error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
+		}
+		return nil
+	}
+	var damaged []error
+	for _, tile := range own {
+		if err := interrupted(); err != nil {
+			return err
+		}
+		switch done, err := s.checkTile(tile); {
+		case err != nil:
+			damaged = append(damaged, err)
+		case done:
 			p.Done++
-		} else {
+		default:
 			missing = append(missing, tile)
 		}
 	}
+	if err := several(damaged); err != nil {
+		return err
+	}
 	for _, name := range s.Kernel.Arrays {
 		removeStale(filepath.Join(s.Dir, name), "")
+		removeStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
 	report := func() {
 		if o.Progress != nil {
@@ -66,8 +87,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	report()
 	computed, start := 0, time.Now()
 	for _, tile := range missing {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
+		if err := interrupted(); err != nil {
+			return err
 		}
 		if !s.done(tile) { // by another process
 			if err := computeTile(s, f, tile); err != nil {
@@ -99,20 +120,46 @@ func (s *Store) tiles() [][2]int {
 	return list
 }
 
-// done says whether all chunks of a tile are there, with the right size.
-func (s *Store) done(tile [2]int) bool {
+// chunks are the array and place of each chunk that a tile is written to.
+func (s *Store) chunks(tile [2]int) (list []chunk) {
 	for _, name := range s.Kernel.Arrays {
-		if !s.has(name, tile[0], tile[1]) || s.Kernel.Symmetric && !s.has(name, tile[1], tile[0]) {
-			return false
+		list = append(list, chunk{name, tile[0], tile[1]})
+		if s.Kernel.Symmetric && tile[0] != tile[1] {
+			list = append(list, chunk{name, tile[1], tile[0]})
 		}
 	}
-	return true
+	return list
 }
 
+type chunk struct {
+	array string
+	i, j  int
+}
+
+// done says whether all chunks of a tile are there.
+func (s *Store) done(tile [2]int) bool {
+	return !slices.ContainsFunc(s.chunks(tile), func(c chunk) bool { return !s.has(c.array, c.i, c.j) })
+}
+
+// checkTile says whether all chunks of a tile are there, and reads them. A chunk without a checksum counts as missing.
+func (s *Store) checkTile(tile [2]int) (done bool, err error) {
+	done = true
+	for _, c := range s.chunks(tile) {
+		there, err := s.check(c.array, c.i, c.j)
+		if err != nil && !errors.Is(err, errNoSum) {
+			return false, err
+		}
+		done = done && there && err == nil
+	}
+	return done, nil
+}
+
+// has says whether a chunk and its checksum are there, without reading them.
 func (s *Store) has(array string, i, j int) bool {
-	m := s.arrays[array]
-	info, err := os.Stat(filepath.Join(s.Dir, array, m.chunkName(i, j)))
-	return err == nil && info.Mode().IsRegular() && info.Size() == m.chunkBytes()
+	chunk, sum := s.paths(array, i, j)
+	_, err1 := os.Stat(chunk)
+	_, err2 := os.Stat(sum)
+	return err1 == nil && err2 == nil
 }
 
 func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
@@ -167,50 +214,49 @@ func transposed[T float32 | float64](matrix []T, rows, cols, c int) []T {
 	return out
 }
 
-// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part.
-func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, cols Range, matrix []T) (err error) {
+// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part: first its checksum, then the
+// chunk itself.
+func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, cols Range, matrix []T) error {
 	m := s.arrays[array]
-	folder, name := filepath.Join(s.Dir, array), m.chunkName(i, j)
-	file, err := os.CreateTemp(folder, temporary(name))
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-		}
-	}()
+	path, sumPath := s.paths(array, i, j)
 	item := itemSize(m.DType)
 	inner := m.outputs() * m.outputs()
 	line := make([]byte, m.Chunks[1]*inner*item) // ends with zeros
-	w := bufio.NewWriterSize(file, 1<<20)
-	for r := range m.Chunks[0] {
-		if r < rows.Len() {
-			n := cols.Len() * inner
-			if _, err := binary.Encode(line, binary.LittleEndian, matrix[r*n:(r+1)*n]); err != nil {
+	hash := sha256.New()
+	file, err := writeBeside(path, func(w io.Writer) error {
+		w = io.MultiWriter(w, hash)
+		for r := range m.Chunks[0] {
+			if r < rows.Len() {
+				n := cols.Len() * inner
+				if _, err := binary.Encode(line, binary.LittleEndian, matrix[r*n:(r+1)*n]); err != nil {
+					return err
+				}
+			} else {
+				clear(line)
+			}
+			if _, err := w.Write(line); err != nil {
 				return err
 			}
-		} else {
-			clear(line)
 		}
-		if _, err := w.Write(line); err != nil {
-			return err
-		}
-	}
-	if err := w.Flush(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	if err := file.Chmod(0o644); err != nil { // CreateTemp makes files that only their owner can read
+	defer os.Remove(file) // if there is an error
+	sum, err := writeBeside(sumPath, func(w io.Writer) error {
+		_, err := io.WriteString(w, s.chunkSum(hash.Sum(nil), array, filepath.Base(path)))
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
-		return err
+	defer os.Remove(sum)
+	err1 := os.Rename(sum, sumPath)
+	if err1 == nil {
+		err = os.Rename(file, path)
 	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	err = os.Rename(file.Name(), filepath.Join(folder, name))
+	err = errors.Join(err1, err)
 	if errors.Is(err, os.ErrNotExist) && s.has(array, i, j) { // taken for stale by a process that has done it
 		return nil
 	}

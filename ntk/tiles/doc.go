@@ -23,6 +23,7 @@
 //	ntk/.zarray    shape [N1, N2], or [N1, N2, C, C] of a full empirical kernel; chunks = tiles; "<f4" or "<f8"
 //	ntk/0.0 …      the tiles: chunk i.j (i.j.0.0 of a full kernel) is its numbers, little-endian, in C order, and nothing else
 //	labels/        the classes of the rows' examples, [N1], "<i8", where they are known; labels2/ those of the columns
+//	.sums/         SHA-256 of all of these, which Zarr does not look at
 //
 // A chunk at the right or lower edge has the full size too and ends with zeros, as Zarr demands. One that is missing reads
 // as NaN in Zarr. Chunks are not compressed, so that they can be mapped into memory. zarr.open(folder)["ntk"] reads a kernel
@@ -39,11 +40,21 @@
 //	        out[place] = chunk[tuple(slice(n) for n in out[place].shape)]
 //	    return out
 //
+// # Damage
+//
+// Every file of a store has a SHA-256, in the format of sha256sum: those of the small files are in .sums/index, that of each
+// chunk is in a file of its own, .sums/ntk/0.0, together with that of the index. [Open] compares the small files and reading
+// compares each chunk when it is first read, [Compute] those that it would not compute again, and [Array.Verify] all. What is
+// damaged is an error that names the file; remove it, and compute again. Without this package a folder is checked by
+//
+//	cd kernels && sha256sum --check --quiet .sums/index .sums/*/*
+//
 // # Interruption and workers
 //
-// A chunk is written under another name, synchronised to the disk and renamed: that it exists with the right size means
-// that it is done, and there is no index that could disagree. Computing again therefore computes what is missing. The
-// folder itself appears complete with its metadata or not at all, and is refused if it is of another kernel.
+// A chunk is written under another name, synchronised to the disk and renamed, after its checksum: that it exists means that
+// it is done. Computing again therefore computes what is missing. The folder itself appears complete with its metadata or not
+// at all, and is refused if it is of another kernel: if what [Kernel] has, Identity included, or the labels differ. So
+// Identity should have the inputs' hash.
 //
 // Of a symmetric kernel the tiles on and above the diagonal are computed, and each is written transposed too.
 //

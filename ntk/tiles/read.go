@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/regular"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -36,23 +36,17 @@ func (s *Store) Array(name string) (*Array, error) {
 // Chunks says how many chunks of the array are on disk, and of how many.
 func (a *Array) Chunks() (done, total int) {
 	rows, cols := a.meta.grid()
-	for i := range rows {
-		for j := range cols {
-			if a.store.has(a.Name, i, j) {
-				done++
-			}
-		}
-	}
-	return done, rows * cols
+	return rows*cols - len(a.Missing()), rows * cols
 }
 
-// Missing lists the names of the chunks that are not on disk, or not with their full size.
+// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see [Array.Verify].
 func (a *Array) Missing() []string {
 	var names []string
 	rows, cols := a.meta.grid()
 	for i := range rows {
 		for j := range cols {
-			if !a.store.has(a.Name, i, j) {
+			path, _ := a.store.paths(a.Name, i, j)
+			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 				names = append(names, a.meta.chunkName(i, j))
 			}
 		}
@@ -151,12 +145,15 @@ func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
 
 // lines visits for each of the examples rows the numbers with the examples cols, all within chunk (i, j): [cols, C, C].
 func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byte)) error {
-	path := filepath.Join(a.store.Dir, a.Name, a.meta.chunkName(i, j))
-	if !a.store.has(a.Name, i, j) {
+	path, _ := a.store.paths(a.Name, i, j)
+	switch there, err := a.store.check(a.Name, i, j); {
+	case err != nil:
+		return err
+	case !there:
 		missing := a.Missing()
-		return fmt.Errorf("%s: missing or cut short, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing", path, len(missing)-1, a.store.Dir)
+		return fmt.Errorf("%s: missing, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing", path, len(missing)-1, a.store.Dir)
 	}
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

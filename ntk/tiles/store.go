@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // Kernel says what is computed.
@@ -36,6 +40,9 @@ type Store struct {
 	Dir    string
 	Kernel Kernel // as in the folder, without the labels
 	arrays map[string]metadata
+
+	index   string   // the content of the index of checksums
+	checked sync.Map // paths of the chunks that were compared with their checksums
 }
 
 // Names of the files that Zarr prescribes.
@@ -48,7 +55,7 @@ const (
 )
 
 // Create makes the folder, or takes up the one that is there. If that is of another kernel the error says what differs,
-// but for the size of tiles and About, where the folder's hold. Tiles are made equal: 5,000 examples in tiles of at
+// but for the size of tiles and About, where the folder's hold; the labels are compared too. Tiles are made equal: 5,000 examples in tiles of at
 // most 4,096 become two of 2,500. Processes may create the same folder at the same time.
 func Create(dir string, k Kernel) (*Store, error) {
 	if err := k.check(); err != nil {
@@ -73,7 +80,16 @@ func Create(dir string, k Kernel) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose another folder", err)
 	}
-	if differences := s.Kernel.differences(k); len(differences) > 0 {
+	differences := s.Kernel.differences(k)
+	labels, err1 := s.integers(labelsArray, s.Kernel.Rows)
+	colsLabels, err2 := s.integers(colsLabels, s.Kernel.Cols)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	if !slices.Equal(labels, k.Labels) || !slices.Equal(colsLabels, k.ColsLabels) {
+		differences = append(differences, "the examples there have other labels")
+	}
+	if len(differences) > 0 {
 		return nil, fmt.Errorf("%s holds another kernel: %s; choose another folder, or remove this one", dir, strings.Join(differences, "; "))
 	}
 	return s, nil
@@ -98,9 +114,20 @@ func (k Kernel) check() error {
 			return fmt.Errorf("tiles: array name %q: want different names of letters, digits, - and _", name)
 		}
 	}
-	_, err := k.parseable()
-	return err
+	m, err := k.parseable()
+	if err != nil {
+		return err
+	}
+	if rows, cols := m.grid(); rows > mostTiles/cols {
+		least := int(math.Ceil(math.Sqrt(float64(k.Rows) * float64(k.Cols) / mostTiles)))
+		return fmt.Errorf("tiles: a kernel of %d×%d examples in tiles of %d has %d×%d of them, each a file: want tiles of about %d examples, with more memory if it takes that",
+			k.Rows, k.Cols, k.Tile, rows, cols, least)
+	}
+	return nil
 }
+
+// mostTiles bounds how many files an array may have.
+const mostTiles = 1 << 20
 
 // plain says whether a name can be a folder's anywhere.
 func plain(name string) bool {
@@ -181,9 +208,9 @@ func create(dir string, k Kernel) error {
 		}
 		return os.WriteFile(filepath.Join(tmp, name), append(text, '\n'), 0o644)
 	}
-	errs := []error{write(groupFile, map[string]int{"zarr_format": 2}), write(attributesFile, k)}
+	errs := []error{os.Mkdir(filepath.Join(tmp, sumsFolder), 0o755), write(groupFile, map[string]int{"zarr_format": 2}), write(attributesFile, k)}
 	for _, name := range k.Arrays {
-		errs = append(errs, write(filepath.Join(name, arrayFile), k.metadata()))
+		errs = append(errs, write(filepath.Join(name, arrayFile), k.metadata()), os.Mkdir(filepath.Join(tmp, sumsFolder, name), 0o755))
 	}
 	for name, labels := range map[string][]int{labelsArray: k.Labels, colsLabels: k.ColsLabels} {
 		if labels == nil {
@@ -197,7 +224,7 @@ func create(dir string, k Kernel) error {
 		errs = append(errs, err, write(filepath.Join(name, arrayFile), newMetadata(int64s, []int{len(labels)}, []int{len(labels)})),
 			os.WriteFile(filepath.Join(tmp, name, "0"), content, 0o644))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, writeIndex(tmp, k.Arrays))...); err != nil {
 		return err
 	}
 	os.Remove(dir) // one that is there and empty
@@ -207,14 +234,26 @@ func create(dir string, k Kernel) error {
 	return nil
 }
 
-// Open opens the folder of a kernel, whether it is complete or not.
+// Open opens the folder of a kernel, whether it is complete or not. It is an error if one of its files but the chunks is
+// not as it was written.
 func Open(dir string) (*Store, error) {
 	s := &Store{Dir: dir, arrays: map[string]metadata{}}
-	text, err := os.ReadFile(filepath.Join(dir, attributesFile))
+	index, err := regular.ReadFile(filepath.Join(dir, indexFile), largest)
 	if errors.Is(err, os.ErrNotExist) {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, err
 		}
+		if _, err := os.Stat(filepath.Join(dir, attributesFile)); err != nil {
+			return nil, fmt.Errorf("%s is not a kernel's folder: it has no %s", dir, attributesFile)
+		}
+		return nil, fmt.Errorf("%s has no %s: it was lost, or the kernel is from a version without checksums, which could not tell damage; %s", dir, indexFile, allAnew)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.index = string(index)
+	text, err := s.readSmall(attributesFile)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a kernel's folder: it has no %s", dir, attributesFile)
 	}
 	if err != nil {
@@ -227,6 +266,9 @@ func Open(dir string) (*Store, error) {
 	}
 	if err := s.Kernel.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, attributesFile), err)
+	}
+	if err := s.checkIndex(); err != nil {
+		return nil, err
 	}
 	want, err := s.Kernel.parseable()
 	if err != nil {
@@ -244,14 +286,13 @@ func Open(dir string) (*Store, error) {
 }
 
 func (s *Store) metadata(array string) (metadata, error) {
-	path := filepath.Join(s.Dir, array, arrayFile)
-	text, err := os.ReadFile(path)
+	text, err := s.readSmall(array + "/" + arrayFile)
 	if err != nil {
 		return metadata{}, err
 	}
 	m, err := parseMetadata(text)
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+		return m, fmt.Errorf("%s: %w", filepath.Join(s.Dir, array, arrayFile), err)
 	}
 	return m, nil
 }
@@ -277,7 +318,7 @@ func (s *Store) integers(name string, n int) ([]int, error) {
 		return nil, err
 	}
 	path := filepath.Join(s.Dir, name, "0")
-	content, err := os.ReadFile(path)
+	content, err := s.readSmall(name + "/0")
 	if err != nil {
 		return nil, err
 	}

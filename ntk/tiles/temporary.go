@@ -1,8 +1,10 @@
 package tiles
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,6 +25,35 @@ func host() string {
 		return "unknown"
 	}
 	return name
+}
+
+// writeBeside writes a file under another name in the folder where it is to lie, synchronised to the disk, and returns that
+// name.
+func writeBeside(path string, write func(io.Writer) error) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), temporary(filepath.Base(path)))
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(file.Name())
+		}
+	}()
+	w := bufio.NewWriterSize(file, 1<<20)
+	if err := write(w); err != nil {
+		return "", err
+	}
+	if err := w.Flush(); err != nil {
+		return "", err
+	}
+	if err := file.Chmod(0o644); err != nil { // CreateTemp makes files that only their owner can read
+		return "", err
+	}
+	if err := file.Sync(); err != nil {
+		return "", err
+	}
+	return file.Name(), file.Close()
 }
 
 // longAgo is when what a process of another machine writes must have been finished.

@@ -80,6 +80,7 @@ func array(t *testing.T, s *Store, name string) *Array {
 func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 	for _, k := range []Kernel{
 		{Rows: 1, Cols: 1, Tile: 5},
+		{Rows: 2, Cols: 3, Tile: math.MaxInt},
 		{Rows: 1, Cols: 1, Tile: 1, Symmetric: true},
 		{Rows: 1, Cols: 9, Tile: 4},
 		{Rows: 9, Cols: 1, Tile: 4},
@@ -184,7 +185,7 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	}
 }
 
-// A chunk that was cut short, one that grew and one that was lost are computed again, and what killed processes left is removed.
+// Chunks and checksums that were lost are computed again, and what killed processes left is removed.
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
@@ -195,10 +196,10 @@ func TestRepair(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
-	old := at("l/.0.0@elsewhere@1@1.tmp")
+	old := at(".sums/l/.0.0@elsewhere@1@1.tmp")
 	errs := []error{
-		os.Truncate(at("k/0.1"), 15),
-		os.WriteFile(at("l/3.2"), make([]byte, 17), 0o644),
+		os.Remove(at("k/0.1")),
+		os.Remove(at(".sums/l/3.2")),
 		os.Remove(at("k/2.2")),
 		os.WriteFile(dead, []byte("half"), 0o644),
 		os.WriteFile(old, []byte("half"), 0o644),
@@ -211,7 +212,7 @@ func TestRepair(t *testing.T) {
 		t.Errorf("missing %v", got)
 	}
 	_, err := array(t, s, "k").Sym()
-	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing or cut short, with 1 other chunks of this array: compute the kernel again") {
+	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := array(t, s, "k").Block(Range{4, 7}, Range{0, 2}); err != nil {
@@ -458,6 +459,7 @@ func TestRefused(t *testing.T) {
 		"in tiles of 0":                               func(k *Kernel) { k.Tile = 0 },
 		"5 and 0 labels for a kernel of 6×6":          func(k *Kernel) { k.Labels = make([]int, 5) },
 		"a number of entries that can be counted":     func(k *Kernel) { k.Rows, k.Cols = 1<<40, 1<<40 },
+		"want tiles of about 59 examples":             func(k *Kernel) { k.Rows, k.Cols, k.Tile = 60_000, 60_000, 1 },
 	} {
 		other := k
 		change(&other)
@@ -506,7 +508,7 @@ func TestRefused(t *testing.T) {
 	if _, err := Create(filepath.Join(full, "thesis.tex", "kernel"), k); err == nil {
 		t.Error("made below a file")
 	}
-	if err := os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644), writeIndex(s.Dir, k.Arrays)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "zarr_format is 0") {
@@ -629,7 +631,8 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal(err)
 		}
 		array := []byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`)
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644), os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644)); err != nil {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644),
+			os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644), writeIndex(dir, []string{"k"})); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {

@@ -102,7 +102,8 @@ func (m metadata) grid() (rows, cols int) {
 	return ceilDiv(m.Shape[0], m.Chunks[0]), ceilDiv(m.Shape[1], m.Chunks[1])
 }
 
-func ceilDiv(a, b int) int { return (a + b - 1) / b }
+// ceilDiv is ⌈a/b⌉ of numbers from 1 on, without overflow.
+func ceilDiv(a, b int) int { return (a-1)/b + 1 }
 
 // chunkName is the name of chunk (i, j).
 func (m metadata) chunkName(i, j int) string {

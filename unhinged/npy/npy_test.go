@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -229,8 +230,17 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 	if _, err := ReadMatrix(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := ReadMatrix(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := ReadMatrix(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a folder: want a regular file") {
 		t.Errorf("directory: %v", err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe.npy")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		if _, err := ReadShape(path); err == nil || !strings.Contains(err.Error(), "want a regular file") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	if err := os.WriteFile(path, good[:len(good)-1], 0o600); err != nil {
 		t.Fatal(err)

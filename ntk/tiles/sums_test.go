@@ -1,0 +1,215 @@
+package tiles
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// inspect reads all of a store, as `unhinged kernel inspect` does, and says whether it is complete.
+func inspect(dir string) (complete bool, err error) {
+	s, err := Open(dir)
+	if err != nil {
+		return false, err
+	}
+	complete = true
+	for _, name := range s.Kernel.Arrays {
+		a, err := s.Array(name)
+		if err != nil {
+			return false, err
+		}
+		if err := a.Verify(context.Background()); err != nil {
+			return false, err
+		}
+		complete = complete && len(a.Missing()) == 0
+	}
+	return complete, nil
+}
+
+// complete computes a store with everything that one can have.
+func complete(t *testing.T) (*Store, Kernel) {
+	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 3, Symmetric: true, Labels: []int{0, 1, 2, 0, 1, 2, 3},
+		ColsLabels: []int{1, 2, 3, 4, 5, 6, 7}, Identity: map[string]string{"inputs": "abc"}, About: map[string]string{"command": "first"}}
+	s, _ := kernelOf[float32](t, k)
+	if whole, err := inspect(s.Dir); !whole || err != nil {
+		t.Fatal(whole, err)
+	}
+	return s, k
+}
+
+// TestDamage: any damage of any file of a store is an error that names a file and the remedy, wherever it is read, and nothing is
+// gone on with. Put right, it is as it was.
+func TestDamage(t *testing.T) {
+	s, k := complete(t)
+	content := files(t, s.Dir)
+	random := rand.New(rand.NewPCG(8, 1))
+	damages := map[string]func(path string, content []byte) error{
+		"a longer file": func(path string, content []byte) error {
+			return os.WriteFile(path, append(slices.Clone(content), byte(random.Uint32())), 0o644)
+		},
+		"a cut file":    func(path string, content []byte) error { return os.Truncate(path, random.Int64N(int64(len(content)))) },
+		"an empty file": func(path string, _ []byte) error { return os.Truncate(path, 0) },
+		"zeros":         func(path string, content []byte) error { return os.WriteFile(path, make([]byte, len(content)), 0o644) },
+		"another file": func(path string, content []byte) error {
+			other := content
+			for string(other) == string(content) {
+				names := slices.Sorted(maps.Keys(files(t, s.Dir)))
+				other = files(t, s.Dir)[names[random.IntN(len(names))]]
+			}
+			return os.WriteFile(path, other, 0o644)
+		},
+		"a folder": func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+		"a pipe":   func(path string, _ []byte) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o644)) },
+	}
+	for range 12 {
+		bit := random.Uint64()
+		damages["bit "+string(rune('a'+len(damages)))] = func(path string, content []byte) error {
+			flipped := slices.Clone(content)
+			at := bit % uint64(8*len(content))
+			flipped[at/8] ^= 1 << (at % 8)
+			return os.WriteFile(path, flipped, 0o644)
+		}
+	}
+	for name := range content {
+		for what, damage := range damages {
+			path := filepath.Join(s.Dir, name)
+			if err := damage(path, content[name]); err != nil {
+				t.Fatal(err)
+			}
+			refused := func(how string, err error) {
+				t.Helper()
+				if err == nil || !strings.Contains(err.Error(), s.Dir) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s in place of %s, %s: error %v", what, name, how, err)
+				}
+			}
+			_, err := inspect(s.Dir)
+			refused("inspect", err)
+			opened, err := Create(s.Dir, k)
+			if err == nil {
+				var calls atomic.Int64
+				err = Compute(t.Context(), opened, entries[float32](k, &calls), Options{})
+				if calls.Load() > 0 {
+					t.Errorf("%s in place of %s: %d tiles are computed", what, name, calls.Load())
+				}
+			}
+			refused("compute", err)
+			if opened, err = Open(s.Dir); err == nil {
+				var errs []error
+				for _, name := range k.Arrays {
+					_, err := array(t, opened, name).Tensor()
+					errs = append(errs, err)
+				}
+				if err = errs[0]; err == nil {
+					err = errs[1]
+				}
+			}
+			refused("read", err)
+			if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, content[name], 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if whole, err := inspect(s.Dir); !whole || err != nil {
+		t.Error(whole, err)
+	}
+}
+
+// TestLostFiles: of the small files none may be missing; a chunk that is missing is so found, and a checksum that is missing is
+// damage. In both cases computing again puts it right.
+func TestLostFiles(t *testing.T) {
+	s, k := complete(t)
+	content := files(t, s.Dir)
+	for name := range content {
+		path := filepath.Join(s.Dir, name)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		whole, err := inspect(s.Dir)
+		folder := strings.Split(strings.TrimPrefix(name, ".sums/"), "/")[0]
+		tile := slices.Contains(k.Arrays, folder) && !strings.HasSuffix(name, ".zarray")
+		if whole || (err == nil) != (tile && !strings.HasPrefix(name, ".sums")) {
+			t.Errorf("without %s: complete %v, error %v", name, whole, err)
+		}
+		if tile {
+			opened, err := Create(s.Dir, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var calls atomic.Int64
+			if err := Compute(t.Context(), opened, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 1 {
+				t.Errorf("without %s: %d tiles are computed, error %v", name, calls.Load(), err)
+			}
+			same(t, files(t, s.Dir), content)
+		} else if err := os.WriteFile(path, content[name], 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestForeignTiles: a tile of another kernel of the same form is refused, also with its checksum; so is a store without checksums.
+func TestForeignTiles(t *testing.T) {
+	s, k := complete(t)
+	k.Identity = map[string]string{"inputs": "abd"}
+	other, _ := kernelOf[float32](t, k)
+	for _, name := range []string{"k/1.0", ".sums/k/1.0"} {
+		content, err := os.ReadFile(filepath.Join(other.Dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.Dir, name), content, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := inspect(s.Dir); err == nil || !strings.Contains(err.Error(), "k/1.0 is damaged") {
+		t.Errorf("error %v", err)
+	}
+	if err := os.RemoveAll(filepath.Join(s.Dir, ".sums")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "from a version without checksums") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestOtherLabels: a folder is not gone on with under other labels, none included.
+func TestOtherLabels(t *testing.T) {
+	s, k := complete(t)
+	for _, labels := range [][]int{nil, {0, 1, 2, 0, 1, 2, 4}} {
+		other := k
+		other.Labels = labels
+		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), "the examples there have other labels") {
+			t.Errorf("labels %v: error %v", labels, err)
+		}
+	}
+}
+
+// TestSha256sum: the checksums are what the documentation says that sha256sum reads.
+func TestSha256sum(t *testing.T) {
+	if _, err := exec.LookPath("sha256sum"); err != nil {
+		t.Skip("no sha256sum")
+	}
+	s, _ := complete(t)
+	check := func() error {
+		command := exec.Command("sh", "-c", "sha256sum --check --quiet .sums/index .sums/*/*")
+		command.Dir = s.Dir
+		return command.Run()
+	}
+	if err := check(); err != nil {
+		t.Errorf("of a good store: %v", err)
+	}
+	if err := os.Truncate(filepath.Join(s.Dir, "k", "0.0"), 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(); err == nil {
+		t.Error("nothing found in a damaged store")
+	}
+}
