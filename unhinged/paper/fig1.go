@@ -45,7 +45,7 @@ func figure1(r *run) error {
 	}
 	fastest, smallest := math.NaN(), math.Inf(1)
 	for _, c := range curves {
-		if d := c.last("distance"); r.inRange(c.gamma) && d < smallest {
+		if d := c.last(result.Log10("distance")); r.inRange(c.gamma) && d < smallest {
 			fastest, smallest = c.gamma, d
 		}
 	}

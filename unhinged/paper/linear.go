@@ -219,8 +219,10 @@ func (r *run) accuracies(curves []*curve) {
 	}
 }
 
-// ordered claims that the final values of a series strictly fall along the curves.
+// ordered claims that the final values of a series strictly fall along the curves. It compares their logarithms: the values
+// themselves may be too small for float64.
 func (r *run) ordered(text, name string, curves []*curve) {
+	name = result.Log10(name)
 	falls := 0
 	for i := 1; i < len(curves); i++ {
 		if c, before := curves[i], curves[i-1]; c.last(name) < before.last(name) {

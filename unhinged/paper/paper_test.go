@@ -153,3 +153,20 @@ func TestExtremes(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderOfSmallDistances: distances that are too small for float64 are still compared.
+func TestOrderOfSmallDistances(t *testing.T) {
+	for _, o := range []Options{{P: 4, C: 3, N: 2}, {P: 3, C: 2, N: 5}, {P: 1, C: 3, N: 2}} {
+		for _, id := range []string{"fig1", "fig6", "fig8", "fig15"} {
+			f, err := Run(id, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range f.Claims {
+				if c.Verdict == result.Fails && !strings.Contains(c.Claim, "accuracy") { // in one dimension, aligned features need not be classified
+					t.Errorf("%s, p = %d, C = %d, N = %d: fails: %s: measured %g, expected %g", id, o.P, o.C, o.N, c.Claim, c.Measured, c.Expected)
+				}
+			}
+		}
+	}
+}
