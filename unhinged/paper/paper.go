@@ -24,7 +24,7 @@ type Options struct {
 	Steps   int // gradient-descent steps: 50,000
 	Seed    uint64
 
-	Gammas  []float64 // figures 1 and 5 take several, the others one
+	Gammas  []float64 // figures 1 and 5 take several, the others one; a 0 in it is γ = 0, and an empty list stands for the paper's
 	Lambdas []float64 // figures 4, 7 and 15
 	Etas    []float64 // figures 6 and 9 take several, the others one
 	Ratios  []float64 // s = η1/η2: figure 8

@@ -44,12 +44,12 @@ import (
 // Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds, and knows its
 // slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
 type Theorem8 struct {
-	Widths []int   // m; 64, 128, …, 1024
-	Seeds  int     // networks of the widest; narrower ones have up to four times as many; 5
-	Hidden int     // hidden layers; 1
-	Steps  int     // of gradient descent; 10
-	Rate   float64 // η1 = η2; 0.1
-	Gamma  float64 // γ; 1/(C−1)
+	Widths []int    // m; 64, 128, …, 1024
+	Seeds  int      // networks of the widest; narrower ones have up to four times as many; 5
+	Hidden int      // hidden layers; 1
+	Steps  int      // of gradient descent; 10
+	Rate   float64  // η1 = η2; 0.1
+	Gamma  *float64 // γ; nil is 1/(C−1)
 	Seed   uint64
 	// Progress, if set, is called after each network with the number done and of all.
 	Progress func(done, all int)
@@ -97,12 +97,13 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	if s.Rate == 0 {
 		s.Rate = 0.1
 	}
-	if s.Gamma == 0 {
-		s.Gamma = 1. / (theorem8Classes - 1)
+	if s.Gamma == nil {
+		balanced := 1. / (theorem8Classes - 1)
+		s.Gamma = &balanced
 	}
 	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form", Settings: map[string]any{
 		"classes": theorem8Classes, "inputs": theorem8Inputs, "features": theorem8Features, "examples": theorem8Classes * theorem8Train,
-		"widths": s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": s.Gamma, "seed": s.Seed}}
+		"widths": s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": *s.Gamma, "seed": s.Seed}}
 	train, test := gaussianClasses(s.Seed, 0, theorem8Train), gaussianClasses(s.Seed, 1, theorem8Test)
 	done, all := 0, 0
 	for _, m := range s.Widths {
@@ -145,8 +146,11 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 // theorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
 func theorem8(r *run) error {
 	return r.study("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		return Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Gamma: first(r.o.Gammas, 0), Rate: first(r.o.Etas, 0), Seed: r.o.Seed, Progress: progress}.
-			Run(context.Background(), backend)
+		study := Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Rate: first(r.o.Etas, 0.1), Seed: r.o.Seed, Progress: progress}
+		if len(r.o.Gammas) > 0 {
+			study.Gamma = &r.o.Gammas[0]
+		}
+		return study.Run(context.Background(), backend)
 	})
 }
 
@@ -226,7 +230,7 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 		return 0, err
 	}
 	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true, Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
-		Loss: unhinged.Loss{Gamma: &s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
 	records, err := descent.Train(ctx, store, train, test, []int{0, s.Steps})
 	if err != nil {
 		return 0, err
@@ -264,7 +268,7 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 	defer store.Finalize()
 	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
 	descent := ntk.Descent{Backend: backend, Network: network, Head: &unhinged.Head{Classes: theorem8Classes},
-		Loss: unhinged.Loss{Gamma: &s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
 	trainer, err := descent.On(store)
 	if err != nil {
 		return err
