@@ -8,12 +8,12 @@ package paper
 import (
 	"fmt"
 	"math"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -120,19 +120,10 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 		backend = "gonum, float64: closed forms and exact recursions"
 	}
 	f.Provenance = result.Provenance{
-		Command: o.Command, Seed: o.Seed, Commit: Commit(), Backend: backend,
+		Command: o.Command, Seed: o.Seed, Commit: build.Commit(), Backend: backend,
 		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
 	}
 	return f, nil
-}
-
-// Commit returns the commit of the checkout in the working directory, or "unknown".
-func Commit() string {
-	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // floor is where pictures of errors end, as the paper's do by rounding; the data go on.

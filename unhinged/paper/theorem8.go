@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
@@ -138,7 +139,7 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		}
 		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]), Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
 	}
-	f.Provenance = result.Provenance{Seed: s.Seed, Commit: Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
+	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
 		Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
 }

@@ -152,7 +152,7 @@ func (n *Number) UnmarshalJSON(data []byte) error {
 type Provenance struct {
 	Command  string    `json:"command"`
 	Seed     uint64    `json:"seed"`
-	Commit   string    `json:"commit"`  // of the source, "unknown" outside a checkout
+	Commit   string    `json:"commit"`  // of the source that the program was built from, see internal/build
 	Backend  string    `json:"backend"` // what computed it
 	Go       string    `json:"go"`
 	Started  time.Time `json:"started"`
