@@ -134,7 +134,12 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 			return err
 		}
 		figures = append(figures, *figure)
-		fmt.Fprintf(progress, " %.2f s; %s\n", figure.Provenance.Duration, tally(figure.Claims))
+		fmt.Fprintf(progress, " %.2f s; %s\n", figure.Provenance.Duration, result.Tally(figure.Claims))
+		for _, c := range figure.Claims {
+			if c.Verdict == result.Fails {
+				fmt.Fprintf(progress, "       fails: %s\n", c.Claim)
+			}
+		}
 	}
 	page, err := plots.HTML(figures)
 	if err != nil {
@@ -146,23 +151,6 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 	}
 	fmt.Fprintln(progress, "see", index)
 	return nil
-}
-
-// tally says how many claims hold, and names those that do not.
-func tally(claims []result.Claim) string {
-	counts := map[result.Verdict]int{}
-	var errata []string
-	for _, c := range claims {
-		counts[c.Verdict]++
-		if c.Verdict == result.Corrected && (len(errata) == 0 || errata[len(errata)-1] != c.Erratum) {
-			errata = append(errata, c.Erratum)
-		}
-	}
-	text := fmt.Sprintf("%d claims: %d hold, %d fail, %d corrected", len(claims), counts[result.Holds], counts[result.Fails], counts[result.Corrected])
-	if len(errata) > 0 {
-		text += " (" + strings.Join(errata, ", ") + ")"
-	}
-	return text
 }
 
 // writeAtomically leaves either the old file or the whole new one.

@@ -62,10 +62,17 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 		Panels:   []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖", X: "log2_width", XLabel: "log₂ width", Log: true}},
 		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
 			Started: started.UTC(), Duration: time.Since(started).Seconds()}}
-	if slope, sd := Slope(widths, logs); !math.IsNaN(sd) {
-		f.Claims = []result.Claim{result.Check("The error of the kernel falls as width^(−1/2) (slope over all networks, ± three standard errors)", slope, -0.5, 3*sd)}
-	}
+	f.Claims = kernelClaims(widths, logs)
 	return f, nil
+}
+
+// kernelClaims holds the fall of the kernel's error against theory. There is no claim if there are too few networks.
+func kernelClaims(widths, logs []float64) []result.Claim {
+	slope, sd := Slope(widths, logs)
+	if math.IsNaN(sd) {
+		return nil
+	}
+	return []result.Claim{slopes.of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all networks, ± three standard errors)", slope, -0.5, 3*sd))}
 }
 
 // errors draws the networks of one width, which share what is compiled.

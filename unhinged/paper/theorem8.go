@@ -54,6 +54,8 @@ type Theorem8 struct {
 	Seed   uint64
 	// Progress, if set, is called after each network with the number done and of all.
 	Progress func(done, all int)
+
+	tampering *tampering // of the closed form for the linearised network
 }
 
 // The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4 features.
@@ -129,8 +131,7 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		if err != nil {
 			return nil, fmt.Errorf("theorem8: %s, linearised: %w", a.name, err)
 		}
-		f.Claims = append(f.Claims, result.Check(fmt.Sprintf("%s, width %d: the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)",
-			a.name, s.Widths[0]), off, 0, 1e-10))
+		f.Claims = append(f.Claims, linearisedClaim(fmt.Sprintf("%s, width %d", a.name, s.Widths[0]), off))
 	}
 	for i, name := range quantities {
 		label := "‖H − H_theory‖ / ‖H − H(0)‖"
@@ -236,6 +237,8 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	if err != nil {
 		return 0, err
 	}
+	eta := s.tampering.settings(setting{eta: s.Rate}).eta
+	descent.Rates = dynamics.Constant(eta, eta)
 	theorem, err := descent.Theory(records[0])
 	if err != nil {
 		return 0, err
@@ -415,6 +418,9 @@ func (e *widthErrors) report(f *result.Figure, activation string) {
 	}
 }
 
+// tooFewWidths is why a slope is not claimed.
+var tooFewWidths = fmt.Sprintf("a slope takes three networks, of at least two widths from %d on", narrowest)
+
 // narrowest is the first width that slopes are taken from: theory is about wide networks.
 const narrowest = 128
 
@@ -430,14 +436,25 @@ func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 		c := f.Curves[slices.IndexFunc(f.Curves, func(c result.Curve) bool { return c.Name == curveName(activation, kind) })]
 		return c.Series["features_train"][len(c.Series["step"])-1]
 	}
+	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
+}
+
+// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's own kernel.
+func printedClaim(activation string, printed, own float64) result.Claim {
 	const small = 0.1
-	f.Claims = append(f.Claims, result.Check(activation+": the theorem as printed, one p×p kernel, tells the features of the widest networks (relative error)",
-		last(kinds[2]), 0, small).CorrectedBy("E7", last(kinds[1]) < small))
+	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks (relative error)"
+	return asPrinted.of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
+}
+
+// linearisedClaim judges the closed form for a linearised network by its relative error.
+func linearisedClaim(network string, off float64) result.Claim {
+	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)"
+	return linearised.of(result.Check(text, off, 0, 1e-10))
 }
 
 // slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard errors, and
-// in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any between the two. There
-// is no claim if there are too few widths.
+// in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any between the two. The claim
+// is withdrawn if there are too few widths.
 func slopeClaim(what string, widths, logs []float64, exponent float64) []result.Claim {
 	var wide, of []float64
 	for i, m := range widths {
@@ -447,14 +464,14 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 	}
 	slope, standardError := Slope(wide, of)
 	if math.IsNaN(standardError) {
-		return nil
+		return []result.Claim{slopes.of(result.Withdrawn(what+" falls by a power of the width", tooFewWidths))}
 	}
 	const half = 0.25
 	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
 	if exponent == 0 {
-		return []result.Claim{result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)", what, measured), slope, -0.75, half)}
+		return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)", what, measured), slope, -0.75, half))}
 	}
-	return []result.Claim{result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured), slope, exponent, math.Min(3*standardError, half))}
+	return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured), slope, exponent, math.Min(3*standardError, half)))}
 }
 
 // Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer than
