@@ -28,7 +28,7 @@ const (
 	ETFInitialized
 )
 
-// Head is a linear classifier that goes after any gomlx model: logits = s·Wh + b, with prototypes W [C, p]. The zero
+// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p]. The zero
 // value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
 //
 //	PAL          Head{Classes: C, Prototypes: ETF}
@@ -48,6 +48,7 @@ type Head struct {
 	FeatureRegularization float64    // λ of EFR: adds λ Σ ‖h‖² over the batch (a sum, no ½) to the objective
 	UseBias               bool       // trainable biases
 	Seed                  uint64     // of the prototypes' initial values and the ETF's position
+	LogitScale            float64    `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
 }
 
 // Apply returns the logits [batch, C] of features [batch, p], and the features as they came, before any normalisation.
@@ -62,6 +63,9 @@ func (h Head) Apply(scope *model.Scope, features *Node) (logits, featuresOut *No
 	}
 	prototypes := h.PrototypesOf(scope, features)
 	logits = MatMul(h.seen(features), Transpose(prototypes, 0, 1))
+	if h.LogitScale != 0 {
+		logits = MulScalar(logits, h.LogitScale)
+	}
 	if biases := h.biasesOf(scope, features); biases != nil {
 		logits = Add(logits, InsertAxes(biases, 0))
 	}

@@ -38,10 +38,10 @@ func (b Batches) Check() error {
 		return fmt.Errorf("%d pixel values for %d images of %d×%d×%d", len(b.Images.Pixels), n, b.Images.Height, b.Images.Width, b.Images.Channels)
 	case len(b.Normalisation.Mean) != b.Images.Channels || len(b.Normalisation.Std) != b.Images.Channels:
 		return fmt.Errorf("normalisation of %d means and %d standard deviations for %d channels", len(b.Normalisation.Mean), len(b.Normalisation.Std), b.Images.Channels)
-	case b.Augmentation.Shift < 0 || b.Workers < 0:
-		return fmt.Errorf("a shift of up to %d pixels, %d workers; neither can be negative", b.Augmentation.Shift, b.Workers)
+	case b.Workers < 0:
+		return fmt.Errorf("%d workers; there cannot be fewer than 0", b.Workers)
 	}
-	return nil
+	return b.Augmentation.check(b.Images.Height, b.Images.Width)
 }
 
 // StepsPerEpoch is the number of whole batches in an epoch.

@@ -10,9 +10,18 @@ import (
 	"time"
 )
 
-// reference prepares one image as its definition says: pad with black, crop, flip, normalise.
-func reference(im Images, i, down, right int, flip bool, norm Normalisation) []float32 {
+// reference prepares one image as its definition says: pad with black or by reflection, crop, flip, normalise.
+func reference(im Images, i, down, right int, flip, reflect bool, norm Normalisation) []float32 {
+	fold := func(i, n int) int { // …, 2, 1, 0, 1, 2, …, n−2, n−1, n−2, …
+		if period := 2 * (n - 1); period > 0 {
+			i = ((i % period) + period) % period
+		}
+		return min(i, 2*(n-1)-i)
+	}
 	at := func(y, x, c int) uint8 {
+		if reflect {
+			y, x = fold(y, im.Height), fold(x, im.Width)
+		}
 		if y < 0 || y >= im.Height || x < 0 || x >= im.Width {
 			return 0
 		}
@@ -38,7 +47,8 @@ func TestBatchesAreTheDefinition(t *testing.T) {
 	for range 50 {
 		im := randomImages(1+random.IntN(20), 1+random.IntN(7), 1+random.IntN(7), 1+2*random.IntN(2), 5, random.Uint64())
 		b := Batches{Images: im, Size: 1 + random.IntN(im.Len()), Seed: random.Uint64(), Normalisation: im.Normalisation(),
-			Augmentation: Augmentation{Shift: random.IntN(9), Flip: random.IntN(2) == 0}, Workers: random.IntN(4)}
+			Augmentation: Augmentation{Shift: random.IntN(im.Height), Flip: random.IntN(2) == 0, Reflect: random.IntN(2) == 0}, Workers: random.IntN(4)}
+		b.Augmentation.Shift = min(b.Augmentation.Shift, im.Width-1)
 		if err := b.Check(); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +59,7 @@ func TestBatchesAreTheDefinition(t *testing.T) {
 			}
 			for k, i := range batch.Indices {
 				down, right, flip := b.Augmentation.draw(b.Seed, 0, i)
-				if got := batch.Pixels[k*im.Size() : (k+1)*im.Size()]; !slices.Equal(got, reference(im, i, down, right, flip, b.Normalisation)) {
+				if got := batch.Pixels[k*im.Size() : (k+1)*im.Size()]; !slices.Equal(got, reference(im, i, down, right, flip, b.Augmentation.Reflect, b.Normalisation)) {
 					t.Fatalf("image %d of %d×%d×%d, moved by (%d, %d), flip %v", i, im.Height, im.Width, im.Channels, down, right, flip)
 				}
 				if batch.Labels[k] != int32(im.Labels[i]) {
@@ -162,6 +172,28 @@ func TestAugmentationIsUniform(t *testing.T) {
 	}
 }
 
+// TestAlternatingFlips: an image is flipped in every second epoch; half of the images are in the first.
+func TestAlternatingFlips(t *testing.T) {
+	a := Augmentation{Flip: true, Alternate: true}
+	flipped := 0
+	for index := range 2000 {
+		_, _, last := a.draw(1, 0, index)
+		if last {
+			flipped++
+		}
+		for epoch := 1; epoch < 6; epoch++ {
+			_, _, now := a.draw(1, epoch, index)
+			if now == last {
+				t.Fatalf("image %d is flipped: %v, in epoch %d and in the one before", index, now, epoch)
+			}
+			last = now
+		}
+	}
+	if math.Abs(float64(flipped)-1000) > 5*math.Sqrt(500) {
+		t.Errorf("%d of 2000 images are flipped in the first epoch", flipped)
+	}
+}
+
 func TestNormalisation(t *testing.T) {
 	im := randomImages(40, 3, 5, 3, 2, 8)
 	for i := 2; i < len(im.Pixels); i += 3 {
@@ -186,7 +218,7 @@ func TestNormalisation(t *testing.T) {
 			t.Errorf("channel %d is normalised to mean %g, variance %g", c, sum[c]/n, squares[c]/n)
 		}
 	}
-	if got, want := norm.Apply(im, []int{7}), reference(im, 7, 0, 0, false, norm); !slices.Equal(got, want) {
+	if got, want := norm.Apply(im, []int{7}), reference(im, 7, 0, 0, false, false, norm); !slices.Equal(got, want) {
 		t.Error("Apply differs from the definition")
 	}
 }
@@ -200,7 +232,9 @@ func TestBatchesCheck(t *testing.T) {
 		"48 pixel values for 5 images":    func(b *Batches) { b.Images.Pixels = b.Images.Pixels[:48] },
 		"normalisation of 0 means":        func(b *Batches) { b.Normalisation = Normalisation{} },
 		"a shift of up to -1 pixels":      func(b *Batches) { b.Augmentation.Shift = -1 },
-		"-1 workers; neither can be nega": func(b *Batches) { b.Workers = -1 },
+		"a shift of up to 2 pixels":       func(b *Batches) { b.Augmentation.Shift = 2 },
+		"alternating flips without flips": func(b *Batches) { b.Augmentation.Alternate = true },
+		"-1 workers":                      func(b *Batches) { b.Workers = -1 },
 	} {
 		b := good
 		change(&b)

@@ -3,6 +3,8 @@ package datasets
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +15,16 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
-// A decoded data set lies in one file: a header of JSON, filled up with spaces, then the pixels of the training images,
-// those of the test images, the labels of the training images, and those of the test images, a byte each.
-const headerSize = 1 << 16
+// A decoded data set lies in one file: a header, then the pixels of the training images, those of the test images, the
+// labels of the training images, and those of the test images, a byte each. The header is the SHA-256 of its rest, in
+// hexadecimal, a newline, and JSON that is filled up with spaces.
+const (
+	headerSize = 1 << 16
+	headerSum  = 2*sha256.Size + 1 // the bytes before the JSON
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -131,10 +138,12 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 	if err != nil {
 		return err
 	}
-	if len(header) > headerSize {
-		return fmt.Errorf("the names of %d classes take more than %d bytes", len(d.Classes), headerSize)
+	const room = headerSize - headerSum
+	if len(header) > room {
+		return fmt.Errorf("the names of %d classes take more than %d bytes", len(d.Classes), room)
 	}
-	if _, err = out.WriteAt(append(header, bytes.Repeat([]byte(" "), headerSize-len(header))...), 0); err != nil {
+	header = append(header, bytes.Repeat([]byte(" "), room-len(header))...)
+	if _, err = out.WriteAt(append([]byte(sumOf(header)+"\n"), header...), 0); err != nil {
 		return err
 	}
 	if err = out.Sync(); err != nil {
@@ -148,7 +157,7 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 
 // readCache maps a decoded data set, if it is whole and was decoded from this source.
 func readCache(path, source string) (*Dataset, error) {
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +190,8 @@ func readCache(path, source string) (*Dataset, error) {
 		content = content[n:]
 		return part
 	}
-	d := &Dataset{Name: h.Name, Folder: h.Folder, Classes: h.Classes, Train: Images{Height: h.Height, Width: h.Width, Channels: h.Channels}}
+	d := &Dataset{Name: h.Name, Folder: h.Folder, Classes: h.Classes, content: new(contentSum),
+		Train: Images{Height: h.Height, Width: h.Width, Channels: h.Channels}}
 	d.Test = d.Train
 	size := d.Train.Size()
 	d.Train.Pixels, d.Test.Pixels = take(h.Train*size), take(h.Test*size)
@@ -189,10 +199,19 @@ func readCache(path, source string) (*Dataset, error) {
 	return d, nil
 }
 
+// sumOf is the SHA-256 of content in hexadecimal.
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
 // parseHeader decodes the header of a file of that many bytes.
 func parseHeader(content []byte, fileSize int64) (cacheHeader, error) {
 	var h cacheHeader
-	if err := json.Unmarshal(content, &h); err != nil {
+	if len(content) != headerSize || string(content[:headerSum]) != sumOf(content[headerSum:])+"\n" {
+		return h, errors.New("the header's checksum is not that of its content")
+	}
+	if err := json.Unmarshal(content[headerSum:], &h); err != nil {
 		return h, fmt.Errorf("header: %w", err)
 	}
 	const most = 1 << 15 // of a side; keeps the products below in range

@@ -224,3 +224,37 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+// TestDamagedHeaderIsRefused: no bit of a decoded data set's header can change without being seen.
+func TestDamagedHeaderIsRefused(t *testing.T) {
+	d := &Dataset{Name: "random", Folder: "somewhere", Classes: []string{"cat", "dog"},
+		Train: randomImages(20, 3, 3, 1, 2, 1), Test: randomImages(10, 3, 3, 1, 2, 2)}
+	path := filepath.Join(t.TempDir(), "random.images")
+	decode := func() (*Dataset, error) { return d, nil }
+	if _, err := openCached(path, "source", decode); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	json := bytes.IndexByte(whole, '{')
+	end := bytes.LastIndexByte(whole[:headerSize], '}')
+	for bit := range 8 * (end + 10) { // the sum, the JSON, and some of the spaces after it
+		if bit/8 >= json || bit%3 == 0 {
+			changed := bytes.Clone(whole)
+			changed[bit/8] ^= 1 << (bit % 8)
+			if _, err := parseHeader(changed[:headerSize], int64(len(whole))); err == nil {
+				t.Fatalf("bit %d of byte %d is changed: %q", bit%8, bit/8, changed[:end+1])
+			}
+		}
+	}
+	// What is refused is decoded anew.
+	changed := bytes.Replace(whole, []byte("cat"), []byte("cow"), 1)
+	if err := os.WriteFile(path, changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := openCached(path, "source", decode); err != nil || !sameDataset(got, d) {
+		t.Errorf("%v, error %v", got, err)
+	}
+}

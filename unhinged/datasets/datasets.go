@@ -30,6 +30,8 @@ type Dataset struct {
 	Folder  string   // where it was read from
 	Train   Images
 	Test    Images
+
+	content *contentSum // nil if it was not opened: then Content computes its sum each time
 }
 
 // Images are labelled images, grey (one channel) or in colour (red, green, blue).
@@ -112,7 +114,7 @@ func Verify(name string) (*Dataset, error) {
 
 // decode reads one form of the data set and checks what is known of its content.
 func (s source) decode(folder string, f form) (*Dataset, error) {
-	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder}
+	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder, content: new(contentSum)}
 	progress := newCounter(s.name, f.size(folder))
 	defer progress.end()
 	err := s.read(d, f, progress)

@@ -159,8 +159,8 @@ func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) 
 	return server.URL
 }
 
-// files is a server of these files, with ranges.
-func files(contents map[string][]byte) http.Handler {
+// fileServer is a server of these files, with ranges.
+func fileServer(contents map[string][]byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, ok := contents[r.URL.Path]
 		if !ok {
@@ -174,7 +174,7 @@ func files(contents map[string][]byte) http.Handler {
 func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 	requests := 0
 	serve(t, func(contents map[string][]byte) http.Handler {
-		inner := files(contents)
+		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; inner.ServeHTTP(w, r) })
 	})
 	if _, err := Open("small"); !errors.Is(err, ErrMissing) {
@@ -223,7 +223,7 @@ func TestGetResumes(t *testing.T) {
 	var ranges []string
 	cut := true
 	serve(t, func(contents map[string][]byte) http.Handler {
-		inner := files(contents)
+		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if content := contents[r.URL.Path]; content != nil && cut {
 				cut = false
@@ -256,7 +256,7 @@ func TestGetStartsAnewWhatWasWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ranges []string
 			serve(t, func(contents map[string][]byte) http.Handler {
-				inner := files(contents)
+				inner := fileServer(contents)
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if contents[r.URL.Path] != nil {
 						ranges = append(ranges, r.Header.Get("Range"))
@@ -320,7 +320,7 @@ func TestGetIsPatientWithASlowServer(t *testing.T) {
 	stall = time.Second
 	defer func() { stall = before }()
 	serve(t, func(contents map[string][]byte) http.Handler {
-		inner := files(contents)
+		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			content := contents[r.URL.Path]
 			if r.URL.Path != "/"+idxNames[0]+".gz" {
@@ -344,7 +344,7 @@ func TestGetSaysWhereToWrite(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("there is no /dev/full, which says that the disk is full")
 	}
-	serve(t, files)
+	serve(t, fileServer)
 	part := filepath.Join(Root(), "small", idxNames[0]+".gz.part")
 	if err := errors.Join(os.Mkdir(filepath.Dir(part), 0o755), os.Symlink("/dev/full", part)); err != nil {
 		t.Fatal(err)
@@ -361,7 +361,7 @@ func TestGetSaysWhereToWrite(t *testing.T) {
 
 // TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files are there, unpacked, and nothing can be downloaded.
 func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
-	serve(t, files)
+	serve(t, fileServer)
 	folder := filepath.Join(Root(), "small")
 	contents := small(t)
 	for i, content := range contents[:3] {
@@ -388,7 +388,7 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 
 // TestIncompleteFolder: a folder that lost a file is not passed over for a whole one elsewhere; a download that is not done is.
 func TestIncompleteFolder(t *testing.T) {
-	serve(t, files)
+	serve(t, fileServer)
 	contents := small(t)
 	first, whole := filepath.Join(Root(), "small"), t.TempDir()
 	sources[0].folders = func() []string { return []string{whole} }
@@ -473,7 +473,7 @@ func TestSeveralInOneFolder(t *testing.T) {
 func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
 	serve(t, func(contents map[string][]byte) http.Handler {
 		contents["/"+idxNames[2]+".gz"] = zip([]byte("something else"))
-		return files(contents)
+		return fileServer(contents)
 	})
 	_, err := Get(context.Background(), "small", nil)
 	wantError(t, err, "MD5 of the download is")
@@ -484,7 +484,7 @@ func TestGetRefusesWhatIsNotThePublishedFile(t *testing.T) {
 }
 
 func TestGetStopsWithItsContext(t *testing.T) {
-	serve(t, files)
+	serve(t, fileServer)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := Get(ctx, "small", nil); !errors.Is(err, context.Canceled) {
@@ -498,7 +498,7 @@ func serveCIFAR(t *testing.T, handler func(http.Handler) http.Handler) tiny {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	s := newTiny(2, 2, 100)
 	archive := s.archive(t)
-	server := httptest.NewServer(handler(files(map[string][]byte{"/" + s.layout.archive: archive})))
+	server := httptest.NewServer(handler(fileServer(map[string][]byte{"/" + s.layout.archive: archive})))
 	t.Cleanup(server.Close)
 	sum := md5.Sum(archive)
 	before := sources

@@ -137,7 +137,7 @@ func TestKilledWhileDownloading(t *testing.T) {
 	first := true
 	sent := make(chan bool)
 	server := serve(t, func(contents map[string][]byte) http.Handler {
-		inner := files(contents)
+		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if content := contents[r.URL.Path]; content != nil && first {
 				first = false
@@ -189,7 +189,7 @@ func TestKilledWhileDownloading(t *testing.T) {
 func TestProcessesDownloadOnce(t *testing.T) {
 	requests := make(chan string, 100)
 	server := serve(t, func(contents map[string][]byte) http.Handler {
-		inner := files(contents)
+		inner := fileServer(contents)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests <- r.URL.Path
 			inner.ServeHTTP(w, r)

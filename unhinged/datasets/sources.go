@@ -42,7 +42,7 @@ type form struct {
 }
 
 // cacheVersion is part of every fingerprint: decoding that gives other pixels, or another order, needs a new one.
-const cacheVersion = 2
+const cacheVersion = 3
 
 // fingerprint changes whenever a file of this form in folder does.
 func (f form) fingerprint(folder string) string {

@@ -1,7 +1,6 @@
 package vision
 
 import (
-	"bufio"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -11,14 +10,15 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // checkpoint is everything a run needs to go on as if it had not stopped: what it was set to, what it has recorded, and
 // every variable of the model and of the optimizer, the step counter among them. The order of the data follows from the
 // seed and the step.
 //
-// gomlx's own checkpoint package writes two files in place, so that a run killed meanwhile leaves a checkpoint that
-// cannot be loaded: here it is one file, renamed when complete.
+// gomlx's own checkpoint package writes two files in place, so that a run that is killed meanwhile leaves a checkpoint that
+// cannot be loaded. Here it is one file with a checksum, which is renamed when it is complete.
 type checkpoint struct {
 	header
 	variables map[string]*tensors.Tensor
@@ -37,6 +37,9 @@ type header struct {
 	Spent    time.Duration
 	Paths    []string // of the variables, whose tensors follow
 }
+
+// checkpointTitle is the first line of a checkpoint; it changes with the format.
+const checkpointTitle = "unhinged-lab checkpoint 2"
 
 var _ model.Loader = (*checkpoint)(nil)
 
@@ -67,7 +70,7 @@ func saveCheckpoint(path string, h header, store *model.Store) error {
 			values = append(values, value)
 		}
 	}
-	return writeAtomically(path, func(out io.Writer) error {
+	return files.WriteSealed(path, checkpointTitle, func(out io.Writer) error {
 		encoder := gob.NewEncoder(out)
 		if err := encoder.Encode(h); err != nil {
 			return err
@@ -81,42 +84,32 @@ func saveCheckpoint(path string, h header, store *model.Store) error {
 	})
 }
 
-// loadCheckpoint reads a checkpoint; it returns nil if there is none.
+// loadCheckpoint reads a checkpoint after its checksum was compared; it returns nil if there is none.
 func loadCheckpoint(path string) (*checkpoint, error) {
-	in, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
+	in, err := files.OpenSealed(path, checkpointTitle)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, files.ErrUnsealed):
+		return nil, fmt.Errorf("%w: an earlier version wrote this checkpoint, without a checksum, so that damage would not be seen, "+
+			"or its first bytes are damaged. Remove it to start the run again", err)
+	case errors.Is(err, files.ErrDamaged):
+		return nil, fmt.Errorf("%w. Remove it to start the run again", err)
+	case err != nil:
 		return nil, err
 	}
 	defer in.Close()
 	c := &checkpoint{variables: map[string]*tensors.Tensor{}}
-	decoder := gob.NewDecoder(bufio.NewReader(in))
+	decoder := gob.NewDecoder(in)
 	if err := decoder.Decode(&c.header); err != nil {
-		return nil, fmt.Errorf("%s is no checkpoint of this version: %w; remove it to start again", path, err)
+		return nil, fmt.Errorf("%s is no checkpoint of this version: %w. Remove it to start the run again", path, err)
 	}
 	for _, name := range c.Paths {
 		value, err := tensors.GobDeserialize(decoder)
 		if err != nil {
-			return nil, fmt.Errorf("%s: variable %s: %w; remove the file to start again", path, name, err)
+			return nil, fmt.Errorf("%s: variable %s: %w. Remove the file to start the run again", path, name, err)
 		}
 		c.variables[name] = value
 	}
 	return c, nil
-}
-
-// writeAtomically writes a file under another name, makes sure that it is on the disk, and renames it: whenever the
-// process ends, the path holds the old file or the new one.
-func writeAtomically(path string, write func(io.Writer) error) error {
-	out, err := os.Create(path + ".tmp")
-	if err != nil {
-		return err
-	}
-	buffered := bufio.NewWriterSize(out, 1<<20)
-	err = write(buffered)
-	if err = errors.Join(err, buffered.Flush(), out.Sync(), out.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(path+".tmp", path)
 }

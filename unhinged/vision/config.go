@@ -1,14 +1,12 @@
 package vision
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"math"
 	"slices"
-	"strings"
 
+	"github.com/unhinged-lab/lab/internal/strictjson"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
@@ -25,10 +23,14 @@ type Config struct {
 	Precision    string                `json:"precision,omitempty"` // Training.Precision
 	Augmentation datasets.Augmentation `json:"augmentation"`
 	LearningRate float64               `json:"learning_rate"`
+	Schedule     Schedule              `json:"schedule,omitempty"` // Training.Schedule
 	Momentum     float64               `json:"momentum"`
+	Nesterov     bool                  `json:"nesterov,omitempty"`
 	WeightDecay  float64               `json:"weight_decay"`
-	Probe        int                   `json:"probe,omitempty"` // Training.Probe
-	Seeds        int                   `json:"seeds"`           // runs of each method, with seeds 1, 2, …
+	ShiftRate    float64               `json:"shift_rate,omitempty"` // SGD.ShiftRate
+	Mirror       bool                  `json:"mirror,omitempty"`     // Training.Mirror
+	Probe        int                   `json:"probe,omitempty"`      // Training.Probe
+	Seeds        int                   `json:"seeds"`                // runs of each method, with seeds 1, 2, …
 	Methods      []ConfigMethod        `json:"methods"`
 }
 
@@ -37,6 +39,10 @@ type ConfigMethod struct {
 	Name            string   `json:"name"`
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
 	RecordsPerEpoch int      `json:"records_per_epoch,omitempty"` // 0 is 1
+	LogitScale      float64  `json:"logit_scale,omitempty"`       // Head.LogitScale
+	// LearningRate and WeightDecay are the method's own in place of the configuration's; 0 is none.
+	LearningRate float64 `json:"learning_rate,omitempty"`
+	WeightDecay  float64 `json:"weight_decay,omitempty"`
 }
 
 // required are the keys that no file may leave out.
@@ -53,22 +59,8 @@ func ParseConfig(name string, content []byte) (Config, error) {
 }
 
 func parseConfig(content []byte) (c Config, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
-		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-			return c, fmt.Errorf("line %d: %q is a %s; it must be of Go's type %s", line(content, wrong.Offset), wrong.Field, wrong.Value, wrong.Type)
-		}
-		if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
-			return c, fmt.Errorf("line %d: %w", line(content, wrong.Offset), err)
-		}
-		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return c, fmt.Errorf("line %d: unknown key %s", line(content, int64(bytes.Index(content, []byte(field)))), field)
-		}
+	if err := strictjson.Unmarshal(content, &c); err != nil {
 		return c, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return c, fmt.Errorf("line %d: there is more after the end", line(content, decoder.InputOffset()))
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(content, &keys); err != nil {
@@ -80,11 +72,6 @@ func parseConfig(content []byte) (c Config, err error) {
 		}
 	}
 	return c, c.Check()
-}
-
-// line is the number of the line at an offset, from 1.
-func line(content []byte, offset int64) int {
-	return 1 + bytes.Count(content[:max(0, min(int(offset), len(content)))], []byte("\n"))
 }
 
 // Check says which value is impossible whatever the data.
@@ -106,9 +93,10 @@ func (c Config) Check() error {
 			"a number of equal parts of a batch, of at least 2 images"},
 		{"devices", float64(c.Devices), c.Devices >= 0 && c.Batch/max(1, c.MicroBatches)%max(1, c.Devices) == 0, "a number of devices that share the images of a step, or of a part of one, equally"},
 		{"augmentation.shift", float64(c.Augmentation.Shift), c.Augmentation.Shift >= 0, "at least 0"},
-		{"learning_rate", c.LearningRate, c.LearningRate > 0, "> 0"},
+		{"learning_rate", c.LearningRate, c.LearningRate > 0 && c.LearningRate <= math.MaxFloat32, "> 0 and finite in float32"},
 		{"momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
-		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0, "at least 0"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0 && c.WeightDecay <= math.MaxFloat32, "at least 0 and finite in float32"},
+		{"shift_rate", c.ShiftRate, c.ShiftRate >= 0 && c.ShiftRate <= math.MaxFloat32, "at least 0 and finite in float32"},
 		{"probe", float64(c.Probe), c.Probe >= 0, "at least 0"},
 		{"seeds", float64(c.Seeds), c.Seeds >= 1, "at least 1"},
 		{"methods", float64(len(c.Methods)), len(c.Methods) > 0, "more than none"},
@@ -119,6 +107,9 @@ func (c Config) Check() error {
 	}
 	if err := checkPrecision(c.Precision); err != nil {
 		return fmt.Errorf(`"precision": %w`, err)
+	}
+	if err := c.Schedule.check(); err != nil {
+		return fmt.Errorf(`"schedule": %w`, err)
 	}
 	var names []string
 	for _, m := range c.Methods {
@@ -145,6 +136,12 @@ func (m ConfigMethod) method() (Method, error) {
 		}
 		method.Head.FeatureRegularization = *m.EFR
 	}
+	for key, value := range map[string]float64{"logit_scale": m.LogitScale, "learning_rate": m.LearningRate, "weight_decay": m.WeightDecay} {
+		if !(value >= 0 && value <= math.MaxFloat32) {
+			return method, fmt.Errorf(`%s: %q is %g; it must be at least 0 and finite in float32`, m.Name, key, value)
+		}
+	}
+	method.Head.LogitScale = m.LogitScale
 	if m.RecordsPerEpoch < 0 {
 		return method, fmt.Errorf(`%s: "records_per_epoch" is %d; it must be at least 0`, m.Name, m.RecordsPerEpoch)
 	}
@@ -171,9 +168,19 @@ func (c Config) Trainings() []Training {
 			if err != nil {
 				panic(err)
 			}
-			list = append(list, Training{Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices, Precision: c.Precision,
-				Augmentation: c.Augmentation, LearningRate: c.LearningRate, Momentum: c.Momentum, WeightDecay: c.WeightDecay,
-				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch})
+			t := Training{
+				Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices,
+				Precision: c.Precision, Augmentation: c.Augmentation, LearningRate: c.LearningRate, Schedule: c.Schedule,
+				Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: c.WeightDecay, ShiftRate: c.ShiftRate, Mirror: c.Mirror,
+				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch,
+			}
+			if m.LearningRate != 0 {
+				t.LearningRate = m.LearningRate
+			}
+			if m.WeightDecay != 0 {
+				t.WeightDecay = m.WeightDecay
+			}
+			list = append(list, t)
 		}
 	}
 	return list

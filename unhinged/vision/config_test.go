@@ -82,12 +82,13 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 		{`"efr": 1e-3`, `"efr": -1e-3`}:                       `"methods": pal: "efr" is -0.001`,
 		{`"records_per_epoch": 7`, `"records_per_epoch": -7`}: `ul: "records_per_epoch" is -7`,
 		{someConfig[strings.Index(someConfig, "[{") : strings.Index(someConfig, "}]")+2], `[]`}: `"methods" is 0; it must be more than none`,
-		{`resnet8-16`, `resnet9-16`}:    `"model": no network is called "resnet9-16"; there are mlp-`,
-		{`resnet8-16`, `resnet8`}:       `a width of at least 1`,
-		{`resnet8-16`, `resnet8-16-16`}: `no network is called`,
-		{`resnet8-16`, `mlp-16-0`}:      `a width of at least 1`,
-		{"}]\n}", "}]\n} {}"}:           `there is more after the end`,
-		{"}]\n}", "}]\n"}:               `unexpected EOF`,
+		{`resnet8-16`, `resnet9-16`}:           `"model": no network is called "resnet9-16"; there are mlp-`,
+		{`resnet8-16`, `resnet8`}:              `a width of at least 1`,
+		{`resnet8-16`, `resnet8-16-16`}:        `no network is called`,
+		{`resnet8-16`, `mlp-16-0`}:             `a width of at least 1`,
+		{"}]\n}", "}]\n} {}"}:                  `there is more after the end`,
+		{"}]\n}", "}]\n"}:                      `the JSON ends too early`,
+		{`"seeds": `, `"seeds": 1, "Seeds": `}: `the key "Seeds" is there twice`,
 	} {
 		broken := strings.Replace(someConfig, change[0], change[1], 1)
 		if broken == someConfig {

@@ -59,7 +59,8 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 // Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
 // of EFR, the mean over its seeds with a band of one standard deviation.
 func Figure2(outcomes []Outcome) (result.Figure, error) {
-	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}, Claims: Claims(outcomes)}
+	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}}
+	fig.Claims = append(Claims(outcomes), publishedClaims()...)
 	setups := Setups(outcomes)
 	for _, v := range anchoredOrCE(outcomes) {
 		fig.Curves = append(fig.Curves, result.Curve{Name: v.name(), Params: map[string]float64{}, Series: map[string]result.Series{"step": nil}})

@@ -18,7 +18,19 @@ type Model struct {
 	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
 	// set, to features [batch, p] of type stored(the images'). It computes in the images' type. Without lastReLU the last layer's is left out, so that features can be negative.
 	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
+	// Prepare, if set, makes those variables in scope that depend on the training images. It is called before the first graph is
+	// built, with the first images of the training set.
+	Prepare func(scope *model.Scope, images Inputs) error
 }
+
+// Inputs are images as a network takes them.
+type Inputs struct {
+	Height, Width, Channels int
+	Values                  []float32 // [n·Height·Width·Channels], channels last
+}
+
+// prepared is the number of training images that Prepare sees, if there are so many.
+const prepared = 5000
 
 // The values of Training.Precision.
 const (
@@ -43,7 +55,7 @@ func stored(dtype dtypes.DType) dtypes.DType {
 }
 
 // ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256; "resnet18-64",
-// a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50.
+// a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50; "speed-32-128-128", a Speed network.
 func ModelNamed(name string) (Model, error) {
 	kind, numbers, _ := strings.Cut(name, "-")
 	var widths []int
@@ -58,9 +70,12 @@ func ModelNamed(name string) (Model, error) {
 	if kind == "mlp" {
 		return MLP(widths...), nil
 	}
+	if kind == "speed" && len(widths) == 3 {
+		return Speed([3]int(widths)), nil
+	}
 	make, found := resNets[kind]
 	if !found || len(widths) != 1 {
-		return Model{}, fmt.Errorf("no network is called %q; there are mlp-WIDTH-WIDTH…, and with one width %s", name, strings.Join(slices.Sorted(maps.Keys(resNets)), ", "))
+		return Model{}, fmt.Errorf("no network is called %q; there are mlp-WIDTH-WIDTH…, speed-WIDTH-WIDTH-WIDTH, and with one width %s", name, strings.Join(slices.Sorted(maps.Keys(resNets)), ", "))
 	}
 	return make(widths[0]), nil
 }

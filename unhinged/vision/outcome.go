@@ -1,7 +1,9 @@
 package vision
 
 import (
-	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,92 +11,37 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/unhinged-lab/lab/unhinged"
-	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/strictjson"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
-
-// Settings are all that a run's numbers depend on, but for the images themselves, of which they have the data set's name, the
-// number and the size. A run goes on only from a checkpoint of equal settings.
-type Settings struct {
-	Method          string        `json:"method"`
-	Head            unhinged.Head `json:"head"`
-	Model           string        `json:"model"`
-	Dataset         string        `json:"dataset"`
-	Images          int           `json:"images"` // of the training set
-	Backend         string        `json:"backend"`
-	Epochs          int           `json:"epochs"`
-	Batch           int           `json:"batch"`
-	LearningRate    float64       `json:"learning_rate"`
-	Momentum        float64       `json:"momentum"`
-	WeightDecay     float64       `json:"weight_decay"`
-	Seed            uint64        `json:"seed"`
-	RecordsPerEpoch int           `json:"records_per_epoch"`
-
-	// Of augmentation, of batches in parts and on several devices, of numbers other than float32, and of the probe; zero in runs that had no such thing. A probe of 0 was 10 batches.
-	Shift        int    `json:"shift,omitempty"`
-	Flip         bool   `json:"flip,omitempty"`
-	MicroBatches int    `json:"micro_batches,omitempty"`
-	Devices      int    `json:"devices,omitempty"`
-	Precision    string `json:"precision,omitempty"`
-	Probe        int    `json:"probe,omitempty"`
-
-	Size int `json:"size,omitempty"` // height of the images, but of data sets that datasets.Open knows
-}
-
-// settings leaves out what is as if it had not been said, so that older runs are still of equal settings.
-func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
-	s := Settings{Method: t.Method.Name, Head: t.Method.Head, Model: t.Model.Name, Dataset: data.Name, Images: data.Train.Len(), Backend: backends.Name(backend),
-		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay, Seed: t.Seed,
-		RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip}
-	if t.MicroBatches > 1 {
-		s.MicroBatches = t.MicroBatches
-	}
-	if t.Devices > 1 {
-		s.Devices = t.Devices
-	}
-	if t.Precision != single {
-		s.Precision = t.Precision
-	}
-	if t.Probe != min(10*t.Batch, data.Train.Len()) {
-		s.Probe = t.Probe
-	}
-	if !slices.Contains(datasets.Names(), data.Name) { // a folder's images are made any size
-		s.Size = data.Train.Height
-	}
-	return s
-}
-
-// difference lists the fields in which two settings differ.
-func difference(saved, now Settings) string {
-	var list []string
-	a, b := reflect.ValueOf(saved), reflect.ValueOf(now)
-	for i := range a.NumField() {
-		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
-			list = append(list, fmt.Sprintf("%s was %v and is now %v", a.Type().Field(i).Name, x, y))
-		}
-	}
-	return strings.Join(list, ", ")
-}
 
 // Outcome is a finished run as its folder keeps it.
 type Outcome struct {
 	Settings   Settings          `json:"settings"`
 	Diverged   *Diverged         `json:"diverged,omitempty"` // why it stopped early
 	Provenance result.Provenance `json:"provenance"`
+	Log        logSeal           `json:"log"`
 	Records    []Record          `json:"-"` // they are in LogFile
+
+	// Sum is the SHA-256 of the outcome as outcomeContent writes it, but with an empty Sum.
+	Sum string `json:"sha256"`
+}
+
+// logSeal says what the log of a finished run must hold.
+type logSeal struct {
+	Records int    `json:"records"`
+	Sum     string `json:"sha256"` // of the whole file
 }
 
 // Finished is what a run has left in its folder, in this process or another, at its end; nil before that. It needs no
-// checkpoint. An outcome of other settings is an error.
+// checkpoint. An outcome of other settings is an error, and so is damage to any file of the run.
 func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Outcome, error) {
 	t, err := t.complete(data)
 	if err != nil || t.Folder == "" {
@@ -111,6 +58,9 @@ func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Ou
 	if now := t.settings(backend, data); o.Settings != now {
 		return nil, otherSettings(path, o.Settings, now)
 	}
+	if _, err := loadCheckpoint(filepath.Join(t.Folder, CheckpointFile)); err != nil {
+		return nil, err
+	}
 	return &o, nil
 }
 
@@ -122,15 +72,59 @@ func (r *run) writeOutcome() error {
 	if r.Folder == "" {
 		return nil
 	}
-	path := filepath.Join(r.Folder, OutcomeFile)
+	content, err := logContent(r.records)
+	if err != nil {
+		return err
+	}
 	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance}
 	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
-	o.Provenance.Started, o.Provenance.Duration = r.began.UTC().Truncate(time.Second), (r.earlier + time.Since(r.here)).Seconds()
-	return writeAtomically(path, func(out io.Writer) error {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(o)
+	o.Provenance.Started = r.began.UTC().Truncate(time.Second)
+	o.Provenance.Duration = (r.earlier + time.Since(r.here)).Seconds()
+	o = o.seal(content)
+	return files.Write(filepath.Join(r.Folder, OutcomeFile), func(out io.Writer) error {
+		_, err := out.Write(o.content())
+		return err
 	})
+}
+
+// content is the outcome's file.
+func (o Outcome) content() []byte {
+	content, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		panic(err) // all numbers in it are finite
+	}
+	return append(content, '\n')
+}
+
+// seal adds the checksums: of the log's content, and of the outcome itself.
+func (o Outcome) seal(log []byte) Outcome {
+	o.Log = logSeal{Records: bytes.Count(log, []byte("\n")), Sum: sumOf(log)}
+	o.Sum = o.sum()
+	return o
+}
+
+// sum is what Sum must be.
+func (o Outcome) sum() string {
+	o.Sum = ""
+	return sumOf(o.content())
+}
+
+// sumOf is the SHA-256 of content in hexadecimal.
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// logContent is the log's file: a record a line, in JSON.
+func logContent(records []Record) ([]byte, error) {
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	for _, record := range records {
+		if err := encoder.Encode(record); err != nil {
+			return nil, err
+		}
+	}
+	return content.Bytes(), nil
 }
 
 // ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed. The
@@ -177,38 +171,56 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-// readOutcome reads an outcome and the log beside it.
+// readOutcome reads an outcome and the log beside it, and compares the checksums of both.
 func readOutcome(path string) (o Outcome, err error) {
-	content, err := os.ReadFile(path)
+	content, err := readFile(path)
 	if err != nil {
 		return o, err
 	}
-	if err := json.Unmarshal(content, &o); err != nil {
-		return o, fmt.Errorf("%s: %w", path, err)
+	remedy := fmt.Sprintf("Remove the folder %s to train this run again", filepath.Dir(path))
+	if err := strictjson.Unmarshal(content, &o); err != nil {
+		return o, fmt.Errorf("%s: %w. %s", path, err, remedy)
 	}
-	o.Records, err = readLog(filepath.Join(filepath.Dir(path), LogFile))
+	if o.Sum == "" {
+		return o, fmt.Errorf("%s: an earlier version wrote it, without a checksum, so that damage would not be seen. %s", path, remedy)
+	}
+	if o.Sum != o.sum() {
+		return o, fmt.Errorf("%s: the file is damaged or was changed: its checksum is not that of its content. %s", path, remedy)
+	}
+	path = filepath.Join(filepath.Dir(path), LogFile)
+	if content, err = readFile(path); err != nil {
+		return o, fmt.Errorf("%w. %s", err, remedy)
+	}
+	if lines := bytes.Count(content, []byte("\n")); lines != o.Log.Records || sumOf(content) != o.Log.Sum {
+		return o, fmt.Errorf("%s: the log is not the one of this finished run: it has %d records with SHA-256 %s, and %s says %d and %s. %s",
+			path, lines, sumOf(content), OutcomeFile, o.Log.Records, o.Log.Sum, remedy)
+	}
+	o.Records, err = readLog(path, content)
 	return o, err
+}
+
+// readFile reads a regular file.
+func readFile(path string) ([]byte, error) {
+	in, err := files.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return io.ReadAll(in)
 }
 
 func rank(method string) int {
 	return slices.IndexFunc(Methods(), func(m Method) bool { return m.Name == method })
 }
 
-func readLog(path string) ([]Record, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
+func readLog(path string, content []byte) ([]Record, error) {
 	var records []Record
-	for lines := bufio.NewScanner(in); ; {
-		if !lines.Scan() {
-			return records, lines.Err()
-		}
+	for line := range bytes.Lines(content) {
 		var record Record
-		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+		if err := json.Unmarshal(line, &record); err != nil {
 			return nil, fmt.Errorf("%s, line %d: %w", path, len(records)+1, err)
 		}
 		records = append(records, record)
 	}
+	return records, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/unhinged-lab/lab/internal/layers"
 )
 
 // ResNet18 is the ResNet-18 for images of 32×32 (a 3×3 stem, no max-pooling), whose stages have width, 2·width, 4·width and
@@ -98,7 +99,8 @@ func plainBlock(scope *model.Scope, x *Node, width, stride int) *Node {
 func convNorm(layer *model.Scope, x *Node, size, stride, channels int) *Node {
 	inputs := x.Shape().Dimensions[3]
 	deviation := math.Sqrt(2 / float64(size*size*channels))
-	kernel := layer.VariableWithValue("kernel", normal(layer, deviation, stored(x.DType()), size, size, inputs, channels))
+	weights := layers.Normal(layer, "weights", deviation, stored(x.DType()), size, size, inputs, channels)
+	kernel := layer.VariableWithValue("weights", weights)
 	pad := [2]int{size / 2, size / 2}
 	y := Convolve(x, ConvertDType(kernel.NodeValue(x), x.DType())).Strides(stride).PaddingPerDim([][2]int{pad, pad}).Done()
 	return batchNorm(layer, y)

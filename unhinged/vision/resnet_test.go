@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -38,11 +39,11 @@ func TestResNetParameters(t *testing.T) {
 		{ResNet18(64), unhinged.Head{Prototypes: unhinged.ETF}, 32, 10, 11_173_962 - 10*513}, // the prototypes are not trained
 	} {
 		store := model.NewStore()
-		if err := model.MustNewExec(backend, store, func(scope *model.Scope, images *Node) *Node {
+		if _, err := model.MustNewExec(backend, store, func(scope *model.Scope, images *Node) *Node {
 			c.head.Classes = c.classes
 			logits, _ := c.head.Apply(scope.In("head"), c.Features(scope.In("model"), images, true))
 			return logits
-		}).PreCompile(tensors.FromFlatDataAndDimensions(make([]float32, c.size*c.size*3), 1, c.size, c.size, 3)); err != nil {
+		}).Compile(shapes.Make(dtypes.Float32, 1, c.size, c.size, 3)); err != nil {
 			t.Fatal(err)
 		}
 		got := 0

@@ -2,7 +2,6 @@ package vision
 
 import (
 	"errors"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -10,21 +9,27 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	. "github.com/gomlx/gomlx/support/exceptions"
+	"github.com/unhinged-lab/lab/internal/layers"
 )
 
 // SGD is stochastic gradient descent with momentum and coupled weight decay, as PyTorch's torch.optim.SGD has it
-// (dampening 0, no Nesterov). For every trainable variable x, biases and normalisation included,
+// (dampening 0). For every trainable variable x, biases and normalisation included,
 //
-//	g = ∂loss/∂x + λx,   v ← μv + g,   x ← x − η_t v,
+//	g = ∂loss/∂x + λx,   v ← μv + g,   x ← x − η_t v,   or with Nesterov x ← x − η_t (g + μv),
 //
-// where v starts at 0 and the rate is annealed to zero over all steps, η_t = η(1 + cos(πt/T))/2 for t = 0, 1, …, T−1
-// (PyTorch's CosineAnnealingLR, stepped with every batch). It implements gomlx's optimizer.Interface; gomlx's own SGD
-// has neither momentum nor decay.
+// where v starts at 0 and the rate η_t follows Schedule. It implements gomlx's optimizer.Interface; gomlx's own SGD has
+// neither momentum nor decay.
 type SGD struct {
-	LearningRate float64 // η
+	LearningRate float64 // η, the highest rate
 	Momentum     float64 // μ
 	WeightDecay  float64 // λ
-	Steps        int64   // T; 0 keeps the rate constant
+	Nesterov     bool
+	Schedule     Schedule // how the rate goes from step 0 to step T
+	Steps        int64    // T; 0 keeps the rate constant
+
+	// ShiftRate is the factor of the rate of the shifts of batch normalisation, whose decay λ is divided by it; 0 is 1.
+	// (arXiv 2404.00498 has 64.)
+	ShiftRate float64
 
 	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of its own
 	// loss, and forgets it.
@@ -47,9 +52,17 @@ func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
 			sum.SetNodeValue(ZerosLike(gradients[i]))
 		}
 		x, velocity := v.NodeValue(g), s.of(scope, v, velocities)
-		updated := Add(MulScalar(velocity.NodeValue(g), s.Momentum), Add(gradients[i], MulScalar(x, s.WeightDecay)))
+		factor := 1.
+		if s.ShiftRate != 0 && v.Name() == layers.ShiftName {
+			factor = s.ShiftRate
+		}
+		gradient := Add(gradients[i], MulScalar(x, s.WeightDecay/factor))
+		updated := Add(MulScalar(velocity.NodeValue(g), s.Momentum), gradient)
 		velocity.SetNodeValue(updated)
-		v.SetNodeValue(Sub(x, Mul(ConvertDType(rate, x.DType()), updated)))
+		if s.Nesterov {
+			updated = Add(gradient, MulScalar(updated, s.Momentum))
+		}
+		v.SetNodeValue(Sub(x, Mul(ConvertDType(MulScalar(rate, factor), x.DType()), updated)))
 	}
 }
 
@@ -80,23 +93,6 @@ func trainable(scope *model.Scope, g *Graph, loss *Node) (variables []*model.Var
 func (s SGD) of(scope *model.Scope, v *model.Variable, kind string) *model.Variable {
 	own := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, kind, v.Scope()))
 	return own.VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
-}
-
-// rate is η_t for the steps t done before.
-func (s SGD) rate(t *Node) *Node {
-	if s.Steps == 0 {
-		return Const(t.Graph(), s.LearningRate)
-	}
-	cosine := Cos(MulScalar(t, math.Pi/float64(s.Steps)))
-	return MulScalar(OnePlus(cosine), s.LearningRate/2)
-}
-
-// Rate is η_t, the learning rate of the step that follows t steps.
-func (s SGD) Rate(t int64) float64 {
-	if s.Steps == 0 {
-		return s.LearningRate
-	}
-	return s.LearningRate * (1 + math.Cos(math.Pi*float64(t)/float64(s.Steps))) / 2
 }
 
 // Clear forgets the velocities and the gradients gathered.

@@ -54,6 +54,57 @@ func TestSGDByHand(t *testing.T) {
 	})
 }
 
+// By hand, with Nesterov and a rate of shifts of 4, for the same loss of a variable x and of a shift b; the shift's rate is
+// 0.4 and its decay 0.05:
+//
+//	step  x: g = 3 + 0.2x   v = 0.5v + g   x − 0.1(g + 0.5v)     b: g = 2 + 0.05b   v           b − 0.4(g + 0.5v)
+//	1        3.2            3.2            0.52                     1.95              1.95        −2.17
+//	2        3.104          4.704          −0.0256                  1.8915            2.8665      −3.4999
+func TestNesterovByHand(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		store := model.NewStore()
+		sgd := SGD{LearningRate: 0.1, Momentum: 0.5, WeightDecay: 0.2, Nesterov: true, ShiftRate: 4}
+		step := model.MustNewExec(backend, store, func(scope *model.Scope, g *Graph) []*Node {
+			x := scope.VariableWithValue("x", 1.0).NodeValue(g)
+			b := scope.VariableWithValue("shift", -1.0).NodeValue(g)
+			loss := Add(MulScalar(x, 3), MulScalar(b, 2))
+			sgd.UpdateGraph(scope, g, loss)
+			return []*Node{loss}
+		})
+		for i, want := range [][2]float64{{0.52, -2.17}, {-0.0256, -3.4999}} {
+			step.MustCall()
+			for k, path := range []string{"/x", "/shift"} {
+				got := tensors.ToScalar[float64](store.GetVariable(path).MustValue())
+				if math.Abs(got-want[k]) > 1e-14 {
+					t.Errorf("step %d: %s is %.16g, by hand %.16g", i+1, path, got, want[k])
+				}
+			}
+		}
+	})
+}
+
+// TestTriangle: the rate goes in lines from a fifth to the peak at 23 % of the steps, and to 7 % at their end; the graph's
+// is the host's.
+func TestTriangle(t *testing.T) {
+	sgd := SGD{LearningRate: 2, Schedule: Triangle, Steps: 200}
+	for step, want := range map[int64]float64{0: 0.4, 23: 0.4 + 1.6/2, 46: 2, 123: 2 - 1.86/2, 200: 0.14} {
+		if got := sgd.Rate(step); math.Abs(got-want) > 1e-14 {
+			t.Errorf("the rate of step %d is %g, should be %g", step, got, want)
+		}
+	}
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		for _, steps := range []int64{1, 2, 4, 5, 200} {
+			sgd.Steps = steps
+			for step := range min(steps, 60) {
+				got := tensors.ToScalar[float64](MustExecOnce(backend, sgd.rate, float64(step)))
+				if math.Abs(got-sgd.Rate(step)) > 1e-14 {
+					t.Errorf("the graph's rate of step %d of %d is %g, the host's %g", step, steps, got, sgd.Rate(step))
+				}
+			}
+		}
+	})
+}
+
 // TestSGDAgainstFiniteDifferences runs SGD in a graph and, beside it, the formulas of SGD's comment on gradients taken
 // by central differences of the loss.
 func TestSGDAgainstFiniteDifferences(t *testing.T) {

@@ -4,7 +4,7 @@ package vision
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -32,9 +33,12 @@ type Training struct {
 	Epochs       int
 	Batch        int // images a step; an epoch leaves out the images that do not fill its last batch
 	Augmentation datasets.Augmentation
-	LearningRate float64 // at the first step; it falls to zero over all steps as a cosine does
+	LearningRate float64 // the highest of the schedule
+	Schedule     Schedule
 	Momentum     float64
+	Nesterov     bool
 	WeightDecay  float64 // of all trainable variables
+	ShiftRate    float64 // SGD.ShiftRate
 	Seed         uint64  // of the initial variables, of the order of the images and of their augmentation
 
 	// MicroBatches is how many equal parts a batch is put through the network in, one after the other, for want of memory; their
@@ -50,6 +54,10 @@ type Training struct {
 	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
 	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each of the former.
 	Probe int
+
+	// Mirror says that evaluation adds the logits of an image and of its mirror image to decide on its class. Features are those of
+	// the image alone.
+	Mirror bool
 
 	// RecordsPerEpoch is how often everything is measured, 0 meaning once, at the end of an epoch.
 	RecordsPerEpoch int
@@ -192,7 +200,7 @@ func (t Training) complete(data *datasets.Dataset) (Training, error) {
 	case t.Probe < 0 || t.Probe > n:
 		return t, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
 	}
-	if err := checkPrecision(t.Precision); err != nil {
+	if err := errors.Join(checkPrecision(t.Precision), t.Schedule.check()); err != nil {
 		return t, err
 	}
 	if t.Precision == "" {
@@ -231,6 +239,11 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (_ *run
 	r.store.SetParam(initializer.ParamInitialSeed, int64(t.Seed))
 	if t.Folder != "" {
 		if err := r.load(); err != nil {
+			return nil, err
+		}
+	}
+	if t.Model.Prepare != nil {
+		if err := t.Model.Prepare(r.store.RootScope().In("model"), r.inputs(prepared)); err != nil {
 			return nil, err
 		}
 	}
@@ -273,14 +286,19 @@ func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, g
 }
 
 func (r *run) sgd() SGD {
-	return SGD{LearningRate: r.LearningRate, Momentum: r.Momentum, WeightDecay: r.WeightDecay, Steps: r.steps, Accumulated: r.MicroBatches > 1}
+	return SGD{LearningRate: r.LearningRate, Schedule: r.Schedule, Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay,
+		ShiftRate: r.ShiftRate, Steps: r.steps, Accumulated: r.MicroBatches > 1}
 }
 
 // lookGraph is the model in evaluation.
 func (r *run) lookGraph(scope *model.Scope, images *Node) []*Node {
 	scope.Store().SetTraining(images.Graph(), false)
 	predictions := r.forward(scope, images)
-	return []*Node{ArgMax(predictions[0], -1, dtypes.Int32), predictions[1], predictions[2]}
+	logits := predictions[0]
+	if r.Mirror {
+		logits = Add(logits, r.forward(scope, Reverse(images, 2))[0])
+	}
+	return []*Node{ArgMax(logits, -1, dtypes.Int32), predictions[1], predictions[2]}
 }
 
 // forward maps images [batch, height, width, channels] to logits [batch, C], features [batch, p] and prototypes [C, p].
@@ -350,6 +368,16 @@ func (r *run) tensor(pixels []float32) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/im.Size(), im.Height, im.Width, im.Channels)
 }
 
+// inputs are the first n training images, or all if there are fewer.
+func (r *run) inputs(n int) Inputs {
+	im := r.data.Train.First(n)
+	indices := make([]int, im.Len())
+	for i := range indices {
+		indices[i] = i
+	}
+	return Inputs{im.Height, im.Width, im.Channels, r.batches.Normalisation.Apply(im, indices)}
+}
+
 // diverge ends the run for good, in its last step: its variables are worth nothing, and are not saved.
 func (r *run) diverge() error {
 	r.diverged = &Diverged{Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Step: r.step, Last: r.last}
@@ -402,14 +430,13 @@ func (r *run) writeLog() error {
 	if r.Folder == "" {
 		return nil
 	}
-	return writeAtomically(filepath.Join(r.Folder, LogFile), func(out io.Writer) error {
-		encoder := json.NewEncoder(out)
-		for _, record := range r.records {
-			if err := encoder.Encode(record); err != nil {
-				return err
-			}
+	return files.Write(filepath.Join(r.Folder, LogFile), func(out io.Writer) error {
+		content, err := logContent(r.records)
+		if err != nil {
+			return err
 		}
-		return nil
+		_, err = out.Write(content)
+		return err
 	})
 }
 

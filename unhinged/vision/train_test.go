@@ -260,7 +260,7 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	training.WeightDecay = 5e-4
 	for _, broken := range [][]byte{nil, content[:100], content[:len(content)-1]} {
 		os.WriteFile(path, broken, 0o644)
-		if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "to start again") {
+		if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "to start the run again") {
 			t.Errorf("a checkpoint cut to %d bytes: error %v", len(broken), err)
 		}
 	}

@@ -28,7 +28,7 @@ func welch(a, b []float64) ttest {
 	ex, ey := x.err*x.err, y.err*y.err
 	t := ttest{x.difference - y.difference, math.Sqrt(ex + ey), (ex + ey) * (ex + ey) / (ex*ex/x.freedom + ey*ey/y.freedom)}
 	if t.err == 0 {
-		t.freedom = min(x.freedom, y.freedom) // what it cannot be less than
+		t.freedom = min(x.freedom, y.freedom) // the least that Welch's formula gives
 	}
 	return t
 }
@@ -39,6 +39,26 @@ func (t ttest) interval() float64 {
 		return math.NaN()
 	}
 	return t.err * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Quantile(0.975)
+}
+
+// below is the one-sided p-value of the hypothesis that the true difference is at most bound: a small one shows that it is
+// above. It is NaN if there are too few values to tell.
+func (t ttest) below(bound float64) float64 {
+	switch {
+	case math.IsNaN(t.err):
+		return math.NaN()
+	case t.err == 0: // all values are equal
+		if t.difference > bound {
+			return 0
+		}
+		return 1
+	}
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Survival((t.difference - bound) / t.err)
+}
+
+// above is the one-sided p-value of the hypothesis that the true difference is at least bound.
+func (t ttest) above(bound float64) float64 {
+	return ttest{-t.difference, t.err, t.freedom}.below(-bound)
 }
 
 // p is the two-sided p-value of the difference being bound; NaN if there are too few values to tell.

@@ -1,7 +1,6 @@
 package vision
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,12 +45,12 @@ func TestRunsDoneAgainCountOnce(t *testing.T) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for name, content := range map[string]any{OutcomeFile: o, LogFile: o.Records[0]} {
-			data, err := json.Marshal(content)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(path, name), data, 0o644); err != nil {
+		log, err := logContent(o.Records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{OutcomeFile: o.seal(log).content(), LogFile: log} {
+			if err := os.WriteFile(filepath.Join(path, name), content, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,0 +1,102 @@
+// Package files writes files that are never found half written, and seals them with a checksum that shows later damage.
+package files
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path. Whenever
+// the process ends, path holds the old file or the whole new one. The temporary name has the number of the process, so
+// that two processes may write the same path.
+func Write(path string, write func(io.Writer) error) (err error) {
+	temporary := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+	out, err := os.Create(temporary)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	err = write(buffered)
+	if err = errors.Join(err, buffered.Flush(), out.Sync(), out.Close()); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		os.Remove(temporary)
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// ErrDamaged is the error of a sealed file whose content is not what was written.
+var ErrDamaged = errors.New("the file is damaged: its checksum is not that of its content")
+
+// ErrUnsealed is the error of a file that WriteSealed did not write, or not with this title.
+var ErrUnsealed = errors.New("the file has no checksum of this version")
+
+// WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the SHA-256
+// of both. The title names the format and its version; it has no newline.
+func WriteSealed(path, title string, write func(io.Writer) error) error {
+	return Write(path, func(out io.Writer) error {
+		sum := sha256.New()
+		both := io.MultiWriter(out, sum)
+		if _, err := io.WriteString(both, title+"\n"); err != nil {
+			return err
+		}
+		if err := write(both); err != nil {
+			return err
+		}
+		_, err := out.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+// OpenSealed opens the content of a file that WriteSealed wrote with this title, after it has read the whole file and
+// compared its checksum. A file of another format or version gives ErrUnsealed, and any damage gives ErrDamaged. A file
+// that is not there gives os.ErrNotExist.
+func OpenSealed(path, title string) (io.ReadCloser, error) {
+	in, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	content := int64(len(title)) + 1
+	if err := check(in, title, size); err != nil {
+		in.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	section := io.NewSectionReader(in, content, size-content-sha256.Size)
+	return struct {
+		io.Reader
+		io.Closer
+	}{bufio.NewReaderSize(section, 1<<20), in}, nil
+}
+
+// check compares the title and the checksum of a sealed file of this size.
+func check(in io.ReaderAt, title string, size int64) error {
+	head := make([]byte, len(title)+1)
+	end := size - sha256.Size
+	if end < int64(len(head)) {
+		return ErrDamaged
+	}
+	if _, err := in.ReadAt(head, 0); err != nil {
+		return err
+	}
+	if string(head) != title+"\n" {
+		return ErrUnsealed
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(in, 0, end)); err != nil {
+		return err
+	}
+	seal := make([]byte, sha256.Size)
+	if _, err := in.ReadAt(seal, end); err != nil {
+		return err
+	}
+	if string(seal) != string(sum.Sum(nil)) {
+		return ErrDamaged
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const title = "test 1"
+
+func seal(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := WriteSealed(path, title, func(out io.Writer) error { _, err := out.Write(content); return err }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unseal(path string) ([]byte, error) {
+	in, err := OpenSealed(path, title)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return io.ReadAll(in)
+}
+
+// A sealed file gives what was written, or an error after any change of a byte, any truncation and any addition.
+func TestSealed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	random := rand.New(rand.NewPCG(1, 0))
+	for _, n := range []int{0, 1, 31, 33, 3000} {
+		content := make([]byte, n)
+		for i := range content {
+			content[i] = byte(random.Uint32())
+		}
+		seal(t, path, content)
+		if got, err := unseal(path); err != nil || !bytes.Equal(got, content) {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := func(what string, changed []byte) {
+			if err := os.WriteFile(path, changed, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := unseal(path); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrUnsealed) {
+				t.Errorf("%d bytes, %s: %v", n, what, err)
+			}
+		}
+		for range 200 {
+			changed := bytes.Clone(whole)
+			changed[random.IntN(len(whole))] ^= 1 << random.IntN(8)
+			refused("one bit", changed)
+			refused("truncated", whole[:random.IntN(len(whole))])
+			refused("longer", append(bytes.Clone(whole), byte(random.Uint32())))
+		}
+	}
+}
+
+// A write that fails leaves the old file and nothing else.
+func TestWriteFails(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file")
+	seal(t, path, []byte("old"))
+	wrong := errors.New("wrong")
+	if err := Write(path, func(out io.Writer) error { out.Write([]byte("new")); return wrong }); !errors.Is(err, wrong) {
+		t.Errorf("got %v", err)
+	}
+	if got, err := unseal(path); err != nil || string(got) != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// Opening what is not a regular file is an error at once, and never waits.
+func TestOpenRegular(t *testing.T) {
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan bool)
+	go func() {
+		for _, path := range []string{pipe, folder, "/dev/zero"} {
+			if in, err := Open(path); err == nil {
+				in.Close()
+				t.Errorf("%s was opened", path)
+			}
+		}
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("opening waits")
+	}
+	if _, err := Open(filepath.Join(folder, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,157 @@
+package vision
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/backends"
+)
+
+// damages are changes that a disk, a full file system or a careless hand can make to a file.
+func damages(whole []byte, random *rand.Rand) map[string][]byte {
+	flipped := bytes.Clone(whole)
+	flipped[random.IntN(len(whole))] ^= 1 << random.IntN(8)
+	other := bytes.Clone(whole)
+	for i := range min(64, len(other)) {
+		other[i] = byte(random.Uint32())
+	}
+	return map[string][]byte{
+		"one bit": flipped, "cut off": whole[:random.IntN(len(whole))], "emptied": nil, "doubled": append(bytes.Clone(whole), whole...),
+		"another start": other,
+	}
+}
+
+// TestDamagedRunIsRefused: whatever happens to a file of a run, the run does not go on, is not called finished, and is not
+// drawn, and the error names the file and says what to do.
+func TestDamagedRunIsRefused(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := blobs(320, 20)
+	random := rand.New(rand.NewPCG(3, 1))
+	for _, interrupted := range []bool{false, true} {
+		training := small("pal")
+		training.Epochs, training.Folder = 2, filepath.Join(t.TempDir(), "run")
+		ctx, cancel := context.WithCancel(context.Background())
+		training.Report = func(p Progress) {
+			if interrupted && p.Step == 13 {
+				cancel()
+			}
+		}
+		if _, err := training.Run(ctx, backend, data); (err != nil) != interrupted {
+			t.Fatal(err)
+		}
+		training.Report = nil
+		kinds := []string{CheckpointFile}
+		if !interrupted {
+			kinds = append(kinds, LogFile, OutcomeFile)
+		}
+		for _, name := range kinds {
+			path := filepath.Join(training.Folder, name)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 40 {
+				for damage, content := range damages(whole, random) {
+					if err := os.WriteFile(path, content, 0o644); err != nil {
+						t.Fatal(err)
+					}
+					_, err := training.Run(context.Background(), backend, data)
+					if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "emove ") {
+						t.Fatalf("%s, %s: error %v", name, damage, err)
+					}
+					if name == CheckpointFile {
+						continue
+					}
+					if _, err := ReadOutcomes(filepath.Dir(training.Folder)); err == nil {
+						t.Fatalf("%s, %s: its figures can be drawn", name, damage)
+					}
+				}
+			}
+			if err := os.WriteFile(path, whole, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := training.Run(context.Background(), backend, data); err != nil {
+			t.Errorf("mended, but %v", err)
+		}
+	}
+}
+
+// TestRunKnowsItsData: a run goes on, and is finished, with the images and labels that it began with only. Runs on data of
+// the same name and size that differ in one value are two setups.
+func TestRunKnowsItsData(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	training := small("pal")
+	training.Epochs, training.Folder = 2, filepath.Join(root, "first")
+	ctx, cancel := context.WithCancel(context.Background())
+	training.Report = func(p Progress) {
+		if p.Step == 13 {
+			cancel()
+		}
+	}
+	if _, err := training.Run(ctx, backend, blobs(320, 20)); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	training.Report = nil
+	relabelled, repainted, retested := blobs(320, 20), blobs(320, 20), blobs(320, 20)
+	relabelled.Train.Labels[7] = (relabelled.Train.Labels[7] + 1) % 3
+	repainted.Train.Pixels[5]++
+	retested.Test.Labels[3] = (retested.Test.Labels[3] + 1) % 3
+	renamed := blobs(320, 20)
+	renamed.Folder, renamed.Classes = "elsewhere", []string{"x", "y", "z"}
+	refused := func() {
+		for i, other := range []*struct{ run func() error }{
+			{func() error { _, err := training.Run(context.Background(), backend, relabelled); return err }},
+			{func() error { _, err := training.Run(context.Background(), backend, repainted); return err }},
+			{func() error { _, err := training.Run(context.Background(), backend, retested); return err }},
+		} {
+			if err := other.run(); err == nil || !strings.Contains(err.Error(), "Data was ") {
+				t.Errorf("data %d: error %v", i, err)
+			}
+		}
+	}
+	refused()
+	if _, err := training.Run(context.Background(), backend, renamed); err != nil {
+		t.Fatal(err)
+	}
+	refused()
+	training.Folder = filepath.Join(root, "second")
+	if _, err := training.Run(context.Background(), backend, relabelled); err != nil {
+		t.Fatal(err)
+	}
+	outcomes, err := ReadOutcomes(root)
+	if err != nil || len(outcomes) != 2 || len(Setups(outcomes)) != 2 {
+		t.Errorf("%d outcomes in %d setups, error %v", len(outcomes), len(Setups(outcomes)), err)
+	}
+}
+
+// TestOldCheckpointIsRefused: a checkpoint of the version without checksums is refused with a reason.
+func TestOldCheckpointIsRefused(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	training := small("pal")
+	training.Folder = t.TempDir()
+	path := filepath.Join(training.Folder, CheckpointFile)
+	if err := os.WriteFile(path, append([]byte("\x0f\x7f\x03\x01\x01\x06header\x01\xff\x80"), make([]byte, 200)...), 0o644); err != nil { // as gob began
+		t.Fatal(err)
+	}
+	_, err = training.Run(context.Background(), backend, blobs(320, 20))
+	if err == nil || !strings.Contains(err.Error(), "an earlier version wrote this checkpoint, without a checksum") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v", err)
+	}
+}

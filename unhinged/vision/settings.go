@@ -1,0 +1,95 @@
+package vision
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+// Settings are all that a run's numbers depend on. A run goes on only from a checkpoint of equal settings.
+type Settings struct {
+	Method          string        `json:"method"`
+	Head            unhinged.Head `json:"head"`
+	Model           string        `json:"model"`
+	Dataset         string        `json:"dataset"`
+	Images          int           `json:"images"` // of the training set
+	Backend         string        `json:"backend"`
+	Epochs          int           `json:"epochs"`
+	Batch           int           `json:"batch"`
+	LearningRate    float64       `json:"learning_rate"`
+	Momentum        float64       `json:"momentum"`
+	WeightDecay     float64       `json:"weight_decay"`
+	Seed            uint64        `json:"seed"`
+	RecordsPerEpoch int           `json:"records_per_epoch"`
+
+	// Data is Dataset.Content, the checksum of all images and labels. Runs of the first version do not have it.
+	Data string `json:"data,omitempty"`
+
+	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32. A Probe
+	// of 0 is ten batches.
+	Shift        int    `json:"shift,omitempty"`
+	Flip         bool   `json:"flip,omitempty"`
+	MicroBatches int    `json:"micro_batches,omitempty"`
+	Devices      int    `json:"devices,omitempty"`
+	Precision    string `json:"precision,omitempty"`
+	Probe        int    `json:"probe,omitempty"`
+
+	// These are zero where a run has the paper's way of training.
+	Alternate bool     `json:"alternate,omitempty"` // Augmentation's
+	Reflect   bool     `json:"reflect,omitempty"`
+	Schedule  Schedule `json:"schedule,omitempty"`
+	Nesterov  bool     `json:"nesterov,omitempty"`
+	ShiftRate float64  `json:"shift_rate,omitempty"`
+	Mirror    bool     `json:"mirror,omitempty"`
+
+	Size int `json:"size,omitempty"` // height of the images of a folder, which are made that size
+}
+
+// settings leaves out what has its default value, so that older runs have equal settings.
+func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
+	s := Settings{
+		Method: t.Method.Name, Head: t.Method.Head, Model: t.Model.Name,
+		Dataset: data.Name, Images: data.Train.Len(), Data: data.Content(), Backend: backends.Name(backend),
+		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
+		Seed: t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
+		Alternate: t.Augmentation.Alternate, Reflect: t.Augmentation.Reflect,
+		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror,
+	}
+	if t.Schedule != Cosine {
+		s.Schedule = t.Schedule
+	}
+	if t.MicroBatches > 1 {
+		s.MicroBatches = t.MicroBatches
+	}
+	if t.Devices > 1 {
+		s.Devices = t.Devices
+	}
+	if t.Precision != single {
+		s.Precision = t.Precision
+	}
+	if t.Probe != min(10*t.Batch, data.Train.Len()) {
+		s.Probe = t.Probe
+	}
+	if !slices.Contains(datasets.Names(), data.Name) { // a folder's images are made any size
+		s.Size = data.Train.Height
+	}
+	return s
+}
+
+// difference lists the fields in which two settings differ.
+func difference(saved, now Settings) string {
+	var list []string
+	a, b := reflect.ValueOf(saved), reflect.ValueOf(now)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
+			list = append(list, fmt.Sprintf("%s was %v and is now %v", a.Type().Field(i).Name, x, y))
+		}
+	}
+	return strings.Join(list, ", ")
+}
