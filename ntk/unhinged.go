@@ -29,7 +29,7 @@ import (
 // weights, ReLU, no biases), and decay shrinks the kernel of the former. One step of [Descent] is one unit of time. It is a front of
 // dynamics.Invariant, which has more: momentum, traces, rates of the approach.
 type Unhinged struct {
-	Gamma            float64        // γ ≥ 0, the weight of the non-target logits
+	Gamma            float64        // γ ≥ 0, the weight of the non-target logits, as written: 0 is 0
 	Lambda1, Lambda2 float64        // weight decay, of the network (one linear in its parameters, see above) and of its head
 	Rates            dynamics.Rates // η1 and η2; not set: both 1
 	// Start is where it begins: a network's record of step 0, Start.Test for the unseen points. With Prototypes it is a

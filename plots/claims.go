@@ -13,7 +13,7 @@ import (
 )
 
 // ClaimsTable displays the claims and their verdicts as the output of a GoNB cell: an HTML table, with the same as
-// Markdown and as plain text for readers without HTML.
+// Markdown and as plain text for readers without HTML. Evidence about the run comes first, checks of the implementation after it.
 func ClaimsTable(claims []result.Claim) {
 	display(map[protocol.MIMEType]any{
 		protocol.MIMETextHTML:     claimsHTML(claims),
@@ -24,7 +24,7 @@ func ClaimsTable(claims []result.Claim) {
 
 // verdict is a verdict in words, with a sign for those who see no colours.
 func verdict(c result.Claim) string {
-	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?"}[c.Verdict]
+	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?", result.NotClaimed: "–"}[c.Verdict]
 	words := strings.TrimSpace(sign + " " + string(c.Verdict))
 	if c.Erratum != "" {
 		words += " (" + c.Erratum + ")"
@@ -49,14 +49,37 @@ func number(n result.Number) string {
 	return s
 }
 
-var verdictColor = map[result.Verdict]string{result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d"} // on white and on dark
+var verdictColor = map[result.Verdict]string{result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d", result.NotClaimed: "#7d7d7d"} // on white and on dark
+
+// checks is the heading above checks of the implementation.
+const checks = "Checks of the implementation: true by theorem, whatever the run does"
+
+// words is a claim with the reason why it is not made, if it is not.
+func words(c result.Claim) string {
+	if c.Reason != "" {
+		return c.Claim + ". Not claimed here: " + c.Reason
+	}
+	return c.Claim
+}
 
 func claimsHTML(claims []result.Claim) string {
 	var b strings.Builder
 	b.WriteString(`<table class="claims"><thead><tr><th style="text-align:left">Verdict</th><th style="text-align:left">Claim</th><th>Measured</th><th>Expected</th><th>Tolerance</th></tr></thead><tbody>`)
-	for _, c := range claims {
-		fmt.Fprintf(&b, `<tr><td style="text-align:left;white-space:nowrap;font-weight:bold;color:%s">%s</td><td style="text-align:left">%s</td><td>%s</td><td>%s</td><td>%s</td></tr>`,
-			verdictColor[c.Verdict], html.EscapeString(verdict(c)), html.EscapeString(c.Claim), number(c.Measured), number(c.Expected), number(c.Tolerance))
+	rows := func(claims []result.Claim) {
+		for _, c := range claims {
+			control := ""
+			if c.Control != "" && c.Verdict != result.NotClaimed {
+				control = `<br><small>Negative control: ` + html.EscapeString(c.Control) + `</small>`
+			}
+			fmt.Fprintf(&b, `<tr><td style="text-align:left;white-space:nowrap;font-weight:bold;color:%s">%s</td><td style="text-align:left">%s%s</td><td>%s</td><td>%s</td><td>%s</td></tr>`,
+				verdictColor[c.Verdict], html.EscapeString(verdict(c)), html.EscapeString(words(c)), control, number(c.Measured), number(c.Expected), number(c.Tolerance))
+		}
+	}
+	evidence, implementation := result.ByKind(claims)
+	rows(evidence)
+	if len(implementation) > 0 {
+		fmt.Fprintf(&b, `<tr><th colspan="5" style="text-align:left">%s</th></tr>`, checks)
+		rows(implementation)
 	}
 	b.WriteString("</tbody></table>")
 	return b.String()
@@ -65,17 +88,37 @@ func claimsHTML(claims []result.Claim) string {
 func claimsMarkdown(claims []result.Claim) string {
 	var b strings.Builder
 	b.WriteString("| Verdict | Claim | Measured | Expected | Tolerance |\n|:--|:--|--:|--:|--:|\n")
-	for _, c := range claims {
-		claim := strings.NewReplacer("|", `\|`, "\n", " ").Replace(c.Claim)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", verdict(c), claim, number(c.Measured), number(c.Expected), number(c.Tolerance))
+	rows := func(claims []result.Claim) {
+		for _, c := range claims {
+			claim := strings.NewReplacer("|", `\|`, "\n", " ").Replace(words(c))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", verdict(c), claim, number(c.Measured), number(c.Expected), number(c.Tolerance))
+		}
+	}
+	evidence, implementation := result.ByKind(claims)
+	rows(evidence)
+	if len(implementation) > 0 {
+		fmt.Fprintf(&b, "| | **%s** | | | |\n", checks)
+		rows(implementation)
 	}
 	return b.String()
 }
 
 func claimsText(claims []result.Claim) string {
 	var b strings.Builder
-	for _, c := range claims {
-		fmt.Fprintf(&b, "%s: %s; measured %s, expected %s, tolerance %s\n", verdict(c), c.Claim, number(c.Measured), number(c.Expected), number(c.Tolerance))
+	rows := func(claims []result.Claim) {
+		for _, c := range claims {
+			fmt.Fprintf(&b, "%s: %s", verdict(c), words(c))
+			if c.Verdict != result.NotClaimed {
+				fmt.Fprintf(&b, "; measured %s, expected %s, tolerance %s", number(c.Measured), number(c.Expected), number(c.Tolerance))
+			}
+			b.WriteByte('\n')
+		}
+	}
+	evidence, implementation := result.ByKind(claims)
+	rows(evidence)
+	if len(implementation) > 0 {
+		b.WriteString(checks + "\n")
+		rows(implementation)
 	}
 	return b.String()
 }

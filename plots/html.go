@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -36,7 +35,7 @@ func HTML(figs []result.Figure) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)), Verdicts: tally(fig.Claims)}
+		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)), Verdicts: result.Tally(fig.Claims)}
 		for _, name := range slices.Sorted(maps.Keys(fig.Settings)) {
 			s.Rows = append(s.Rows, row{name, fmt.Sprint(fig.Settings[name])})
 		}
@@ -50,29 +49,4 @@ func HTML(figs []result.Figure) ([]byte, error) {
 		return nil, fmt.Errorf("plots: page: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// tally counts verdicts: "5 hold, 1 corrected".
-func tally(claims []result.Claim) string {
-	if len(claims) == 0 {
-		return "no claims"
-	}
-	count := map[result.Verdict]int{}
-	for _, c := range claims {
-		count[c.Verdict]++
-	}
-	var parts []string
-	for _, v := range []struct {
-		verdict  result.Verdict
-		one, all string
-	}{{result.Holds, "holds", "hold"}, {result.Corrected, "corrected", "corrected"}, {result.Fails, "fails", "fail"}, {result.Undecided, "undecided", "undecided"}} {
-		switch n := count[v.verdict]; n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+v.one)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", n, v.all))
-		}
-	}
-	return strings.Join(parts, ", ")
 }

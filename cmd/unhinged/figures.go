@@ -82,7 +82,7 @@ func figuresCommand() *cobra.Command {
 	f.IntVar(&o.N, "N", 10, "samples per class")
 	f.IntVar(&o.Steps, "steps", 50_000, "gradient-descent steps")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial state")
-	f.Float64SliceVar(&o.Gammas, "gamma", nil, "weight γ of the non-target logits; several for fig1 and fig5")
+	f.Float64SliceVar(&o.Gammas, "gamma", nil, "weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
@@ -134,7 +134,12 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 			return err
 		}
 		figures = append(figures, *figure)
-		fmt.Fprintf(progress, " %.2f s; %s\n", figure.Provenance.Duration, tally(figure.Claims))
+		fmt.Fprintf(progress, " %.2f s; %s\n", figure.Provenance.Duration, result.Tally(figure.Claims))
+		for _, c := range figure.Claims {
+			if c.Verdict == result.Fails {
+				fmt.Fprintf(progress, "       fails: %s\n", c.Claim)
+			}
+		}
 	}
 	page, err := plots.HTML(figures)
 	if err != nil {
@@ -146,23 +151,6 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 	}
 	fmt.Fprintln(progress, "see", index)
 	return nil
-}
-
-// tally says how many claims hold, and names those that do not.
-func tally(claims []result.Claim) string {
-	counts := map[result.Verdict]int{}
-	var errata []string
-	for _, c := range claims {
-		counts[c.Verdict]++
-		if c.Verdict == result.Corrected && (len(errata) == 0 || errata[len(errata)-1] != c.Erratum) {
-			errata = append(errata, c.Erratum)
-		}
-	}
-	text := fmt.Sprintf("%d claims: %d hold, %d fail, %d corrected", len(claims), counts[result.Holds], counts[result.Fails], counts[result.Corrected])
-	if len(errata) > 0 {
-		text += " (" + strings.Join(errata, ", ") + ")"
-	}
-	return text
 }
 
 // writeAtomically leaves either the old file or the whole new one.

@@ -21,10 +21,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/ntk/tiles"
 	"github.com/unhinged-lab/lab/unhinged/backends"
-	"github.com/unhinged-lab/lab/unhinged/paper"
 )
 
 // computeKernel computes what the flags say in numbers of type T.
@@ -62,7 +62,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		DType: tiles.Float32, Rows: x1.n, Cols: x1.n, Labels: x1.labels, Symmetric: x2 == nil,
 		Identity: map[string]string{"network": network.String(), "inputs": x1.sum},
 		About: map[string]string{
-			"command": command(), "commit": paper.Commit(), "go": runtime.Version(), "backend": backends.Name(backend),
+			"command": command(), "commit": build.Commit(), "go": runtime.Version(), "backend": backends.Name(backend),
 			"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
 		},
 	}

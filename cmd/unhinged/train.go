@@ -20,11 +20,11 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
-	"github.com/unhinged-lab/lab/unhinged/paper"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
@@ -275,7 +275,7 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
 		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
 	for i := range trainings {
-		trainings[i].Provenance = result.Provenance{Command: command(), Commit: paper.Commit()}
+		trainings[i].Provenance = result.Provenance{Command: command(), Commit: build.Commit()}
 		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
 		if o.config == "" && !changed("records") { // nobody asked for the 20 records of ul, and an epoch may have fewer steps
 			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)

@@ -88,6 +88,8 @@ func TestFrozenFeatures(t *testing.T) {
 	for _, lambda := range []float64{0, 0.01} {
 		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
 			flow := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda, Rates: Constant(0, 1)}.From(s))
+			follows := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda, Rates: Follow(0, ConstantRate(1))}.From(s))
+			closeTo(t, "‖W‖ of η1 = 0·η2", must[*Point](t)(follows.At(7)).LogNormW(), must[*Point](t)(flow.At(7)).LogNormW(), 0)
 			state := must[*State](t)(must[*Point](t)(flow.At(2000)).State())
 			if d := normalizedDistance(state.H, s.H); d > 1e-12 {
 				t.Errorf("λ = %g: H has moved by %g", lambda, d)

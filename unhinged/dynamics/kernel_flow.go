@@ -3,8 +3,6 @@ package dynamics
 import (
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/floats"
 )
 
 // Invariant is Theorem 8 as it holds for any network whose neural tangent kernel stays what it is (errata E6, E7): with
@@ -170,17 +168,10 @@ func (f *KernelFlow) closed(g smooth) *KernelPoint {
 	return p
 }
 
-// recorded makes a point of responses that have no common eigenvectors: what remains is a plain difference.
+// recorded makes a point of responses that have no common eigenvectors: its distance to the target is a plain difference.
 func (f *KernelFlow) recorded(r responses, biases growth) *KernelPoint {
 	p := f.point(r, biases)
-	p.restLog = p.log
-	if p.target != nil {
-		h, w := f.coordinates(*p.target)
-		nowH, nowW := f.coordinates(p.now)
-		lead := (floats.Dot(h, nowH) + floats.Dot(w, nowW)) / (floats.Dot(h, h) + floats.Dot(w, w))
-		p.lead = [2]float64{lead, lead}
-		p.rest = p.now.plus(-lead, *p.target)
-	}
+	p.subtract = true
 	return p
 }
 

@@ -119,10 +119,12 @@ type KernelPoint struct {
 	log  float64 // the state is exp(log)·now
 	now  coefficients
 	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, without cancellation; lead[0] is H's, lead[1] W's.
-	target  *coefficients
-	lead    [2]float64
-	rest    coefficients
-	restLog float64
+	// If subtract is set, there is no such form, and split takes the difference of now and target instead.
+	target   *coefficients
+	lead     [2]float64
+	rest     coefficients
+	restLog  float64
+	subtract bool
 
 	biasDecay scaled
 	biasGain  float64
@@ -141,23 +143,34 @@ func (p *KernelPoint) LogNormW() float64 { return p.logNorm(onlyW) }
 // LogNormZ returns ln‖Z‖, Z = (H, W).
 func (p *KernelPoint) LogNormZ() float64 { return p.logNorm(both) }
 
-func (p *KernelPoint) leadOf(which part) float64 {
-	if which == onlyW {
-		return p.lead[1]
+// split returns the point over the part as exp(log)·lead·bar + exp(restLog)·rest, bar the target. A difference of now and
+// target is taken with a lead of each part's own, as Point.split has it.
+func (p *KernelPoint) split(which part) (lead float64, bar, rest []float64, restLog float64) {
+	bar = p.core.over(*p.target, which)
+	switch {
+	case p.subtract:
+		rest = p.core.over(p.now, which)
+		lead = floats.Dot(bar, rest) / floats.Dot(bar, bar)
+		floats.AddScaled(rest, -lead, bar)
+		return lead, bar, rest, p.log
+	case which == onlyW:
+		lead = p.lead[1]
+	default:
+		lead = p.lead[0]
 	}
-	return p.lead[0]
+	return lead, bar, p.core.over(p.rest, which), p.restLog
 }
 
 func (p *KernelPoint) logDistance(which part) float64 {
 	if p.target == nil || which == both && p.lead[0] != p.lead[1] { // anchored, λ = 0: H grows and W does not
 		return math.NaN()
 	}
-	bar, rest := p.core.over(*p.target, which), p.core.over(p.rest, which)
-	normBar, normRest, lead := floats.Norm(bar, 2), floats.Norm(rest, 2), p.leadOf(which)
+	lead, bar, rest, restLog := p.split(which)
+	normBar, normRest := floats.Norm(bar, 2), floats.Norm(rest, 2)
 	if normRest == 0 && lead > 0 {
 		return math.Inf(-1)
 	}
-	size := math.Log(normRest) + p.restLog - math.Log(math.Abs(lead)*normBar) - p.log
+	size := math.Log(normRest) + restLog - math.Log(math.Abs(lead)*normBar) - p.log
 	if lead <= 0 || size > 0 { // far away: no cancellation to avoid
 		now := p.core.over(p.now, which)
 		floats.Scale(1/floats.Norm(now, 2), now)
@@ -180,13 +193,13 @@ func (p *KernelPoint) logGap(which part) float64 {
 	if p.target == nil {
 		return math.NaN()
 	}
-	base, gap, rest := gapScales(p.leadOf(which), p.log, p.restLog)
+	lead, bar, left, restLog := p.split(which)
+	base, gap, rest := gapScales(lead, p.log, restLog)
 	if math.IsInf(base, -1) {
 		return base
 	}
-	diff := p.core.over(*p.target, which)
-	diff = floats.ScaleTo(make([]float64, len(diff)), gap, diff)
-	floats.AddScaled(diff, rest, p.core.over(p.rest, which))
+	diff := floats.ScaleTo(make([]float64, len(bar)), gap, bar)
+	floats.AddScaled(diff, rest, left)
 	return base + math.Log(floats.Norm(diff, 2))
 }
 

@@ -20,10 +20,12 @@ type Point struct {
 	log float64 // the map is exp(log)·now
 	now linear
 	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's, lead[1] W's.
-	target  *linear
-	lead    [2]float64
-	rest    linear
-	restLog float64
+	// If subtract is set, there is no such form, and split takes the difference of now and target instead.
+	target   *linear
+	lead     [2]float64
+	rest     linear
+	restLog  float64
+	subtract bool
 
 	biasDecay scaled // b(t) = biasDecay·b(0) + biasGain·M1
 	biasGain  float64
@@ -88,12 +90,13 @@ func (p *Point) logDistance(over part) float64 {
 	if over == both && p.lead[0] != p.lead[1] { // anchored, λ = 0: H grows and W does not
 		return math.NaN()
 	}
-	lead, bar, rest := p.leadOf(over), p.d.norm(*p.target, over), p.d.norm(p.rest, over)
+	lead, left, restLog := p.split(over)
+	bar, rest := p.d.norm(*p.target, over), p.d.norm(left, over)
 	if rest == 0 && lead > 0 {
 		return math.Inf(-1)
 	}
-	cos := p.d.inner(*p.target, p.rest, over) / (bar * rest) // between X̄ and rest
-	size := math.Log(rest) + p.restLog - math.Log(math.Abs(lead)*bar) - p.log
+	cos := p.d.inner(*p.target, left, over) / (bar * rest) // between X̄ and rest
+	size := math.Log(rest) + restLog - math.Log(math.Abs(lead)*bar) - p.log
 	if lead <= 0 || size > 0 { // far away: no cancellation to avoid
 		cos := p.d.inner(*p.target, p.now, over) / (bar * p.d.norm(p.now, over))
 		return math.Log(math.Max(0, 2-2*cos)) / 2
@@ -113,11 +116,22 @@ func logTurn(size, cos float64) float64 {
 	return size + math.Log(math.Max(0, shrink*shrink+2*shrink*cos/norm+1/(norm*norm)))/2
 }
 
-func (p *Point) leadOf(over part) float64 {
-	if over == onlyW {
-		return p.lead[1]
+// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is taken
+// with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much smaller than the
+// other, and the lead of both together would then be rounding noise to it.
+func (p *Point) split(over part) (lead float64, rest linear, restLog float64) {
+	switch {
+	case p.subtract:
+		lead = p.d.inner(*p.target, p.now, over) / p.d.inner(*p.target, *p.target, over)
+		rest = linear{make([]mat2, len(p.now.modes)), p.now.perp - lead*p.target.perp}
+		for k, m := range p.now.modes {
+			rest.modes[k] = combine(1, m, -lead, p.target.modes[k])
+		}
+		return lead, rest, p.log
+	case over == onlyW:
+		return p.lead[1], p.rest, p.restLog
 	}
-	return p.lead[0]
+	return p.lead[0], p.rest, p.restLog
 }
 
 // LogDistance returns ln‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
@@ -131,13 +145,14 @@ func (p *Point) LogDistanceW() float64 { return p.logDistance(onlyW) }
 
 // logGap returns ln‖X − X̄‖, not normalised.
 func (p *Point) logGap(over part) float64 {
-	base, gap, rest := gapScales(p.leadOf(over), p.log, p.restLog)
+	lead, left, restLog := p.split(over)
+	base, gap, rest := gapScales(lead, p.log, restLog)
 	if math.IsInf(base, -1) {
 		return base // arrived, to the last digit
 	}
-	diff := linear{make([]mat2, len(p.rest.modes)), gap*p.target.perp + rest*p.rest.perp}
+	diff := linear{make([]mat2, len(left.modes)), gap*p.target.perp + rest*left.perp}
 	for k := range diff.modes {
-		diff.modes[k] = combine(gap, p.target.modes[k], rest, p.rest.modes[k])
+		diff.modes[k] = combine(gap, p.target.modes[k], rest, left.modes[k])
 	}
 	return base + math.Log(p.d.norm(diff, over))
 }

@@ -85,8 +85,8 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
-// ordered makes a point of per-mode maps with scales of their own. The distance is taken to the leaders by a plain
-// difference: without a common eigenbasis there is none without cancellation.
+// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference, with
+// float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
 func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
 	log := perp.log
 	for _, l := range logs {
@@ -97,12 +97,7 @@ func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
 		now.modes[k] = combine(math.Exp(logs[k]-log), maps[k], 0, maps[k])
 	}
 	target := f.span(f.leaders)
-	lead := f.inner(target, now, both) / f.inner(target, target, both)
-	rest := linear{make([]mat2, len(maps)), now.perp - lead*target.perp}
-	for k := range maps {
-		rest.modes[k] = combine(1, now.modes[k], -lead, target.modes[k])
-	}
-	return &Point{d: f.driver, log: log, now: now, target: &target, lead: [2]float64{lead, lead}, rest: rest, restLog: log}
+	return &Point{d: f.driver, log: log, now: now, target: &target, subtract: true}
 }
 
 func largest(m mat2) float64 {

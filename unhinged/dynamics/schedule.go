@@ -118,7 +118,12 @@ func Constant(eta1, eta2 float64) Rates {
 }
 
 // Follow returns learning rates that both follow one schedule: η1 = s·η2.
-func Follow(s float64, schedule Schedule) Rates { return Rates{W: schedule, S: s} }
+func Follow(s float64, schedule Schedule) Rates {
+	if s == 0 {
+		return Rates{W: schedule, H: ConstantRate(0)}
+	}
+	return Rates{W: schedule, S: s}
+}
 
 // ratio returns s, for rates of their own s = η1(0)/η2(0), as the corollaries define it.
 func (r Rates) ratio() float64 {

@@ -240,6 +240,29 @@ func TestNC1AgainstItsDefinition(t *testing.T) {
 	})
 }
 
+// TestNearlyFlatMeans: the class means (1, −ε), (−1, −ε), (0, 2ε) have Σ_B = diag(2, 6ε²)/3. With two samples at ±(δ, δ) of each,
+// Σ_W = δ²·11ᵀ and tr(Σ_W Σ_B⁺)/3 = δ²(1/2 + 1/(6ε²)), however small ε is: the small direction counts most. Only below 10⁻¹⁰ of the
+// larger one is it taken for rounding.
+func TestNearlyFlatMeans(t *testing.T) {
+	for _, epsilon := range []float64{1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-13} {
+		delta, second := math.Sqrt(epsilon), 1/(6*epsilon*epsilon)
+		if epsilon < 1e-10 {
+			delta, second = 0.5, 0
+		}
+		features := mat.NewDense(6, 2, nil)
+		for c, mean := range [][2]float64{{1, -epsilon}, {-1, -epsilon}, {0, 2 * epsilon}} {
+			for i, sign := range []float64{-1, 1} {
+				features.SetRow(2*c+i, []float64{mean[0] + sign*delta, mean[1] + sign*delta})
+			}
+		}
+		m := sample{features, []int{0, 0, 1, 1, 2, 2}, 3}.gather(t, Config{}, rand.New(rand.NewPCG(1, 1)))
+		got, err := m.NC1()
+		if want := delta * delta * (0.5 + second); err != nil || math.Abs(got.Trace-want) > 1e-6*want {
+			t.Errorf("ε = %g: trace %g, want %g (%v)", epsilon, got.Trace, want, err)
+		}
+	}
+}
+
 // Two classes of two and three samples in the plane, by hand: (0,0), (2,0) and (4,4), (4,6), (4,8). μ = (1,0), (4,6), d = μ_1 − μ_0 =
 // (3,6); the scatters are diag(2,0) and diag(0,8).
 // Sample-weighted: Σ_W = diag(2/5, 8/5), Σ_B = (2/5)(3/5)ddᵀ; tr(Σ_W Σ_B⁺)/2 = dᵀΣ_W d/(45²·6/25)/2 = 17/270; quotient 2/(45·6/25) = 5/27.

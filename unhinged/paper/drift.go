@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
@@ -169,7 +170,7 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 		}
 	}
 	f := d.report(runs, steps)
-	f.Provenance = result.Provenance{Seed: d.Seed, Commit: Commit(), Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
+	f.Provenance = result.Provenance{Seed: d.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
 		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
 }

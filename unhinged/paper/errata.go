@@ -16,12 +16,16 @@ func Errata(ids ...string) ([]result.Claim, error) {
 	}
 	var claims []result.Claim
 	for _, d := range demonstrations {
-		if len(ids) > 0 && !slices.Contains(ids, d.ID) {
-			continue
+		if len(ids) == 0 || slices.Contains(ids, d.ID) {
+			claims = append(claims, erratum(d)...)
 		}
-		right := result.Check(d.ID+" right: "+d.Right, d.RightError, 0, d.Tolerance)
-		printed := result.Check(d.ID+" printed: "+d.Printed, d.PrintedError, 0, d.Tolerance)
-		claims = append(claims, printed.CorrectedBy(d.ID, right.Verdict == result.Holds), right)
 	}
 	return claims, nil
+}
+
+// erratum judges the two forms of one demonstration.
+func erratum(d dynamics.Demonstration) []result.Claim {
+	right := result.Check(d.ID+" right: "+d.Right, d.RightError, 0, d.Tolerance)
+	printed := result.Check(d.ID+" printed: "+d.Printed, d.PrintedError, 0, d.Tolerance)
+	return []result.Claim{erratumPrinted.of(printed.CorrectedBy(d.ID, right.Verdict == result.Holds)), erratumRight.of(right)}
 }

@@ -1,9 +1,7 @@
 package paper
 
 import (
-	"fmt"
 	"math"
-	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -20,7 +18,8 @@ func figure15(r *run) error {
 	r.dense = r.o.Steps * 7 / 100 // 3,500 of 50,000
 	var curves []*curve
 	for _, lambda := range lambdas {
-		flow, err := dynamics.Anchored{Gamma: gamma, Lambda: lambda, Rate: dynamics.ConstantRate(eta)}.On(pr)
+		ran := r.o.tampering.settings(setting{gamma: gamma, lambda: lambda, eta: eta})
+		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda, Rate: dynamics.ConstantRate(ran.eta)}.On(pr)
 		if err != nil {
 			return err
 		}
@@ -32,8 +31,9 @@ func figure15(r *run) error {
 		if err != nil {
 			return err
 		}
-		c := &curve{lambda: lambda, eta: eta, gamma: gamma, at: descent.At, Curve: result.Curve{
-			Name: fmt.Sprintf("λ = %g", lambda), Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta": eta}, Series: series(trace),
+		name := "λ = " + number(lambda)
+		c := &curve{short: name, lambda: lambda, eta: eta, gamma: gamma, at: descent.At, Curve: result.Curve{
+			Name: name, Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta": eta}, Series: series(trace),
 		}}
 		curves = append(curves, c)
 		r.draw(c.Curve)
@@ -44,43 +44,36 @@ func figure15(r *run) error {
 		{Title: "(c) Distance of H to W M", Y: "distance_h", YLabel: "‖Ĥ(t) − W M/‖W M‖‖", Log: true, YMin: floor},
 		{Title: "(d) Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 	}
+	outside := func(c *curve) string {
+		if c.lambda*eta >= 1 {
+			return tooFast
+		}
+		return ""
+	}
+	var all []measurement
 	for _, c := range curves {
-		rate := perStep(eta, -c.lambda)
-		if c.lambda*eta >= 1 || !measurable(rate) {
-			continue
+		m := measurement{name: c.short, outside: outside(c), expected: perStep(eta, -c.lambda)}
+		switch {
+		case m.outside != "":
+		case c.lambda == 0:
+			m.outside = "without λ there is no exponential"
+		case !measurable(m.expected):
+			m.outside = tooSmall
+		default:
+			if m.measured, err = asymptote(c.at, (*dynamics.Point).LogDistanceH, m.expected); err != nil {
+				return err
+			}
+			m.tolerance = 1e-6 * math.Abs(m.expected)
 		}
-		measured, err := asymptote(c.at, (*dynamics.Point).LogDistanceH, rate)
-		if err != nil {
-			return err
-		}
-		r.claim(c.Name+": the error falls as O(e^{−ληt})", measured, rate, 1e-6*math.Abs(rate))
+		all = append(all, m)
 	}
-	if slices.IsSorted(lambdas) && lambdas[len(lambdas)-1]*eta < 1 {
-		r.ordered("larger λ accelerate the convergence (how often the error after a fiftieth of the run falls from one λ to the next)", "distance_h", r.early(curves))
-	}
+	r.each(anchoredApproach, "", ", the error falls as O(e^{−ληt}) (exponent per step)", all)
+	r.ordered(lambdaOrder, "larger λ accelerate the convergence (how often the final error falls from one λ to the next)", "distance_h", "lambda", curves, outside)
 	if r.paper {
 		start := curves[0].Series["norm_h"][0]
 		plain := result.Check("(d) starts at ‖H(0)‖, not squared", start, 715.5, 3)
-		r.add(result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3).CorrectedBy("E25", plain.Verdict == result.Holds))
-		r.add(plain)
+		r.add(squared.of(result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3).CorrectedBy("E25", plain.Verdict == result.Holds)))
+		r.add(notSquared.of(plain))
 	}
 	return nil
-}
-
-// early returns the curves cut off after a fiftieth of the run, before errors underflow.
-func (r *run) early(curves []*curve) []*curve {
-	out := make([]*curve, len(curves))
-	for i, c := range curves {
-		cut := *c
-		cut.Series = map[string]result.Series{}
-		n := 0
-		for n < len(c.Series["step"]) && c.Series["step"][n] <= float64(r.o.Steps)/50 {
-			n++
-		}
-		for name, s := range c.Series {
-			cut.Series[name] = s[:n]
-		}
-		out[i] = &cut
-	}
-	return out
 }

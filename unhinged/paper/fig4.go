@@ -1,8 +1,6 @@
 package paper
 
 import (
-	"fmt"
-
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -23,7 +21,7 @@ func lambdaName(lambda, star float64) string {
 	if lambda == star {
 		return "λ = λ*"
 	}
-	return fmt.Sprintf("λ = %g", lambda)
+	return "λ = " + number(lambda)
 }
 
 func figure4(r *run) error {
@@ -51,32 +49,37 @@ func figure4(r *run) error {
 		{Title: "(b) Difference of W and P", Y: "gap_w2", YLabel: "‖W(t) − P‖²", Log: true},
 		{Title: "(c) Difference of norms", Y: "log_norm_ratio", YLabel: "ln‖H‖ − ln‖W‖"},
 	}
-	if r.n == 0 || !r.inRange(gamma) {
+	if r.unequal() {
 		return nil
 	}
+	var below []*curve
 	for _, c := range curves {
-		if c.lambda < star {
-			if err := r.grows(c, " < λ*: the norm grows exponentially"); err != nil {
-				return err
-			}
-		}
-		if !c.star {
-			continue
-		}
-		gap := c.last("gap_w2")
-		converges := result.Check("λ = λ*: W converges to P (‖W − P‖² at the end)", gap, 0, 1e-9)
-		r.add(converges)
-		if r.paper {
-			stalls := result.Check("λ = λ*: ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5, 1e-5)
-			r.add(stalls.CorrectedBy("E26", converges.Verdict == result.Holds))
+		switch {
+		case c.lambda < star:
+			below = append(below, c)
+		case c.lambda == star:
+			r.atThreshold(c)
 		}
 	}
-	if len(curves) > 1 {
-		spread, err := r.spread(curves, func(p *dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
-		if err != nil {
+	if len(below) > 0 {
+		if err := r.growth(" (below λ*), the norm grows exponentially", below, r.outside); err != nil {
 			return err
 		}
-		r.claim("ln‖H‖ − ln‖W‖ is the same for every λ (largest difference between the curves, of the flow)", spread, 0, 1e-9)
 	}
-	return nil
+	return r.same(sameRatio, "ln‖H‖ − ln‖W‖ is the same for every λ", curves, func(p *dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
+}
+
+// atThreshold claims what figure 4(b) shows at λ*.
+func (r *run) atThreshold(c *curve) {
+	text := "for λ = λ*, W converges to P (‖W − P‖² at the end)"
+	if reason := r.outside(c); reason != "" {
+		r.withdraw(convergesToP, text, reason)
+		return
+	}
+	gap := c.last("gap_w2")
+	r.claim(convergesToP, text, gap, 0, 1e-9)
+	if r.paper {
+		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5, 1e-5)
+		r.add(stalls.of(stuck.CorrectedBy("E26", gap <= 1e-9)))
+	}
 }

@@ -3,7 +3,6 @@ package paper
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -15,15 +14,15 @@ func (r *run) readings() []float64 {
 	return several(r.o.Gammas, r.balanced(), r.balanced()/2)
 }
 
-// plotted compares a number read off the paper's curve (to ±0.3 %) with both readings of γ; seeds differ by another
+// asPlotted compares a number read off the paper's curve (to ±0.3 %) with both readings of γ; seeds differ by another
 // .3 % in norms and by some percent in errors that E2 drives.
-func (r *run) plotted(text string, captioned, halved, plotted, relative float64) {
+func (r *run) asPlotted(text string, captioned, halved, read, relative float64) {
 	if !r.paper || math.IsNaN(captioned) || math.IsNaN(halved) {
 		return
 	}
-	tolerance := relative * plotted
+	tolerance := relative * read
 	text = fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved)
-	r.add(result.Check(text, captioned, plotted, tolerance).CorrectedBy("E24", math.Abs(halved-plotted) <= tolerance))
+	r.add(plotted.of(result.Check(text, captioned, read, tolerance).CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
 }
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.
@@ -39,7 +38,8 @@ func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, on
 				return nil, err
 			}
 			if len(gammas) > 1 {
-				c.Name += ", " + r.gammaName(gamma)
+				c.group = r.gammaName(gamma)
+				c.Name += ", " + c.group
 				r.figure.Curves[len(r.figure.Curves)-1].Name = c.Name
 			}
 			curves, names = append(curves, c), append(names, c.Name)
@@ -104,24 +104,24 @@ func figure5(r *run) error {
 		{Title: "(d) Norm of H", Y: "norm_h2", YLabel: "‖H(t)‖²", Log: true, Curves: tame},
 		{Title: "(e) Norm of W", Y: "norm_w2", YLabel: "‖W(t)‖²", Log: true, Curves: tame},
 	}
-	if r.n == 0 {
+	if r.unequal() {
 		return nil
 	}
 	r.accuracies(curves)
 	if err := r.rates("Corollary 5", curves); err != nil {
 		return err
 	}
+	if err := r.growth(", weight decay λ* avoids exponential growth", curves, r.outside); err != nil {
+		return err
+	}
 	for _, c := range curves {
-		if r.inRange(c.gamma) {
-			if err := r.grows(c, ": weight decay avoids exponential growth (exponent of ‖Z‖ per step)"); err != nil {
-				return err
-			}
-		} else if c.gamma > r.limit() {
-			r.claim(c.Name+" > 2/(C−2): not classified by alignment, the accuracy ends at chance", c.last("accuracy"), 1/float64(r.c), 0)
+		if c.gamma > r.limit() && r.c > 2 {
+			r.claim(chance, "for "+c.short+", which is beyond 2/(C−2), alignment classifies nothing (accuracy at the end: chance)", c.last("accuracy"), 1/float64(r.c), 0)
 		}
 	}
-	for _, name := range []string{"distance_h", "distance_w"} {
-		r.plotted(name+" of the curve \"1/(C−1)\" ends at 3.33e-5", at(curves, "gamma", r.balanced(), name), at(curves, "gamma", r.balanced()/2, name), 3.33e-5, 0.1)
+	for _, of := range []struct{ series, text string }{{"distance_h", "‖Ĥ − Ĥ1⁺‖"}, {"distance_w", "‖Ŵ − Ŵ1⁺‖"}} {
+		name := of.series
+		r.asPlotted(of.text+" of the curve \"1/(C−1)\" ends at 3.33e-5", at(curves, "gamma", r.balanced(), name), at(curves, "gamma", r.balanced()/2, name), 3.33e-5, 0.1)
 	}
 	return nil
 }
@@ -137,22 +137,20 @@ func figure6(r *run) error {
 		if err != nil {
 			return nil, err
 		}
-		return r.descend(pr, fmt.Sprintf("η = %g", eta), gamma, star, eta, 1)
+		return r.descend(pr, "η = "+number(eta), gamma, star, eta, 1)
 	})
-	if err != nil || r.n == 0 {
+	if err != nil || r.unequal() {
 		return err
 	}
 	for _, curves := range sweep {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		if slices.IsSorted(etas) && r.inRange(curves[0].gamma) {
-			r.ordered("larger learning rates accelerate convergence, "+r.gammaName(curves[0].gamma)+" (how often the final distance falls from one η to the next)", "distance", curves)
-		}
+		r.ordered(etaOrder, "larger learning rates accelerate convergence (how often the final distance falls from one η to the next)", "distance", "eta2", curves, r.outside)
 	}
 	if len(sweep) == 2 {
-		r.plotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"), at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
-		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"), at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
+		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"), at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"), at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
 	}
 	return nil
 }
@@ -174,39 +172,48 @@ func figure7(r *run) error {
 		}
 		return r.descend(pr, lambdaName(lambda, threshold), gamma, lambda, eta, 1)
 	})
-	if err != nil || r.n == 0 {
+	if err != nil || r.unequal() {
 		return err
 	}
 	for _, curves := range sweep {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		if !r.inRange(curves[0].gamma) {
-			continue
-		}
+		var below, at, above, beyond []*curve
 		for _, c := range curves {
-			text := " > λ*: ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)"
 			switch growth, _ := r.exponents(c); {
+			case !r.inRange(c.gamma):
+				beyond = append(beyond, c)
 			case c.star:
-				text = ": ‖Z‖ neither grows nor shrinks (exponent per step)"
+				at = append(at, c)
 			case growth > 0:
-				text = " < λ*: ‖Z‖ grows exponentially"
-			}
-			if err := r.grows(c, text); err != nil {
-				return err
+				below = append(below, c)
+			default:
+				above = append(above, c)
 			}
 		}
-		if len(curves) > 1 {
-			spread, err := r.spread(curves, (*dynamics.Point).LogDistanceH)
-			if err != nil {
-				return err
+		for _, part := range []struct {
+			text   string
+			curves []*curve
+		}{
+			{" (below λ*), ‖Z‖ grows exponentially", below},
+			{", ‖Z‖ neither grows nor shrinks", at},
+			{" (above λ*), ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)", above},
+			{", ‖Z‖ grows below λ*, shrinks above it and does neither at λ*", beyond}, // is withdrawn
+		} {
+			if len(part.curves) > 0 {
+				if err := r.growth(part.text, part.curves, r.outside); err != nil {
+					return err
+				}
 			}
-			r.claim("the convergence is the same for every λ, "+r.gammaName(curves[0].gamma)+" (largest difference of the logarithms of the distance of H, of the flow)", spread, 0, 1e-9)
+		}
+		if err := r.same(sameForLambda, "the distance of H to the limit is the same for every λ", curves, (*dynamics.Point).LogDistanceH); err != nil {
+			return err
 		}
 	}
 	if len(sweep) == 2 {
-		r.plotted("‖W‖ at λ = 1e-5 ends at 8.52e8", at(sweep[0], "lambda", 1e-5, "norm_w"), at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
-		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"), at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
+		r.asPlotted("‖W‖ at λ = 1e-5 ends at 8.52e8", at(sweep[0], "lambda", 1e-5, "norm_w"), at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"), at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
 	}
 	return nil
 }
@@ -223,22 +230,20 @@ func figure8(r *run) error {
 		if err != nil {
 			return nil, err
 		}
-		return r.descend(pr, fmt.Sprintf("s = %g", s), gamma, star, eta, s)
+		return r.descend(pr, "s = "+number(s), gamma, star, eta, s)
 	})
-	if err != nil || r.n == 0 {
+	if err != nil || r.unequal() {
 		return err
 	}
 	for _, curves := range sweep {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		if slices.IsSorted(ratios) && r.inRange(curves[0].gamma) {
-			r.ordered("larger s converge faster, "+r.gammaName(curves[0].gamma)+" (how often the final distance falls from one s to the next)", "distance", curves)
-		}
+		r.ordered(ratioOrder, "larger s converge faster (how often the final distance falls from one s to the next)", "distance", "s", curves, r.outside)
 	}
 	if len(sweep) == 2 {
-		r.plotted("‖Ŵ − W̄/‖W̄‖‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"), at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
-		r.plotted("‖Ĥ − H̄/‖H̄‖‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"), at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
+		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"), at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"), at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
 	}
 	return nil
 }

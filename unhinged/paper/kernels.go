@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -59,12 +60,19 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 	f := &result.Figure{ID: "convergence", Title: "The tangent kernel by width", Curves: []result.Curve{curve},
 		Settings: map[string]any{"network": s.Network(s.Widths[0]).String(), "widths": s.Widths, "networks": networks, "seed": s.Seed},
 		Panels:   []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖", X: "log2_width", XLabel: "log₂ width", Log: true}},
-		Provenance: result.Provenance{Seed: s.Seed, Commit: Commit(), Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
+		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
 			Started: started.UTC(), Duration: time.Since(started).Seconds()}}
-	if slope, sd := Slope(widths, logs); !math.IsNaN(sd) {
-		f.Claims = []result.Claim{result.Check("The error of the kernel falls as width^(−1/2) (slope over all networks, ± three standard errors)", slope, -0.5, 3*sd)}
-	}
+	f.Claims = kernelClaims(widths, logs)
 	return f, nil
+}
+
+// kernelClaims holds the fall of the kernel's error against theory. There is no claim if there are too few networks.
+func kernelClaims(widths, logs []float64) []result.Claim {
+	slope, sd := Slope(widths, logs)
+	if math.IsNaN(sd) {
+		return nil
+	}
+	return []result.Claim{slopes.of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all networks, ± three standard errors)", slope, -0.5, 3*sd))}
 }
 
 // errors draws the networks of one width, which share what is compiled.

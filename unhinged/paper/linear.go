@@ -1,7 +1,6 @@
 package paper
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
@@ -11,6 +10,7 @@ import (
 // curve is a regularised (or unconstrained) gradient descent, run, beside what theory says of it.
 type curve struct {
 	result.Curve
+	short, group          string  // the name, without what all curves of a group have in common, and that
 	gamma, lambda, eta, s float64 // η = η2, η1 = s·η2
 	star                  bool    // λ = λ*
 	collapses             bool    // E1⁺ wins alone
@@ -18,13 +18,31 @@ type curve struct {
 	at                    func(step int) (*dynamics.Point, error)
 }
 
+// setting is what a curve runs at.
+type setting struct{ gamma, lambda, eta, s float64 }
+
 // descend runs gradient descent (12) at constant rates η1 = s·η, η2 = η and λ1 = λ2 = λ.
 func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, s float64) (*curve, error) {
-	flow, err := dynamics.Regularized{
-		Gamma: gamma, Lambda1: lambda, Lambda2: lambda, Rates: dynamics.Constant(s*eta, eta),
-	}.On(pr)
+	flowAt := func(x setting) (*dynamics.Flow, error) {
+		return dynamics.Regularized{Gamma: x.gamma, Lambda1: x.lambda, Lambda2: x.lambda, Rates: dynamics.Constant(x.s*x.eta, x.eta)}.On(pr)
+	}
+	said := setting{gamma, lambda, eta, s}
+	flow, err := flowAt(said)
 	if err != nil {
 		return nil, err
+	}
+	c := &curve{
+		Curve: result.Curve{
+			Name:   name,
+			Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta1": s * eta, "eta2": eta, "s": s},
+		},
+		short: name, gamma: gamma, lambda: lambda, eta: eta, s: s,
+		star: lambda == flow.Threshold(), collapses: flow.Limit().Collapses,
+	}
+	if ran := r.o.tampering.settings(said); ran != said {
+		if flow, err = flowAt(ran); err != nil {
+			return nil, err
+		}
 	}
 	descent, err := flow.Descent(0)
 	if err != nil {
@@ -34,15 +52,7 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	if err != nil {
 		return nil, err
 	}
-	c := &curve{
-		Curve: result.Curve{
-			Name:   name,
-			Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta1": s * eta, "eta2": eta, "s": s},
-			Series: series(trace),
-		},
-		gamma: gamma, lambda: lambda, eta: eta, s: s, star: lambda == flow.Threshold(), collapses: flow.Limit().Collapses,
-		flow: flow, at: descent.At,
-	}
+	c.Series, c.flow, c.at = series(trace), flow, descent.At
 	r.draw(c.Curve)
 	return c, nil
 }
@@ -132,11 +142,6 @@ func (r *run) follows(c *curve) bool {
 	return c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*max(sigma1, math.Abs(sigma2))) < 1
 }
 
-// claim records a check.
-func (r *run) claim(text string, measured, expected, tolerance float64) {
-	r.add(result.Check(text, measured, expected, tolerance))
-}
-
 // measurable says whether asymptote's steps can be counted.
 func measurable(rate float64) bool { return rate < -1e-12 }
 
@@ -155,43 +160,6 @@ func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.
 	return (logOf(b) - logOf(a)) / float64(last-first), nil
 }
 
-// rates claims, for every curve to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give.
-func (r *run) rates(source string, curves []*curve) error {
-	for _, c := range curves {
-		_, expected := r.exponents(c)
-		if !r.inRange(c.gamma) || !c.collapses || !r.follows(c) || !measurable(expected) {
-			continue
-		}
-		measured, err := asymptote(c.at, (*dynamics.Point).LogDistance, expected)
-		if err != nil {
-			return err
-		}
-		r.claim(fmt.Sprintf("%s: the distance to the limit falls exponentially, at the rate of %s", c.Name, source),
-			measured, expected, 1e-6*math.Abs(expected))
-	}
-	return nil
-}
-
-// grows claims that ‖Z‖ grows (or shrinks, or at λ* stays) at the exponent that the paper gives.
-func (r *run) grows(c *curve, text string) error {
-	expected, approach := r.exponents(c)
-	if !r.follows(c) {
-		return nil
-	}
-	if !measurable(approach) { // a tie of E1 and E2, γ = 0: what is next is E3
-		approach = -max(math.Abs(expected), c.eta*c.lambda)
-		if !measurable(approach) {
-			return nil
-		}
-	}
-	measured, err := asymptote(c.at, (*dynamics.Point).LogNormZ, approach)
-	if err != nil {
-		return err
-	}
-	r.claim(c.Name+text, measured, expected, 1e-6*math.Abs(approach))
-	return nil
-}
-
 // spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds differences
 // of the order of η.
 func (r *run) spread(curves []*curve, quantity func(*dynamics.Point) float64) (float64, error) {
@@ -208,26 +176,4 @@ func (r *run) spread(curves []*curve, quantity func(*dynamics.Point) float64) (f
 		largest = math.Max(largest, high-low)
 	}
 	return largest, nil
-}
-
-// accuracies claims that all training samples end classified correctly for γ < 2/(C−2).
-func (r *run) accuracies(curves []*curve) {
-	for _, c := range curves {
-		if r.inRange(c.gamma) || c.gamma == 0 {
-			r.claim(c.Name+": the features align to their prototypes (train accuracy 1 at the end)", c.last("accuracy"), 1, 0)
-		}
-	}
-}
-
-// ordered claims that the final values of a series strictly fall along the curves.
-func (r *run) ordered(text, name string, curves []*curve) {
-	falls := 0
-	for i := 1; i < len(curves); i++ {
-		if c, before := curves[i], curves[i-1]; c.last(name) < before.last(name) {
-			falls++
-		}
-	}
-	if len(curves) > 1 {
-		r.claim(text, float64(falls), float64(len(curves)-1), 0)
-	}
 }

@@ -3,6 +3,7 @@ package paper
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,9 @@ func TestFigures(t *testing.T) {
 				t.Error("no claims")
 			}
 			for _, c := range f.Claims {
+				if !slices.ContainsFunc(sentences, func(s sentence) bool { return s.id == c.ID }) || c.Control == "" {
+					t.Errorf("a claim without a sentence that has a negative control: %s", c.Claim)
+				}
 				if c.Verdict == result.Fails {
 					t.Errorf("fails: %s: measured %.6g, expected %.6g ± %.2g", c.Claim, c.Measured, c.Expected, c.Tolerance)
 				} else {
@@ -46,7 +50,10 @@ func TestSizes(t *testing.T) {
 				continue
 			}
 			for _, c := range f.Claims {
-				if math.IsNaN(float64(c.Measured)) {
+				if (c.Verdict == result.NotClaimed) != (c.Reason != "") {
+					t.Errorf("%s: %s: %s, for the reason %q", e.ID, c.Claim, c.Verdict, c.Reason)
+				}
+				if math.IsNaN(float64(c.Measured)) && c.Verdict != result.NotClaimed {
 					t.Errorf("%s at p = %d, C = %d, N = %d, %d steps: %q measured NaN", e.ID, o.P, o.C, o.N, o.Steps, c.Claim)
 				}
 			}
@@ -79,6 +86,8 @@ func TestOwnFeatures(t *testing.T) {
 			t.Errorf("%s: %v", e.ID, err)
 		} else if len(f.Curves) == 0 || f.Settings["features"] != "the user's" {
 			t.Errorf("%s: %d curves, settings %v", e.ID, len(f.Curves), f.Settings)
+		} else if len(f.Claims) == 0 {
+			t.Errorf("%s: neither claims nor a reason why there are none", e.ID)
 		}
 	}
 }
@@ -124,7 +133,7 @@ func TestErrataAreAllCorrected(t *testing.T) {
 	}
 }
 
-// TestExtremes: values at which there is nothing to measure leave claims out, and refuse nothing.
+// TestExtremes: values at which there is nothing to measure withdraw claims, and refuse nothing.
 func TestExtremes(t *testing.T) {
 	small := Options{P: 20, C: 10, N: 4, Steps: 5000}
 	for _, c := range []struct {
@@ -146,9 +155,34 @@ func TestExtremes(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		found := false
 		for _, claim := range f.Claims {
-			if strings.Contains(claim.Claim, c.none) && claim.Verdict == result.Fails {
+			if !strings.Contains(claim.Claim, c.none) {
+				continue
+			}
+			found = true
+			if claim.Verdict == result.Fails {
 				t.Errorf("%s fails: %s: measured %.6g, expected %.6g", c.id, claim.Claim, claim.Measured, claim.Expected)
+			}
+		}
+		if !found {
+			t.Errorf("%s: no claim about %q: it should be there, or withdrawn", c.id, c.none)
+		}
+	}
+}
+
+// TestOrderOfSmallDistances: distances that are too small for float64 are still compared.
+func TestOrderOfSmallDistances(t *testing.T) {
+	for _, o := range []Options{{P: 4, C: 3, N: 2}, {P: 3, C: 2, N: 5}, {P: 1, C: 3, N: 2}} {
+		for _, id := range []string{"fig1", "fig6", "fig8", "fig15"} {
+			f, err := Run(id, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range f.Claims {
+				if c.Verdict == result.Fails && !strings.Contains(c.Claim, "accuracy") { // in one dimension, aligned features need not be classified
+					t.Errorf("%s, p = %d, C = %d, N = %d: fails: %s: measured %g, expected %g", id, o.P, o.C, o.N, c.Claim, c.Measured, c.Expected)
+				}
 			}
 		}
 	}

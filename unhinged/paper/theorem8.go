@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
@@ -44,15 +45,17 @@ import (
 // Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds, and knows its
 // slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
 type Theorem8 struct {
-	Widths []int   // m; 64, 128, …, 1024
-	Seeds  int     // networks of the widest; narrower ones have up to four times as many; 5
-	Hidden int     // hidden layers; 1
-	Steps  int     // of gradient descent; 10
-	Rate   float64 // η1 = η2; 0.1
-	Gamma  float64 // γ; 1/(C−1)
+	Widths []int    // m; 64, 128, …, 1024
+	Seeds  int      // networks of the widest; narrower ones have up to four times as many; 5
+	Hidden int      // hidden layers; 1
+	Steps  int      // of gradient descent; 10
+	Rate   float64  // η1 = η2; 0.1
+	Gamma  *float64 // γ; nil is 1/(C−1)
 	Seed   uint64
 	// Progress, if set, is called after each network with the number done and of all.
 	Progress func(done, all int)
+
+	tampering *tampering // of the closed form for the linearised network
 }
 
 // The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4 features.
@@ -97,12 +100,13 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	if s.Rate == 0 {
 		s.Rate = 0.1
 	}
-	if s.Gamma == 0 {
-		s.Gamma = 1. / (theorem8Classes - 1)
+	if s.Gamma == nil {
+		balanced := 1. / (theorem8Classes - 1)
+		s.Gamma = &balanced
 	}
 	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form", Settings: map[string]any{
 		"classes": theorem8Classes, "inputs": theorem8Inputs, "features": theorem8Features, "examples": theorem8Classes * theorem8Train,
-		"widths": s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": s.Gamma, "seed": s.Seed}}
+		"widths": s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": *s.Gamma, "seed": s.Seed}}
 	train, test := gaussianClasses(s.Seed, 0, theorem8Train), gaussianClasses(s.Seed, 1, theorem8Test)
 	done, all := 0, 0
 	for _, m := range s.Widths {
@@ -127,8 +131,7 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		if err != nil {
 			return nil, fmt.Errorf("theorem8: %s, linearised: %w", a.name, err)
 		}
-		f.Claims = append(f.Claims, result.Check(fmt.Sprintf("%s, width %d: the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)",
-			a.name, s.Widths[0]), off, 0, 1e-10))
+		f.Claims = append(f.Claims, linearisedClaim(fmt.Sprintf("%s, width %d", a.name, s.Widths[0]), off))
 	}
 	for i, name := range quantities {
 		label := "‖H − H_theory‖ / ‖H − H(0)‖"
@@ -137,7 +140,7 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		}
 		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]), Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
 	}
-	f.Provenance = result.Provenance{Seed: s.Seed, Commit: Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
+	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
 		Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
 }
@@ -145,8 +148,11 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 // theorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
 func theorem8(r *run) error {
 	return r.study("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		return Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Gamma: first(r.o.Gammas, 0), Rate: first(r.o.Etas, 0), Seed: r.o.Seed, Progress: progress}.
-			Run(context.Background(), backend)
+		study := Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Rate: first(r.o.Etas, 0.1), Seed: r.o.Seed, Progress: progress}
+		if len(r.o.Gammas) > 0 {
+			study.Gamma = &r.o.Gammas[0]
+		}
+		return study.Run(context.Background(), backend)
 	})
 }
 
@@ -226,11 +232,13 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 		return 0, err
 	}
 	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true, Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
-		Loss: unhinged.Loss{Gamma: &s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
 	records, err := descent.Train(ctx, store, train, test, []int{0, s.Steps})
 	if err != nil {
 		return 0, err
 	}
+	eta := s.tampering.settings(setting{eta: s.Rate}).eta
+	descent.Rates = dynamics.Constant(eta, eta)
 	theorem, err := descent.Theory(records[0])
 	if err != nil {
 		return 0, err
@@ -264,7 +272,7 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 	defer store.Finalize()
 	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
 	descent := ntk.Descent{Backend: backend, Network: network, Head: &unhinged.Head{Classes: theorem8Classes},
-		Loss: unhinged.Loss{Gamma: &s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
 	trainer, err := descent.On(store)
 	if err != nil {
 		return err
@@ -410,6 +418,9 @@ func (e *widthErrors) report(f *result.Figure, activation string) {
 	}
 }
 
+// tooFewWidths is why a slope is not claimed.
+var tooFewWidths = fmt.Sprintf("a slope takes three networks, of at least two widths from %d on", narrowest)
+
 // narrowest is the first width that slopes are taken from: theory is about wide networks.
 const narrowest = 128
 
@@ -425,14 +436,25 @@ func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 		c := f.Curves[slices.IndexFunc(f.Curves, func(c result.Curve) bool { return c.Name == curveName(activation, kind) })]
 		return c.Series["features_train"][len(c.Series["step"])-1]
 	}
+	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
+}
+
+// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's own kernel.
+func printedClaim(activation string, printed, own float64) result.Claim {
 	const small = 0.1
-	f.Claims = append(f.Claims, result.Check(activation+": the theorem as printed, one p×p kernel, tells the features of the widest networks (relative error)",
-		last(kinds[2]), 0, small).CorrectedBy("E7", last(kinds[1]) < small))
+	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks (relative error)"
+	return asPrinted.of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
+}
+
+// linearisedClaim judges the closed form for a linearised network by its relative error.
+func linearisedClaim(network string, off float64) result.Claim {
+	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)"
+	return linearised.of(result.Check(text, off, 0, 1e-10))
 }
 
 // slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard errors, and
-// in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any between the two. There
-// is no claim if there are too few widths.
+// in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any between the two. The claim
+// is withdrawn if there are too few widths.
 func slopeClaim(what string, widths, logs []float64, exponent float64) []result.Claim {
 	var wide, of []float64
 	for i, m := range widths {
@@ -442,14 +464,14 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 	}
 	slope, standardError := Slope(wide, of)
 	if math.IsNaN(standardError) {
-		return nil
+		return []result.Claim{slopes.of(result.Withdrawn(what+" falls by a power of the width", tooFewWidths))}
 	}
 	const half = 0.25
 	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
 	if exponent == 0 {
-		return []result.Claim{result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)", what, measured), slope, -0.75, half)}
+		return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)", what, measured), slope, -0.75, half))}
 	}
-	return []result.Claim{result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured), slope, exponent, math.Min(3*standardError, half))}
+	return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured), slope, exponent, math.Min(3*standardError, half)))}
 }
 
 // Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer than

@@ -58,7 +58,8 @@ func TestTheorem8Exact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Theorem8{Widths: []int{8}, Seeds: 2, Steps: 30, Rate: 0.1, Gamma: 0.2}
+	gamma := 0.2
+	s := Theorem8{Widths: []int{8}, Seeds: 2, Steps: 30, Rate: 0.1, Gamma: &gamma}
 	e := newErrors()
 	train, test := gaussianClasses(3, 0, 4), gaussianClasses(3, 1, 2)
 	if err := s.compare(context.Background(), backend, ntk.Identity, 8, train, test, e, func() {}); err != nil {
@@ -107,6 +108,15 @@ func TestStudies(t *testing.T) {
 	}
 	if f.ID != "theorem8" || f.Settings["gamma"] != 0.3 || f.Settings["eta"] != 0.01 || f.Provenance.Command != "c" || !strings.HasPrefix(f.Provenance.Backend, "Go") && !strings.HasPrefix(f.Provenance.Backend, "go") || dots == 0 {
 		t.Errorf("%s, %v, %+v, %d dots", f.ID, f.Settings, f.Provenance, dots)
+	}
+	// A γ written as 0 is 0; left out, it is 1/(C−1).
+	for _, c := range []struct {
+		given []float64
+		want  float64
+	}{{[]float64{0}, 0}, {nil, 0.5}} {
+		if f, err := Run("theorem8", Options{Widths: []int{4}, Networks: 1, Gammas: c.given}); err != nil || f.Settings["gamma"] != c.want {
+			t.Errorf("γ given as %v: runs %v, want %v (%v)", c.given, f.Settings["gamma"], c.want, err)
+		}
 	}
 	if _, err := Run("theorem8", Options{State: dynamics.Gaussian(2, 2, 2, 1)}); err == nil {
 		t.Error("a user's features without an error")

@@ -84,46 +84,6 @@ type Panel struct {
 	ZoomCurves []string `json:"zoom_curves,omitempty"`
 }
 
-// Verdict of a claim.
-type Verdict string
-
-const (
-	Holds     Verdict = "holds"     // as printed
-	Fails     Verdict = "fails"     // as printed, and no correction is known to hold either
-	Corrected Verdict = "corrected" // fails as printed; the named erratum's form holds
-	Undecided Verdict = "undecided" // what was measured is too uncertain to tell
-)
-
-// Claim is one sentence of the paper, checked.
-type Claim struct {
-	Claim     string  `json:"claim"`
-	Measured  Number  `json:"measured"`
-	Expected  Number  `json:"expected"`
-	Tolerance Number  `json:"tolerance"`
-	Verdict   Verdict `json:"verdict"`
-	Erratum   string  `json:"erratum,omitempty"` // such as "E24", of the project's list of errata
-}
-
-// Check judges a claim: it holds if measured is within tolerance of expected, and fails otherwise.
-func Check(claim string, measured, expected, tolerance float64) Claim {
-	verdict := Holds
-	if !(math.Abs(measured-expected) <= tolerance) {
-		verdict = Fails
-	}
-	return Claim{Claim: claim, Measured: Number(measured), Expected: Number(expected), Tolerance: Number(tolerance), Verdict: verdict}
-}
-
-// CorrectedBy names the erratum of a claim that fails as printed, and says whether the erratum's form was found to hold.
-func (c Claim) CorrectedBy(erratum string, holds bool) Claim {
-	if c.Verdict == Fails {
-		c.Erratum = erratum
-		if holds {
-			c.Verdict = Corrected
-		}
-	}
-	return c
-}
-
 // Number is a float64 whose NaN and ±Inf are null in JSON.
 type Number float64
 
@@ -152,7 +112,7 @@ func (n *Number) UnmarshalJSON(data []byte) error {
 type Provenance struct {
 	Command  string    `json:"command"`
 	Seed     uint64    `json:"seed"`
-	Commit   string    `json:"commit"`  // of the source, "unknown" outside a checkout
+	Commit   string    `json:"commit"`  // of the source that the program was built from, see internal/build
 	Backend  string    `json:"backend"` // what computed it
 	Go       string    `json:"go"`
 	Started  time.Time `json:"started"`

@@ -1,0 +1,127 @@
+// Package build says which source a program was built from.
+package build
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+)
+
+// module is the module line of this project's go.mod.
+const module = "github.com/unhinged-lab/lab"
+
+// Commit returns the commit of this module's source that the program was built from, followed by ", modified" if the source was
+// not as committed. It is, in this order:
+//
+//   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a dependency;
+//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which record nothing;
+//   - "unknown".
+//
+// The repository of the working directory plays no part.
+var Commit = sync.OnceValue(func() string {
+	info, _ := debug.ReadBuildInfo()
+	_, file, _, _ := runtime.Caller(0)
+	return commit(info, file)
+})
+
+// commit is Commit for a program's build information, which may be nil, and the path of this file when it was compiled.
+func commit(info *debug.BuildInfo, file string) string {
+	if c := recorded(info); c != "" {
+		return c
+	}
+	if filepath.IsAbs(file) { // else the program was built with -trimpath
+		if c := checkout(filepath.Dir(filepath.Dir(filepath.Dir(file)))); c != "" {
+			return c
+		}
+	}
+	return "unknown"
+}
+
+// recorded returns what the go command recorded of this module, or "".
+func recorded(info *debug.BuildInfo) string {
+	if info == nil {
+		return ""
+	}
+	if info.Main.Path == module {
+		settings := map[string]string{}
+		for _, s := range info.Settings {
+			settings[s.Key] = s.Value
+		}
+		if revision := settings["vcs.revision"]; revision != "" {
+			return describe(revision, settings["vcs.modified"] == "true")
+		}
+		return version(info.Main)
+	}
+	for _, d := range info.Deps {
+		if d.Path == module && d.Replace == nil {
+			return version(*d)
+		}
+	}
+	return ""
+}
+
+// version returns the version of a downloaded module, or "" for one that was compiled in a folder.
+func version(m debug.Module) string {
+	if m.Version == "(devel)" {
+		return ""
+	}
+	return m.Version
+}
+
+// checkout returns the commit that is checked out in a folder, or "" if the folder is not the root of a repository of this module.
+func checkout(root string) string {
+	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(data), "module "+module+"\n") {
+		return ""
+	}
+	top, err := git(root, "rev-parse", "--show-toplevel")
+	if err != nil || !sameFile(top, root) { // a copy of the module inside another repository has no commit of its own
+		return ""
+	}
+	revision, err := git(root, "rev-parse", "HEAD")
+	if err != nil {
+		return ""
+	}
+	status, err := git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=all")
+	if err != nil {
+		return ""
+	}
+	modified := false
+	for line := range strings.Lines(status) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "??") || strings.HasSuffix(line, ".go") { // other new files are not part of the program
+			modified = modified || line != ""
+		}
+	}
+	return describe(revision, modified)
+}
+
+func describe(revision string, modified bool) string {
+	if modified {
+		return revision + ", modified"
+	}
+	return revision
+}
+
+// git runs git on the repository that a folder is in, whatever repository the environment names.
+func git(dir string, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") && !strings.HasPrefix(v, "GIT_INDEX_FILE=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	out, err := cmd.Output()
+	return strings.TrimRight(string(out), "\n"), err
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
