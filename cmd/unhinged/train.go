@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/internal/build"
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -196,7 +196,7 @@ func chosen(methods []vision.ConfigMethod, names []string) ([]vision.ConfigMetho
 
 // readConfig reads a file, or one of those in the program.
 func readConfig(name string) (vision.Config, error) {
-	content, err := readRegular(name)
+	content, err := regular.ReadFile(name, 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
 		if content, err = configs.Files.ReadFile(own); err != nil {
@@ -207,16 +207,6 @@ func readConfig(name string) (vision.Config, error) {
 		return vision.Config{}, err
 	}
 	return vision.ParseConfig(name, content)
-}
-
-// readRegular reads a regular file.
-func readRegular(name string) ([]byte, error) {
-	in, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	return io.ReadAll(in)
 }
 
 func configNames() []string {

@@ -344,7 +344,7 @@ func TestTrainRefuses(t *testing.T) {
 		"\"weight_decay\" is 1e+39":              {"--dataset", data, "--weight-decay", "1e39"},
 		"no more than there are, 60":             {"--dataset", data, "--images", "61"},
 		"at least one of each of the 3 classes":  {"--dataset", data, "--images", "2"},
-		"is not a regular file":                  {"--config", "/dev/zero"},
+		"is a device: want a regular file":       {"--config", "/dev/zero"},
 	} {
 		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)

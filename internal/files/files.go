@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path. Whenever
@@ -58,11 +60,16 @@ func WriteSealed(path, title string, write func(io.Writer) error) error {
 // compared its checksum. A file of another format or version gives ErrUnsealed, and any damage gives ErrDamaged. A file
 // that is not there gives os.ErrNotExist.
 func OpenSealed(path, title string) (io.ReadCloser, error) {
-	in, size, err := openRegular(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	content := int64(len(title)) + 1
+	info, err := in.Stat()
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	content, size := int64(len(title))+1, info.Size()
 	if err := check(in, title, size); err != nil {
 		in.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

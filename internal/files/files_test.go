@@ -7,9 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 )
 
 const title = "test 1"
@@ -79,32 +77,5 @@ func TestWriteFails(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
-	}
-}
-
-// Opening what is not a regular file is an error at once, and never waits.
-func TestOpenRegular(t *testing.T) {
-	folder := t.TempDir()
-	pipe := filepath.Join(folder, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan bool)
-	go func() {
-		for _, path := range []string{pipe, folder, "/dev/zero"} {
-			if in, err := Open(path); err == nil {
-				in.Close()
-				t.Errorf("%s was opened", path)
-			}
-		}
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Fatal("opening waits")
-	}
-	if _, err := Open(filepath.Join(folder, "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got %v", err)
 	}
 }

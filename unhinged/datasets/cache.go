@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // A decoded data set lies in one file: a header, then the pixels of the training images, those of the test images, the
@@ -157,7 +157,7 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 
 // readCache maps a decoded data set, if it is whole and was decoded from this source.
 func readCache(path, source string) (*Dataset, error) {
-	in, err := files.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // cifarPlane is the number of pixels of a CIFAR image.
@@ -82,7 +82,7 @@ func (l cifarLayout) forms() []form {
 	}
 	archived := form{files: []string{l.archive}, read: func(folder string, progress io.Writer) (train, test Images, err error) {
 		name := filepath.Join(folder, l.archive)
-		in, err := files.Open(name)
+		in, err := regular.Open(name)
 		if err != nil {
 			return train, test, err
 		}
@@ -231,7 +231,7 @@ func (l cifarLayout) packaged() form {
 
 // packageBatch reads one picture of the package and writes it, with its labels, as a batch of the binary version.
 func packageBatch(name string, labels []uint8, progress io.Writer) ([]byte, error) {
-	in, err := files.Open(name)
+	in, err := regular.Open(name)
 	if err != nil {
 		return nil, err
 	}

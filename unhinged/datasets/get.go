@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
@@ -227,7 +227,7 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 
 // checkFile compares the content of a file with a published SHA-256.
 func checkFile(path, want string) error {
-	in, err := files.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
 )
@@ -149,7 +149,7 @@ var decoding = semaphore.NewWeighted(decodeBudget)
 
 // decodeImage reads one image as size·size·3 values.
 func decodeImage(path string, size int) ([]uint8, error) {
-	in, err := files.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

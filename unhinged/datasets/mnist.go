@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // idxNames are the names that MNIST and all sets of its kind share: training images and labels, test images and labels.
@@ -49,7 +49,7 @@ func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := files.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,7 +4,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // Progress, if it is not nil, is told how many bytes of how many have been decoded while Open, OpenFolder,
@@ -45,7 +45,7 @@ func (c *counter) end() {
 
 // readFile is os.ReadFile that writes what it reads to progress, too.
 func readFile(path string, progress io.Writer) ([]byte, error) {
-	in, err := files.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/regular"
 	"github.com/unhinged-lab/lab/internal/strictjson"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -33,6 +34,9 @@ type Outcome struct {
 	// Sum is the SHA-256 of the outcome as outcomeContent writes it, but with an empty Sum.
 	Sum string `json:"sha256"`
 }
+
+// maxLog bounds the files of a run that are read whole; a record has about a kilobyte.
+const maxLog = 1 << 30
 
 // logSeal says what the log of a finished run must hold.
 type logSeal struct {
@@ -173,7 +177,7 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 
 // readOutcome reads an outcome and the log beside it, and compares the checksums of both.
 func readOutcome(path string) (o Outcome, err error) {
-	content, err := readFile(path)
+	content, err := regular.ReadFile(path, maxLog)
 	if err != nil {
 		return o, err
 	}
@@ -188,7 +192,7 @@ func readOutcome(path string) (o Outcome, err error) {
 		return o, fmt.Errorf("%s: the file is damaged or was changed: its checksum is not that of its content. %s", path, remedy)
 	}
 	path = filepath.Join(filepath.Dir(path), LogFile)
-	if content, err = readFile(path); err != nil {
+	if content, err = regular.ReadFile(path, maxLog); err != nil {
 		return o, fmt.Errorf("%w. %s", err, remedy)
 	}
 	if lines := bytes.Count(content, []byte("\n")); lines != o.Log.Records || sumOf(content) != o.Log.Sum {
@@ -197,16 +201,6 @@ func readOutcome(path string) (o Outcome, err error) {
 	}
 	o.Records, err = readLog(path, content)
 	return o, err
-}
-
-// readFile reads a regular file.
-func readFile(path string) ([]byte, error) {
-	in, err := files.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	return io.ReadAll(in)
 }
 
 func rank(method string) int {
