@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/unhinged-lab/lab/internal/build"
 )
 
 func labCommand() *cobra.Command {
@@ -33,8 +33,7 @@ func findCheckout() (string, error) {
 		return "", err
 	}
 	for {
-		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(mod), "module github.com/unhinged-lab/lab\n") {
+		if build.IsCheckout(dir) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {

@@ -72,10 +72,15 @@ func version(m debug.Module) string {
 	return m.Version
 }
 
+// IsCheckout says whether a folder is the root of this module's source.
+func IsCheckout(root string) bool {
+	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	return err == nil && strings.HasPrefix(string(data), "module "+module+"\n")
+}
+
 // checkout returns the commit that is checked out in a folder, or "" if the folder is not the root of a repository of this module.
 func checkout(root string) string {
-	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil || !strings.HasPrefix(string(data), "module "+module+"\n") {
+	if !IsCheckout(root) {
 		return ""
 	}
 	top, err := git(root, "rev-parse", "--show-toplevel")

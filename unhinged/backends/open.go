@@ -23,14 +23,17 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		config = os.Getenv(compute.ConfigEnvVar)
 	}
 	if openCPU != nil && (config == "" || config == "xla:cpu") {
-		if plugin := findPlugin("cpu"); plugin != "" {
+		plugin, passed := findPlugin("cpu")
+		if plugin != "" {
 			if backend, err = openCPU(plugin); err == nil {
-				return backend, "", nil
+				return backend, passed, nil
 			}
 			if config != "" {
 				return nil, "", fmt.Errorf("backend %q: %w", config, err)
 			}
 			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
+		} else if passed != "" {
+			note = passed + "; "
 		}
 	}
 	if config == "" {
@@ -52,10 +55,13 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	}
 	resolved := config
 	if kind, options, _ := strings.Cut(config, ","); kind == "xla:cuda" {
-		cuda := findPlugin("cuda")
+		cuda, passed := findPlugin("cuda")
 		if cuda == "" {
-			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed: `UNHINGED_CUDA=1 make setup` in a checkout of the lab "+
-				"does that, for an NVIDIA GPU; %s", config, pluginElsewhere)
+			if passed != "" {
+				passed = " (" + passed + ")"
+			}
+			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed%s: `UNHINGED_CUDA=1 make setup` in a checkout of the lab "+
+				"does that, for an NVIDIA GPU; %s", config, passed, pluginElsewhere)
 		}
 		// go-xla shares buffers if there is "cpu" anywhere in a plugin's path.
 		resolved = "xla:" + cuda + ",shared_buffers=false," + options
@@ -72,38 +78,6 @@ const pluginElsewhere = "outside of one PJRT_PLUGIN_LIBRARY_PATH=CHECKOUT/.lab/p
 // openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download. It is nil
 // in a build without XLA.
 var openCPU func(plugin string) (compute.Backend, error)
-
-// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda", in $PJRT_PLUGIN_LIBRARY_PATH, in the .lab/pjrt that
-// `make setup` fills, of a folder above the working directory or the program, and where go-xla installs it. It returns an
-// absolute path or "".
-func findPlugin(kind string) string {
-	folders := filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH"))
-	for _, start := range []func() (string, error){os.Getwd, os.Executable} {
-		path, err := start()
-		if err != nil {
-			continue
-		}
-		for ; path != filepath.Dir(path); path = filepath.Dir(path) {
-			folders = append(folders, filepath.Join(path, ".lab", "pjrt"))
-		}
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		local := filepath.Join(home, ".local", "lib", "go-xla")
-		folders = append(folders, local, filepath.Join(local, "nvidia"))
-	}
-	folders = append(folders, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia")
-	for _, folder := range folders {
-		// go-xla's own have a version after "cpu"
-		found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_"+kind+"*plugin.so"))
-		if err != nil || len(found) == 0 {
-			continue
-		}
-		if path, err := filepath.Abs(found[len(found)-1]); err == nil {
-			return path
-		}
-	}
-	return ""
-}
 
 // Name is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.
 func Name(backend compute.Backend) string {

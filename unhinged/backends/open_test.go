@@ -81,7 +81,7 @@ func TestGoDoesNotWaitForItself(t *testing.T) {
 func TestFindPlugin(t *testing.T) {
 	for _, kind := range []string{"cpu", "cuda"} {
 		t.Run(kind, func(t *testing.T) {
-			folder, home, other := t.TempDir(), t.TempDir(), t.TempDir()
+			folder, home, other := checkout(t), t.TempDir(), t.TempDir()
 			installed := plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "nvidia", "pjrt_c_api_"+kind+"_plugin.so"))
 			if kind == "cpu" {
 				installed = plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "pjrt_c_api_cpu_v0.104.0_plugin.so"))
@@ -93,21 +93,79 @@ func TestFindPlugin(t *testing.T) {
 			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 			t.Setenv("HOME", home)
 			t.Chdir(below)
-			if got := findPlugin(kind); got != installed {
+			if got, _ := findPlugin(kind); got != installed {
 				t.Errorf("with go-xla's alone it finds %q, should be %s", got, installed)
 			}
 			plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_other_plugin.so"))
 			set := plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_"+kind+"_plugin.so"))
-			if got := findPlugin(kind); got != set {
-				t.Errorf("from %s it finds %q, should be %s", below, got, set)
+			if got, passed := findPlugin(kind); got != set || passed != "" {
+				t.Errorf("from %s it finds %q, should be %s; it says %q", below, got, set, passed)
 			}
 			versioned := plugin(t, filepath.Join(other, "pjrt_c_api_"+kind+"_v0.104.0_plugin.so"))
 			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", other)
-			if got := findPlugin(kind); got != versioned {
+			if got, _ := findPlugin(kind); got != versioned {
 				t.Errorf("with the folder set it finds %q, should be %s", got, versioned)
+			}
+			empty := t.TempDir()
+			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", empty)
+			if got, passed := findPlugin(kind); got != set || !strings.Contains(passed, "names "+empty+", where there is no") {
+				t.Errorf("with a folder without one it finds %q, should be %s; it says %q", got, set, passed)
 			}
 		})
 	}
+}
+
+// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write to, or
+// that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
+func TestStrangersPluginsAreNotLoaded(t *testing.T) {
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	t.Setenv("HOME", t.TempDir())
+	t.Chdir(t.TempDir())
+	if found, _ := findPlugin("cpu"); found != "" {
+		t.Skip("there is a plugin in /usr/local")
+	}
+	for name, c := range map[string]struct {
+		make func(root string)
+		says string
+	}{
+		"no checkout": {func(root string) { os.Remove(filepath.Join(root, "go.mod")) }, ""},
+		"of another module": {func(root string) {
+			os.WriteFile(filepath.Join(root, "go.mod"), []byte("module example.com/other\n"), 0o644)
+		}, ""},
+		"open to all, root":   {func(root string) { os.Chmod(root, 0o777) }, "was not loaded"},
+		"open to all, folder": {func(root string) { os.Chmod(filepath.Join(root, ".lab", "pjrt"), 0o777) }, "was not loaded"},
+		"open to all, file": {func(root string) {
+			os.Chmod(filepath.Join(root, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so"), 0o666)
+		}, "was not loaded"},
+		"another user's": {func(root string) {
+			if os.Lchown(filepath.Join(root, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so"), 12345, 12345) != nil {
+				os.Chmod(root, 0o777) // only root can give files away
+			}
+		}, "was not loaded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := checkout(t)
+			path := plugin(t, filepath.Join(root, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so"))
+			t.Chdir(root)
+			if got, _ := findPlugin("cpu"); got != path {
+				t.Fatalf("before, it finds %q", got)
+			}
+			c.make(root)
+			if got, passed := findPlugin("cpu"); got != "" || !strings.Contains(passed, c.says) || c.says == "" && passed != "" {
+				t.Errorf("it finds %q and says %q", got, passed)
+			}
+		})
+	}
+}
+
+// checkout is a folder that is a checkout of this module, for what looks at its go.mod.
+func checkout(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/unhinged-lab/lab\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root
 }
 
 // plugin writes a file that is no plugin.
@@ -133,7 +191,7 @@ func TestOpenWithoutCPUPlugin(t *testing.T) {
 			c.want = "this build is without it"
 		}
 		t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", c.folder)
-		if c.folder == "" && findPlugin("cpu") != "" {
+		if found, _ := findPlugin("cpu"); c.folder == "" && found != "" {
 			t.Skip("there is a plugin in /usr/local")
 		}
 		backend, note, err := Open("")
@@ -151,7 +209,7 @@ func TestOpenCUDA(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Chdir(t.TempDir())
-	if findPlugin("cuda") != "" {
+	if found, _ := findPlugin("cuda"); found != "" {
 		t.Skip("there is a CUDA plugin in /usr/local")
 	}
 	for _, config := range []string{"xla:cuda", "xla:cuda,tf32=false"} {
@@ -162,7 +220,7 @@ func TestOpenCUDA(t *testing.T) {
 			}
 		}
 	}
-	folder := t.TempDir()
+	folder := checkout(t)
 	path := plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_cuda_plugin.so"))
 	t.Chdir(folder)
 	for config, want := range map[string]string{
