@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -71,7 +71,7 @@ func readArray[T float32 | float64](r io.Reader, size int64) (shape []int, value
 // readFile opens path and hands it to read with its size; errors are prefixed with the path.
 func readFile[T any](path string, read func(r io.Reader, size int64) (T, error)) (T, error) {
 	var zero T
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return zero, err // names the path
 	}
@@ -79,9 +79,6 @@ func readFile[T any](path string, read func(r io.Reader, size int64) (T, error))
 	info, err := f.Stat()
 	if err != nil {
 		return zero, err
-	}
-	if !info.Mode().IsRegular() {
-		return zero, fmt.Errorf("%s: not a regular file: want a .npy file", path)
 	}
 	v, err := read(bufio.NewReaderSize(f, 1<<16), info.Size())
 	if err != nil {

@@ -1,0 +1,58 @@
+// Package memory tells how much memory is free, so that what does not fit is refused before it is allocated.
+package memory
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Free is the memory that new work can have, in bytes: what Linux calls available, or less where a control group (a
+// container, a batch job) allows less. known is false on other systems.
+func Free() (bytes float64, known bool) {
+	content, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Fields(line) // "MemAvailable:   24219204 kB"
+		if len(fields) == 3 && fields[0] == "MemAvailable:" {
+			if kilobytes, err := strconv.ParseFloat(fields[1], 64); err == nil {
+				return min(1024*kilobytes, groupFree()), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// groupFree is what the process's control group (version 2, as containers mount it) has left; +Inf if it has no limit.
+func groupFree() float64 {
+	read := func(name string) float64 {
+		content, err := os.ReadFile("/sys/fs/cgroup/" + name)
+		if err != nil {
+			return math.NaN()
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(string(content)), 64) // "max" is an error
+		if err != nil {
+			return math.NaN()
+		}
+		return value
+	}
+	if left := read("memory.max") - read("memory.current"); !math.IsNaN(left) {
+		return max(left, 0)
+	}
+	return math.Inf(1)
+}
+
+// Bytes writes a number of bytes for people, such as "1.5 GiB".
+func Bytes(n float64) string {
+	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	i := 0
+	for n >= 1024 && i < len(units)-1 {
+		n /= 1024
+		i++
+	}
+	return fmt.Sprintf("%.3g %s", n, units[i])
+}
