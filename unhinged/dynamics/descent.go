@@ -63,11 +63,13 @@ func descend[P any](rate Schedule, momentum float64, omegas, drives []float64, t
 	return points, nil
 }
 
+// MaxSteps is the most steps of gradient descent that are made one by one.
+const MaxSteps = 200_000_000
+
 // countable refuses numbers of steps that cannot be run one by one.
 func countable(times []float64) error {
-	const most = 200_000_000
-	if last := times[len(times)-1]; last > most {
-		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, most)
+	if last := times[len(times)-1]; last > MaxSteps {
+		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, MaxSteps)
 	}
 	return nil
 }

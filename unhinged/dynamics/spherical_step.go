@@ -91,6 +91,9 @@ func (d *SphericalDescent) run(steps []int) ([]sphericalSums, *SphericalPoint, e
 			return nil, nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
 		}
 	}
+	if last := steps[len(steps)-1]; last > MaxSteps {
+		return nil, nil, fmt.Errorf("dynamics: %d steps: spherical descent makes every one, and at most %d", last, MaxSteps)
+	}
 	rates := make([]float64, steps[len(steps)-1])
 	for t := range rates {
 		rates[t] = d.s.Rate.At(float64(t))

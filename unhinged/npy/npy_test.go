@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -332,4 +333,25 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d integers from %d bytes", len(v), len(content))
 		}
 	})
+}
+
+// TestPipe: a pipe without a writer is refused, and not waited for.
+func TestPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe.npy")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	refused := make(chan error, 1)
+	go func() {
+		_, err := ReadMatrix(path)
+		refused <- err
+	}()
+	select {
+	case err := <-refused:
+		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("still waiting for somebody to write to the pipe")
+	}
 }

@@ -132,9 +132,6 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 	if d.Activation == nil {
 		d.Activation = ntk.ReLU
 	}
-	if err := checkWidths(d.Widths, d.Seeds); err != nil {
-		return nil, err
-	}
 	for _, o := range []struct {
 		value    *int
 		fallback int
@@ -145,6 +142,11 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 	}
 	if d.Examples.X == nil {
 		return nil, fmt.Errorf("drift: no examples")
+	}
+	dims := d.Examples.X.Shape().Dimensions
+	classes := slices.Max(d.Examples.Labels) + 1
+	if err := checkWidths(d.Widths, d.Seeds, float64(d.Examples.X.Shape().Size()/dims[0]), float64(d.Hidden), float64(classes), float64(d.Probe+dims[0])); err != nil {
+		return nil, err
 	}
 	steps := []int{0}
 	for s := 1; s <= d.Steps; s++ {

@@ -51,7 +51,12 @@ func figure1(r *run) error {
 		if r.c == 2 || c.gamma <= r.limit() {
 			continue
 		}
-		r.claim(orthogonal, "for "+c.short+", which is beyond 2/(C−2), Ẑ tends to be orthogonal to Z̄ (distance at the end)", c.last("distance"), math.Sqrt2, 1e-3)
+		text := "for " + c.short + ", which is beyond 2/(C−2), Ẑ tends to be orthogonal to Z̄ (distance at the end)"
+		if !r.follows(c) {
+			r.withdraw(orthogonal, text, tooFast)
+			continue
+		}
+		r.claim(orthogonal, text, c.last("distance"), math.Sqrt2, 1e-3)
 		late := 0.0
 		for i, step := range c.Series["step"] {
 			if step > 0.6*float64(r.o.Steps) {

@@ -115,9 +115,15 @@ func figure5(r *run) error {
 		return err
 	}
 	for _, c := range curves {
-		if c.gamma > r.limit() && r.c > 2 {
-			r.claim(chance, "for "+c.short+", which is beyond 2/(C−2), alignment classifies nothing (accuracy at the end: chance)", c.last("accuracy"), 1/float64(r.c), 0)
+		if r.c == 2 || c.gamma <= r.limit() {
+			continue
 		}
+		text := "for " + c.short + ", which is beyond 2/(C−2), alignment classifies nothing (accuracy at the end: chance)"
+		if !r.follows(c) {
+			r.withdraw(chance, text, tooFast)
+			continue
+		}
+		r.claim(chance, text, c.last("accuracy"), 1/float64(r.c), 0)
 	}
 	for _, of := range []struct{ series, text string }{{"distance_h", "‖Ĥ − Ĥ1⁺‖"}, {"distance_w", "‖Ŵ − Ŵ1⁺‖"}} {
 		name := of.series

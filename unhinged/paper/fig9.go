@@ -11,6 +11,9 @@ import (
 )
 
 func figure9(r *run) error {
+	if r.o.Steps > dynamics.MaxSteps {
+		return fmt.Errorf("steps = %d: spherical descent makes every one, and at most %d", r.o.Steps, dynamics.MaxSteps)
+	}
 	gamma := first(r.o.Gammas, r.balanced())
 	state := r.state(1).CenterPrototypes()
 	r.figure.Settings["prototypes"] = fmt.Sprint(r.figure.Settings["prototypes"], ", centred so that W1 = 0")

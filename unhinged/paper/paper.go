@@ -144,9 +144,6 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 // floor is where pictures of errors end, as the paper's do by rounding; the data go on.
 const floor = 1e-16
 
-// maxNumbers bounds the largest matrix, features or class products: 2 GB of float64.
-const maxNumbers = 1 << 28
-
 // run is a figure being made.
 type run struct {
 	o       Options
@@ -169,6 +166,9 @@ func newRun(o Options) (*run, error) {
 			*d.value = d.published
 		}
 	}
+	if o.Steps > maxSteps {
+		return nil, fmt.Errorf("steps = %d: at most %d can be told apart in float64", o.Steps, maxSteps)
+	}
 	if o.C < 2 {
 		return nil, fmt.Errorf("number of classes C = %d: need at least 2", o.C)
 	}
@@ -186,8 +186,8 @@ func newRun(o Options) (*run, error) {
 		}
 		r.p, r.c, _ = o.State.Dims()
 		r.n, _ = o.State.Balanced()
-	} else if x := float64(o.C) * float64(o.N) * math.Max(float64(o.P), float64(o.C)); x > maxNumbers {
-		return nil, fmt.Errorf("p = %d, C = %d, N = %d: features or class products of %.3g numbers: at most %d fit", o.P, o.C, o.N, x, maxNumbers)
+	} else if err := fits(fmt.Sprintf("p = %d, C = %d, N = %d: the matrices", o.P, o.C, o.N), matrices(o.P, o.C, o.N)); err != nil {
+		return nil, err
 	}
 	r.paper = o.State == nil && o.P == 512 && o.C == 100 && o.N == 10 && o.Steps == 50_000
 	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed, "features": "H0 ~ N(0, 1)"}

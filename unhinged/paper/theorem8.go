@@ -86,9 +86,6 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	if len(s.Widths) == 0 {
 		s.Widths = []int{64, 128, 256, 512, 1024}
 	}
-	if err := checkWidths(s.Widths, s.Seeds); err != nil {
-		return nil, err
-	}
 	for _, d := range []struct {
 		value    *int
 		fallback int
@@ -96,6 +93,10 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		if *d.value == 0 {
 			*d.value = d.fallback
 		}
+	}
+	const examples = theorem8Classes * (theorem8Train + theorem8Test)
+	if err := checkWidths(s.Widths, s.Seeds, theorem8Inputs, float64(s.Hidden), theorem8Features, examples); err != nil {
+		return nil, err
 	}
 	if s.Rate == 0 {
 		s.Rate = 0.1
@@ -172,17 +173,6 @@ func (r *run) study(config string, run func(backend compute.Backend, progress fu
 		}
 	})
 	return err
-}
-
-// checkWidths refuses widths and numbers of networks that make no sense.
-func checkWidths(widths []int, networks int) error {
-	if widths[0] < 1 || !slices.IsSorted(widths) {
-		return fmt.Errorf("widths %v: must be positive and ascending", widths)
-	}
-	if networks < 0 {
-		return fmt.Errorf("%d networks: must be positive", networks)
-	}
-	return nil
 }
 
 // networks is how many networks of a width there are: narrow ones vary more and cost less.
