@@ -4,7 +4,9 @@
 # make notebooks run and check all of them       make notebooks-save  the same, and write their outputs back
 # make lint      gofmt, vet, staticcheck, files  make bench           what the README's Performance section says
 # make scripts-test, make browser-test           tests of the lab itself
-# make mutants   change the source line by line and see that the tests fail (minutes; not in CI)
+# make fuzz      every fuzz target for 3 s (ARGS=60: seconds)
+# make chaos     kill, damage and starve training and kernels (ARGS=20: tries of each); 10 minutes, not in CI
+# make mutants   change the source line by line and see that the tests fail; minutes, not in CI
 # make clean     remove what the above made outside Go's caches
 SHELL := /bin/sh
 export GOMLX_NO_AUTO_INSTALL = 1
@@ -12,7 +14,7 @@ export PJRT_PLUGIN_LIBRARY_PATH ?= $(CURDIR)/.lab/pjrt
 PYTHON = .lab/venv/bin/python
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: lab setup test scripts-test mutants browser-test figures notebooks notebooks-save bench lint clean
+.PHONY: lab setup test scripts-test fuzz chaos mutants browser-test figures notebooks notebooks-save bench lint clean
 
 lab:
 	@scripts/lab $(ARGS)
@@ -25,6 +27,12 @@ test: setup
 
 scripts-test: setup
 	@$(PYTHON) scripts/unit.py
+
+fuzz: setup
+	@scripts/fuzz.py $(ARGS)
+
+chaos: setup
+	@scripts/chaos.py $(ARGS)
 
 mutants: setup
 	@scripts/mutants.py $(ARGS)

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
@@ -64,7 +63,7 @@ is finished. Several processes with the same --out share the runs: what one is t
   unhinged train --method ce,pal --model resnet20-16 --dataset cifar-10 --shift 4 --flip --epochs 30 --seeds 3`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := untilInterrupted(c, "the step, to save it", os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := untilInterrupted(c, "the step, to save it", stopSignals()...)
 			defer stop()
 			return o.run(ctx, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/unhinged-lab/lab/internal/regular"
 )
@@ -31,6 +32,14 @@ func Write(path string, write func(io.Writer) error) (err error) {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
+}
+
+// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing there.
+func RemoveTemporary(folder string) {
+	left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")) // a folder that cannot be listed keeps them
+	for _, path := range left {
+		os.Remove(path)
+	}
 }
 
 // ErrDamaged is the error of a sealed file whose content is not what was written.

@@ -79,3 +79,17 @@ func TestWriteFails(t *testing.T) {
 		t.Errorf("%v, %v", entries, err)
 	}
 }
+
+// What a killed process has left is removed, and nothing else.
+func TestRemoveTemporary(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"log.jsonl", "log.jsonl.123.tmp", "checkpoint.gob.7.tmp"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	RemoveTemporary(folder)
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 || entries[0].Name() != "log.jsonl" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}

@@ -109,6 +109,7 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 			return nil, err
 		}
 		defer unlock()
+		files.RemoveTemporary(t.Folder)
 	}
 	done, err := t.Finished(backend, data)
 	switch {
