@@ -37,6 +37,7 @@ type trainOptions struct {
 	hidden        []int
 	efr           float64
 	records       int
+	tune          bool
 	out           string
 	backend       string
 }
@@ -91,6 +92,8 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
 	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given, or as many as there are steps)")
 	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
+	f.BoolVar(&o.tune, "tune", false, fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are held out, "+
+		"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut, vision.TuneRates, vision.TuneDecays))
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
@@ -248,10 +251,19 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 			return fmt.Errorf("--images %d: %w", c.Images, err)
 		}
 	}
+	if o.tune {
+		if data, err = vision.TuneSplit(data); err != nil {
+			return err
+		}
+		trainings = vision.Tuning(trainings)
+	}
 	if o.out == "" {
 		o.out = filepath.Join("training", data.Name)
 		if o.config != "" {
 			o.out = filepath.Join("training", strings.TrimSuffix(filepath.Base(o.config), ".json"))
+		}
+		if o.tune {
+			o.out += "-tune"
 		}
 	}
 	backend, note, err := backends.Open(o.backend)
@@ -317,6 +329,9 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	if elsewhere == len(trainings) { // and none is finished: there may be nothing to draw
 		return nil
 	}
+	if o.tune {
+		return reportTuning(o.out, out)
+	}
 	if err := drawTraining(o.out, out); err != nil {
 		return err
 	}
@@ -324,6 +339,27 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 		return fmt.Errorf("runs that diverged: %d", failed)
 	}
 	return nil
+}
+
+// reportTuning writes tune.json, what was tried and what is best for each method, and prints it.
+func reportTuning(folder string, out io.Writer) error {
+	outcomes, err := vision.ReadOutcomes(folder)
+	if err != nil {
+		return err
+	}
+	tried := vision.Tuned(outcomes)
+	for _, t := range tried {
+		mark := ""
+		if t.Chosen {
+			mark = "  <- chosen"
+		}
+		fmt.Fprintf(out, "%-14s learning rate %-8.4g weight decay %-8.3g %6.2f %%%s\n", t.Method, t.LearningRate, t.WeightDecay, t.Accuracy, mark)
+	}
+	content, err := json.MarshalIndent(tried, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomically(filepath.Join(folder, "tune.json"), append(content, '\n'))
 }
 
 // drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their claims.

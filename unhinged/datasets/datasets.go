@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 )
@@ -50,12 +51,27 @@ func (im Images) Len() int { return len(im.Labels) }
 // Evenly returns n images that are drawn from all classes as evenly as these have images: the first ones of each class,
 // in their order. It is an error if there are fewer than n images, or if n is less than the number of classes.
 func (im Images) Evenly(n, classes int) (Images, error) {
+	take, err := im.evenly(n, classes)
+	if err != nil {
+		return Images{}, err
+	}
+	var indices []int
+	for i, label := range im.Labels {
+		if take[label] > 0 {
+			take[label]--
+			indices = append(indices, i)
+		}
+	}
+	return im.pick(indices), nil
+}
+
+// evenly is how many images of each class there are among n that are drawn as Evenly says.
+func (im Images) evenly(n, classes int) ([]int, error) {
 	if n < classes || n > im.Len() {
-		return Images{}, fmt.Errorf("%d images; there must be at least one of each of the %d classes, and no more than there are, %d",
+		return nil, fmt.Errorf("%d images; there must be at least one of each of the %d classes, and no more than there are, %d",
 			n, classes, im.Len())
 	}
-	left := im.ClassCounts(classes)
-	take := make([]int, classes)
+	left, take := im.ClassCounts(classes), make([]int, classes)
 	for drawn := 0; drawn < n; {
 		for c := range take {
 			if drawn < n && left[c] > 0 {
@@ -65,15 +81,41 @@ func (im Images) Evenly(n, classes int) (Images, error) {
 			}
 		}
 	}
-	out, size := im, im.Size()
-	out.Pixels, out.Labels = make([]uint8, 0, n*size), make([]uint8, 0, n)
-	for i, label := range im.Labels {
-		if take[label] > 0 {
-			take[label]--
-			out.Pixels, out.Labels = append(out.Pixels, im.Pixels[i*size:(i+1)*size]...), append(out.Labels, label)
+	return take, nil
+}
+
+// HoldOut parts the images into two: n of them, drawn by seed from all classes as Evenly takes them, and the rest. Both keep
+// their order.
+func (im Images) HoldOut(n, classes int, seed uint64) (rest, held Images, err error) {
+	take, err := im.evenly(n, classes)
+	if err != nil {
+		return Images{}, Images{}, err
+	}
+	var out, in []int
+	for _, i := range rand.New(rand.NewPCG(seed, holdOutStream)).Perm(im.Len()) {
+		if take[im.Labels[i]] > 0 {
+			take[im.Labels[i]]--
+			out = append(out, i)
+		} else {
+			in = append(in, i)
 		}
 	}
-	return out, nil
+	slices.Sort(out)
+	slices.Sort(in)
+	return im.pick(in), im.pick(out), nil
+}
+
+// holdOutStream keeps what a seed holds out apart from the order and the augmentation of its images.
+const holdOutStream = 0x517c_c1b7_2722_0a95
+
+// pick returns copies of the images of these indices, in this order.
+func (im Images) pick(indices []int) Images {
+	out, size := im, im.Size()
+	out.Pixels, out.Labels = make([]uint8, 0, len(indices)*size), make([]uint8, 0, len(indices))
+	for _, i := range indices {
+		out.Pixels, out.Labels = append(out.Pixels, im.Pixels[i*size:(i+1)*size]...), append(out.Labels, im.Labels[i])
+	}
+	return out
 }
 
 // First returns the first n images, or all if there are fewer. The pixels are shared, not copied.

@@ -806,3 +806,38 @@ func TestEvenly(t *testing.T) {
 	_, err = randomImages(20, 1, 1, 1, 3, 1).Evenly(2, 3)
 	wantError(t, err, "at least one of each of the 3 classes")
 }
+
+// TestHoldOut: the two parts are all images, once each, and the part held out has as many of each class as of any other.
+func TestHoldOut(t *testing.T) {
+	im := randomImages(200, 1, 2, 1, 4, 7)
+	for i := range im.Len() { // every image is another one
+		im.Pixels[2*i], im.Pixels[2*i+1] = uint8(i), 0
+	}
+	rest, held, err := im.HoldOut(40, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts := held.ClassCounts(4); slices.Max(counts) != 10 || slices.Min(counts) != 10 || rest.Len() != 160 {
+		t.Errorf("%v of each class are held out, and %d are left", counts, rest.Len())
+	}
+	seen := map[uint8]uint8{}
+	for _, part := range []Images{rest, held} {
+		for i, label := range part.Labels {
+			seen[part.Pixels[2*i]] = label
+			if i > 0 && part.Pixels[2*i] < part.Pixels[2*i-2] {
+				t.Error("the order has changed")
+			}
+		}
+	}
+	for i, label := range im.Labels {
+		if got, found := seen[uint8(i)]; !found || got != label {
+			t.Errorf("image %d is lost, or has another label", i)
+		}
+	}
+	if _, again, _ := im.HoldOut(40, 4, 1); !sameImages(held, again) {
+		t.Error("the same seed holds out others")
+	}
+	if _, other, _ := im.HoldOut(40, 4, 2); sameImages(held, other) {
+		t.Error("another seed holds out the same")
+	}
+}

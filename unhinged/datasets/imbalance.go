@@ -47,7 +47,6 @@ func (im Images) thin(classes int, rho float64, seed uint64, count func(n, c int
 		n = min(n, len(images))
 	}
 	keep := make([]bool, im.Len())
-	total := 0
 	for c, images := range members {
 		// What rounding left a hair below a whole number, as 49.999…, is that number.
 		k := int(count(n, c) * (1 + 1e-12))
@@ -59,14 +58,12 @@ func (im Images) thin(classes int, rho float64, seed uint64, count func(n, c int
 		for _, i := range images[:k] {
 			keep[i] = true
 		}
-		total += k
 	}
-	out, size := im, im.Size()
-	out.Pixels, out.Labels = make([]uint8, 0, total*size), make([]uint8, 0, total)
-	for i, kept := range keep {
-		if kept {
-			out.Pixels, out.Labels = append(out.Pixels, im.Pixels[i*size:(i+1)*size]...), append(out.Labels, im.Labels[i])
+	var kept []int
+	for i := range keep {
+		if keep[i] {
+			kept = append(kept, i)
 		}
 	}
-	return out, nil
+	return im.pick(kept), nil
 }

@@ -40,7 +40,7 @@ type ConfigMethod struct {
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
 	RecordsPerEpoch int      `json:"records_per_epoch,omitempty"` // 0 is 1
 	LogitScale      float64  `json:"logit_scale,omitempty"`       // Head.LogitScale
-	// LearningRate and WeightDecay are the method's own in place of the configuration's; 0 is none.
+	// LearningRate and WeightDecay were chosen for the method (`unhinged train --tune`), in place of the configuration's; 0 is none.
 	LearningRate float64 `json:"learning_rate,omitempty"`
 	WeightDecay  float64 `json:"weight_decay,omitempty"`
 }
@@ -178,10 +178,10 @@ func (c Config) Trainings() []Training {
 				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch,
 			}
 			if m.LearningRate != 0 {
-				t.LearningRate = m.LearningRate
+				t.LearningRate, t.Tuned = m.LearningRate, true
 			}
 			if m.WeightDecay != 0 {
-				t.WeightDecay = m.WeightDecay
+				t.WeightDecay, t.Tuned = m.WeightDecay, true
 			}
 			list = append(list, t)
 		}

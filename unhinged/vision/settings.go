@@ -47,6 +47,7 @@ type Settings struct {
 	Nesterov  bool     `json:"nesterov,omitempty"`
 	ShiftRate float64  `json:"shift_rate,omitempty"`
 	Mirror    bool     `json:"mirror,omitempty"`
+	Tuned     bool     `json:"tuned,omitempty"`
 
 	Size int `json:"size,omitempty"` // height of the images of a folder, which are made that size
 }
@@ -59,7 +60,7 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
 		Seed: t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
 		Alternate: t.Augmentation.Alternate, Reflect: t.Augmentation.Reflect,
-		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror,
+		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror, Tuned: t.Tuned,
 	}
 	if t.Schedule != Cosine {
 		s.Schedule = t.Schedule

@@ -59,6 +59,12 @@ type Training struct {
 	// the image alone.
 	Mirror bool
 
+	// Tuned says that LearningRate and WeightDecay were chosen for the method, so that the run is compared with those of other
+	// methods at their own.
+	Tuned bool
+	// Tag is a part of the run's name that tells runs apart that differ in something else.
+	Tag string
+
 	// RecordsPerEpoch is how often everything is measured, 0 meaning once, at the end of an epoch.
 	RecordsPerEpoch int
 	// Folder keeps the checkpoint and the log of the run; it is made if need be. Empty keeps neither.
@@ -71,7 +77,14 @@ type Training struct {
 
 // Name is what the run is called among those of other methods, λ and seeds, and its folder among theirs: METHOD-seedS, and
 // METHOD-efrλ-seedS if λ of EFR is not the method's own, such as ce-efr5e-06-seed1 and, for PAL with EFR, pal-efr1e-05-seed1.
-func (t Training) Name() string { return fmt.Sprintf("%s-seed%d", t.Method.variant(), t.Seed) }
+// Tag, if there is one, stands before the seed.
+func (t Training) Name() string {
+	name := t.Method.variant()
+	if t.Tag != "" {
+		name += "-" + t.Tag
+	}
+	return fmt.Sprintf("%s-seed%d", name, t.Seed)
+}
 
 // The files in a run's folder.
 const (

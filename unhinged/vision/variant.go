@@ -18,6 +18,9 @@ func Setups(outcomes []Outcome) [][]Outcome {
 		key := o.Settings
 		key.Method, key.Head, key.Seed, key.RecordsPerEpoch, key.Probe = "", unhinged.Head{}, 0, 0, 0
 		key.Backend, key.Devices = "", 0 // in the results by rounding only
+		if key.Tuned {
+			key.LearningRate, key.WeightDecay = 0, 0 // each method has its own
+		}
 		i, found := place[key]
 		if !found {
 			i = len(list)
@@ -31,7 +34,11 @@ func Setups(outcomes []Outcome) [][]Outcome {
 
 // setupTitle names the setup of settings.
 func setupTitle(s Settings) string {
-	return fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
+	title := fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
+	if s.Tuned {
+		title += ", each method at its own rate"
+	}
+	return title
 }
 
 // variant is a method with one λ of EFR, and its runs of one setup, which differ in their seeds.

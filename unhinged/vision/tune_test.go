@@ -1,0 +1,87 @@
+package vision
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+)
+
+// TestTuning: a search has a run for each rate and each decay of the cross, of the first seed only; it never sees a test image, and
+// what it finds best is chosen.
+func TestTuning(t *testing.T) {
+	backend, _, err := backends.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := blobs(TuneHeldOut+320, 10)
+	split, err := TuneSplit(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if split.Train.Len() != 320 || split.Test.Len() != TuneHeldOut || split.Content() == data.Content() {
+		t.Fatalf("%d images to train on and %d to choose by", split.Train.Len(), split.Test.Len())
+	}
+	if slices.Equal(split.Test.Pixels[:160], data.Test.Pixels) {
+		t.Error("it chooses by the test images")
+	}
+	split.Test = split.Test.First(100)
+	root := t.TempDir()
+	var trainings []Training
+	for _, name := range []string{"ce", "pal"} {
+		for seed := range 2 {
+			training := small(name)
+			training.Epochs, training.Seed = 1, uint64(seed+1)
+			trainings = append(trainings, training)
+		}
+	}
+	tries := Tuning(trainings)
+	each := len(TuneRates) + len(TuneDecays)
+	if len(tries) != 2*each {
+		t.Fatalf("%d runs, should be %d", len(tries), 2*each)
+	}
+	names := map[string]bool{}
+	for _, try := range tries {
+		names[try.Name()] = true
+		try.Folder = root + "/" + try.Name()
+		if _, err := try.Run(context.Background(), backend, split); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(names) != len(tries) || !names["pal-rate0.2-decay0.0005-seed1"] {
+		t.Errorf("names %v", names)
+	}
+	outcomes, err := ReadOutcomes(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuned := Tuned(outcomes)
+	if len(tuned) != len(tries) {
+		t.Fatalf("%d tries, should be %d", len(tuned), len(tries))
+	}
+	for i, try := range tuned {
+		if try.Chosen != (i%each == 0) || try.Accuracy > tuned[i/each*each].Accuracy || try.Method != tuned[i/each*each].Method {
+			t.Errorf("try %d is %+v", i, try)
+		}
+	}
+	if _, err := TuneSplit(&datasets.Dataset{Classes: data.Classes, Train: data.Train.First(100), Test: data.Test}); err == nil {
+		t.Error("5000 of 100 images were held out")
+	}
+}
+
+// TestTunedRunsAreOneSetup: methods at rates of their own are compared, others at different rates are not.
+func TestTunedRunsAreOneSetup(t *testing.T) {
+	list := concat(runs("ce", 50, 90, 90.1), runs("pal", 50, 90, 90.1))
+	list[2].Settings.LearningRate, list[3].Settings.LearningRate = 0.7, 0.7
+	if n := len(Setups(list)); n != 2 {
+		t.Errorf("%d setups, should be 2", n)
+	}
+	for i := range list {
+		list[i].Settings.Tuned = true
+	}
+	if n := len(Setups(list)); n != 1 {
+		t.Errorf("tuned: %d setups, should be 1", n)
+	}
+}
