@@ -217,7 +217,14 @@ func FuzzParseHeader(f *testing.F) {
 	f.Add([]byte(`{"Height":2,"Width":3,"Channels":1,"Train":4,"Test":1}`), int64(headerSize+35))
 	f.Add([]byte(`{"Height":32768,"Width":32768,"Channels":4,"Train":9223372036854775807,"Test":9223372036854775807}`), int64(headerSize+1))
 	f.Fuzz(func(t *testing.T, content []byte, size int64) {
-		if h, err := parseHeader(content, size); err == nil {
+		if _, err := parseHeader(content, size); err == nil {
+			t.Errorf("%q accepted without its checksum", content)
+		}
+		if len(content) > headerSize-headerSum {
+			return
+		}
+		content = append(content, bytes.Repeat([]byte(" "), headerSize-headerSum-len(content))...)
+		if h, err := parseHeader(append([]byte(sumOf(content)+"\n"), content...), size); err == nil {
 			if each := int64(h.Height*h.Width*h.Channels + 1); each < 2 || int64(h.Train+h.Test)*each != size-headerSize || h.Train < 0 || h.Test < 0 {
 				t.Errorf("%+v accepted for a file of %d bytes", h, size)
 			}
