@@ -24,6 +24,7 @@ import (
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
@@ -369,9 +370,9 @@ func drawTraining(folder string, out io.Writer) error {
 		return err
 	}
 	said := map[string]bool{} // figures share claims
-	for _, draw := range []func([]vision.Outcome) (result.Figure, error){vision.Figure2, vision.Figure12, vision.Figure14, vision.BlowUp, vision.NeuralCollapse} {
+	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12, training.Figure14, training.BlowUp, training.NeuralCollapse} {
 		figure, err := draw(outcomes)
-		if errors.Is(err, vision.ErrNoRuns) {
+		if errors.Is(err, training.ErrNoRuns) {
 			continue
 		}
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/blobs"
 )
 
 // TestDevicesShareABatch trains a small ResNet on one device and on two, in float64: after three steps all variables are
@@ -115,7 +116,7 @@ func TestTrainingOnTwoDevices(t *testing.T) {
 		if n := backend.NumDevices(); n < 2 {
 			t.Skipf("this backend has %d device", n)
 		}
-		data := blobs(320, 50)
+		data := blobs.Data(320, 50)
 		one, two := small("pal-efr"), small("pal-efr")
 		two.Devices, two.Folder = 2, t.TempDir()
 		want, err := one.Run(context.Background(), backend, data)

@@ -35,6 +35,9 @@ func (g Glance) blewUp(first Glance) bool {
 	return g.FeatureNorm > blowUp*first.FeatureNorm || g.LargestPrototype > blowUp*first.LargestPrototype
 }
 
+// BlewUp says whether norms grew beyond all measure while the numbers were still finite.
+func (d *Diverged) BlewUp() bool { return d.Last.blewUp(d.First) }
+
 func (d *Diverged) Error() string {
 	if d.First == (Glance{}) {
 		return "stopped at step 1, where the loss, the features or the prototypes are not finite: the settings, λ of EFR and the prototypes' scale among them, are too large for the numbers they are computed in"

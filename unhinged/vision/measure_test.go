@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"gonum.org/v1/gonum/floats"
@@ -23,7 +24,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := blobs(320, 77)
+	data := blobs.Data(320, 77)
 	const probe, classes = 150, 3 // 150 is not a number of batches of 32
 	for _, name := range []string{"ce", "pal-efr", "fnpal"} {
 		training := small(name)

@@ -76,19 +76,28 @@ func (r *run) writeOutcome() error {
 	if r.Folder == "" {
 		return nil
 	}
-	content, err := logContent(r.records)
-	if err != nil {
-		return err
-	}
-	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance}
+	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance, Records: r.records}
 	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
 	o.Provenance.Started = r.began.UTC().Truncate(time.Second)
 	o.Provenance.Duration = (r.earlier + time.Since(r.here)).Seconds()
-	o = o.seal(content)
-	return files.Write(filepath.Join(r.Folder, OutcomeFile), func(out io.Writer) error {
-		_, err := out.Write(o.content())
+	return o.Write(r.Folder)
+}
+
+// Write writes the outcome and its log, with their checksums, into a folder that is there.
+func (o Outcome) Write(folder string) error {
+	log, err := logContent(o.Records)
+	if err != nil {
 		return err
-	})
+	}
+	o = o.seal(log)
+	if err := writeFile(filepath.Join(folder, LogFile), log); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(folder, OutcomeFile), o.content())
+}
+
+func writeFile(path string, content []byte) error {
+	return files.Write(path, func(out io.Writer) error { _, err := out.Write(content); return err })
 }
 
 // content is the outcome's file.

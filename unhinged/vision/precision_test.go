@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"gonum.org/v1/gonum/floats"
 )
 
@@ -70,7 +71,7 @@ func wide(values []float32) []float64 {
 // TestTrainingInBFloat16 learns what float32 learns, and says so in its settings.
 func TestTrainingInBFloat16(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		data := blobs(320, 50)
+		data := blobs.Data(320, 50)
 		run := small("pal")
 		run.Precision, run.Folder = "bfloat16", t.TempDir()
 		records, err := run.Run(context.Background(), backend, data)

@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"github.com/unhinged-lab/lab/internal/layers"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -49,7 +50,7 @@ func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 // TestBatchesInParts: without batch normalisation, a step in parts is the step in one, for the losses and for the
 // regularisation of features, which is a sum over the batch; also where two devices share each part.
 func TestBatchesInParts(t *testing.T) {
-	data := blobs(128, 30)
+	data := blobs.Data(128, 30)
 	linear := Model{Name: "linear", Features: func(scope *model.Scope, x *Node, lastReLU bool) *Node {
 		x = Reshape(x, x.Shape().Dimensions[0], -1)
 		weights := scope.VariableWithValue("weights", layers.Normal(scope, "weights", 0.2, x.DType(), x.Shape().Dimensions[1], 5))
@@ -97,7 +98,7 @@ func TestBatchesInParts(t *testing.T) {
 
 // TestSettingsLeaveOutDefaults: runs that were recorded before there was a setting are of equal settings.
 func TestSettingsLeaveOutDefaults(t *testing.T) {
-	data := blobs(320, 10)
+	data := blobs.Data(320, 10)
 	training := small("pal")
 	training.Batch = 32
 	r := run{Training: training}
@@ -118,7 +119,7 @@ func TestSettingsHaveTheSizeOfAFoldersImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, large := blobs(320, 10), blobs(320, 10)
+	small, large := blobs.Data(320, 10), blobs.Data(320, 10)
 	large.Train.Height, large.Train.Width, large.Train.Channels = 8, 2, 1
 	var training Training
 	if d := difference(training.settings(backend, small), training.settings(backend, large)); !strings.HasPrefix(d, "Data was ") || !strings.HasSuffix(d, ", Size was 4 and is now 8") {

@@ -83,6 +83,12 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 	return s
 }
 
+// SGD is the optimizer of a run of these settings.
+func (s Settings) SGD() SGD {
+	return SGD{LearningRate: s.LearningRate, Schedule: s.Schedule, Momentum: s.Momentum, Nesterov: s.Nesterov,
+		WeightDecay: s.WeightDecay, ShiftRate: s.ShiftRate, Steps: int64(s.Epochs) * int64(s.Images/s.Batch)}
+}
+
 // difference lists the fields in which two settings differ.
 func difference(saved, now Settings) string {
 	var list []string

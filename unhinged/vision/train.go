@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -313,8 +312,9 @@ func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, g
 }
 
 func (r *run) sgd() SGD {
-	return SGD{LearningRate: r.LearningRate, Schedule: r.Schedule, Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay,
-		ShiftRate: r.ShiftRate, Steps: r.steps, Accumulated: r.MicroBatches > 1}
+	sgd := r.settings.SGD()
+	sgd.Accumulated = r.MicroBatches > 1
+	return sgd
 }
 
 // lookGraph is the model in evaluation.
@@ -457,14 +457,11 @@ func (r *run) writeLog() error {
 	if r.Folder == "" {
 		return nil
 	}
-	return files.Write(filepath.Join(r.Folder, LogFile), func(out io.Writer) error {
-		content, err := logContent(r.records)
-		if err != nil {
-			return err
-		}
-		_, err = out.Write(content)
+	content, err := logContent(r.records)
+	if err != nil {
 		return err
-	})
+	}
+	return writeFile(filepath.Join(r.Folder, LogFile), content)
 }
 
 func (r *run) report(record *Record) {

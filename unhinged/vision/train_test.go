@@ -18,32 +18,10 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
-
-// blobs is a data set of 3 classes of 4×4 images: a pattern a class, with noise.
-func blobs(train, test int) *datasets.Dataset {
-	rng := rand.New(rand.NewPCG(11, 4))
-	patterns := [3][16]float64{}
-	for c := range patterns {
-		for i := range patterns[c] {
-			patterns[c][i] = 60 + 130*rng.Float64()
-		}
-	}
-	images := func(n int) datasets.Images {
-		im := datasets.Images{Height: 4, Width: 4, Channels: 1}
-		for range n {
-			label := rng.IntN(3)
-			im.Labels = append(im.Labels, uint8(label))
-			for _, v := range patterns[label] {
-				im.Pixels = append(im.Pixels, uint8(max(0, min(255, v+25*rng.NormFloat64()))))
-			}
-		}
-		return im
-	}
-	return &datasets.Dataset{Name: "blobs", Classes: []string{"a", "b", "c"}, Train: images(train), Test: images(test)}
-}
 
 // small is a training that takes a fraction of a second.
 func small(method string) Training {
@@ -55,7 +33,7 @@ func small(method string) Training {
 }
 
 func TestEveryMethodLearns(t *testing.T) {
-	data := blobs(330, 200) // 10 batches and 10 images that are left out
+	data := blobs.Data(330, 200) // 10 batches and 10 images that are left out
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for _, m := range Methods() {
 			if m.Name == "ul" {
@@ -99,7 +77,7 @@ func TestEveryMethodLearns(t *testing.T) {
 
 // TestFeatureRegularization: λ of the batch sum makes the features smaller.
 func TestFeatureRegularization(t *testing.T) {
-	data := blobs(320, 100)
+	data := blobs.Data(320, 100)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		var norms []float64
 		for _, lambda := range []float64{0, 1e-3} {
@@ -118,7 +96,7 @@ func TestFeatureRegularization(t *testing.T) {
 }
 
 func TestPlainUnhingedBlowsUp(t *testing.T) {
-	data := blobs(320, 100)
+	data := blobs.Data(320, 100)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		training := small("ul")
 		training.Epochs, training.RecordsPerEpoch, training.Folder = 60, 2, t.TempDir()
@@ -149,7 +127,7 @@ func TestPlainUnhingedBlowsUp(t *testing.T) {
 }
 
 func TestTooHighALearningRate(t *testing.T) {
-	data := blobs(320, 100)
+	data := blobs.Data(320, 100)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		training := small("ce")
 		training.LearningRate = 1e25
@@ -177,7 +155,7 @@ func TestNotFiniteFromTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := blobs(320, 100)
+	data := blobs.Data(320, 100)
 	for message, change := range map[string]func(*Training){
 		"too large for the numbers": func(t *Training) { t.Method.Head.FeatureRegularization = 1e38 },
 		"lower learning rate":       func(t *Training) { t.LearningRate, t.RecordsPerEpoch = 3e38, 10 },
@@ -219,7 +197,7 @@ func TestRefusedSettings(t *testing.T) {
 		training := small("ce")
 		training.Batch = 8
 		change(&training)
-		if _, err := training.Run(context.Background(), backend, blobs(40, 10)); err == nil || !strings.Contains(err.Error(), message) {
+		if _, err := training.Run(context.Background(), backend, blobs.Data(40, 10)); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("error %v, should say %q", err, message)
 		}
 	}
@@ -235,11 +213,11 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	training := small("pal")
 	training.Epochs, training.Folder = 1, t.TempDir()
-	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err != nil {
+	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err != nil {
 		t.Fatal(err)
 	}
 	training.LearningRate, training.Epochs = 0.2, 2
-	_, err = training.Run(context.Background(), backend, blobs(320, 10))
+	_, err = training.Run(context.Background(), backend, blobs.Data(320, 10))
 	if err == nil || !strings.Contains(err.Error(), "Epochs was 1 and is now 2, LearningRate was 0.1 and is now 0.2") {
 		t.Errorf("error %v", err)
 	}
@@ -254,13 +232,13 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	training.WeightDecay = 0
-	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), CheckpointFile+" is of a run with other settings: WeightDecay was 0.0005 and is now 0") {
+	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), CheckpointFile+" is of a run with other settings: WeightDecay was 0.0005 and is now 0") {
 		t.Errorf("error %v", err)
 	}
 	training.WeightDecay = 5e-4
 	for _, broken := range [][]byte{nil, content[:100], content[:len(content)-1]} {
 		os.WriteFile(path, broken, 0o644)
-		if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "to start the run again") {
+		if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), "to start the run again") {
 			t.Errorf("a checkpoint cut to %d bytes: error %v", len(broken), err)
 		}
 	}
@@ -274,7 +252,7 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 	}
 	training := small("pal")
 	training.Epochs, training.Folder = 2, t.TempDir()
-	want, err := training.Run(context.Background(), backend, blobs(320, 10))
+	want, err := training.Run(context.Background(), backend, blobs.Data(320, 10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,16 +260,16 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	training.Report = func(Progress) { t.Error("a step after the end") }
-	done, err := training.Finished(backend, blobs(320, 10))
+	done, err := training.Finished(backend, blobs.Data(320, 10))
 	if err != nil || done == nil || len(done.Records) != 2 {
 		t.Fatalf("outcome %+v, error %v", done, err)
 	}
-	got, err := training.Run(context.Background(), backend, blobs(320, 10))
+	got, err := training.Run(context.Background(), backend, blobs.Data(320, 10))
 	if err != nil || len(got) != 2 || got[1].TrainLoss != want[1].TrainLoss {
 		t.Errorf("records %+v, error %v", got, err)
 	}
 	training.WeightDecay = 0
-	if _, err := training.Run(context.Background(), backend, blobs(320, 10)); err == nil || !strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
+	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -303,7 +281,7 @@ func TestRunIsTrainedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := blobs(320, 10)
+	data := blobs.Data(320, 10)
 	training := small("pal")
 	training.Epochs, training.Folder = 1, t.TempDir()
 	second := training
@@ -359,7 +337,7 @@ func state(t *testing.T, folder string) string {
 }
 
 func TestCancelledRunGoesOn(t *testing.T) {
-	data := blobs(320, 50)
+	data := blobs.Data(320, 50)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		whole, parts := small("ce"), small("ce")
 		whole.Folder, parts.Folder = t.TempDir(), t.TempDir()
@@ -477,7 +455,7 @@ func runToBeKilled(t *testing.T, folder string) {
 		training.Augmentation = datasets.Augmentation{Shift: 1, Flip: true}
 		training.Epochs, training.Folder = 20, folder
 		training.Report = func(p Progress) { fmt.Println("step", p.Step) }
-		if _, err := training.Run(context.Background(), backend, blobs(320, 50)); err != nil {
+		if _, err := training.Run(context.Background(), backend, blobs.Data(320, 50)); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -79,7 +79,7 @@ func Tuned(outcomes []Outcome) []Tried {
 		method.Head = o.Settings.Head
 		t := Tried{Method: method.variant(), LearningRate: o.Settings.LearningRate, WeightDecay: o.Settings.WeightDecay}
 		if t.Diverged = o.Diverged != nil || len(o.Records) == 0; !t.Diverged {
-			t.Accuracy = lastAccuracy(o)
+			t.Accuracy = 100 * o.Records[len(o.Records)-1].ValidationAccuracy
 		}
 		list, order = append(list, t), append(order, t.Method)
 	}

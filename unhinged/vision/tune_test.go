@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
@@ -16,7 +17,7 @@ func TestTuning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := blobs(TuneHeldOut+320, 10)
+	data := blobs.Data(TuneHeldOut+320, 10)
 	split, err := TuneSplit(data)
 	if err != nil {
 		t.Fatal(err)
@@ -68,20 +69,5 @@ func TestTuning(t *testing.T) {
 	}
 	if _, err := TuneSplit(&datasets.Dataset{Classes: data.Classes, Train: data.Train.First(100), Test: data.Test}); err == nil {
 		t.Error("5000 of 100 images were held out")
-	}
-}
-
-// TestTunedRunsAreOneSetup: methods at rates of their own are compared, others at different rates are not.
-func TestTunedRunsAreOneSetup(t *testing.T) {
-	list := concat(runs("ce", 50, 90, 90.1), runs("pal", 50, 90, 90.1))
-	list[2].Settings.LearningRate, list[3].Settings.LearningRate = 0.7, 0.7
-	if n := len(Setups(list)); n != 2 {
-		t.Errorf("%d setups, should be 2", n)
-	}
-	for i := range list {
-		list[i].Settings.Tuned = true
-	}
-	if n := len(Setups(list)); n != 1 {
-		t.Errorf("tuned: %d setups, should be 1", n)
 	}
 }

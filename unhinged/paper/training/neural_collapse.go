@@ -1,39 +1,41 @@
-package vision
+package training
 
 import (
 	"fmt"
 	"math"
 	"slices"
 
-	"github.com/unhinged-lab/lab/unhinged/result"
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // collapses are the measures of neural collapse: what they are called and how they are read. All of them are 0 in the
 // collapse, but nc4's, which are in percent and 0 too.
 var collapses = []struct {
 	name string
-	of   func(*Collapse) result.Number
+	of   func(*vision.Collapse) result.Number
 }{
-	{"nc1_quotient", func(c *Collapse) result.Number { return c.Quotient }},
-	{"nc1_cdnv", func(c *Collapse) result.Number { return c.CDNV }},
-	{"nc2_norms", func(c *Collapse) result.Number { return c.Means.NormSpread }},
-	{"nc2_angles", func(c *Collapse) result.Number { return c.Means.AngleSpread }},
-	{"nc2_etf", func(c *Collapse) result.Number { return c.Means.ETFDistance }},
-	{"nc2_prototypes_norms", func(c *Collapse) result.Number { return c.Prototypes.NormSpread }},
-	{"nc2_prototypes_angles", func(c *Collapse) result.Number { return c.Prototypes.AngleSpread }},
-	{"nc2_prototypes_etf", func(c *Collapse) result.Number { return c.Prototypes.ETFDistance }},
-	{"nc3", func(c *Collapse) result.Number { return c.Duality }},
-	{"nc4_train", func(c *Collapse) result.Number { return 100 * (1 - c.TrainAgreement) }},
-	{"nc4_test", func(c *Collapse) result.Number { return 100 * (1 - c.TestAgreement) }},
-	{"distance_wm", func(c *Collapse) result.Number { return c.DistanceWM }},
-	{"distance_prototypes", func(c *Collapse) result.Number { return c.DistancePrototypes }},
+	{"nc1_quotient", func(c *vision.Collapse) result.Number { return c.Quotient }},
+	{"nc1_cdnv", func(c *vision.Collapse) result.Number { return c.CDNV }},
+	{"nc2_norms", func(c *vision.Collapse) result.Number { return c.Means.NormSpread }},
+	{"nc2_angles", func(c *vision.Collapse) result.Number { return c.Means.AngleSpread }},
+	{"nc2_etf", func(c *vision.Collapse) result.Number { return c.Means.ETFDistance }},
+	{"nc2_prototypes_norms", func(c *vision.Collapse) result.Number { return c.Prototypes.NormSpread }},
+	{"nc2_prototypes_angles", func(c *vision.Collapse) result.Number { return c.Prototypes.AngleSpread }},
+	{"nc2_prototypes_etf", func(c *vision.Collapse) result.Number { return c.Prototypes.ETFDistance }},
+	{"nc3", func(c *vision.Collapse) result.Number { return c.Duality }},
+	{"nc4_train", func(c *vision.Collapse) result.Number { return 100 * (1 - c.TrainAgreement) }},
+	{"nc4_test", func(c *vision.Collapse) result.Number { return 100 * (1 - c.TestAgreement) }},
+	{"distance_wm", func(c *vision.Collapse) result.Number { return c.DistanceWM }},
+	{"distance_prototypes", func(c *vision.Collapse) result.Number { return c.DistancePrototypes }},
 }
 
 // NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch, a curve a method and λ of
 // EFR, the mean over its seeds with a band of one standard deviation. Plain UL is in it as far as all of its seeds come.
 // Runs of versions that did not measure it have NC1's trace alone. The outcomes are of one setup.
-func NeuralCollapse(outcomes []Outcome) (result.Figure, error) {
+func NeuralCollapse(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete", Panels: []result.Panel{
 		{Title: "NC1: within-class variability", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
 		{Title: "NC1: ratio of the traces", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
@@ -96,7 +98,7 @@ func NeuralCollapse(outcomes []Outcome) (result.Figure, error) {
 }
 
 // commonRecords cuts the runs to as many records as the shortest has.
-func commonRecords(runs []Outcome) []Outcome {
+func commonRecords(runs []vision.Outcome) []vision.Outcome {
 	runs = slices.Clone(runs)
 	for i := range runs {
 		for _, other := range runs {
@@ -107,8 +109,8 @@ func commonRecords(runs []Outcome) []Outcome {
 }
 
 // mustMethod is MethodNamed of a name that there is.
-func mustMethod(name string) Method {
-	m, err := MethodNamed(name)
+func mustMethod(name string) vision.Method {
+	m, err := vision.MethodNamed(name)
 	if err != nil {
 		panic(err)
 	}
@@ -124,27 +126,27 @@ func collapseQuestions(list []variant) []question {
 			asked = append(asked, question{sentence, t, 0, ""})
 		}
 	}
-	of := func(o Outcome, record int, number func(*Collapse) result.Number) float64 {
+	of := func(o vision.Outcome, record int, number func(*vision.Collapse) result.Number) float64 {
 		if c := o.Records[record].Collapse; c != nil {
 			return float64(number(c))
 		}
 		return math.NaN()
 	}
-	falls := func(sentence string, v variant, number func(*Collapse) result.Number) {
-		ask(fmt.Sprintf(sentence+": the distance at the first record − at the last", v.name()), student(v.of(func(o Outcome) float64 {
+	falls := func(sentence string, v variant, number func(*vision.Collapse) result.Number) {
+		ask(fmt.Sprintf(sentence+": the distance at the first record − at the last", v.name()), student(v.of(func(o vision.Outcome) float64 {
 			return of(o, 0, number) - of(o, len(o.Records)-1, number)
 		})))
 	}
-	etf := func(o Outcome) float64 {
-		return of(o, len(o.Records)-1, func(c *Collapse) result.Number { return c.Means.ETFDistance })
+	etf := func(o vision.Outcome) float64 {
+		return of(o, len(o.Records)-1, func(c *vision.Collapse) result.Number { return c.Means.ETFDistance })
 	}
 	ce := find(list, "ce", 0)
 	for _, v := range list {
 		switch v.family() {
 		case "pal":
-			falls("Theorem 6: features of %s come nearer to WM", v, func(c *Collapse) result.Number { return c.DistanceWM })
+			falls("Theorem 6: features of %s come nearer to WM", v, func(c *vision.Collapse) result.Number { return c.DistanceWM })
 		case "fnpal", "fnpal-rlr":
-			falls("Theorem 7: features of %s come nearer to their prototypes", v, func(c *Collapse) result.Number { return c.DistancePrototypes })
+			falls("Theorem 7: features of %s come nearer to their prototypes", v, func(c *vision.Collapse) result.Number { return c.DistancePrototypes })
 		default:
 			continue
 		}

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // margin is the difference in accuracy, in points, below which two methods are comparable. It was fixed before any run was
@@ -32,7 +33,7 @@ type question struct {
 //
 // Accuracies are the last in percent. "Early" is the mean over the records in the first half of the epochs, as there is
 // more noise in any one of them than between methods.
-func Claims(outcomes []Outcome) []result.Claim {
+func Claims(outcomes []vision.Outcome) []result.Claim {
 	var claims []result.Claim
 	setups := Setups(outcomes)
 	for _, setup := range setups {
@@ -55,7 +56,7 @@ func questions(list []variant) []question {
 			asked = append(asked, question{sentence, t, bound, note})
 		}
 	}
-	between := func(sentence string, a, b variant, number func(Outcome) float64) {
+	between := func(sentence string, a, b variant, number func(vision.Outcome) float64) {
 		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(number), b.of(number)), 0, "")
 	}
 	ce, pal, fnpal, rlr := find(list, "ce", 0), find(list, "pal", 0), find(list, "fnpal", 0), find(list, "fnpal-rlr", 0)
@@ -63,7 +64,7 @@ func questions(list []variant) []question {
 		note += fit(ce) + paperDifference(a, b)
 		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, note)
 	}
-	within := func(sentence string, v variant, number func(Outcome) float64, note string) {
+	within := func(sentence string, v variant, number func(vision.Outcome) float64, note string) {
 		ask(fmt.Sprintf(sentence, v.name()), student(v.of(number)), 0, note)
 	}
 
@@ -74,7 +75,7 @@ func questions(list []variant) []question {
 			accuracies(comparable, v, ce, -margin, note)
 		}
 	}
-	within("figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − at the first record", pal, func(o Outcome) float64 {
+	within("figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − at the first record", pal, func(o vision.Outcome) float64 {
 		return logNorm(o) - math.Log10(o.Records[0].FeatureNorm2)
 	}, "")
 	for _, v := range list {
@@ -85,7 +86,7 @@ func questions(list []variant) []question {
 		between("4.2, figures 3, 12 and 13: EFR limits the growth of feature norms: log₁₀ ‖H‖² of %s − that of %s", without, v, logNorm)
 		accuracies("4.2: EFR can even improve generalisation: accuracy of %s − that of %s", v, without, 0, "")
 		if v.family() == "pal" {
-			under := func(o Outcome) float64 { return logLimit(v) - logNorm(o) }
+			under := func(o vision.Outcome) float64 { return logLimit(v) - logNorm(o) }
 			note := ""
 			if d := student(without.of(under)).difference; !math.IsNaN(d) {
 				where := "below"
@@ -124,14 +125,14 @@ func equivalence(t ttest) string {
 func publishedClaims() []result.Claim {
 	var claims []result.Claim
 	for _, method := range []string{"pal", "fnpal", "fnpal-rlr"} {
-		m, err := MethodNamed(method)
+		m, err := vision.MethodNamed(method)
 		if err != nil {
 			panic(err)
 		}
 		comparable := 0
 		for _, in := range publishedIn {
 			own, found := variant{method: m}.published(in.dataset)
-			ce, both := variant{method: Method{Name: "ce"}}.published(in.dataset)
+			ce, both := variant{method: vision.Method{Name: "ce"}}.published(in.dataset)
 			if found && both && own-ce > -margin {
 				comparable++
 			}
@@ -149,12 +150,12 @@ func logLimit(v variant) float64 {
 	return math.Log10(norm2)
 }
 
-func logNorm(o Outcome) float64 { return math.Log10(last(o).FeatureNorm2) }
+func logNorm(o vision.Outcome) float64 { return math.Log10(last(o).FeatureNorm2) }
 
-func accuracyOf(r Record) float64 { return 100 * r.ValidationAccuracy }
+func accuracyOf(r vision.Record) float64 { return 100 * r.ValidationAccuracy }
 
 // distanceToWM is NaN where a record does not have it.
-func distanceToWM(r Record) float64 {
+func distanceToWM(r vision.Record) float64 {
 	if r.Collapse == nil {
 		return math.NaN()
 	}
@@ -162,8 +163,8 @@ func distanceToWM(r Record) float64 {
 }
 
 // early is the mean of a number over the records in the first half of the epochs, and over the first one at least.
-func early(number func(Record) float64) func(Outcome) float64 {
-	return func(o Outcome) float64 {
+func early(number func(vision.Record) float64) func(vision.Outcome) float64 {
+	return func(o vision.Outcome) float64 {
 		sum, n := 0.0, 0
 		for i, r := range o.Records {
 			if i == 0 || r.Epoch <= float64(o.Settings.Epochs)/2 {
@@ -177,7 +178,7 @@ func early(number func(Record) float64) func(Outcome) float64 {
 
 // fit is how far CE got with its training images, which says whether last accuracies are those of trained networks.
 func fit(ce variant) string {
-	train := student(ce.of(func(o Outcome) float64 { return trainAccuracy(last(o)) })).difference
+	train := student(ce.of(func(o vision.Outcome) float64 { return trainAccuracy(last(o)) })).difference
 	if math.IsNaN(train) {
 		return ""
 	}

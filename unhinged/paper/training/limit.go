@@ -1,6 +1,10 @@
-package vision
+package training
 
-import "math"
+import (
+	"math"
+
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
 
 // AnchoredLimit is where Theorem 6 sends features under EFR, h = (1+γ)w_y/(2λB), with anchored prototypes of unit norm
 // that sum to zero: their ‖H‖² in a batch of B images, and the objective there, mean loss + λ‖H‖². No features have a
@@ -18,7 +22,7 @@ func Alignment(gamma, efr float64, batch int, norm2, loss float64) float64 {
 
 // limit is AnchoredLimit at the settings of a run of PAL with EFR. γ = 1/(C−1) is minus the cosine of an ETF's angle, and
 // prototypes of norm s pull s times as hard.
-func limit(o Outcome) (norm2, loss float64) {
+func limit(o vision.Outcome) (norm2, loss float64) {
 	gamma, norm := -math.Cos(float64(last(o).PrototypeAngle)*math.Pi/180), last(o).PrototypeMax
 	norm2, loss = AnchoredLimit(gamma, o.Settings.Head.FeatureRegularization, o.Settings.Batch)
 	return norm * norm * norm2, norm * norm * loss

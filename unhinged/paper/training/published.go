@@ -1,4 +1,4 @@
-package vision
+package training
 
 // publishedIn are the paper's data sets, as datasets.Open calls them, and how it trained on them (Appendix C.2).
 var publishedIn = []struct{ dataset, as string }{

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"errors"
@@ -6,30 +6,32 @@ import (
 	"math"
 	"slices"
 
-	"github.com/unhinged-lab/lab/unhinged/result"
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // quantities are the series of a figure: what they are called and how they are read from a record.
 var quantities = []struct {
 	name string
-	of   func(Record) float64
+	of   func(vision.Record) float64
 }{
-	{"step", func(r Record) float64 { return float64(r.Step) }},
-	{"epoch", func(r Record) float64 { return r.Epoch }},
-	{"accuracy", func(r Record) float64 { return 100 * r.ValidationAccuracy }},
+	{"step", func(r vision.Record) float64 { return float64(r.Step) }},
+	{"epoch", func(r vision.Record) float64 { return r.Epoch }},
+	{"accuracy", func(r vision.Record) float64 { return 100 * r.ValidationAccuracy }},
 	{"train_accuracy", trainAccuracy},
-	{"loss", func(r Record) float64 { return r.TrainLoss }},
-	{"minus_loss", func(r Record) float64 { return -r.TrainLoss }},
-	{"feature_norm2", func(r Record) float64 { return r.FeatureNorm2 }},
-	{"within_class", func(r Record) float64 { return float64(r.WithinClass) }},
-	{"prototype_max", func(r Record) float64 { return r.PrototypeMax }},
-	{"prototype_ratio", func(r Record) float64 { return r.PrototypeMax / r.PrototypeMin }},
-	{"prototype_angle", func(r Record) float64 { return float64(r.PrototypeAngle) }},
+	{"loss", func(r vision.Record) float64 { return r.TrainLoss }},
+	{"minus_loss", func(r vision.Record) float64 { return -r.TrainLoss }},
+	{"feature_norm2", func(r vision.Record) float64 { return r.FeatureNorm2 }},
+	{"within_class", func(r vision.Record) float64 { return float64(r.WithinClass) }},
+	{"prototype_max", func(r vision.Record) float64 { return r.PrototypeMax }},
+	{"prototype_ratio", func(r vision.Record) float64 { return r.PrototypeMax / r.PrototypeMin }},
+	{"prototype_angle", func(r vision.Record) float64 { return float64(r.PrototypeAngle) }},
 }
 
 // trainAccuracy is in percent, and NaN where it was not measured.
-func trainAccuracy(r Record) float64 {
+func trainAccuracy(r vision.Record) float64 {
 	if r.Collapse == nil {
 		return math.NaN()
 	}
@@ -39,7 +41,7 @@ func trainAccuracy(r Record) float64 {
 // Figure draws the outcomes of the methods that come to an end, against the epoch: a curve a method and λ of EFR, the
 // mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of plain
 // UL to BlowUp. The outcomes are of one setup.
-func Figure(outcomes []Outcome) (result.Figure, error) {
+func Figure(outcomes []vision.Outcome) (result.Figure, error) {
 	list, err := oneSetup(outcomes)
 	if err != nil {
 		return result.Figure{}, err
@@ -58,7 +60,7 @@ func Figure(outcomes []Outcome) (result.Figure, error) {
 
 // Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
 // of EFR, the mean over its seeds with a band of one standard deviation.
-func Figure2(outcomes []Outcome) (result.Figure, error) {
+func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}}
 	fig.Claims = append(Claims(outcomes), publishedClaims()...)
 	setups := Setups(outcomes)
@@ -111,7 +113,7 @@ func Figure2(outcomes []Outcome) (result.Figure, error) {
 // Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and without
 // RLR, ‖H‖² of one batch, the train loss with EFR's term in it, and the validation accuracy, a curve for each λ. Grey
 // lines are at what PAL's limit under EFR in Theorem 6 has.
-func Figure12(outcomes []Outcome) (result.Figure, error) {
+func Figure12(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig12", Title: "Feature norm, loss and accuracy under EFR"}
 	list, err := oneSetup(outcomes)
 	if err != nil {
@@ -144,7 +146,7 @@ func Figure12(outcomes []Outcome) (result.Figure, error) {
 
 // Figure14 draws the outcomes of one setup as figure 14 does: all methods in one panel each for the train loss, ‖H‖² of
 // one batch, and the accuracies in training and validation.
-func Figure14(outcomes []Outcome) (result.Figure, error) {
+func Figure14(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig14", Title: "Loss, feature norm and accuracy of all methods", Panels: []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "loss"},
 		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
@@ -163,12 +165,12 @@ func Figure14(outcomes []Outcome) (result.Figure, error) {
 var ErrNoRuns = errors.New("no finished run belongs into this figure")
 
 // anchoredOrCE are the variants that have runs, but for plain UL's.
-func anchoredOrCE(outcomes []Outcome) []variant {
+func anchoredOrCE(outcomes []vision.Outcome) []variant {
 	return slices.DeleteFunc(variants(outcomes), func(v variant) bool { return v.method.Name == "ul" || len(v.runs) == 0 })
 }
 
 // oneSetup is anchoredOrCE of outcomes that must not be of several setups.
-func oneSetup(outcomes []Outcome) ([]variant, error) {
+func oneSetup(outcomes []vision.Outcome) ([]variant, error) {
 	if setups := Setups(outcomes); len(setups) > 1 {
 		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure must be of one",
 			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
@@ -188,7 +190,7 @@ func names(list []variant, families ...string) []string {
 }
 
 // draw adds a curve for each variant, against the epoch.
-func draw(fig *result.Figure, list []variant, outcomes []Outcome) error {
+func draw(fig *result.Figure, list []variant, outcomes []vision.Outcome) error {
 	for i := range fig.Panels {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "epoch", "Epoch"
 	}
@@ -203,7 +205,7 @@ func draw(fig *result.Figure, list []variant, outcomes []Outcome) error {
 }
 
 // mean is the mean of runs that differ in their seed only, record by record.
-func mean(name string, runs []Outcome) (result.Curve, error) {
+func mean(name string, runs []vision.Outcome) (result.Curve, error) {
 	curve := result.Curve{Name: name, Params: map[string]float64{"seeds": float64(len(runs))}, Series: map[string]result.Series{}}
 	seeds := map[uint64]bool{}
 	for _, run := range runs {
@@ -233,7 +235,7 @@ func mean(name string, runs []Outcome) (result.Curve, error) {
 }
 
 // finish drops the panels in which there is nothing to see, and notes settings and provenance.
-func finish(fig *result.Figure, outcomes []Outcome) error {
+func finish(fig *result.Figure, outcomes []vision.Outcome) error {
 	fig.Panels = slices.DeleteFunc(fig.Panels, func(p result.Panel) bool {
 		return !slices.ContainsFunc(fig.Curves, func(c result.Curve) bool {
 			return (p.Curves == nil || slices.Contains(p.Curves, c.Name)) && slices.ContainsFunc(c.Series[p.Y], isFinite)
@@ -247,13 +249,13 @@ func finish(fig *result.Figure, outcomes []Outcome) error {
 }
 
 // shared are the settings that all runs of a setup have.
-func shared(s Settings) map[string]any {
+func shared(s vision.Settings) map[string]any {
 	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs, "batch": s.Batch,
 		"learning_rate": s.LearningRate, "momentum": s.Momentum, "weight_decay": s.WeightDecay}
 }
 
 // origin notes where the runs come from, and how long all of them took.
-func origin(fig *result.Figure, outcomes []Outcome) error {
+func origin(fig *result.Figure, outcomes []vision.Outcome) error {
 	if len(fig.Curves) == 0 {
 		return fmt.Errorf("%s: %w", fig.ID, ErrNoRuns)
 	}
@@ -264,3 +266,5 @@ func origin(fig *result.Figure, outcomes []Outcome) error {
 	}
 	return nil
 }
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"math"
@@ -7,25 +7,26 @@ import (
 
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // blown is a made-up run of plain UL whose norms grow by a factor at each of its records, 10 steps apart.
-func blown(seed uint64, records int, factor float64) Outcome {
-	o := Outcome{Settings: Settings{Method: "ul", Model: "mlp-8", Seed: seed, Images: 1000, Epochs: 100, Batch: 10, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4}}
+func blown(seed uint64, records int, factor float64) vision.Outcome {
+	o := vision.Outcome{Settings: vision.Settings{Method: "ul", Model: "mlp-8", Seed: seed, Images: 1000, Epochs: 100, Batch: 10, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4}}
 	norm := 1.0
 	for i := range records {
-		o.Records = append(o.Records, Record{Step: int64(10 * (i + 1)), TrainLoss: -norm * norm, FeatureNorm2: norm * norm, PrototypeMax: 20 * norm, PrototypeMin: norm,
+		o.Records = append(o.Records, vision.Record{Step: int64(10 * (i + 1)), TrainLoss: -norm * norm, FeatureNorm2: norm * norm, PrototypeMax: 20 * norm, PrototypeMin: norm,
 			PrototypeAngle: result.Number(1 + 0.1*float64(seed))})
 		norm *= factor
 	}
-	o.Diverged = &Diverged{Epoch: 1, Step: int64(10*records + 1), First: Glance{-1, 1, 1}, Last: Glance{-1e18, 1e9, 1e9}}
+	o.Diverged = &vision.Diverged{Epoch: 1, Step: int64(10*records + 1), First: vision.Glance{Loss: -1, FeatureNorm: 1, LargestPrototype: 1}, Last: vision.Glance{Loss: -1e18, FeatureNorm: 1e9, LargestPrototype: 1e9}}
 	return o
 }
 
 func TestBlowUpDrawsFigure19(t *testing.T) {
 	notFinite := blown(3, 5, 30)
-	notFinite.Diverged.Last = Glance{-2, 2, 2}
-	outcomes := []Outcome{outcome("ce", 1, 0.5), blown(1, 8, 10), blown(2, 6, 20), notFinite, {Settings: Settings{Method: "ul"}}}
+	notFinite.Diverged.Last = vision.Glance{Loss: -2, FeatureNorm: 2, LargestPrototype: 2}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5), blown(1, 8, 10), blown(2, 6, 20), notFinite, {Settings: vision.Settings{Method: "ul"}}}
 	fig, err := BlowUp(outcomes)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func TestBlowUpDrawsFigure19(t *testing.T) {
 }
 
 func TestBlowUpClaims(t *testing.T) {
-	verdicts := func(outcomes ...Outcome) string {
+	verdicts := func(outcomes ...vision.Outcome) string {
 		var list []string
 		for _, c := range blowUpClaims(outcomes) {
 			list = append(list, string(c.Verdict))
@@ -66,18 +67,18 @@ func TestBlowUpClaims(t *testing.T) {
 	lost := blown(3, 4, 2)
 	lost.Records[3].PrototypeMin, lost.Records[3].PrototypeAngle = math.SmallestNonzeroFloat64, result.Number(40) // the ratio is beyond all numbers
 	for _, c := range []struct {
-		outcomes []Outcome
+		outcomes []vision.Outcome
 		want     string
 	}{
 		{nil, ""},
-		{[]Outcome{outcome("ce", 1, .5)}, ""},
-		{[]Outcome{blown(1, 5, 10)}, "holds undecided undecided"}, // one seed has no deviation
-		{[]Outcome{blown(1, 5, 10), blown(2, 5, 10)}, "holds holds holds"},
-		{[]Outcome{held, other}, "fails fails fails"},
-		{[]Outcome{blown(1, 0, 1), blown(2, 0, 1)}, "holds"}, // before their first record
-		{[]Outcome{blown(1, 0, 1), held, other}, "fails fails fails"},
-		{[]Outcome{blown(1, 5, 10), held}, "fails undecided undecided"},
-		{[]Outcome{blown(1, 5, 10), blown(2, 5, 10), lost}, "holds undecided undecided"},
+		{[]vision.Outcome{outcome("ce", 1, .5)}, ""},
+		{[]vision.Outcome{blown(1, 5, 10)}, "holds undecided undecided"}, // one seed has no deviation
+		{[]vision.Outcome{blown(1, 5, 10), blown(2, 5, 10)}, "holds holds holds"},
+		{[]vision.Outcome{held, other}, "fails fails fails"},
+		{[]vision.Outcome{blown(1, 0, 1), blown(2, 0, 1)}, "holds"}, // before their first record
+		{[]vision.Outcome{blown(1, 0, 1), held, other}, "fails fails fails"},
+		{[]vision.Outcome{blown(1, 5, 10), held}, "fails undecided undecided"},
+		{[]vision.Outcome{blown(1, 5, 10), blown(2, 5, 10), lost}, "holds undecided undecided"},
 	} {
 		if got := verdicts(c.outcomes...); got != c.want {
 			t.Errorf("%d runs: %q, should be %q", len(c.outcomes), got, c.want)

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"encoding/json"
@@ -10,14 +10,15 @@ import (
 
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // collapsing is a made-up run whose measures fall from start to end over its records.
-func collapsing(method string, seed uint64, records int, start, end float64) Outcome {
+func collapsing(method string, seed uint64, records int, start, end float64) vision.Outcome {
 	o := outcome(method, seed, make([]float64, records)...)
 	for i := range o.Records {
 		x := result.Number(start + (end-start)*float64(i)/float64(records-1))
-		c := &Collapse{Quotient: x, CDNV: 2 * x, Means: NC2{x, x, x, x}, Prototypes: NC2{NormSpread: x}, Duality: x, TrainAgreement: 1 - x/10, TestAgreement: 1 - x/5,
+		c := &vision.Collapse{Quotient: x, CDNV: 2 * x, Means: vision.NC2{NormSpread: x, AngleSpread: x, AngleDistance: x, ETFDistance: x}, Prototypes: vision.NC2{NormSpread: x}, Duality: x, TrainAgreement: 1 - x/10, TestAgreement: 1 - x/5,
 			DistanceWM: x, DistancePrototypes: result.Number(math.NaN())}
 		if strings.HasPrefix(method, "fnpal") {
 			c.DistanceWM, c.DistancePrototypes = c.DistancePrototypes, c.DistanceWM
@@ -29,10 +30,10 @@ func collapsing(method string, seed uint64, records int, start, end float64) Out
 
 func TestNeuralCollapseIsMeanAndDeviation(t *testing.T) {
 	early := collapsing("ul", 2, 3, 1, 0.9)
-	early.Diverged, early.Settings.Epochs = &Diverged{}, 5
+	early.Diverged, early.Settings.Epochs = &vision.Diverged{}, 5
 	late := collapsing("ul", 1, 5, 1, 0.8)
-	late.Diverged = &Diverged{}
-	outcomes := []Outcome{collapsing("ce", 1, 5, 2, 1), collapsing("ce", 2, 5, 4, 1), collapsing("pal", 1, 5, 2, 0.1), collapsing("fnpal", 1, 5, 2, 0.1), early, late}
+	late.Diverged = &vision.Diverged{}
+	outcomes := []vision.Outcome{collapsing("ce", 1, 5, 2, 1), collapsing("ce", 2, 5, 4, 1), collapsing("pal", 1, 5, 2, 0.1), collapsing("fnpal", 1, 5, 2, 0.1), early, late}
 	outcomes[1].Records[4].Collapse.Quotient = result.Number(math.NaN())
 	fig, err := NeuralCollapse(outcomes)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestNeuralCollapseIsMeanAndDeviation(t *testing.T) {
 }
 
 func TestNeuralCollapseOfOlderRuns(t *testing.T) {
-	fig, err := NeuralCollapse([]Outcome{outcome("ce", 1, 0.5, 0.7), outcome("pal", 1, 0.6, 0.8)})
+	fig, err := NeuralCollapse([]vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("pal", 1, 0.6, 0.8)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,16 +91,16 @@ func TestNeuralCollapseOfOlderRuns(t *testing.T) {
 	}
 	other := outcome("ce", 1, 0.5)
 	other.Settings.Dataset = "another"
-	if _, err := NeuralCollapse([]Outcome{outcome("ce", 1, 0.5), other}); err == nil || !strings.Contains(err.Error(), "2 setups") {
+	if _, err := NeuralCollapse([]vision.Outcome{outcome("ce", 1, 0.5), other}); err == nil || !strings.Contains(err.Error(), "2 setups") {
 		t.Errorf("two setups in one figure: error %v", err)
 	}
 }
 
 func TestNeuralCollapseClaims(t *testing.T) {
-	seeds := func(method string, start, end float64) []Outcome {
-		return []Outcome{collapsing(method, 1, 4, start, end), collapsing(method, 2, 4, start+0.01, end), collapsing(method, 3, 4, start, end+0.01)}
+	seeds := func(method string, start, end float64) []vision.Outcome {
+		return []vision.Outcome{collapsing(method, 1, 4, start, end), collapsing(method, 2, 4, start+0.01, end), collapsing(method, 3, 4, start, end+0.01)}
 	}
-	verdicts := func(groups ...[]Outcome) map[string]result.Verdict {
+	verdicts := func(groups ...[]vision.Outcome) map[string]result.Verdict {
 		fig, err := NeuralCollapse(slices.Concat(groups...))
 		if err != nil {
 			t.Fatal(err)

@@ -1,16 +1,18 @@
-package vision
+package training
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/unhinged/vision"
+
 	"gonum.org/v1/gonum/stat"
 )
 
 // AccuracyTable has the last validation accuracies in percent, as Markdown: a row a method and λ of EFR, a column a setup
 // of the outcomes with mean ± standard deviation (number of seeds), and beside it what the paper has for the data set.
-func AccuracyTable(outcomes []Outcome) string {
+func AccuracyTable(outcomes []vision.Outcome) string {
 	setups := Setups(outcomes)
 	rows := variants(outcomes)
 	lines := make([]strings.Builder, 2+len(rows))
@@ -33,7 +35,7 @@ func AccuracyTable(outcomes []Outcome) string {
 			return ""
 		})
 		dataset := setup[0].Settings.Dataset
-		if slices.ContainsFunc(setups[i+1:], func(later []Outcome) bool { return later[0].Settings.Dataset == dataset }) {
+		if slices.ContainsFunc(setups[i+1:], func(later []vision.Outcome) bool { return later[0].Settings.Dataset == dataset }) {
 			continue // the paper stands behind its last
 		}
 		for _, in := range publishedIn {

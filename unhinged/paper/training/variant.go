@@ -1,19 +1,22 @@
-package vision
+package training
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 
-	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/unhinged-lab/lab/unhinged"
 )
 
 // Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
 // methods, λ of EFR and seeds differ in it.
-func Setups(outcomes []Outcome) [][]Outcome {
-	var list [][]Outcome
-	place := map[Settings]int{}
+func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
+	var list [][]vision.Outcome
+	place := map[vision.Settings]int{}
 	for _, o := range outcomes {
 		key := o.Settings
 		key.Method, key.Head, key.Seed, key.RecordsPerEpoch, key.Probe = "", unhinged.Head{}, 0, 0, 0
@@ -33,7 +36,7 @@ func Setups(outcomes []Outcome) [][]Outcome {
 }
 
 // setupTitle names the setup of settings.
-func setupTitle(s Settings) string {
+func setupTitle(s vision.Settings) string {
 	title := fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
 	if s.Tuned {
 		title += ", each method at its own rate"
@@ -43,16 +46,16 @@ func setupTitle(s Settings) string {
 
 // variant is a method with one λ of EFR, and its runs of one setup, which differ in their seeds.
 type variant struct {
-	method   Method
+	method   vision.Method
 	efr      float64
-	runs     []Outcome // that came to their end
-	diverged int       // runs that did not
+	runs     []vision.Outcome // that came to their end
+	diverged int              // runs that did not
 }
 
 // variants lists them in the order of Methods, then by λ.
-func variants(outcomes []Outcome) []variant {
+func variants(outcomes []vision.Outcome) []variant {
 	var list []variant
-	for _, m := range Methods() {
+	for _, m := range vision.Methods() {
 		var own []variant
 		for _, o := range outcomes {
 			if o.Settings.Method != m.Name {
@@ -94,7 +97,7 @@ func (v variant) family() string {
 }
 
 // of is a number of each run.
-func (v variant) of(number func(Outcome) float64) []float64 {
+func (v variant) of(number func(vision.Outcome) float64) []float64 {
 	var values []float64
 	for _, o := range v.runs {
 		values = append(values, number(o))
@@ -114,14 +117,14 @@ func find(list []variant, family string, efr float64) variant {
 
 // Final is the mean and the standard deviation, over seeds, of a method's last validation accuracy in percent.
 type Final struct {
-	Method   Method
+	Method   vision.Method
 	EFR      float64 // λ
 	Seeds    int
 	Mean, SD float64 // SD is NaN for a single seed
 }
 
 // Finals lists them in the order of Methods, then by λ, without the runs that diverged. The outcomes are of one setup.
-func Finals(outcomes []Outcome) []Final {
+func Finals(outcomes []vision.Outcome) []Final {
 	var list []Final
 	for _, v := range variants(outcomes) {
 		if len(v.runs) > 0 {
@@ -132,6 +135,6 @@ func Finals(outcomes []Outcome) []Final {
 	return list
 }
 
-func last(o Outcome) Record { return o.Records[len(o.Records)-1] }
+func last(o vision.Outcome) vision.Record { return o.Records[len(o.Records)-1] }
 
-func lastAccuracy(o Outcome) float64 { return 100 * last(o).ValidationAccuracy }
+func lastAccuracy(o vision.Outcome) float64 { return 100 * last(o).ValidationAccuracy }

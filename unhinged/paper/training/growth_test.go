@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,22 +14,25 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/blobs"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
-	"gonum.org/v1/gonum/stat"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // The steps of SGD themselves, long enough for the larger root to win.
 func TestGrowthIsThatOfSGD(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	for range 50 {
-		s := SGD{LearningRate: 0.01 + random.Float64(), Momentum: 0.95 * random.Float64(), WeightDecay: 0.1 * random.Float64()}
+		s := vision.SGD{LearningRate: 0.01 + random.Float64(), Momentum: 0.95 * random.Float64(), WeightDecay: 0.1 * random.Float64()}
 		omega := s.WeightDecay + 0.02 + random.Float64()
 		x, v, log := 1.0, 0.0, 0.0
 		step := func() {
@@ -52,7 +56,7 @@ func TestGrowthIsThatOfSGD(t *testing.T) {
 			t.Fatalf("%+v: a weight decay above ω lets norms grow by %g", s, grown)
 		}
 	}
-	if decayed := (SGD{LearningRate: 1, Momentum: 0.81, WeightDecay: 0.5}).Growth(0, 0); math.Abs(decayed-math.Log(0.9)) > 1e-12 {
+	if decayed := (vision.SGD{LearningRate: 1, Momentum: 0.81, WeightDecay: 0.5}).Growth(0, 0); math.Abs(decayed-math.Log(0.9)) > 1e-12 {
 		t.Errorf("oscillations shrink by %g a step, should by √μ = 0.9", math.Exp(decayed))
 	}
 }
@@ -60,7 +64,7 @@ func TestGrowthIsThatOfSGD(t *testing.T) {
 // Free features under the same descent, by the closed form of Theorem 4.
 func TestFreeFeaturesGrowAsTheorem2(t *testing.T) {
 	for _, c := range []struct{ classes, n int }{{2, 3}, {3, 8}, {10, 5}} {
-		s := SGD{LearningRate: 0.3, Momentum: 0.9, WeightDecay: 1e-3}
+		s := vision.SGD{LearningRate: 0.3, Momentum: 0.9, WeightDecay: 1e-3}
 		flow, err := dynamics.Regularized{Gamma: 1 / float64(c.classes-1), Lambda1: s.WeightDecay, Lambda2: s.WeightDecay,
 			Rates: dynamics.Constant(s.LearningRate, s.LearningRate)}.From(dynamics.Gaussian(7, c.classes, c.n, 1))
 		if err != nil {
@@ -165,7 +169,7 @@ func TestLastNormalisations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, k := range lastNormalisations {
-		network, err := ModelNamed(kind + "-2")
+		network, err := vision.ModelNamed(kind + "-2")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,18 +231,23 @@ func TestLastNormalisations(t *testing.T) {
 
 // A network that ends in a normalisation without a ReLU grows as NC1 says, on real steps of SGD.
 func TestNC1SaysHowFastNormsGrow(t *testing.T) {
-	data := blobs(3200, 64)
+	data := blobs.Data(3200, 64)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		training := small("ul")
-		training.Method = Method{Name: "ul", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}}
-		training.Batch, training.RecordsPerEpoch = 64, 10
-		o := Outcome{Settings: training.settings(backend, data)}
-		var err error
-		o.Records, err = training.Run(context.Background(), backend, data)
-		if !errors.As(err, &o.Diverged) {
+		root := t.TempDir()
+		training := vision.Training{
+			Method: vision.Method{Name: "ul", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}}, Model: vision.MLP(16, 8),
+			Epochs: 6, Batch: 64, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Seed: 1, RecordsPerEpoch: 10,
+			Folder: filepath.Join(root, "run"),
+		}
+		var diverged *vision.Diverged
+		if _, err := training.Run(context.Background(), backend, data); !errors.As(err, &diverged) {
 			t.Fatalf("plain UL ended with %v, it should blow up", err)
 		}
-		fig, err := Growth([]Outcome{o}, 3)
+		outcomes, err := vision.ReadOutcomes(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fig, err := Growth(outcomes, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,9 +265,9 @@ func TestNC1SaysHowFastNormsGrow(t *testing.T) {
 }
 
 func TestGrowthFigure(t *testing.T) {
-	outcomes := []Outcome{outcome("ce", 1, 0.5), blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98), blown(4, 1, 3)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5), blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98), blown(4, 1, 3)}
 	for i := range outcomes[1].Records {
-		outcomes[1].Records[i].Collapse = &Collapse{Quotient: 0.5}
+		outcomes[1].Records[i].Collapse = &vision.Collapse{Quotient: 0.5}
 	}
 	outcomes[1].Records[3].Collapse.Quotient = result.Number(math.NaN())
 	fig, err := Growth(outcomes, 10)

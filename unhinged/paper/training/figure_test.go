@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"errors"
@@ -9,19 +9,20 @@ import (
 
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // outcome is a made-up run with these validation accuracies, one an epoch.
-func outcome(method string, seed uint64, accuracies ...float64) Outcome {
-	o := Outcome{Settings: Settings{Method: method, Seed: seed, Epochs: len(accuracies), Batch: 256}}
+func outcome(method string, seed uint64, accuracies ...float64) vision.Outcome {
+	o := vision.Outcome{Settings: vision.Settings{Method: method, Seed: seed, Epochs: len(accuracies), Batch: 256}}
 	for i, a := range accuracies {
-		o.Records = append(o.Records, Record{Epoch: float64(i + 1), Step: int64(i + 1), ValidationAccuracy: a, FeatureNorm2: 10, TrainLoss: -1, WithinClass: 0.5, PrototypeMin: 1, PrototypeMax: 2, PrototypeAngle: 3})
+		o.Records = append(o.Records, vision.Record{Epoch: float64(i + 1), Step: int64(i + 1), ValidationAccuracy: a, FeatureNorm2: 10, TrainLoss: -1, WithinClass: 0.5, PrototypeMin: 1, PrototypeMax: 2, PrototypeAngle: 3})
 	}
 	return o
 }
 
 // withEFR is the outcome with another λ.
-func withEFR(o Outcome, efr float64) Outcome {
+func withEFR(o vision.Outcome, efr float64) vision.Outcome {
 	o.Settings.Head.FeatureRegularization = efr
 	return o
 }
@@ -35,9 +36,9 @@ func curveNames(fig result.Figure) string {
 }
 
 func TestFigureIsMeanAndDeviation(t *testing.T) {
-	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.8), outcome("ce", 3, 0.7, 0.9), outcome("fnpal", 1, 0.1, 0.2)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.8), outcome("ce", 3, 0.7, 0.9), outcome("fnpal", 1, 0.1, 0.2)}
 	diverged := outcome("pal", 1, 0.1, 0.2)
-	diverged.Diverged = &Diverged{}
+	diverged.Diverged = &vision.Diverged{}
 	outcomes = append(outcomes, diverged, outcome("ul", 1, 0.1, 0.1))
 	fig, err := Figure(outcomes)
 	if err != nil {
@@ -65,22 +66,22 @@ func TestFigureIsMeanAndDeviation(t *testing.T) {
 	if _, err := Figure(outcomes); err == nil || !strings.Contains(err.Error(), "seed 2 has 1 records and seed 1 has 2") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Figure([]Outcome{outcomes[0], outcomes[0]}); err == nil || !strings.Contains(err.Error(), "seed 1 is there twice") {
+	if _, err := Figure([]vision.Outcome{outcomes[0], outcomes[0]}); err == nil || !strings.Contains(err.Error(), "seed 1 is there twice") {
 		t.Errorf("error %v of a run that is there twice", err)
 	}
-	finals := Finals([]Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.9)})
+	finals := Finals([]vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.9)})
 	if len(finals) != 1 || math.Abs(finals[0].Mean-80) > 1e-12 || math.Abs(finals[0].SD-math.Sqrt(200)) > 1e-12 || finals[0].Seeds != 2 {
 		t.Errorf("finals %+v", finals)
 	}
 }
 
 func TestFigure2HasAPanelASetup(t *testing.T) {
-	at := func(dataset string, o Outcome) Outcome {
+	at := func(dataset string, o vision.Outcome) vision.Outcome {
 		o.Settings.Dataset, o.Settings.Model = dataset, "net"
 		return o
 	}
 	long := make([]float64, 12)
-	outcomes := []Outcome{
+	outcomes := []vision.Outcome{
 		at("large", outcome("ce", 1, long...)), at("large", outcome("fnpal", 1, long...)),
 		at("only", outcome("ul", 1, 0.1)),
 		at("small", outcome("ce", 1, 0.5, 0.6)), at("small", outcome("pal-efr", 1, 0.2, 0.3)), at("small", withEFR(outcome("pal-efr", 1, 0.4, 0.5), 5e-5)),
@@ -123,7 +124,7 @@ func TestFigure2HasAPanelASetup(t *testing.T) {
 }
 
 func TestFigure12HasARowAFamily(t *testing.T) {
-	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.6), withEFR(outcome("ce", 1, 0.5, 0.6), 1e-5), outcome("fnpal", 1, 0.5, 0.6), outcome("fnpal-rlr", 1, 0.5, 0.6),
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.6), withEFR(outcome("ce", 1, 0.5, 0.6), 1e-5), outcome("fnpal", 1, 0.5, 0.6), outcome("fnpal-rlr", 1, 0.5, 0.6),
 		withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-5), outcome("pal", 1, 0.5, 0.6), withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-6)}
 	fig, err := Figure12(outcomes)
 	if err != nil {
@@ -154,7 +155,7 @@ func TestFigure12HasARowAFamily(t *testing.T) {
 }
 
 func TestFigure14LeavesOutWhatWasNotMeasured(t *testing.T) {
-	outcomes := []Outcome{outcome("ce", 1, 0.5, 0.6), outcome("pal", 1, 0.5, 0.6)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.6), outcome("pal", 1, 0.5, 0.6)}
 	for _, panels := range []int{3, 4} {
 		fig, err := Figure14(outcomes)
 		if err != nil {
@@ -166,6 +167,6 @@ func TestFigure14LeavesOutWhatWasNotMeasured(t *testing.T) {
 		if _, err := plots.SVG(fig); err != nil {
 			t.Error(err)
 		}
-		outcomes[1].Records[0].Collapse = &Collapse{TrainAccuracy: 0.5}
+		outcomes[1].Records[0].Collapse = &vision.Collapse{TrainAccuracy: 0.5}
 	}
 }

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"fmt"
@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, up to the record before the norms blew up or
 // the first number was not finite; the legend says at which step that was. Its axis is the step: the paper draws epochs,
 // and has the norms beyond 10⁷ at the first of them. The
 // outcomes are of one setup.
-func BlowUp(outcomes []Outcome) (result.Figure, error) {
+func BlowUp(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
 		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
 		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
@@ -28,7 +29,7 @@ func BlowUp(outcomes []Outcome) (result.Figure, error) {
 		return fig, err
 	}
 	for _, o := range runs {
-		curve, err := mean(seedTitle(o), []Outcome{o})
+		curve, err := mean(seedTitle(o), []vision.Outcome{o})
 		if err != nil {
 			return fig, err
 		}
@@ -45,17 +46,17 @@ func BlowUp(outcomes []Outcome) (result.Figure, error) {
 }
 
 // plain are the outcomes of plain UL that have something to show.
-func plain(outcomes []Outcome) []Outcome {
-	return slices.DeleteFunc(slices.Clone(outcomes), func(o Outcome) bool { return o.Settings.Method != "ul" || len(o.Records) == 0 })
+func plain(outcomes []vision.Outcome) []vision.Outcome {
+	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool { return o.Settings.Method != "ul" || len(o.Records) == 0 })
 }
 
 // seedTitle names the curve of one run, and says how it ended.
-func seedTitle(o Outcome) string {
+func seedTitle(o vision.Outcome) string {
 	title := fmt.Sprintf("seed %d", o.Settings.Seed)
 	switch {
 	case o.Diverged == nil:
 		return title
-	case o.Diverged.Last.blewUp(o.Diverged.First):
+	case o.Diverged.BlewUp():
 		return fmt.Sprintf("%s, blown up at step %d", title, o.Diverged.Step)
 	}
 	return fmt.Sprintf("%s, not finite at step %d", title, o.Diverged.Step)
@@ -69,12 +70,12 @@ const (
 )
 
 // blowUpClaims judges what the paper says of figure 19. "Very large" and "very small" are what all of its curves are.
-func blowUpClaims(outcomes []Outcome) []result.Claim {
+func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 	all, blown := 0, 0
 	for _, o := range outcomes {
 		if o.Settings.Method == "ul" {
 			all++
-			if o.Diverged != nil && o.Diverged.Last.blewUp(o.Diverged.First) {
+			if o.Diverged != nil && o.Diverged.BlewUp() {
 				blown++
 			}
 		}
@@ -99,7 +100,7 @@ func blowUpClaims(outcomes []Outcome) []result.Claim {
 }
 
 // lateRatio is the mean of log₁₀(max‖w‖/min‖w‖) over the records of the second half of a run.
-func lateRatio(o Outcome) float64 {
+func lateRatio(o vision.Outcome) float64 {
 	sum, n := 0.0, 0
 	for _, r := range o.Records {
 		if 2*r.Step >= last(o).Step {

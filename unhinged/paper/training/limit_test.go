@@ -1,14 +1,15 @@
-package vision
+package training
 
 import (
 	"math"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/unhinged-lab/lab/unhinged/dynamics"
-	"github.com/unhinged-lab/lab/unhinged/result"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
 // Among all features none has a smaller objective, mean loss + λ Σ‖h‖², than the limit says, and those it says have it.

@@ -1,4 +1,4 @@
-package vision
+package training
 
 import (
 	"math"
@@ -6,18 +6,19 @@ import (
 	"testing"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // runs are made-up runs of a method, a seed for each last accuracy, in percent, with another accuracy before it.
-func runs(method string, early float64, last ...float64) []Outcome {
-	var list []Outcome
+func runs(method string, early float64, last ...float64) []vision.Outcome {
+	var list []vision.Outcome
 	for i, a := range last {
 		list = append(list, outcome(method, uint64(i+1), early/100+1e-4*float64(i), a/100))
 	}
 	return list
 }
 
-func concat(lists ...[]Outcome) (all []Outcome) {
+func concat(lists ...[]vision.Outcome) (all []vision.Outcome) {
 	for _, l := range lists {
 		all = append(all, l...)
 	}
@@ -25,7 +26,7 @@ func concat(lists ...[]Outcome) (all []Outcome) {
 }
 
 // claimOn is the only claim with part in its text.
-func claimOn(t *testing.T, outcomes []Outcome, part string) *result.Claim {
+func claimOn(t *testing.T, outcomes []vision.Outcome, part string) *result.Claim {
 	t.Helper()
 	var found *result.Claim
 	for _, c := range Claims(outcomes) {
@@ -41,20 +42,20 @@ func claimOn(t *testing.T, outcomes []Outcome, part string) *result.Claim {
 
 func TestClaimsFollowTheNumbers(t *testing.T) {
 	ce := runs("ce", 60, 90, 90.1, 90.2)
-	norms := func(list []Outcome, first, last float64) []Outcome {
+	norms := func(list []vision.Outcome, first, last float64) []vision.Outcome {
 		for i, o := range list {
 			o.Records[0].FeatureNorm2, o.Records[1].FeatureNorm2 = first*(1+0.01*float64(i)), last*(1+0.02*float64(i))
 		}
 		return list
 	}
-	distances := func(list []Outcome, first float64) []Outcome {
+	distances := func(list []vision.Outcome, first float64) []vision.Outcome {
 		for i, o := range list {
-			o.Records[0].Collapse = &Collapse{DistanceWM: result.Number(first + 0.001*float64(i))}
+			o.Records[0].Collapse = &vision.Collapse{DistanceWM: result.Number(first + 0.001*float64(i))}
 		}
 		return list
 	}
-	pal := func() []Outcome { return runs("pal", 50, 90, 90.1, 90.2) }
-	efr := func(last ...float64) []Outcome {
+	pal := func() []vision.Outcome { return runs("pal", 50, 90, 90.1, 90.2) }
+	efr := func(last ...float64) []vision.Outcome {
 		list := runs("pal-efr", 50, last...)
 		for i := range list {
 			list[i] = withEFR(list[i], 5e-6)
@@ -63,7 +64,7 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name     string
-		outcomes []Outcome
+		outcomes []vision.Outcome
 		part     string
 		want     result.Verdict
 	}{
@@ -159,7 +160,7 @@ func TestPaperIsQuoted(t *testing.T) {
 	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, paper) || strings.Contains(claim.Claim, "CE ends") {
 		t.Errorf("%q should end with %q and have nothing of training accuracy", claim.Claim, paper)
 	}
-	outcomes[0].Records[1].Collapse, outcomes[1].Records[1].Collapse = &Collapse{TrainAccuracy: 0.6}, &Collapse{TrainAccuracy: 0.7}
+	outcomes[0].Records[1].Collapse, outcomes[1].Records[1].Collapse = &vision.Collapse{TrainAccuracy: 0.6}, &vision.Collapse{TrainAccuracy: 0.7}
 	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, "; CE ends with 65.0 % of the training images measured right"+paper) {
 		t.Errorf("%q", claim.Claim)
 	}
@@ -222,14 +223,14 @@ func TestPaperIsJudgedByTheSameMargin(t *testing.T) {
 }
 
 // allHold are made-up runs of which every claim holds.
-func allHold() []Outcome {
-	grown := func(method string, early, last, first, final, distance float64, efr float64) []Outcome {
+func allHold() []vision.Outcome {
+	grown := func(method string, early, last, first, final, distance float64, efr float64) []vision.Outcome {
 		list := runs(method, early, last, last+0.02, last+0.04)
 		for i := range list {
 			list[i] = withEFR(list[i], efr)
 			jitter := 1 + 0.01*float64(i)
 			list[i].Records[0].FeatureNorm2, list[i].Records[1].FeatureNorm2 = first*jitter, final*jitter
-			list[i].Records[0].Collapse = &Collapse{DistanceWM: result.Number(distance + 0.001*float64(i))}
+			list[i].Records[0].Collapse = &vision.Collapse{DistanceWM: result.Number(distance + 0.001*float64(i))}
 			r := &list[i].Records[1]
 			r.PrototypeMax, r.PrototypeMin, r.PrototypeAngle = 1, 1, result.Number(math.Acos(-1./9)*180/math.Pi)
 		}
@@ -237,7 +238,7 @@ func allHold() []Outcome {
 	}
 	plain := grown("ul", 20, 20, 1e3, 1e20, 0.9, 0)
 	for i := range plain {
-		plain[i].Diverged = &Diverged{First: Glance{FeatureNorm: 1, LargestPrototype: 1}, Last: Glance{FeatureNorm: 1e12, LargestPrototype: 1e9}}
+		plain[i].Diverged = &vision.Diverged{First: vision.Glance{FeatureNorm: 1, LargestPrototype: 1}, Last: vision.Glance{FeatureNorm: 1e12, LargestPrototype: 1e9}}
 		for k := range plain[i].Records {
 			r := &plain[i].Records[k]
 			r.PrototypeMax, r.PrototypeAngle = 50*(1+0.01*float64(i)), result.Number(1+0.01*float64(i))
@@ -249,53 +250,53 @@ func allHold() []Outcome {
 
 // controls are, for a part of each claim, the change of the runs under which it must fail: each takes away just what the
 // claim is about.
-var controls = map[string]func(method string, o *Outcome){
-	"comparable to CE or better": func(method string, o *Outcome) { // CE ends two points above every other method
+var controls = map[string]func(method string, o *vision.Outcome){
+	"comparable to CE or better": func(method string, o *vision.Outcome) { // CE ends two points above every other method
 		if method == "ce" {
 			o.Records[1].ValidationAccuracy += 0.03
 		}
 	},
-	"the feature norm of UL (PAL) grows": func(method string, o *Outcome) { // the records in the other order
+	"the feature norm of UL (PAL) grows": func(method string, o *vision.Outcome) { // the records in the other order
 		o.Records[0].FeatureNorm2, o.Records[1].FeatureNorm2 = o.Records[1].FeatureNorm2, o.Records[0].FeatureNorm2
 	},
-	"EFR limits the growth": func(method string, o *Outcome) { // PAL without EFR has the smaller features
+	"EFR limits the growth": func(method string, o *vision.Outcome) { // PAL without EFR has the smaller features
 		if method == "pal" {
 			o.Records[1].FeatureNorm2 *= 1e-4
 		}
 	},
-	"improve generalisation": func(method string, o *Outcome) { // PAL without EFR ends higher
+	"improve generalisation": func(method string, o *vision.Outcome) { // PAL without EFR ends higher
 		if method == "pal" {
 			o.Records[1].ValidationAccuracy += 0.03
 		}
 	},
-	"within the theorem's limit": func(method string, o *Outcome) { // features beyond the limit
+	"within the theorem's limit": func(method string, o *vision.Outcome) { // features beyond the limit
 		o.Records[1].FeatureNorm2 *= 1e4
 	},
-	"convergence to WM": func(method string, o *Outcome) { // PAL without EFR is nearer
+	"convergence to WM": func(method string, o *vision.Outcome) { // PAL without EFR is nearer
 		if method == "pal" {
 			o.Records[0].Collapse.DistanceWM = result.Number(0.1 + float64(o.Settings.Seed)/1000)
 		}
 	},
-	"slows training down": func(method string, o *Outcome) { // FNPAL is ahead early
+	"slows training down": func(method string, o *vision.Outcome) { // FNPAL is ahead early
 		if method == "fnpal" {
 			o.Records[0].ValidationAccuracy += 0.2
 		}
 	},
-	"RLR accelerates": func(method string, o *Outcome) { // FNPAL without RLR is ahead early
+	"RLR accelerates": func(method string, o *vision.Outcome) { // FNPAL without RLR is ahead early
 		if method == "fnpal" {
 			o.Records[0].ValidationAccuracy += 0.2
 		}
 	},
-	"RLR brings FNPAL nearer": func(method string, o *Outcome) { // RLR ends lower
+	"RLR brings FNPAL nearer": func(method string, o *vision.Outcome) { // RLR ends lower
 		if method == "fnpal-rlr" {
 			o.Records[1].ValidationAccuracy -= 0.05
 		}
 	},
-	"limits the norms": func(method string, o *Outcome) { o.Diverged = nil }, // no run blows up
-	"max‖w‖/min‖w‖ is very large": func(method string, o *Outcome) { // prototypes of equal norms
+	"limits the norms": func(method string, o *vision.Outcome) { o.Diverged = nil }, // no run blows up
+	"max‖w‖/min‖w‖ is very large": func(method string, o *vision.Outcome) { // prototypes of equal norms
 		o.Records[0].PrototypeMax, o.Records[1].PrototypeMax = 1+0.01*float64(o.Settings.Seed), 1+0.01*float64(o.Settings.Seed)
 	},
-	"smallest angle between prototypes is very small": func(method string, o *Outcome) { // prototypes far apart
+	"smallest angle between prototypes is very small": func(method string, o *vision.Outcome) { // prototypes far apart
 		o.Records[1].PrototypeAngle = result.Number(60 + 0.01*float64(o.Settings.Seed))
 	},
 }
