@@ -128,7 +128,7 @@ func (d DenseLayer) differentiate(scope *model.Scope, parameterization Parameter
 		pullback: func(δ cotangent, to *jacobian) cotangent {
 			to.dense(x, δ, weights, bias)
 			δ = δ.merged()
-			return cotangent{each: graph.Einsum("nco,io->nci", δ.each, weights.node(x)), shared: δ.shared}
+			return cotangent{each: graph.Einsum("nco,io->nci", graph.MulScalar(δ.each, weights.scale), weights.variable.NodeValue(x)), shared: δ.shared}
 		},
 	}
 }
@@ -168,7 +168,7 @@ func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(
 	var dy *graph.Node
 	add := func(term *graph.Node) { dy = plus(dy, term) }
 	if dx != nil {
-		add(apply(dx, weights.node(x)))
+		add(apply(graph.MulScalar(dx, weights.scale), weights.variable.NodeValue(x)))
 	}
 	if dw := change(weights.variable); dw != nil {
 		add(apply(x, graph.MulScalar(dw, weights.scale)))

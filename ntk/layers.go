@@ -32,7 +32,7 @@ func (d DenseLayer) forward(scope *model.Scope, parameterization Parameterizatio
 		exceptions.Panicf("ntk: Dense(%d) takes [batch, features], not %s: put Flatten or GlobalAveragePool before it", d.width, x.Shape())
 	}
 	weights, bias := d.parameters(scope, parameterization, x)
-	return bias.addTo(graph.Dot(x, weights.node(x)).Product())
+	return bias.addTo(graph.Dot(graph.MulScalar(x, weights.scale), weights.variable.NodeValue(x)).Product())
 }
 
 func (d DenseLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights, bias parameter) {
@@ -290,20 +290,19 @@ func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DTy
 	path := fnv.New64a()
 	path.Write([]byte(scope.Scope() + "/" + name))
 	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
-	size := 1
-	for _, d := range dimensions {
-		size *= d
-	}
+	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
 	if dtype == dtypes.Float32 {
-		return drawn[float32](random, deviation, size, dimensions)
+		fillNormal[float32](drawn, random, deviation)
+	} else {
+		fillNormal[float64](drawn, random, deviation)
 	}
-	return drawn[float64](random, deviation, size, dimensions)
+	return drawn
 }
 
-func drawn[T float32 | float64](random *rand.Rand, deviation float64, size int, dimensions []int) *tensors.Tensor {
-	values := make([]T, size)
-	for i := range values {
-		values[i] = T(deviation * random.NormFloat64())
-	}
-	return tensors.FromFlatDataAndDimensions(values, dimensions...)
+func fillNormal[T float32 | float64](t *tensors.Tensor, random *rand.Rand, deviation float64) {
+	tensors.MustMutableFlatData(t, func(flat []T) {
+		for i := range flat {
+			flat[i] = T(deviation * random.NormFloat64())
+		}
+	})
 }

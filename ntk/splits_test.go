@@ -117,3 +117,33 @@ func TestImageSizes(t *testing.T) {
 		}
 	})
 }
+
+// TestLonePairs: in float32 too a pair's kernel is that of many, although its sums are then products of two long vectors.
+func TestLonePairs(t *testing.T) {
+	conv := func(channels int) Layer { return Conv(channels, 3).Same() }
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		x := normals(5, dtypes.Float32, 2, 10, 10, 3)
+		for _, outputs := range []int{1, 3} {
+			network := Serial(conv(32), ReLU, conv(128), ReLU, Flatten, Dense(outputs))
+			e := network.Empirical(backend, seeded(1).RootScope(), NTKParameterization)
+			whole, err := e.TraceSum(x, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lone, err := e.TraceSum(rows(x, 0), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, "trace", values(lone)[0]/values(whole)[0], 1, 2e-6)
+			blocks, err := e.Diagonal(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			trace := 0.0
+			for c := range outputs {
+				trace += values(blocks)[c*outputs+c]
+			}
+			near(t, "diagonal", trace/values(whole)[0], 1, 2e-6)
+		}
+	})
+}

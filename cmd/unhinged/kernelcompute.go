@@ -164,7 +164,8 @@ func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netwo
 	return tiles.Infinite[T](infinite, x1, x2, k.Arrays...), need, err
 }
 
-// empiricalKernel draws the network's parameters, if they fit into the budget. Differentiating gets half of what they leave.
+// empiricalKernel draws the network's parameters, if they fit into the budget. Differentiating gets half of what
+// they leave, or what one example takes.
 func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
 	store := model.NewStore()
 	store.RootScope().SetParam(initializer.ParamInitialSeed, o.seed)
@@ -180,27 +181,29 @@ func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netw
 	if size.Parameters == 0 {
 		return nil, need, errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
 	}
-	tooLarge := func(derivatives float64) error {
-		all := float64(item)*float64(size.Parameters) + 2*derivatives
-		return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
-			o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
+	parameters := 2 * float64(item) * float64(size.Parameters) // twice, as while they are drawn or a layer is transposed
+	check := func(derivatives float64) error {
+		if all := parameters + derivatives; all > float64(budget) {
+			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
+				o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
+		}
+		return nil
 	}
-	if least := float64(item) * float64(size.Example); float64(item)*float64(size.Parameters)+2*least > float64(budget) {
-		return nil, need, tooLarge(least)
+	if err := check(float64(item) * float64(size.Example)); err != nil {
+		return nil, need, err
 	}
 	e := network.Empirical(backend, store.RootScope(), parameterization)
-	parameters := item * size.Parameters
-	e.MemoryBudget = (budget - parameters) / 2
-	need.fixed = parameters + e.MemoryBudget
 	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}[o.empirical]
 	f = tiles.Empirical[T](kernel, x1, x2)
 	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
 	if err != nil {
 		return nil, need, err
 	}
-	if example > e.MemoryBudget {
-		return nil, need, tooLarge(float64(example))
+	if err := check(float64(example)); err != nil {
+		return nil, need, err
 	}
+	e.MemoryBudget = max(example, (budget-int64(parameters))/2)
+	need.fixed = int64(parameters) + e.MemoryBudget
 	need.pair = item
 	if o.empirical == "full" {
 		k.Outputs = outputs
