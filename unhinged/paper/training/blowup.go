@@ -88,14 +88,13 @@ func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 		ratios = append(ratios, lateRatio(o))
 		angles = append(angles, publishedAngle-float64(last(o).PrototypeAngle))
 	}
-	claims := []result.Claim{result.Check("figure 19: without anchored prototypes neither weight decay nor batch normalisation limits the norms: runs of plain UL that blow up",
-		float64(blown), float64(all), 0)}
+	claims := []result.Claim{blowsUp.of(result.Check(blowsUp.text, float64(blown), float64(all), 0))}
 	if ratios == nil { // all blew up before their first record
 		return claims
 	}
 	return append(claims, judge([]question{
-		{"figure 19(c): max‖w‖/min‖w‖ is very large, at least the paper's smallest: mean log₁₀ over the second half of the run", student(ratios), math.Log10(publishedRatio), ""},
-		{"figure 19(e): the smallest angle between prototypes is very small, below the paper's largest: degrees that the last record's is below it", student(angles), 0, ""},
+		{largeRatio, largeRatio.text, student(ratios), math.Log10(publishedRatio), ""},
+		{smallAngle, smallAngle.text, student(angles), 0, ""},
 	})...)
 }
 

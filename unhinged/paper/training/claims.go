@@ -18,7 +18,8 @@ const level = 0.05
 
 // question is a sentence of the paper about a difference over the seeds: it holds if the difference is above a bound.
 type question struct {
-	sentence string // that the difference is above the bound
+	sentence
+	claim string // that the difference is above the bound: the sentence with its methods
 	ttest
 	bound float64
 	note  string // to read the verdict by
@@ -51,31 +52,30 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 // questions are those that can be asked of the variants of one setup.
 func questions(list []variant) []question {
 	var asked []question
-	ask := func(sentence string, t ttest, bound float64, note string) {
+	ask := func(s sentence, t ttest, bound float64, note string, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have what is asked for
-			asked = append(asked, question{sentence, t, bound, note})
+			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, bound, note})
 		}
 	}
-	between := func(sentence string, a, b variant, number func(vision.Outcome) float64) {
-		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(number), b.of(number)), 0, "")
+	between := func(s sentence, a, b variant, number func(vision.Outcome) float64) {
+		ask(s, welch(a.of(number), b.of(number)), 0, "", a.name(), b.name())
 	}
 	ce, pal, fnpal, rlr := find(list, "ce", 0), find(list, "pal", 0), find(list, "fnpal", 0), find(list, "fnpal-rlr", 0)
-	accuracies := func(sentence string, a, b variant, bound float64, note string) {
+	accuracies := func(s sentence, a, b variant, bound float64, note string) {
 		note += fit(ce) + paperDifference(a, b)
-		ask(fmt.Sprintf(sentence, a.name(), b.name()), welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, note)
+		ask(s, welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, note, a.name(), b.name())
 	}
-	within := func(sentence string, v variant, number func(vision.Outcome) float64, note string) {
-		ask(fmt.Sprintf(sentence, v.name()), student(v.of(number)), 0, note)
+	within := func(s sentence, v variant, number func(vision.Outcome) float64, note string) {
+		ask(s, student(v.of(number)), 0, note, v.name())
 	}
 
 	for _, v := range list {
 		if v.family() != "ce" && v.family() != "ul" {
 			note := equivalence(welch(v.of(lastAccuracy), ce.of(lastAccuracy)))
-			comparable := "4.1, figure 2: the unhinged loss is comparable to CE or better: accuracy of %s − that of %s"
 			accuracies(comparable, v, ce, -margin, note)
 		}
 	}
-	within("figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − at the first record", pal, func(o vision.Outcome) float64 {
+	within(normsGrow, pal, func(o vision.Outcome) float64 {
 		return logNorm(o) - math.Log10(o.Records[0].FeatureNorm2)
 	}, "")
 	for _, v := range list {
@@ -83,8 +83,8 @@ func questions(list []variant) []question {
 			continue
 		}
 		without := find(list, v.family(), 0)
-		between("4.2, figures 3, 12 and 13: EFR limits the growth of feature norms: log₁₀ ‖H‖² of %s − that of %s", without, v, logNorm)
-		accuracies("4.2: EFR can even improve generalisation: accuracy of %s − that of %s", v, without, 0, "")
+		between(limitsNorms, without, v, logNorm)
+		accuracies(generalises, v, without, 0, "")
 		if v.family() == "pal" {
 			under := func(o vision.Outcome) float64 { return logLimit(v) - logNorm(o) }
 			note := ""
@@ -95,13 +95,13 @@ func questions(list []variant) []question {
 				}
 				note = fmt.Sprintf("; that of %s ends %.2g %s it", without.name(), math.Abs(d), where)
 			}
-			within("4.2, Theorem 6: the features of %s end within the theorem's limit: log₁₀ of the limit's ‖H‖² − that of the features", v, under, note)
-			between("4.2, Theorem 6: EFR speeds up the convergence to WM: early ‖Ĥ − V̂‖, V = WM, of %s − that of %s", without, v, early(distanceToWM))
+			within(withinLimit, v, under, note)
+			between(sooner, without, v, early(distanceToWM))
 		}
 	}
-	between("4.3, figure 2: feature normalisation slows training down: early accuracy of %s − that of %s", ce, fnpal, early(accuracyOf))
-	between("4.3, figure 2: RLR accelerates it: early accuracy of %s − that of %s", rlr, fnpal, early(accuracyOf))
-	accuracies("4.3: RLR brings FNPAL nearer to CE: accuracy of %s − that of %s", rlr, fnpal, 0, "")
+	between(slower, ce, fnpal, early(accuracyOf))
+	between(accelerates, rlr, fnpal, early(accuracyOf))
+	accuracies(nearer, rlr, fnpal, 0, "")
 	return asked
 }
 
@@ -137,9 +137,8 @@ func publishedClaims() []result.Claim {
 				comparable++
 			}
 		}
-		sentence := fmt.Sprintf("4.1, the paper's own figure 2: %s ends at most %g points below CE on each of %d data sets: data sets on which it does",
-			m.Title, margin, len(publishedIn))
-		claims = append(claims, result.Check(sentence, float64(comparable), float64(len(publishedIn)), 0))
+		claim := fmt.Sprintf(paperComparable.text, m.Title, margin, len(publishedIn))
+		claims = append(claims, paperComparable.of(result.Check(claim, float64(comparable), float64(len(publishedIn)), 0)))
 	}
 	return claims
 }
@@ -216,7 +215,7 @@ func judge(list []question) []result.Claim {
 
 // judge is the verdict of a test with its corrected p-value.
 func (q question) judge(p float64) result.Claim {
-	c := result.Claim{Claim: q.sentence, Measured: result.Number(q.difference), Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
+	c := result.Claim{ID: q.id, Control: q.control, Claim: q.claim, Measured: result.Number(q.difference), Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
 	switch {
 	case !(p <= level):
 	case q.difference > q.bound:

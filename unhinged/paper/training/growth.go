@@ -173,13 +173,13 @@ func growthClaims(runs []vision.Outcome, classes int) ([]result.Claim, error) {
 		return nil, nil
 	}
 	ratio := student(ratios)
-	alike := result.Check("Theorem 2: features and prototypes grow alike, so that the loss does twice as fast: growth of −loss over that of max‖w‖", ratio.difference, 2, twice)
+	alike := growAlike.of(result.Check(growAlike.text, ratio.difference, 2, twice))
 	if distance := math.Abs(ratio.difference - 2); !(math.Abs(distance-twice) > ratio.interval()) {
 		alike.Verdict = result.Undecided
 	}
 	return append([]result.Claim{alike}, judge([]question{
-		{"the norms grow no faster than the last normalisation lets them: what it allows − the growth of ln max‖w‖ a step", student(room), 0, ""},
-		{"they grow faster than free features would (Theorem 2, those of a batch): growth of ln max‖w‖ a step − theirs", student(excess), 0, ""},
-		{"figure 19: weight decay is too weak to limit the growth: log₁₀ of what would (Corollary 5) over that of the training", student(decays), 0, ""},
+		{withinBound, withinBound.text, student(room), 0, ""},
+		{fasterThanFree, fasterThanFree.text, student(excess), 0, ""},
+		{weakDecay, weakDecay.text, student(decays), 0, ""},
 	})...), nil
 }

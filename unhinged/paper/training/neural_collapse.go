@@ -121,9 +121,9 @@ func mustMethod(name string) vision.Method {
 // limit has NC1 to NC3 in it; a test of each of them would leave every one undecided with a few seeds.
 func collapseQuestions(list []variant) []question {
 	var asked []question
-	ask := func(sentence string, t ttest) {
+	ask := func(s sentence, t ttest, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have measured it
-			asked = append(asked, question{sentence, t, 0, ""})
+			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, 0, ""})
 		}
 	}
 	of := func(o vision.Outcome, record int, number func(*vision.Collapse) result.Number) float64 {
@@ -132,10 +132,10 @@ func collapseQuestions(list []variant) []question {
 		}
 		return math.NaN()
 	}
-	falls := func(sentence string, v variant, number func(*vision.Collapse) result.Number) {
-		ask(fmt.Sprintf(sentence+": the distance at the first record − at the last", v.name()), student(v.of(func(o vision.Outcome) float64 {
+	falls := func(s sentence, v variant, number func(*vision.Collapse) result.Number) {
+		ask(s, student(v.of(func(o vision.Outcome) float64 {
 			return of(o, 0, number) - of(o, len(o.Records)-1, number)
-		})))
+		})), v.name())
 	}
 	etf := func(o vision.Outcome) float64 {
 		return of(o, len(o.Records)-1, func(c *vision.Collapse) result.Number { return c.Means.ETFDistance })
@@ -144,14 +144,14 @@ func collapseQuestions(list []variant) []question {
 	for _, v := range list {
 		switch v.family() {
 		case "pal":
-			falls("Theorem 6: features of %s come nearer to WM", v, func(c *vision.Collapse) result.Number { return c.DistanceWM })
+			falls(nearerToWM, v, func(c *vision.Collapse) result.Number { return c.DistanceWM })
 		case "fnpal", "fnpal-rlr":
-			falls("Theorem 7: features of %s come nearer to their prototypes", v, func(c *vision.Collapse) result.Number { return c.DistancePrototypes })
+			falls(nearerToPrototypes, v, func(c *vision.Collapse) result.Number { return c.DistancePrototypes })
 		default:
 			continue
 		}
 		if v.efr == 0 {
-			ask(fmt.Sprintf("an ETF of prototypes brings the class means nearer to one than CE's: their distance to it at the end, %s − %s", ce.name(), v.name()), welch(ce.of(etf), v.of(etf)))
+			ask(nearerToETF, welch(ce.of(etf), v.of(etf)), ce.name(), v.name())
 		}
 	}
 	return asked
