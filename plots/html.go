@@ -35,7 +35,8 @@ func HTML(figs []result.Figure) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)), Verdicts: result.Tally(fig.Claims)}
+		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)),
+			Verdicts: result.Tally(fig.Claims)}
 		for _, name := range slices.Sorted(maps.Keys(fig.Settings)) {
 			s.Rows = append(s.Rows, row{name, fmt.Sprint(fig.Settings[name])})
 		}

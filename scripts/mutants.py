@@ -25,8 +25,8 @@ MUTANTS = [
     ("unhinged/metrics/distance.go", "floats.Scale(1+gamma, row)", "floats.Scale(1-gamma, row)"),
 
     ("unhinged/etf/spread.go", "const lastScale = 1 << 16", "const lastScale = 64"),
-    ("unhinged/etf/spread.go", "[]float64{1, 64, 16}", "[]float64{1, 16, 4}"),
-    ("unhinged/etf/spread.go", "[]float64{1, 64, 16}", "[]float64{64, 64, 64}"),
+    ("unhinged/etf/spread.go", "[]float64{64, 1, 16}", "[]float64{16, 1, 4}"),
+    ("unhinged/etf/spread.go", "[]float64{64, 1, 16}", "[]float64{64, 64, 64}"),
     ("unhinged/etf/spread.go", "range starts(p, c)", "range min(1, starts(p, c))"),
     ("unhinged/etf/spread.go", "largest < smallest", "largest < smallest || start > 0"),
     ("unhinged/etf/spread.go", "smallest <= bound(p, c)+1e-6", "smallest <= bound(p, c)+0.4"),

@@ -69,7 +69,8 @@ const MaxSteps = 200_000_000
 // countable refuses numbers of steps that cannot be run one by one.
 func countable(times []float64) error {
 	if last := times[len(times)-1]; last > MaxSteps {
-		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, MaxSteps)
+		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate "+
+			"without momentum has no such limit", last, MaxSteps)
 	}
 	return nil
 }

@@ -151,7 +151,8 @@ func TestTooManySteps(t *testing.T) {
 	if _, err := must[*Descent](t)(flow.Descent(0)).At(1 << 40); err != nil {
 		t.Error("2^40 steps without:", err)
 	}
-	spherical := must[*SphericalDescent](t)(Spherical{Gamma: 0.1, Rate: ConstantRate(0.1)}.From(Gaussian(2, 3, 2, 1).CenterPrototypes()))
+	spherical := must[*SphericalDescent](t)(Spherical{Gamma: 0.1,
+		Rate: ConstantRate(0.1)}.From(Gaussian(2, 3, 2, 1).CenterPrototypes()))
 	if _, err := spherical.Trace([]int{1 << 60}); err == nil {
 		t.Error("2^60 spherical steps were not refused")
 	}

@@ -168,7 +168,8 @@ func (f *KernelFlow) closed(g smooth) *KernelPoint {
 	return p
 }
 
-// recorded makes a point of responses that have no common eigenvectors: its distance to the target is a plain difference.
+// recorded makes a point of responses that have no common eigenvectors: its distance to the target is a plain
+// difference.
 func (f *KernelFlow) recorded(r responses, biases growth) *KernelPoint {
 	p := f.point(r, biases)
 	p.subtract = true

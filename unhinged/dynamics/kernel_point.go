@@ -143,8 +143,8 @@ func (p *KernelPoint) LogNormW() float64 { return p.logNorm(onlyW) }
 // LogNormZ returns ln‖Z‖, Z = (H, W).
 func (p *KernelPoint) LogNormZ() float64 { return p.logNorm(both) }
 
-// split returns the point over the part as exp(log)·lead·bar + exp(restLog)·rest, bar the target. A difference of now and
-// target is taken with a lead of each part's own, as Point.split has it.
+// split returns the point over the part as exp(log)·lead·bar + exp(restLog)·rest, bar the target. A difference of now
+// and target is taken with a lead of each part's own, as Point.split has it.
 func (p *KernelPoint) split(which part) (lead float64, bar, rest []float64, restLog float64) {
 	bar = p.core.over(*p.target, which)
 	switch {

@@ -116,9 +116,9 @@ func logTurn(size, cos float64) float64 {
 	return size + math.Log(math.Max(0, shrink*shrink+2*shrink*cos/norm+1/(norm*norm)))/2
 }
 
-// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is taken
-// with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much smaller than the
-// other, and the lead of both together would then be rounding noise to it.
+// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is
+// taken with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much
+// smaller than the other, and the lead of both together would then be rounding noise to it.
 func (p *Point) split(over part) (lead float64, rest linear, restLog float64) {
 	switch {
 	case p.subtract:

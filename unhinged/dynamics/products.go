@@ -85,8 +85,8 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
-// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference, with
-// float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
+// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference,
+// with float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
 func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
 	log := perp.log
 	for _, l := range logs {

@@ -240,9 +240,9 @@ func TestNC1AgainstItsDefinition(t *testing.T) {
 	})
 }
 
-// TestNearlyFlatMeans: the class means (1, −ε), (−1, −ε), (0, 2ε) have Σ_B = diag(2, 6ε²)/3. With two samples at ±(δ, δ) of each,
-// Σ_W = δ²·11ᵀ and tr(Σ_W Σ_B⁺)/3 = δ²(1/2 + 1/(6ε²)), however small ε is: the small direction counts most. Only below 10⁻¹⁰ of the
-// larger one is it taken for rounding.
+// TestNearlyFlatMeans: the class means (1, −ε), (−1, −ε), (0, 2ε) have Σ_B = diag(2, 6ε²)/3. With two samples at ±(δ,
+// δ) of each, Σ_W = δ²·11ᵀ and tr(Σ_W Σ_B⁺)/3 = δ²(1/2 + 1/(6ε²)), however small ε is: the small direction counts most.
+// Only below 10⁻¹⁰ of the larger one is it taken for rounding.
 func TestNearlyFlatMeans(t *testing.T) {
 	for _, epsilon := range []float64{1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-13} {
 		delta, second := math.Sqrt(epsilon), 1/(6*epsilon*epsilon)

@@ -28,16 +28,16 @@ func fits(what string, bytes float64) error {
 	return nil
 }
 
-// matrices is what a figure of these sizes holds at once, in bytes: the state, its parts and copies (p×CN and p×C), the products
-// of classes with samples (C×CN) and with each other (C×C), of which each core makes one more for every point.
+// matrices is what a figure of these sizes holds at once, in bytes: the state, its parts and copies (p×CN and p×C), the
+// products of classes with samples (C×CN) and with each other (C×C), of which each core makes one more for every point.
 func matrices(p, c, n int) float64 {
 	dim, classes := float64(p), float64(c)
 	samples := classes * float64(n)
 	return 8 * (3*dim*(samples+classes) + 2*classes*samples + float64(5+runtime.GOMAXPROCS(0))*classes*classes)
 }
 
-// checkWidths refuses widths and numbers of networks that make no sense, or that do not fit. The networks have the given
-// numbers of inputs, hidden layers, outputs and examples.
+// checkWidths refuses widths and numbers of networks that make no sense, or that do not fit. The networks have the
+// given numbers of inputs, hidden layers, outputs and examples.
 func checkWidths(widths []int, networks int, inputs, hidden, outputs, examples float64) error {
 	if widths[0] < 1 || !slices.IsSorted(widths) {
 		return fmt.Errorf("widths %v: must be positive and ascending", widths)

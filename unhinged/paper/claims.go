@@ -25,7 +25,8 @@ func (r *run) claim(s sentence, text string, measured, expected, tolerance float
 // withdraw records that a sentence is not claimed, for a reason.
 func (r *run) withdraw(s sentence, text, reason string) { r.add(s.of(result.Withdrawn(text, reason))) }
 
-// unequal records that a figure's sentences are not claimed of classes of different sizes, and says whether the classes are such.
+// unequal records that a figure's sentences are not claimed of classes of different sizes, and says whether the classes
+// are such.
 func (r *run) unequal() bool {
 	if r.n > 0 {
 		return false
@@ -40,9 +41,9 @@ type measurement struct {
 	measured, expected, tolerance float64
 }
 
-// each claims a sentence of several curves at once: the one that is furthest from what is expected stands for all. Those that
-// the sentence is not about are named, with what puts them outside; if there are no others, the claim is withdrawn. The text goes
-// on after the curves' names.
+// each claims a sentence of several curves at once: the one that is furthest from what is expected stands for all.
+// Those that the sentence is not about are named, with what puts them outside; if there are no others, the claim is
+// withdrawn. The text goes on after the curves' names.
 func (r *run) each(s sentence, group, text string, all []measurement) {
 	var within []string
 	var outside exclusions
@@ -183,7 +184,8 @@ func group(curves []*curve) string {
 	return "at " + curves[0].group + ", "
 }
 
-// rates claims, for all curves to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they give.
+// rates claims, for all curves to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they
+// give.
 func (r *run) rates(source string, curves []*curve) error {
 	var all []measurement
 	for _, c := range curves {
@@ -201,11 +203,13 @@ func (r *run) rates(source string, curves []*curve) error {
 		}
 		all = append(all, m)
 	}
-	r.each(approaches, group(curves), ", the distance to the limit falls exponentially, at the rate of "+source+" (exponent per step)", all)
+	r.each(approaches, group(curves), ", the distance to the limit falls exponentially, at the rate of "+source+
+		" (exponent per step)", all)
 	return nil
 }
 
-// growth claims that ‖Z‖ grows (or shrinks, or at λ* stays) at the exponent that the paper gives, of curves that outside passes.
+// growth claims that ‖Z‖ grows (or shrinks, or at λ* stays) at the exponent that the paper gives, of curves that
+// outside passes.
 func (r *run) growth(text string, curves []*curve, outside func(*curve) string) error {
 	var all []measurement
 	for _, c := range curves {
@@ -247,8 +251,9 @@ func (r *run) accuracies(curves []*curve) {
 	r.each(aligns, "", ", the features align to their prototypes (train accuracy at the end)", all)
 }
 
-// ordered claims that the final values of a series strictly fall along the curves, as the parameter rises. It compares their
-// logarithms: the values themselves may be too small for float64. Two curves that are both at 0 have nothing to compare.
+// ordered claims that the final values of a series strictly fall along the curves, as the parameter rises. It compares
+// their logarithms: the values themselves may be too small for float64. Two curves that are both at 0 have nothing to
+// compare.
 func (r *run) ordered(s sentence, text, series, parameter string, curves []*curve, outside func(*curve) string) {
 	text = group(curves) + text
 	var within []*curve

@@ -145,7 +145,8 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 	}
 	dims := d.Examples.X.Shape().Dimensions
 	classes := slices.Max(d.Examples.Labels) + 1
-	if err := checkWidths(d.Widths, d.Seeds, float64(d.Examples.X.Shape().Size()/dims[0]), float64(d.Hidden), float64(classes), float64(d.Probe+dims[0])); err != nil {
+	if err := checkWidths(d.Widths, d.Seeds, float64(d.Examples.X.Shape().Size()/dims[0]), float64(d.Hidden),
+		float64(classes), float64(d.Probe+dims[0])); err != nil {
 		return nil, err
 	}
 	steps := []int{0}
@@ -172,8 +173,9 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 		}
 	}
 	f := d.report(runs, steps)
-	f.Provenance = result.Provenance{Seed: d.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
-		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	f.Provenance = result.Provenance{Seed: d.Seed, Commit: build.Commit(),
+		Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
+		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
 }
 

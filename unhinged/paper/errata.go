@@ -27,5 +27,6 @@ func Errata(ids ...string) ([]result.Claim, error) {
 func erratum(d dynamics.Demonstration) []result.Claim {
 	right := result.Check(d.ID+" right: "+d.Right, d.RightError, 0, d.Tolerance)
 	printed := result.Check(d.ID+" printed: "+d.Printed, d.PrintedError, 0, d.Tolerance)
-	return []result.Claim{erratumPrinted.of(printed.CorrectedBy(d.ID, right.Verdict == result.Holds)), erratumRight.of(right)}
+	return []result.Claim{erratumPrinted.of(printed.CorrectedBy(d.ID, right.Verdict == result.Holds)),
+		erratumRight.of(right)}
 }

@@ -64,15 +64,16 @@ func figure1(r *run) error {
 			}
 		}
 		if r.paper && c.gamma == 0.05 {
-			shows := result.Check("for "+c.short+", the accuracy shows bursts up to about 0.35 after step 35,000 (plotted)", late, 0.35, 0.05)
+			shows := result.Check("for "+c.short+", the accuracy shows bursts up to about 0.35 after step 35,000 (plotted)",
+				late, 0.35, 0.05)
 			r.add(bursts.of(shows.CorrectedBy("E27", late == 1/float64(r.c))))
 		}
 	}
 	return nil
 }
 
-// fastest claims that, of the γ that compete, 1/(C−1) ends nearest to the limit. Corollary 3 has its exponent as the largest, and
-// says nothing of what the exponential is multiplied by.
+// fastest claims that, of the γ that compete, 1/(C−1) ends nearest to the limit. Corollary 3 has its exponent as the
+// largest, and says nothing of what the exponential is multiplied by.
 func (r *run) fastest(curves []*curve) {
 	var competing []string
 	winner, smallest, balanced := math.NaN(), math.Inf(1), false
@@ -94,7 +95,8 @@ func (r *run) fastest(curves []*curve) {
 		r.withdraw(fastest, text, "no other γ below 2/(C−2) is run beside it")
 	default:
 		r.claim(fastest, text+" (the γ of the smallest final distance among "+names(competing)+
-			"; it depends on this list: at the paper's sizes 0.0105 would end nearer, for 1/(C−1) has the largest exponent, not the smallest factor before it)",
+			"; it depends on this list: at the paper's sizes 0.0105 would end nearer, for 1/(C−1) has the largest "+
+			"exponent, not the smallest factor before it)",
 			winner, r.balanced(), 0)
 	}
 }

@@ -68,11 +68,13 @@ func figure15(r *run) error {
 		all = append(all, m)
 	}
 	r.each(anchoredApproach, "", ", the error falls as O(e^{−ληt}) (exponent per step)", all)
-	r.ordered(lambdaOrder, "larger λ accelerate the convergence (how often the final error falls from one λ to the next)", "distance_h", "lambda", curves, outside)
+	r.ordered(lambdaOrder, "larger λ accelerate the convergence (how often the final error falls from one λ to the "+
+		"next)", "distance_h", "lambda", curves, outside)
 	if r.paper {
 		start := curves[0].Series["norm_h"][0]
 		plain := result.Check("(d) starts at ‖H(0)‖, not squared", start, 715.5, 3)
-		r.add(squared.of(result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3).CorrectedBy("E25", plain.Verdict == result.Holds)))
+		printed := result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3)
+		r.add(squared.of(printed.CorrectedBy("E25", plain.Verdict == result.Holds)))
 		r.add(notSquared.of(plain))
 	}
 	return nil

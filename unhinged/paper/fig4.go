@@ -66,7 +66,8 @@ func figure4(r *run) error {
 			return err
 		}
 	}
-	return r.same(sameRatio, "ln‖H‖ − ln‖W‖ is the same for every λ", curves, func(p *dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
+	return r.same(sameRatio, "ln‖H‖ − ln‖W‖ is the same for every λ", curves,
+		func(p *dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
 }
 
 // atThreshold claims what figure 4(b) shows at λ*.
@@ -79,7 +80,8 @@ func (r *run) atThreshold(c *curve) {
 	gap := c.last("gap_w2")
 	r.claim(convergesToP, text, gap, 0, 1e-9)
 	if r.paper {
-		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5, 1e-5)
+		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5,
+			1e-5)
 		r.add(stalls.of(stuck.CorrectedBy("E26", gap <= 1e-9)))
 	}
 }

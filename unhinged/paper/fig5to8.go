@@ -22,7 +22,8 @@ func (r *run) asPlotted(text string, captioned, halved, read, relative float64) 
 	}
 	tolerance := relative * read
 	text = fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved)
-	r.add(plotted.of(result.Check(text, captioned, read, tolerance).CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
+	claim := result.Check(text, captioned, read, tolerance)
+	r.add(plotted.of(claim.CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
 }
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.
@@ -127,7 +128,8 @@ func figure5(r *run) error {
 	}
 	for _, of := range []struct{ series, text string }{{"distance_h", "‖Ĥ − Ĥ1⁺‖"}, {"distance_w", "‖Ŵ − Ŵ1⁺‖"}} {
 		name := of.series
-		r.asPlotted(of.text+" of the curve \"1/(C−1)\" ends at 3.33e-5", at(curves, "gamma", r.balanced(), name), at(curves, "gamma", r.balanced()/2, name), 3.33e-5, 0.1)
+		r.asPlotted(of.text+" of the curve \"1/(C−1)\" ends at 3.33e-5", at(curves, "gamma", r.balanced(), name),
+			at(curves, "gamma", r.balanced()/2, name), 3.33e-5, 0.1)
 	}
 	return nil
 }
@@ -152,11 +154,14 @@ func figure6(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		r.ordered(etaOrder, "larger learning rates accelerate convergence (how often the final distance falls from one η to the next)", "distance", "eta2", curves, r.outside)
+		r.ordered(etaOrder, "larger learning rates accelerate convergence (how often the final distance falls from one "+
+			"η to the next)", "distance", "eta2", curves, r.outside)
 	}
 	if len(sweep) == 2 {
-		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"), at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
-		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"), at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
+		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"),
+			at(sweep[1], "eta2", 0.01, "distance_w"), 0.0368, 0.1)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at η = 0.2 ends at 1.13e-8", at(sweep[0], "eta2", 0.2, "distance_h"),
+			at(sweep[1], "eta2", 0.2, "distance_h"), 1.13e-8, 0.1)
 	}
 	return nil
 }
@@ -213,13 +218,16 @@ func figure7(r *run) error {
 				}
 			}
 		}
-		if err := r.same(sameForLambda, "the distance of H to the limit is the same for every λ", curves, (*dynamics.Point).LogDistanceH); err != nil {
+		if err := r.same(sameForLambda, "the distance of H to the limit is the same for every λ", curves,
+			(*dynamics.Point).LogDistanceH); err != nil {
 			return err
 		}
 	}
 	if len(sweep) == 2 {
-		r.asPlotted("‖W‖ at λ = 1e-5 ends at 8.52e8", at(sweep[0], "lambda", 1e-5, "norm_w"), at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
-		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"), at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
+		r.asPlotted("‖W‖ at λ = 1e-5 ends at 8.52e8", at(sweep[0], "lambda", 1e-5, "norm_w"),
+			at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"),
+			at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
 	}
 	return nil
 }
@@ -245,11 +253,14 @@ func figure8(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		r.ordered(ratioOrder, "larger s converge faster (how often the final distance falls from one s to the next)", "distance", "s", curves, r.outside)
+		r.ordered(ratioOrder, "larger s converge faster (how often the final distance falls from one s to the next)",
+			"distance", "s", curves, r.outside)
 	}
 	if len(sweep) == 2 {
-		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"), at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
-		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"), at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
+		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at s = 0.05 ends at .00275", at(sweep[0], "s", 0.05, "distance_w"),
+			at(sweep[1], "s", 0.05, "distance_w"), 0.00275, 0.1)
+		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at s = 0.1 ends at 1.22e-3", at(sweep[0], "s", 0.1, "distance_h"),
+			at(sweep[1], "s", 0.1, "distance_h"), 1.22e-3, 0.03)
 	}
 	return nil
 }

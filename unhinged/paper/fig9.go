@@ -69,7 +69,8 @@ func figure9(r *run) error {
 	}
 	r.each(featuresGrow, "", ", ‖H‖ is non-decreasing (largest relative fall, rounding apart)", claims.falls)
 	r.each(bounded, "", ", ‖H‖ stays below 4‖H(0)‖ (excess at the end; E18)", claims.excess)
-	r.each(fallsExponentially, "", ", the error falls exponentially (intervals, once it is below 0.01, in which it falls more slowly than −log(1−α) of the slowest sample)", claims.slow)
+	r.each(fallsExponentially, "", ", the error falls exponentially (intervals, once it is below 0.01, in which it "+
+		"falls more slowly than −log(1−α) of the slowest sample)", claims.slow)
 	r.rescaled(etas, finals[false], finals[true])
 	return nil
 }
@@ -92,14 +93,16 @@ func (r *run) rescaled(etas, without, with []float64) {
 		r.withdraw(rescaledFaster, text, "the error is 0 at the end with and without it")
 		return
 	}
-	r.claim(rescaledFaster, "for "+names(compared)+", "+text+" (for how many η the final error is smaller; RLR raises the rate where ‖h‖ > 1)",
+	r.claim(rescaledFaster, "for "+names(compared)+", "+text+" (for how many η the final error is smaller; RLR "+
+		"raises the rate where ‖h‖ > 1)",
 		float64(faster), float64(len(compared)), 0)
 }
 
 // spherical are measurements of what Theorem 7 says, of every curve.
 type spherical struct{ falls, excess, slow []measurement }
 
-// measure adds a curve. Only that ‖H‖ does not decrease is true without the theorem's step-size condition (as corrected: E5, E16).
+// measure adds a curve. Only that ‖H‖ does not decrease is true without the theorem's step-size condition (as
+// corrected: E5, E16).
 func (s *spherical) measure(c result.Curve, d *dynamics.SphericalDescent, last *dynamics.SphericalPoint) {
 	norm, falls := c.Series["norm_h"], 0.0
 	for i := 1; i < len(norm); i++ {
@@ -111,7 +114,8 @@ func (s *spherical) measure(c result.Curve, d *dynamics.SphericalDescent, last *
 		s.excess, s.slow = append(s.excess, outside), append(s.slow, outside)
 		return
 	}
-	s.excess = append(s.excess, measurement{name: c.Name, measured: math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound)})
+	excess := math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound)
+	s.excess = append(s.excess, measurement{name: c.Name, measured: excess})
 	// The error is a sum over samples with rates of their own: it never falls more slowly than its slowest term.
 	// (Rate leaves out samples that have arrived: by the end that may be all.)
 	slow, slowest := 0, 0.0

@@ -60,7 +60,8 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 	f := &result.Figure{ID: "convergence", Title: "The tangent kernel by width", Curves: []result.Curve{curve},
 		Settings: map[string]any{"network": s.Network(s.Widths[0]).String(), "widths": s.Widths, "networks": networks, "seed": s.Seed},
 		Panels:   []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖", X: "log2_width", XLabel: "log₂ width", Log: true}},
-		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
+		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(),
+			Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
 			Started: started.UTC(), Duration: time.Since(started).Seconds()}}
 	f.Claims = kernelClaims(widths, logs)
 	return f, nil
@@ -72,7 +73,8 @@ func kernelClaims(widths, logs []float64) []result.Claim {
 	if math.IsNaN(sd) {
 		return nil
 	}
-	return []result.Claim{slopes.of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all networks, ± three standard errors)", slope, -0.5, 3*sd))}
+	return []result.Claim{slopes.of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all "+
+		"networks, ± three standard errors)", slope, -0.5, 3*sd))}
 }
 
 // errors draws the networks of one width, which share what is compiled.

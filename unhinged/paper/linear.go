@@ -24,7 +24,8 @@ type setting struct{ gamma, lambda, eta, s float64 }
 // descend runs gradient descent (12) at constant rates η1 = s·η, η2 = η and λ1 = λ2 = λ.
 func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, s float64) (*curve, error) {
 	flowAt := func(x setting) (*dynamics.Flow, error) {
-		return dynamics.Regularized{Gamma: x.gamma, Lambda1: x.lambda, Lambda2: x.lambda, Rates: dynamics.Constant(x.s*x.eta, x.eta)}.On(pr)
+		return dynamics.Regularized{Gamma: x.gamma, Lambda1: x.lambda, Lambda2: x.lambda,
+			Rates: dynamics.Constant(x.s*x.eta, x.eta)}.On(pr)
 	}
 	said := setting{gamma, lambda, eta, s}
 	flow, err := flowAt(said)

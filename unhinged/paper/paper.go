@@ -24,7 +24,7 @@ type Options struct {
 	Steps   int // gradient-descent steps: 50,000
 	Seed    uint64
 
-	Gammas  []float64 // figures 1 and 5 take several, the others one; a 0 in it is γ = 0, and an empty list stands for the paper's
+	Gammas  []float64 // figures 1 and 5 take several, the others one; none: the paper's
 	Lambdas []float64 // figures 4, 7 and 15
 	Etas    []float64 // figures 6 and 9 take several, the others one
 	Ratios  []float64 // s = η1/η2: figure 8
@@ -186,8 +186,11 @@ func newRun(o Options) (*run, error) {
 		}
 		r.p, r.c, _ = o.State.Dims()
 		r.n, _ = o.State.Balanced()
-	} else if err := fits(fmt.Sprintf("p = %d, C = %d, N = %d: the matrices", o.P, o.C, o.N), matrices(o.P, o.C, o.N)); err != nil {
-		return nil, err
+	} else {
+		what := fmt.Sprintf("p = %d, C = %d, N = %d: the matrices", o.P, o.C, o.N)
+		if err := fits(what, matrices(o.P, o.C, o.N)); err != nil {
+			return nil, err
+		}
 	}
 	r.paper = o.State == nil && o.P == 512 && o.C == 100 && o.N == 10 && o.Steps == 50_000
 	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed, "features": "H0 ~ N(0, 1)"}

@@ -141,7 +141,8 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		}
 		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]), Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
 	}
-	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", float64", Go: runtime.Version(),
+	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", float64",
+		Go:      runtime.Version(),
 		Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
 }
@@ -149,7 +150,8 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 // theorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
 func theorem8(r *run) error {
 	return r.study("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		study := Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Rate: first(r.o.Etas, 0.1), Seed: r.o.Seed, Progress: progress}
+		study := Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Rate: first(r.o.Etas, 0.1), Seed: r.o.Seed,
+			Progress: progress}
 		if len(r.o.Gammas) > 0 {
 			study.Gamma = &r.o.Gammas[0]
 		}
@@ -429,22 +431,25 @@ func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
 }
 
-// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's own kernel.
+// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's
+// own kernel.
 func printedClaim(activation string, printed, own float64) result.Claim {
 	const small = 0.1
-	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks (relative error)"
+	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks " +
+		"(relative error)"
 	return asPrinted.of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
 }
 
 // linearisedClaim judges the closed form for a linearised network by its relative error.
 func linearisedClaim(network string, off float64) result.Claim {
-	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding (relative error of the features)"
+	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding " +
+		"(relative error of the features)"
 	return linearised.of(result.Check(text, off, 0, 1e-10))
 }
 
-// slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard errors, and
-// in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any between the two. The claim
-// is withdrawn if there are too few widths.
+// slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard
+// errors, and in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any
+// between the two. The claim is withdrawn if there are too few widths.
 func slopeClaim(what string, widths, logs []float64, exponent float64) []result.Claim {
 	var wide, of []float64
 	for i, m := range widths {
@@ -459,9 +464,11 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 	const half = 0.25
 	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
 	if exponent == 0 {
-		return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)", what, measured), slope, -0.75, half))}
+		return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)",
+			what, measured), slope, -0.75, half))}
 	}
-	return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured), slope, exponent, math.Min(3*standardError, half)))}
+	return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured),
+		slope, exponent, math.Min(3*standardError, half)))}
 }
 
 // Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer than

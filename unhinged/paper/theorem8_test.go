@@ -114,7 +114,8 @@ func TestStudies(t *testing.T) {
 		given []float64
 		want  float64
 	}{{[]float64{0}, 0}, {nil, 0.5}} {
-		if f, err := Run("theorem8", Options{Widths: []int{4}, Networks: 1, Gammas: c.given}); err != nil || f.Settings["gamma"] != c.want {
+		if f, err := Run("theorem8", Options{Widths: []int{4}, Networks: 1,
+			Gammas: c.given}); err != nil || f.Settings["gamma"] != c.want {
 			t.Errorf("γ given as %v: runs %v, want %v (%v)", c.given, f.Settings["gamma"], c.want, err)
 		}
 	}
