@@ -88,7 +88,7 @@ func bigDistance(x, t []bigMatrix) float64 {
 
 // bigDescent runs gradient descent on the full (H, W) in high precision.
 func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMatrix) {
-	m := wholeM(q.state, q.gamma)
+	m := q.state.M(q.gamma)
 	m.Scale(-1, m)
 	down, downT := bigMatrixOf(m), bigMatrixOf(m.T()) // −M
 	h, w = bigMatrixOf(q.state.H), bigMatrixOf(q.state.W)
@@ -106,7 +106,7 @@ func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMa
 // next, for η1 = ExponentialRate and a constant η2.
 func bigFlow(q problem, rates Rates, end int) (h, w bigMatrix) {
 	const order = 24
-	m := wholeM(q.state, q.gamma)
+	m := q.state.M(q.gamma)
 	right, rightT := bigMatrixOf(m), bigMatrixOf(m.T())
 	h, w = bigMatrixOf(q.state.H), bigMatrixOf(q.state.W)
 	log, eta2 := math.Log(rates.H.(ExponentialRate).Factor), rates.W.At(0)

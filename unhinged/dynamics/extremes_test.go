@@ -95,7 +95,7 @@ func TestFrozenFeatures(t *testing.T) {
 				t.Errorf("λ = %g: H has moved by %g", lambda, d)
 			}
 			want := new(mat.Dense)
-			want.Mul(s.H, wholeM(s, 0.2).T())
+			want.Mul(s.H, s.M(0.2).T())
 			if lambda == 0 {
 				want.Scale(2000, want)
 				want.Add(want, s.W)

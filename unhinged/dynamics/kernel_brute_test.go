@@ -118,7 +118,7 @@ type kernelField struct {
 }
 
 func (f kernelField) at(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64) {
-	m := wholeM(f.pr.state, f.gamma)
+	m := f.pr.state.M(f.gamma)
 	inside := new(mat.Dense)
 	inside.Mul(w, m)
 	if f.onFeatures {

@@ -37,7 +37,7 @@ func TestKernelNetwork(t *testing.T) {
 
 		w, b := mat.DenseCopyOf(s.W), make([]float64, c)
 		vTheta, vw, vb := mat.NewDense(parameters, 1, nil), mat.NewDense(p, c, nil), make([]float64, c)
-		constant := wholeM(s, gamma)
+		constant := s.M(gamma)
 		for range steps {
 			h := features(j)
 			var byH, byTheta, byW mat.Dense

@@ -137,7 +137,7 @@ func TestKernelOfZeros(t *testing.T) {
 	}
 	want := s.Clone()
 	var grown mat.Dense
-	grown.Mul(s.H, wholeM(s, 0.5).T())
+	grown.Mul(s.H, s.M(0.5).T())
 	want.W.Add(want.W, scaledCopy(3, &grown))
 	want.B = got.B
 	closeStates(t, "kernel of zeros", got, want, 1e-13)

@@ -35,7 +35,7 @@ func TestLemma1MinimumIsALowerBound(t *testing.T) {
 			for i, y := range s.Labels() {
 				h := column(s.H, i)
 				if k == 1 {
-					h = drivingVector(s, l.Gamma, y)
+					h = DrivingVector(s, l.Gamma, y)
 				}
 				floats.Scale(l.E2, unit(h))
 				s.H.SetCol(i, h)

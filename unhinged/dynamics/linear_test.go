@@ -127,7 +127,7 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 			gain = -math.Expm1(-q.l1*zeta) / q.l1
 		}
 		var wm mat.Dense
-		wm.Mul(q.state.W, wholeM(q.state, q.gamma))
+		wm.Mul(q.state.W, q.state.M(q.gamma))
 		want = q.state.Clone()
 		want.H.Apply(func(i, j int, v float64) float64 { return math.Exp(-q.l1*zeta)*v + gain*wm.At(i, j) }, want.H)
 		point := must[*Point](t)(flow.At(time))

@@ -135,7 +135,7 @@ func TestSphericalAgainstBruteForce(t *testing.T) {
 			if floats.MaxIdx(logits) == y {
 				right++
 			}
-			gap := floats.Distance(h, unit(drivingVector(st, s.Gamma, y)), 2)
+			gap := floats.Distance(h, unit(DrivingVector(st, s.Gamma, y)), 2)
 			square += gap * gap
 			if a := point.Angles()[i]; math.Abs(2*math.Sin(a/2)-gap) > 1e3*tol {
 				t.Errorf("angle %v, but ‖ĥ−û‖ = %v", a, gap)
@@ -603,4 +603,26 @@ func TestFigure9(t *testing.T) {
 func unit(v []float64) []float64 {
 	floats.Scale(1/floats.Norm(v, 2), v)
 	return v
+}
+
+// The turns of E18: they add up to the angle covered.
+func TestE18TurnsAddUp(t *testing.T) {
+	for _, theta := range []float64{0.1, 1, 2, 3, 3.14} {
+		d := oneSample(t, theta, 0.9, Spherical{Rate: ConstantRate(1)})
+		sum := 0.0
+		for step := range 200 {
+			p, err := d.At(step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += math.Atan(p.StepSizes()[0] * math.Sin(p.Angles()[0]))
+		}
+		end, err := d.At(200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(theta-end.Angles()[0]-sum) > 1e-12 || sum > math.Pi {
+			t.Errorf("from θ = %v: turns add up to %v, the angle covered is %v", theta, sum, theta-end.Angles()[0])
+		}
+	}
 }

@@ -56,7 +56,7 @@ func TestEigenspacesAreTheorem2(t *testing.T) {
 		sum := &State{H: new(mat.Dense), W: new(mat.Dense), B: make([]float64, c), Counts: s.Counts}
 		sum.H.CloneFrom(s.H)
 		sum.W.CloneFrom(s.W)
-		m := wholeM(s, gamma)
+		m := s.M(gamma)
 		for k, want := range printedProjections(s) {
 			closeStates(t, "projection", got[k], want, 1e-13)
 			sum.H.Sub(sum.H, got[k].H)

@@ -232,18 +232,6 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 		}
 		all([]result.Claim{linearisedClaim("erf", off)}, linearised, c.want)
 	}
-
-	demonstrations, err := dynamics.Errata()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range demonstrations {
-		all(erratum(d), erratumPrinted, result.Corrected)
-		all(erratum(d), erratumRight, result.Holds)
-		d.RightError = d.PrintedError
-		all(erratum(d), erratumPrinted, result.Fails)
-		all(erratum(d), erratumRight, result.Fails)
-	}
 }
 
 // TestEverySentenceHasAControl: there is none that the tests above leave out. (TestFigures has that every claim is of a
@@ -254,7 +242,7 @@ func TestEverySentenceHasAControl(t *testing.T) {
 		tested[c.of.id] = true
 	}
 	// Those of TestNegativeControlsOfStudies.
-	for _, s := range []sentence{slopes, asPrinted, linearised, erratumPrinted, erratumRight} {
+	for _, s := range []sentence{slopes, asPrinted, linearised} {
 		tested[s.id] = true
 	}
 	known := map[string]bool{}

@@ -121,24 +121,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestErrataAreAllCorrected(t *testing.T) {
-	claims, err := Errata()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(claims) < 40 {
-		t.Errorf("%d claims", len(claims))
-	}
-	for i, c := range claims {
-		if want := []result.Verdict{result.Corrected, result.Holds}[i%2]; c.Verdict != want {
-			t.Errorf("%s: %s, want %s", c.Claim, c.Verdict, want)
-		}
-	}
-	if some, err := Errata("E5", "E8"); err != nil || len(some) != 4 {
-		t.Errorf("%d claims for two errata, %v", len(some), err)
-	}
-}
-
 // TestExtremes: values at which there is nothing to measure withdraw claims, and refuse nothing.
 func TestExtremes(t *testing.T) {
 	small := Options{P: 20, C: 10, N: 4, Steps: 5000}

@@ -58,7 +58,7 @@ var (
 	notSquared = sentence{"norm-not-squared", result.Evidence, "with ‖H‖ multiplied by 2, this fails"}
 )
 
-// The sentences of the studies and the errata.
+// The sentences of the studies.
 var (
 	slopes = sentence{"slope", result.Evidence,
 		"with every error multiplied by the root of the width, the slope is another, and this fails; with fewer than " +
@@ -67,9 +67,6 @@ var (
 		"with an error of the network's own kernel above 0.1, the corrected theorem does not hold either, and this fails"}
 	linearised = sentence{"linearised", result.Implementation,
 		"with a closed form for another learning rate, the features differ, and this fails"}
-	erratumPrinted = sentence{"erratum-printed", result.Evidence,
-		"with the right form's error as large as the printed form's, nothing corrects it, and this fails"}
-	erratumRight = sentence{"erratum-right", result.Evidence, "the printed form put in its place fails"}
 )
 
 // sentences are all of them.
@@ -77,5 +74,5 @@ var sentences = []sentence{
 	aligns, approaches, grows, fastest, orthogonal, bursts, convergesToP, stalls, sameRatio, chance, plotted, etaOrder,
 	sameForLambda, ratioOrder,
 	featuresGrow, bounded, fallsExponentially, rescaledFaster, anchoredApproach, lambdaOrder, squared, notSquared,
-	slopes, asPrinted, linearised, erratumPrinted, erratumRight,
+	slopes, asPrinted, linearised,
 }

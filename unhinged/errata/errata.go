@@ -1,4 +1,6 @@
-package dynamics
+// Package errata computes the errata of "On the Dynamics Under the Unhinged Loss and Beyond" that a computation can show: for each,
+// how far the printed form and the corrected form are from brute force. ERRATA.md has all of them, with their numbers.
+package errata
 
 import "fmt"
 
@@ -10,9 +12,9 @@ type Demonstration struct {
 	Tolerance                float64
 }
 
-// Errata computes the errata of sections 2 and 3 and their appendices that a computation can show, in order. What is missing concerns
+// Demonstrations computes the errata of sections 2 and 3 and their appendices that a computation can show, in order. What is missing concerns
 // networks, captions and names.
-func Errata() ([]Demonstration, error) {
+func Demonstrations() ([]Demonstration, error) {
 	var out []Demonstration
 	for _, demonstrate := range []func() (Demonstration, error){
 		demonstrateE1, demonstrateE2, demonstrateE4, demonstrateE5, demonstrateE6, demonstrateE7, demonstrateE8,
@@ -21,7 +23,7 @@ func Errata() ([]Demonstration, error) {
 	} {
 		d, err := demonstrate()
 		if err != nil {
-			return nil, fmt.Errorf("dynamics: demonstration %d of the errata: %w", len(out)+1, err)
+			return nil, fmt.Errorf("errata: demonstration %d of the errata: %w", len(out)+1, err)
 		}
 		out = append(out, d)
 	}

@@ -1,9 +1,10 @@
-package dynamics
+package errata
 
 import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -16,18 +17,18 @@ func omega2(sigma, lambda, s float64) float64 {
 // has died out. The printed error gives |ω2| the printed sign.
 func demonstrateE4() (Demonstration, error) {
 	const gamma, ratio, from, to = 0.15, 0.3, 400.0, 500.0
-	s := Gaussian(2, 5, 3, 4)
-	sigma := CriticalLambda(gamma, 5, 3)
+	s := dynamics.Gaussian(2, 5, 3, 4)
+	sigma := dynamics.CriticalLambda(gamma, 5, 3)
 	d := Demonstration{
 		ID: "E4", Printed: "Corollary 5's proof: ω2 > 0 for λ > λ*, ω2 < 0 for λ < λ*", Right: "ω2 < 0 for λ > λ*, ω2 > 0 for λ < λ*",
 		PrintedError: math.Inf(1), Tolerance: 1e-10,
 	}
 	for _, lambda := range []float64{0.5 * sigma, 1.25 * sigma} {
-		early, err := wholeFlow(s, gamma, lambda, lambda, ConstantRate(ratio), ConstantRate(1), 0, from)
+		early, err := wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, from)
 		if err != nil {
 			return Demonstration{}, err
 		}
-		late, err := wholeFlow(early, gamma, lambda, lambda, ConstantRate(ratio), ConstantRate(1), from, to)
+		late, err := wholeFlow(early, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), from, to)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -44,19 +45,19 @@ func demonstrateE4() (Demonstration, error) {
 // page 35 has .00509. (H/‖H‖ does at the same rate, but E3 has to die out before it shows.)
 func demonstrateE15() (Demonstration, error) {
 	const gamma, lambda, ratio, c, n = 0.15, 0.05, 0.3, 5, 3
-	var z [3]*State // at three times, the last of which is as good as the limit
+	var z [3]*dynamics.State // at three times, the last of which is as good as the limit
 	times := []float64{0, 200, 300, 700}
-	s := Gaussian(4, c, n, 15)
+	s := dynamics.Gaussian(4, c, n, 15)
 	for k := range z {
 		var err error
-		if s, err = wholeFlow(s, gamma, lambda, lambda, ConstantRate(ratio), ConstantRate(1), times[k], times[k+1]); err != nil {
+		if s, err = wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), times[k], times[k+1]); err != nil {
 			return Demonstration{}, err
 		}
 		z[k] = s
 	}
 	gap := func(k int) float64 { return directionGap(z[k].W, z[2].W) }
 	measured := math.Log(gap(0)/gap(1)) / (times[2] - times[1])
-	sigma1, sigma2 := Sigma(gamma, c, n)
+	sigma1, sigma2 := dynamics.Sigma(gamma, c, n)
 	omega := omega2(sigma1, lambda, ratio) - omega2(math.Abs(sigma2), lambda, ratio)
 	return Demonstration{
 		ID:      "E15",
@@ -92,13 +93,13 @@ func demonstrateE23() (Demonstration, error) {
 		ID: "E23", Printed: "p. 11: C ≤ p−1 for an ETF; self-duality at λ*, as an example", Right: "C ≤ p+1; self-duality for every λ",
 		PrintedError: math.Abs(float64(c + 1 - smallest)), RightError: math.Abs(float64(c - 1 - smallest)), Tolerance: 1e-10,
 	}
-	for _, lambda := range []float64{0, 0.5 * CriticalLambda(gamma, c, n), 1.25 * CriticalLambda(gamma, c, n)} {
-		z, err := wholeFlow(Gaussian(3, c, n, 23), gamma, lambda, lambda, ConstantRate(ratio), ConstantRate(1), 0, late)
+	for _, lambda := range []float64{0, 0.5 * dynamics.CriticalLambda(gamma, c, n), 1.25 * dynamics.CriticalLambda(gamma, c, n)} {
+		z, err := wholeFlow(dynamics.Gaussian(3, c, n, 23), gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, late)
 		if err != nil {
 			return Demonstration{}, err
 		}
 		var means mat.Dense
-		means.Mul(z.H, wholeM(z, 0).T()) // class means, up to 1/C
+		means.Mul(z.H, z.M(0).T()) // class means, up to 1/C
 		d.RightError = math.Max(d.RightError, directionGap(&means, z.W))
 	}
 	return d, nil

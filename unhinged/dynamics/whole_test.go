@@ -1,31 +1,15 @@
 package dynamics
 
 import (
-	"math"
-
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
-// wholeM returns the constant matrix M of (5), C×n, entry by entry from the labels.
-func wholeM(s *State, gamma float64) *mat.Dense {
-	_, c, n := s.Dims()
-	m := mat.NewDense(c, n, nil)
-	for i, y := range s.Labels() {
-		for j := range c {
-			m.Set(j, i, -gamma/float64(n))
-		}
-		m.Set(y, i, 1/float64(n))
-	}
-	return m
-}
-
-// wholeFlow solves (12) on all numbers of (H, W, b) as one ODE, without any eigenspace: the brute force of the errata
-// of sections 3.1 and 3.2.
+// wholeFlow solves (12) on all numbers of (H, W, b) as one ODE, without any eigenspace.
 func wholeFlow(s *State, gamma, lambda1, lambda2 float64, eta1, eta2 Schedule, t0, t1 float64) (*State, error) {
 	const tolerance = 1e-13
 	p, c, n := s.Dims()
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	split := func(x []float64) (h, w *mat.Dense, b []float64) {
 		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, c, x[p*n:p*(n+c)]), x[p*(n+c):]
 	}
@@ -54,20 +38,12 @@ func wholeFlow(s *State, gamma, lambda1, lambda2 float64, eta1, eta2 Schedule, t
 	return &State{H: h, W: w, B: b, Counts: s.Counts}, nil
 }
 
-// directionGap returns ‖a/‖a‖ − b/‖b‖‖ (Frobenius).
-func directionGap(a, b *mat.Dense) float64 {
-	var x, y mat.Dense
-	x.Scale(1/mat.Norm(a, 2), a)
-	y.Scale(1/mat.Norm(b, 2), b)
-	x.Sub(&x, &y)
-	return mat.Norm(&x, 2)
-}
-
-// largestDifference returns max |a_i − b_i|, NaN if one is NaN (floats.Distance leaves NaN out).
-func largestDifference(a, b []float64) float64 {
-	largest := 0.0
-	for i := range a {
-		largest = math.Max(largest, math.Abs(a[i]-b[i]))
+// averageLoss is (3) without biases, sample by sample from definition (1).
+func averageLoss(s *State, gamma float64) float64 {
+	sum := 0.0
+	labels := s.Labels()
+	for i, y := range labels {
+		sum -= floats.Dot(mat.Col(nil, i, s.H), DrivingVector(s, gamma, y))
 	}
-	return largest
+	return sum / float64(len(labels))
 }

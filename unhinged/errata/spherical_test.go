@@ -1,4 +1,4 @@
-package dynamics
+package errata
 
 import (
 	"math"
@@ -21,27 +21,5 @@ func TestE5AndE16Counterexamples(t *testing.T) {
 	}
 	if beta, _ := cosines(h, w, 0.9, true, 0, 1); beta[1] >= beta[0] {
 		t.Errorf("E16: the cosine rises from %v to %v", beta[0], beta[1])
-	}
-}
-
-// The turns of E18: they add up to the angle covered.
-func TestE18TurnsAddUp(t *testing.T) {
-	for _, theta := range []float64{0.1, 1, 2, 3, 3.14} {
-		d := oneSample(t, theta, 0.9, Spherical{Rate: ConstantRate(1)})
-		sum := 0.0
-		for step := range 200 {
-			p, err := d.At(step)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum += math.Atan(p.StepSizes()[0] * math.Sin(p.Angles()[0]))
-		}
-		end, err := d.At(200)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if math.Abs(theta-end.Angles()[0]-sum) > 1e-12 || sum > math.Pi {
-			t.Errorf("from θ = %v: turns add up to %v, the angle covered is %v", theta, sum, theta-end.Angles()[0])
-		}
 	}
 }

@@ -1,11 +1,11 @@
-package dynamics
+package errata
 
 import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
 )
 
 // cosines returns ŵᵀĥ after 0, 1, …, steps steps of (19) on full vectors, and as the recurrence (84) has it from α(0).
@@ -19,7 +19,7 @@ func cosines(h, w []float64, eta float64, rescale bool, alpha float64, steps int
 		if t == steps {
 			return brute, recurrence
 		}
-		sphericalStep(h, w, eta, rescale)
+		dynamics.SphericalStep(h, w, eta, rescale)
 		beta := recurrence[t]
 		grown := 1 + alpha*alpha*(1-beta*beta)
 		recurrence = append(recurrence, (beta+alpha*(1-beta*beta))/math.Sqrt(grown))
@@ -64,7 +64,7 @@ func demonstrateE8() (Demonstration, error) {
 		ID: "E8", Printed: "δ = −(1+k)(w + ĥĥᵀw)", Right: "δ = −(1+k)(w − ĥĥᵀw)", Tolerance: 1e-12,
 	}
 	for range 50 {
-		w, h := mat.Col(nil, 0, normal(rng, dim, 1)), mat.Col(nil, 0, normal(rng, dim, 1))
+		w, h := normal(rng, dim), normal(rng, dim)
 		floats.Scale(0.05, h)
 		floats.SubTo(h, h, w) // near −w
 		if c := floats.Dot(h, w) / (floats.Norm(h, 2) * floats.Norm(w, 2)); c >= -1+epsilon {
@@ -74,7 +74,7 @@ func demonstrateE8() (Demonstration, error) {
 			moved := floats.AddTo(make([]float64, dim), w, delta)
 			return math.Abs(floats.Dot(moved, h)/(floats.Norm(moved, 2)*floats.Norm(h, 2)) - (-1 + epsilon))
 		}
-		right := adjustment(h, w, epsilon)
+		right := dynamics.Adjustment(h, w, epsilon)
 		d.RightError = math.Max(d.RightError, miss(right))
 		// right = −(1+k)(I − ĥĥᵀ)w; the printed δ has the same factor −(1+k).
 		along := floats.Dot(h, w) / floats.Dot(h, h)
@@ -95,7 +95,7 @@ func demonstrateE17() (Demonstration, error) {
 	for range to + 1 {
 		norm := floats.Norm(h, 2)
 		gaps = append(gaps, math.Hypot(h[0]/norm-1, h[1]/norm))
-		sphericalStep(h, w, 1, false)
+		dynamics.SphericalStep(h, w, 1, false)
 	}
 	measured := math.Log(gaps[from]/gaps[to]) / (to - from)
 	mu := -2 * math.Log1p(-w[0]/floats.Dot(h, h))
@@ -114,12 +114,12 @@ func demonstrateE18() (Demonstration, error) {
 		theta, alpha := math.Pi*rng.Float64(), rng.Float64()
 		h, w := []float64{math.Cos(theta), math.Sin(theta)}, []float64{alpha, 0}
 		for range 2000 {
-			sphericalStep(h, w, 1, false)
+			dynamics.SphericalStep(h, w, 1, false)
 		}
 		largest = math.Max(largest, floats.Norm(h, 2))
 	}
 	return Demonstration{
 		ID: "E18", Printed: "exponential if further lim‖H‖ < ∞ (no bound on ‖H‖)", Right: "always: Σ arctan(α sin θ) ≤ π, so ‖h(∞)‖ ≤ 4‖h(0)‖",
-		PrintedError: math.Inf(1), RightError: math.Max(0, largest-GrowthBound), Tolerance: 0,
+		PrintedError: math.Inf(1), RightError: math.Max(0, largest-dynamics.GrowthBound), Tolerance: 0,
 	}, nil
 }

@@ -1,8 +1,9 @@
-package dynamics
+package errata
 
 import (
 	"math"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
@@ -10,7 +11,7 @@ import (
 // demonstrateE1 computes the loss Tr(YᵀWᵀH) with the labels I_C⊗1_Nᵀ, for H listed sample by sample and class by class.
 func demonstrateE1() (Demonstration, error) {
 	const gamma = 0.3
-	s := Gaussian(4, 3, 2, 1)
+	s := dynamics.Gaussian(4, 3, 2, 1)
 	p, c, n := s.Dims()
 	count, _ := s.Balanced()
 	loss := func(h *mat.Dense) float64 {
@@ -41,11 +42,11 @@ func demonstrateE1() (Demonstration, error) {
 }
 
 // averageLoss is (3) without biases, sample by sample from definition (1).
-func averageLoss(s *State, gamma float64) float64 {
+func averageLoss(s *dynamics.State, gamma float64) float64 {
 	sum := 0.0
 	labels := s.Labels()
 	for i, y := range labels {
-		sum -= floats.Dot(mat.Col(nil, i, s.H), drivingVector(s, gamma, y))
+		sum -= floats.Dot(mat.Col(nil, i, s.H), dynamics.DrivingVector(s, gamma, y))
 	}
 	return sum / float64(len(labels))
 }

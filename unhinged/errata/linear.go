@@ -1,9 +1,10 @@
-package dynamics
+package errata
 
 import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
 )
@@ -12,8 +13,8 @@ import (
 // ζ2 in the integrand, and in closed form, against the ODE.
 func demonstrateE2() (Demonstration, error) {
 	const gamma, lambda1, lambda2, end = 0.2, 0.1, 0.7, 8.0
-	rate := CosineRate{Initial: 0.5, Steps: 10}
-	s := Gaussian(2, 3, 2, 2)
+	rate := dynamics.CosineRate{Initial: 0.5, Steps: 10}
+	s := dynamics.Gaussian(2, 3, 2, 2)
 	copy(s.B, []float64{1, -0.5, 0.2})
 	_, c, _ := s.Dims()
 	brute, err := wholeFlow(s, gamma, lambda1, lambda2, rate, rate, 0, end)
@@ -42,7 +43,7 @@ func demonstrateE2() (Demonstration, error) {
 // corollary's γ ≠ 1/(C−1); (7) has it.
 func demonstrateE10() (Demonstration, error) {
 	const end = 20.0
-	s := Gaussian(2, 4, 2, 10)
+	s := dynamics.Gaussian(2, 4, 2, 10)
 	copy(s.B, []float64{1, 2, 3, 4})
 	_, c, _ := s.Dims()
 	d := Demonstration{
@@ -50,7 +51,7 @@ func demonstrateE10() (Demonstration, error) {
 		Right: "b_i/b_j → 1 for γ ≠ 1/(C−1); for γ = 1/(C−1), b never moves",
 	}
 	for _, gamma := range []float64{0.1, 1 / float64(c-1)} {
-		brute, err := wholeFlow(s, gamma, 0, 0, ConstantRate(1), ConstantRate(1), 0, end)
+		brute, err := wholeFlow(s, gamma, 0, 0, dynamics.ConstantRate(1), dynamics.ConstantRate(1), 0, end)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -68,10 +69,10 @@ func demonstrateE10() (Demonstration, error) {
 // demonstrateE19 counts the distinct eigenvalues of B = [[0, Mᵀ], [M, 0]] at γ = 1/(C−1), and multiplies (H, W)B out. N = 1
 // and p = C, for otherwise the printed (WMᵀ, HW) has no sizes that fit. The printed error is the smaller of the two.
 func demonstrateE19() (Demonstration, error) {
-	s := Gaussian(4, 4, 1, 19)
+	s := dynamics.Gaussian(4, 4, 1, 19)
 	p, c, n := s.Dims()
 	gamma := 1 / float64(c-1)
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	b := mat.NewSymDense(n+c, nil)
 	for i := range c {
 		for j := range n {
@@ -117,10 +118,10 @@ func demonstrateE19() (Demonstration, error) {
 // proportional to each other.
 func demonstrateE31() (Demonstration, error) {
 	const gamma, lambda1, lambda2, t1, t2 = 0.3, 0.2, 0.5, 1.0, 4.0
-	eta1, eta2 := CosineRate{Initial: 0.9, Steps: 10}, ExponentialRate{Initial: 0.7, Factor: 0.8}
-	s := Gaussian(2, 3, 2, 31)
+	eta1, eta2 := dynamics.CosineRate{Initial: 0.9, Steps: 10}, dynamics.ExponentialRate{Initial: 0.7, Factor: 0.8}
+	s := dynamics.Gaussian(2, 3, 2, 31)
 	_, c, n := s.Dims()
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	generator := func(t float64) *mat.Dense { // Aλ(t) of Z' = Z Aλ(t)
 		a := mat.NewDense(n+c, n+c, nil)
 		for i := range c {
@@ -152,7 +153,7 @@ func demonstrateE31() (Demonstration, error) {
 // demonstrateE33 lets a state in E1⁺ flow with two learning rates that start alike. H grows by α1⁺ζ1 + β1⁺ of (41).
 func demonstrateE33() (Demonstration, error) {
 	const gamma, c, n, end = 0.3, 3, 2, 8.0
-	pr, err := Gaussian(3, c, n, 33).Project()
+	pr, err := dynamics.Gaussian(3, c, n, 33).Project()
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -162,12 +163,12 @@ func demonstrateE33() (Demonstration, error) {
 	}
 	start := spaces.E1Plus
 	start.B = make([]float64, c)
-	sigma, _ := Sigma(gamma, c, n)
+	sigma, _ := dynamics.Sigma(gamma, c, n)
 	d := Demonstration{
 		ID: "E33", Printed: "Theorem 2: α and β only depend on C, N, γ, η1(0) and η2(0)", Right: "on C, N, γ, ζ1(t) and ζ2(t): on all of η1 and η2 (p. 23)", Tolerance: 1e-11,
 	}
 	var growth []float64
-	for _, rate := range []Schedule{ConstantRate(0.5), CosineRate{Initial: 0.5, Steps: 10}} {
+	for _, rate := range []dynamics.Schedule{dynamics.ConstantRate(0.5), dynamics.CosineRate{Initial: 0.5, Steps: 10}} {
 		z, err := wholeFlow(start, gamma, 0, 0, rate, rate, 0, end)
 		if err != nil {
 			return Demonstration{}, err

@@ -1,15 +1,16 @@
-package dynamics
+package errata
 
 import (
 	"math"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
 // linearNetwork is a model vec(H) = JΘ + vec(H0), whose neural tangent kernel JJᵀ never changes, with prototypes W and biases b. It is trained
 // by gradient flow on Θ itself, (22): the brute force of the errata of section 3.5. slope is ∂L/∂logits, C×n, of the logits.
-func linearNetwork(s *State, j *mat.Dense, slope func(logits *mat.Dense) *mat.Dense, eta, end float64) (*State, error) {
+func linearNetwork(s *dynamics.State, j *mat.Dense, slope func(logits *mat.Dense) *mat.Dense, eta, end float64) (*dynamics.State, error) {
 	const tolerance = 1e-12
 	p, c, n := s.Dims()
 	_, q := j.Dims()
@@ -27,8 +28,8 @@ func linearNetwork(s *State, j *mat.Dense, slope func(logits *mat.Dense) *mat.De
 	x := make([]float64, q+p*c+c)
 	copy(x[q:], s.W.RawMatrix().Data)
 	copy(x[q+p*c:], s.B)
-	x, err := Integrate(func(_ float64, x, dx []float64) {
-		now := &State{H: features(x[:q]), W: mat.NewDense(p, c, x[q:q+p*c]), B: x[q+p*c:]}
+	x, err := dynamics.Integrate(func(_ float64, x, dx []float64) {
+		now := &dynamics.State{H: features(x[:q]), W: mat.NewDense(p, c, x[q:q+p*c]), B: x[q+p*c:]}
 		by := slope(now.Logits(now.H))
 		var byH, byW mat.Dense
 		byH.Mul(now.W, by)
@@ -51,17 +52,17 @@ func linearNetwork(s *State, j *mat.Dense, slope func(logits *mat.Dense) *mat.De
 	if err != nil {
 		return nil, err
 	}
-	return &State{H: features(x[:q]), W: mat.NewDense(p, c, x[q:q+p*c]), B: x[q+p*c:], Counts: s.Counts}, nil
+	return &dynamics.State{H: features(x[:q]), W: mat.NewDense(p, c, x[q:q+p*c]), B: x[q+p*c:], Counts: s.Counts}, nil
 }
 
 // unhingedSlope is ∂L/∂logits of (3), −M, whatever the logits.
-func unhingedSlope(s *State, gamma float64) func(*mat.Dense) *mat.Dense {
-	slope := scaledCopy(-1, wholeM(s, gamma))
+func unhingedSlope(s *dynamics.State, gamma float64) func(*mat.Dense) *mat.Dense {
+	slope := scaledCopy(-1, s.M(gamma))
 	return func(*mat.Dense) *mat.Dense { return slope }
 }
 
 // missZ returns ‖(H, W) − (H', W')‖ relative to ‖(H', W')‖.
-func missZ(h, w mat.Matrix, want *State) float64 {
+func missZ(h, w mat.Matrix, want *dynamics.State) float64 {
 	var dh, dw mat.Dense
 	dh.Sub(h, want.H)
 	dw.Sub(w, want.W)
@@ -72,8 +73,8 @@ func missZ(h, w mat.Matrix, want *State) float64 {
 // with C = U_A⁻¹⊗U_B⁻¹.
 func demonstrateE6() (Demonstration, error) {
 	const p, gamma, eta, end = 3, 0.3, 0.5, 3.0
-	s := Gaussian(p, p, 1, 6)
-	root := mat.DenseCopyOf(Gaussian(p, p, 1, 66).H)
+	s := dynamics.Gaussian(p, p, 1, 6)
+	root := mat.DenseCopyOf(dynamics.Gaussian(p, p, 1, 66).H)
 	var kp mat.Dense
 	kp.Mul(root, root.T())
 	j := new(mat.Dense)
@@ -83,7 +84,7 @@ func demonstrateE6() (Demonstration, error) {
 		return Demonstration{}, err
 	}
 
-	values, u, err := eigenSym("K_p", &kp)
+	values, u, err := eigenSym(&kp)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -98,12 +99,12 @@ func demonstrateE6() (Demonstration, error) {
 		}
 	}
 	b, z := mat.NewDense(2*p, 2*p, nil), mat.NewDense(2*p, 2*p, nil)
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	b.Slice(p, 2*p, 0, p).(*mat.Dense).Copy(m)
 	b.Slice(0, p, p, 2*p).(*mat.Dense).Copy(m.T())
 	z.Slice(0, p, 0, p).(*mat.Dense).Copy(s.H)
 	z.Slice(p, 2*p, p, 2*p).(*mat.Dense).Copy(s.W)
-	lambdaB, ub, err := eigenSym("B", b)
+	lambdaB, ub, err := eigenSym(b)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -146,14 +147,14 @@ func demonstrateE6() (Demonstration, error) {
 	if d.RightError, err = solve(&right, eta); err != nil {
 		return Demonstration{}, err
 	}
-	closed, err := kernelMiss(s, gamma, eta, end, Kernel{Features: &kp}, brute)
+	closed, err := kernelMiss(s, gamma, eta, end, dynamics.Kernel{Features: &kp}, brute)
 	d.RightError = math.Max(d.RightError, closed)
 	return d, err
 }
 
 // kernelMiss returns how far the closed form is from the brute force.
-func kernelMiss(s *State, gamma, eta, end float64, kernel Kernel, brute *State) (float64, error) {
-	flow, err := Invariant{Gamma: gamma, Rates: Constant(eta, eta), Kernel: kernel}.From(s)
+func kernelMiss(s *dynamics.State, gamma, eta, end float64, kernel dynamics.Kernel, brute *dynamics.State) (float64, error) {
+	flow, err := dynamics.Invariant{Gamma: gamma, Rates: dynamics.Constant(eta, eta), Kernel: kernel}.From(s)
 	if err != nil {
 		return 0, err
 	}
@@ -172,8 +173,8 @@ func kernelMiss(s *State, gamma, eta, end float64, kernel Kernel, brute *State) 
 // for it: that of a sample with itself, on average.
 func demonstrateE7() (Demonstration, error) {
 	const p, c, n, parameters, gamma, eta, end = 3, 3, 2, 10, 0.3, 0.5, 3.0
-	s := Gaussian(p, c, n, 7)
-	j := mat.DenseCopyOf(Gaussian(p*c*n, parameters, 1, 77).W)
+	s := dynamics.Gaussian(p, c, n, 7)
+	j := mat.DenseCopyOf(dynamics.Gaussian(p*c*n, parameters, 1, 77).W)
 	j.Scale(1/math.Sqrt(parameters), j)
 	brute, err := linearNetwork(s, j, unhingedSlope(s, gamma), eta, end)
 	if err != nil {
@@ -190,33 +191,34 @@ func demonstrateE7() (Demonstration, error) {
 		ID: "E7", Printed: "Theorem 8: the kernel ∇ΘHᵀ∇ΘH is one p×p matrix (K = I_CN⊗K_p), A is diagonalisable",
 		Right: "K ∈ R^{pCN×pCN} couples samples and may be singular: modes of (M⊗I)K(M⊗I)ᵀ", Tolerance: 1e-10,
 	}
-	if d.PrintedError, err = kernelMiss(s, gamma, eta, end, Kernel{Features: own}, brute); err != nil {
+	if d.PrintedError, err = kernelMiss(s, gamma, eta, end, dynamics.Kernel{Features: own}, brute); err != nil {
 		return Demonstration{}, err
 	}
-	d.RightError, err = kernelMiss(s, gamma, eta, end, Kernel{Full: &full}, brute)
+	d.RightError, err = kernelMiss(s, gamma, eta, end, dynamics.Kernel{Full: &full}, brute)
 	return d, err
 }
 
 // demonstrateE11 trains a network with the kernel κ⊗I_p on the mean squared error.
 func demonstrateE11() (Demonstration, error) {
 	const p, c, n, width, eta, end = 2, 3, 2, 4, 0.2, 2.0
-	s := Gaussian(p, c, n, 11)
-	inputs := mat.DenseCopyOf(Gaussian(c*n, width, 1, 111).W)
+	s := dynamics.Gaussian(p, c, n, 11)
+	inputs := mat.DenseCopyOf(dynamics.Gaussian(c*n, width, 1, 111).W)
 	j := new(mat.Dense)
 	j.Kronecker(inputs, identity(p))
 	labels := s.Labels()
-	brute, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense {
+	slope := func(logits *mat.Dense) *mat.Dense {
 		for i, y := range labels {
 			logits.Set(y, i, logits.At(y, i)-1)
 		}
 		return scaledCopy(2./(c*n), logits)
-	}, eta, end)
+	}
+	brute, err := linearNetwork(s, j, slope, eta, end)
 	if err != nil {
 		return Demonstration{}, err
 	}
 	var kappa mat.Dense
 	kappa.Mul(inputs, inputs.T())
-	flow, err := MSE{Rates: Constant(eta, eta), Kernel: Kernel{Samples: &kappa}}.From(s)
+	flow, err := dynamics.MSE{Rates: dynamics.Constant(eta, eta), Kernel: dynamics.Kernel{Samples: &kappa}}.From(s)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -224,27 +226,18 @@ func demonstrateE11() (Demonstration, error) {
 	if err != nil {
 		return Demonstration{}, err
 	}
-	// (25) as printed runs backwards: to a time at which it is still finite.
-	run := &mseRun{rates: Constant(eta, eta)}
-	if run.dual, err = newDual(s, Kernel{Samples: &kappa}, 0); err != nil {
-		return Demonstration{}, err
-	}
-	run.onehot = run.samples.onehot()
+	// (25) as printed ascends the loss: to a time at which it is still finite.
 	const early = end / 40
-	x, err := Integrate(func(_ float64, x, dx []float64) {
-		run.field(x, dx)
-		floats.Scale(-eta, dx)
-	}, 0, early, run.start(), mseTolerance)
+	printed, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense { return scaledCopy(-1, slope(logits)) }, eta, early)
 	if err != nil {
 		return Demonstration{}, err
 	}
-	h, _, w, _ := run.split(x)
 	start, err := flow.At(early)
 	if err != nil {
 		return Demonstration{}, err
 	}
 	return Demonstration{
 		ID: "E11", Printed: "(25): C(t) = +(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ), as early as a 40th of the time", Right: "C(t) = −(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ)",
-		PrintedError: missZ(h, w, start.State), RightError: missZ(right.H, right.W, brute), Tolerance: 1e-8,
+		PrintedError: missZ(printed.H, printed.W, start.State), RightError: missZ(right.H, right.W, brute), Tolerance: 1e-8,
 	}, nil
 }

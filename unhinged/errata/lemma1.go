@@ -1,13 +1,17 @@
-package dynamics
+package errata
 
-import "math"
+import (
+	"math"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+)
 
 // demonstrateE13 compares the minimum that Lemma 1 states with what projected gradient descent reaches, at γ = .5 and
 // C = 10, beyond 2/(C−2). (That within the range the minimiser need not be an ETF is Lemma1.Continuum.)
 func demonstrateE13() (Demonstration, error) {
 	const classes, steps = 10, 300
-	l := Lemma1{Gamma: 0.5}
-	_, trace, err := l.Minimize(Gaussian(classes, classes, 2, 1), steps)
+	l := dynamics.Lemma1{Gamma: 0.5}
+	_, trace, err := l.Minimize(dynamics.Gaussian(classes, classes, 2, 1), steps)
 	if err != nil {
 		return Demonstration{}, err
 	}

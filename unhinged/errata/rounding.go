@@ -1,16 +1,17 @@
-package dynamics
+package errata
 
 import (
 	"cmp"
 	"math"
 	"math/big"
 
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
 // iterate runs gradient descent on (11) at the rate η, all of it in the number type T, and returns H and W (row after row).
-func iterate[T float32 | float64](s *State, gamma, lambda, eta float64, steps int) (h, w []T) {
+func iterate[T float32 | float64](s *dynamics.State, gamma, lambda, eta float64, steps int) (h, w []T) {
 	p, c, n := s.Dims()
 	cast := func(m *mat.Dense) []T {
 		out := make([]T, len(m.RawMatrix().Data))
@@ -20,7 +21,7 @@ func iterate[T float32 | float64](s *State, gamma, lambda, eta float64, steps in
 		return out
 	}
 	h, w = cast(s.H), cast(s.W)
-	m, l, rate := cast(wholeM(s, gamma)), T(lambda), T(eta)
+	m, l, rate := cast(s.M(gamma)), T(lambda), T(eta)
 	gainH, gainW := make([]T, n), make([]T, c)
 	for range steps {
 		for i := range p {
@@ -48,7 +49,7 @@ func iterate[T float32 | float64](s *State, gamma, lambda, eta float64, steps in
 // Corollary 5: in float32, as the figure was made, and in float64.
 func demonstrateE26() (Demonstration, error) {
 	const gamma, eta, steps = 0.2, 0.01, 40_000
-	s := Gaussian(3, 4, 2, 26)
+	s := dynamics.Gaussian(3, 4, 2, 26)
 	for _, m := range []*mat.Dense{s.H, s.W} { // a start that float32 holds exactly
 		m.Apply(func(_, _ int, v float64) float64 { return float64(float32(v)) }, m)
 	}
@@ -61,7 +62,7 @@ func demonstrateE26() (Demonstration, error) {
 		return Demonstration{}, err
 	}
 	limit := spaces.E1Plus.W.RawMatrix().Data // s = 1
-	lambda := CriticalLambda(gamma, 4, 2)
+	lambda := dynamics.CriticalLambda(gamma, 4, 2)
 	_, single := iterate[float32](s, gamma, lambda, eta, steps)
 	_, double := iterate[float64](s, gamma, lambda, eta, steps)
 	widened := make([]float64, len(single))
@@ -80,11 +81,11 @@ func demonstrateE26() (Demonstration, error) {
 // below the rounding of E2, with 1/C. (In between, here at t = 5, it may well be 1.)
 func demonstrateE27() (Demonstration, error) {
 	const p, c, n, gamma, eta, from, to = 8, 4, 2, 2.0, 1.0, 300, 320
-	s := Gaussian(p, c, n, 29)
+	s := dynamics.Gaussian(p, c, n, 29)
 	for _, m := range []*mat.Dense{s.H, s.W} {
 		m.Apply(func(_, _ int, v float64) float64 { return math.Round(100 * v) }, m)
 	}
-	flow, err := Unconstrained{Gamma: gamma, Rates: Constant(eta, eta)}.From(s)
+	flow, err := dynamics.Unconstrained{Gamma: gamma, Rates: dynamics.Constant(eta, eta)}.From(s)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -119,14 +120,14 @@ func demonstrateE27() (Demonstration, error) {
 			return Demonstration{}, err
 		}
 		d.RightError = math.Max(d.RightError, math.Max(math.Abs(exact-1./c), math.Abs(point.Accuracy(false)-1./c)))
-		exactH, exactW = exactStep(exactH, exactW, wholeM(s, gamma))
+		exactH, exactW = exactStep(exactH, exactW, s.M(gamma))
 	}
 	return d, nil
 }
 
 // iterateExactly returns nᵗH and nᵗW after t steps of gradient descent at η = 1 without regularisation, for integers H, W
 // and γ.
-func iterateExactly(s *State, gamma float64, steps int) (h, w []*big.Int) {
+func iterateExactly(s *dynamics.State, gamma float64, steps int) (h, w []*big.Int) {
 	integers := func(m *mat.Dense) []*big.Int {
 		out := make([]*big.Int, len(m.RawMatrix().Data))
 		for i, v := range m.RawMatrix().Data {
@@ -135,7 +136,7 @@ func iterateExactly(s *State, gamma float64, steps int) (h, w []*big.Int) {
 		return out
 	}
 	h, w = integers(s.H), integers(s.W)
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	for range steps {
 		h, w = exactStep(h, w, m)
 	}

@@ -1,4 +1,4 @@
-package dynamics
+package errata
 
 import (
 	"errors"
@@ -47,7 +47,7 @@ func demonstrateE9() (Demonstration, error) {
 	rng := rand.New(rand.NewPCG(9, 0))
 	var below, wrong [2]float64 // the printed bound, the right one
 	for range 5000 {
-		s := logits(w, toUnit(mat.Col(nil, 0, normal(rng, dim, 1))))
+		s := logits(w, toUnit(normal(rng, dim)))
 		y := rng.IntN(classes)
 		for k, limit := range []float64{bound, -bound} {
 			if unhingedLoss(s, y, gamma) < limit {
@@ -76,7 +76,7 @@ func demonstrateE20() (Demonstration, error) {
 		ID: "E20", Printed: "p. 5: the loss (1/(C−1)) Σ_{j≠y} [w_yᵀh + b_y − (w_jᵀh + b_j)]", Right: "minus that", Tolerance: 1e-14,
 	}
 	for range 10 {
-		s, y := mat.Col(nil, 0, normal(rng, classes, 1)), rng.IntN(classes)
+		s, y := normal(rng, classes), rng.IntN(classes)
 		margin := (classes*s[y] - floats.Sum(s)) / (classes - 1)
 		loss := unhingedLoss(s, y, 1./(classes-1))
 		d.PrintedError = math.Max(d.PrintedError, math.Abs(margin-loss))
@@ -104,7 +104,7 @@ func demonstrateE22() (Demonstration, error) {
 	}
 	rng := rand.New(rand.NewPCG(22, 0))
 	sphere := func() *mat.Dense {
-		m := normal(rng, dim, classes)
+		m := mat.NewDense(dim, classes, normal(rng, dim*classes))
 		for i := range classes {
 			m.SetCol(i, toUnit(mat.Col(nil, i, m)))
 		}
