@@ -38,7 +38,7 @@ MUTANTS = [
     ("unhinged/paper/fig9.go", "if with[i] < without[i] {", "if true {"),
     ("unhinged/paper/fig9.go", "falls = math.Max(falls, (norm[i-1]-norm[i])/norm[i])", "falls = 0 * norm[i]"),
     ("unhinged/paper/fig9.go", "if log[i-1] < -2 && (log[i]", "if log[i-1] < -200 && (log[i]"),
-    ("unhinged/paper/fig9.go", "math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound)", "0"),
+    ("unhinged/paper/fig9.go", "math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound)", "0 * norm[0]"),
     ("unhinged/paper/claims.go", "if after < before {", "if after != before {"),
     ("unhinged/paper/claims.go", "a.last(result.Log10(series)), b.last(result.Log10(series))", "a.last(series), b.last(series)"),
     ("unhinged/paper/claims.go", "r.claim(s, text, spread, 0, 1e-9)", "r.claim(s, text, spread, 0, 1e9)"),

@@ -63,7 +63,7 @@ func controls() []control {
 	low := func(s setting) setting { s.lambda *= 0.9; return s }
 	nearUnit := dynamics.Gaussian(20, 10, 4, 3)
 	nearUnit.H.Scale(0.1/math.Sqrt(20), nearUnit.H)
-	paperGammas, nearer := []float64{0.001, 0.005, 1. / 99}, []float64{0.001, 0.005, 1. / 99, 0.0105}
+	paperGammas, nearer := []float64{0.001, 0.005, 1. / 99}, []float64{0.001, 0.0105, 1. / 99}
 	captioned := func(s setting) setting { s.gamma = 1. / 99; return s }
 	return []control{
 		{aligns, "fig1", gammas(1. / 9), instead(beyond), result.Fails},
