@@ -21,7 +21,6 @@ import (
 	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/regular"
-	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
@@ -395,21 +394,6 @@ func drawTraining(folder string, out io.Writer) error {
 		}
 	}
 	return nil
-}
-
-func writeFigure(folder string, figure result.Figure) error {
-	data, err := json.Marshal(figure)
-	if err != nil {
-		return err
-	}
-	if err := writeAtomically(filepath.Join(folder, figure.ID+".json"), data); err != nil {
-		return err
-	}
-	picture, err := plots.SVG(figure)
-	if err != nil {
-		return err
-	}
-	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
 }
 
 // trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves,

@@ -88,13 +88,13 @@ func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 		ratios = append(ratios, lateRatio(o))
 		angles = append(angles, publishedAngle-float64(last(o).PrototypeAngle))
 	}
-	claims := []result.Claim{blowsUp.of(result.Check(blowsUp.text, float64(blown), float64(all), 0))}
+	claims := []result.Claim{blowsUp.Of(result.Check(blowsUp.Text, float64(blown), float64(all), 0))}
 	if ratios == nil { // all blew up before their first record
 		return claims
 	}
 	return append(claims, judge([]question{
-		{largeRatio, largeRatio.text, student(ratios), math.Log10(publishedRatio), ""},
-		{smallAngle, smallAngle.text, student(angles), 0, ""},
+		{largeRatio, largeRatio.Text, student(ratios), math.Log10(publishedRatio), ""},
+		{smallAngle, smallAngle.Text, student(angles), 0, ""},
 	})...)
 }
 

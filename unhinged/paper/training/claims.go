@@ -18,7 +18,7 @@ const level = 0.05
 
 // question is a sentence of the paper about a difference over the seeds: it holds if the difference is above a bound.
 type question struct {
-	sentence
+	result.Sentence
 	claim string // that the difference is above the bound: the sentence with its methods
 	ttest
 	bound float64
@@ -52,20 +52,20 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 // questions are those that can be asked of the variants of one setup.
 func questions(list []variant) []question {
 	var asked []question
-	ask := func(s sentence, t ttest, bound float64, note string, names ...any) {
+	ask := func(s result.Sentence, t ttest, bound float64, note string, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have what is asked for
-			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, bound, note})
+			asked = append(asked, question{s, fmt.Sprintf(s.Text, names...), t, bound, note})
 		}
 	}
-	between := func(s sentence, a, b variant, number func(vision.Outcome) float64) {
+	between := func(s result.Sentence, a, b variant, number func(vision.Outcome) float64) {
 		ask(s, welch(a.of(number), b.of(number)), 0, "", a.name(), b.name())
 	}
 	ce, pal, fnpal, rlr := find(list, "ce", 0), find(list, "pal", 0), find(list, "fnpal", 0), find(list, "fnpal-rlr", 0)
-	accuracies := func(s sentence, a, b variant, bound float64, note string) {
+	accuracies := func(s result.Sentence, a, b variant, bound float64, note string) {
 		note += fit(ce) + paperDifference(a, b)
 		ask(s, welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, note, a.name(), b.name())
 	}
-	within := func(s sentence, v variant, number func(vision.Outcome) float64, note string) {
+	within := func(s result.Sentence, v variant, number func(vision.Outcome) float64, note string) {
 		ask(s, student(v.of(number)), 0, note, v.name())
 	}
 
@@ -137,8 +137,8 @@ func publishedClaims() []result.Claim {
 				comparable++
 			}
 		}
-		claim := fmt.Sprintf(paperComparable.text, m.Title, margin, len(publishedIn))
-		claims = append(claims, paperComparable.of(result.Check(claim, float64(comparable), float64(len(publishedIn)), 0)))
+		claim := fmt.Sprintf(paperComparable.Text, m.Title, margin, len(publishedIn))
+		claims = append(claims, paperComparable.Of(result.Check(claim, float64(comparable), float64(len(publishedIn)), 0)))
 	}
 	return claims
 }
@@ -215,7 +215,7 @@ func judge(list []question) []result.Claim {
 
 // judge is the verdict of a test with its corrected p-value.
 func (q question) judge(p float64) result.Claim {
-	c := result.Claim{ID: q.id, Control: q.control, Claim: q.claim, Measured: result.Number(q.difference), Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
+	c := result.Claim{ID: q.ID, Control: q.Control, Claim: q.claim, Measured: result.Number(q.difference), Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
 	switch {
 	case !(p <= level):
 	case q.difference > q.bound:

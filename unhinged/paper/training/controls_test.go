@@ -41,67 +41,67 @@ func allHold() []vision.Outcome {
 
 // controls make, for the sentence of each id, the change of a run that its control describes.
 var controls = map[string]func(method string, o *vision.Outcome){
-	comparable.id: func(method string, o *vision.Outcome) {
+	comparable.ID: func(method string, o *vision.Outcome) {
 		if method == "ce" {
 			o.Records[1].ValidationAccuracy += 0.03
 		}
 	},
-	normsGrow.id: exchange,
-	limitsNorms.id: func(method string, o *vision.Outcome) {
+	normsGrow.ID: exchange,
+	limitsNorms.ID: func(method string, o *vision.Outcome) {
 		if method == "pal" {
 			o.Records[1].FeatureNorm2 *= 1e-4
 		}
 	},
-	generalises.id: func(method string, o *vision.Outcome) {
+	generalises.ID: func(method string, o *vision.Outcome) {
 		if method == "pal" {
 			o.Records[1].ValidationAccuracy += 0.03
 		}
 	},
-	withinLimit.id: func(method string, o *vision.Outcome) { o.Records[1].FeatureNorm2 *= 1e4 },
-	sooner.id: func(method string, o *vision.Outcome) {
+	withinLimit.ID: func(method string, o *vision.Outcome) { o.Records[1].FeatureNorm2 *= 1e4 },
+	sooner.ID: func(method string, o *vision.Outcome) {
 		if method == "pal" {
 			o.Records[0].Collapse.DistanceWM /= 9
 		}
 	},
-	slower.id:      ahead,
-	accelerates.id: ahead,
-	nearer.id: func(method string, o *vision.Outcome) {
+	slower.ID:      ahead,
+	accelerates.ID: ahead,
+	nearer.ID: func(method string, o *vision.Outcome) {
 		if method == "fnpal-rlr" {
 			o.Records[1].ValidationAccuracy -= 0.05
 		}
 	},
-	blowsUp.id: func(method string, o *vision.Outcome) { o.Diverged = nil },
-	largeRatio.id: func(method string, o *vision.Outcome) {
+	blowsUp.ID: func(method string, o *vision.Outcome) { o.Diverged = nil },
+	largeRatio.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
 			o.Records[i].PrototypeMax = o.Records[i].PrototypeMin * (1 + 0.01*float64(o.Settings.Seed))
 		}
 	},
-	smallAngle.id: func(method string, o *vision.Outcome) {
+	smallAngle.ID: func(method string, o *vision.Outcome) {
 		o.Records[1].PrototypeAngle = result.Number(60 + 0.01*float64(o.Settings.Seed))
 	},
-	nearerToWM.id:         exchange,
-	nearerToPrototypes.id: exchange,
-	nearerToETF.id: func(method string, o *vision.Outcome) {
+	nearerToWM.ID:         exchange,
+	nearerToPrototypes.ID: exchange,
+	nearerToETF.ID: func(method string, o *vision.Outcome) {
 		if method == "ce" {
 			o.Records[1].Collapse.Means.ETFDistance /= 10
 		}
 	},
-	growAlike.id: func(method string, o *vision.Outcome) {
+	growAlike.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
 			o.Records[i].TrainLoss = -o.Records[i].PrototypeMax
 		}
 	},
-	withinBound.id: func(method string, o *vision.Outcome) {
+	withinBound.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
 			o.Records[i].PrototypeMax = math.Pow(o.Records[i].PrototypeMax, 10)
 		}
 	},
-	fasterThanFree.id: func(method string, o *vision.Outcome) {
+	fasterThanFree.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
 			o.Records[i].PrototypeMax = 1 + 1e-9*float64(i)*float64(o.Settings.Seed)
 		}
 	},
-	weakDecay.id: func(method string, o *vision.Outcome) {
+	weakDecay.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
 			o.Records[i].PrototypeMax = math.Exp(-1e-5 * float64(o.Records[i].Step) * (1 + 0.01*float64(o.Settings.Seed)))
 		}

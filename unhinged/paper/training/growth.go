@@ -173,13 +173,13 @@ func growthClaims(runs []vision.Outcome, classes int) ([]result.Claim, error) {
 		return nil, nil
 	}
 	ratio := student(ratios)
-	alike := growAlike.of(result.Check(growAlike.text, ratio.difference, 2, twice))
+	alike := growAlike.Of(result.Check(growAlike.Text, ratio.difference, 2, twice))
 	if distance := math.Abs(ratio.difference - 2); !(math.Abs(distance-twice) > ratio.interval()) {
 		alike.Verdict = result.Undecided
 	}
 	return append([]result.Claim{alike}, judge([]question{
-		{withinBound, withinBound.text, student(room), 0, ""},
-		{fasterThanFree, fasterThanFree.text, student(excess), 0, ""},
-		{weakDecay, weakDecay.text, student(decays), 0, ""},
+		{withinBound, withinBound.Text, student(room), 0, ""},
+		{fasterThanFree, fasterThanFree.Text, student(excess), 0, ""},
+		{weakDecay, weakDecay.Text, student(decays), 0, ""},
 	})...), nil
 }

@@ -121,9 +121,9 @@ func mustMethod(name string) vision.Method {
 // limit has NC1 to NC3 in it; a test of each of them would leave every one undecided with a few seeds.
 func collapseQuestions(list []variant) []question {
 	var asked []question
-	ask := func(s sentence, t ttest, names ...any) {
+	ask := func(s result.Sentence, t ttest, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have measured it
-			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, 0, ""})
+			asked = append(asked, question{s, fmt.Sprintf(s.Text, names...), t, 0, ""})
 		}
 	}
 	of := func(o vision.Outcome, record int, number func(*vision.Collapse) result.Number) float64 {
@@ -132,7 +132,7 @@ func collapseQuestions(list []variant) []question {
 		}
 		return math.NaN()
 	}
-	falls := func(s sentence, v variant, number func(*vision.Collapse) result.Number) {
+	falls := func(s result.Sentence, v variant, number func(*vision.Collapse) result.Number) {
 		ask(s, student(v.of(func(o vision.Outcome) float64 {
 			return of(o, 0, number) - of(o, len(o.Records)-1, number)
 		})), v.name())

@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"github.com/unhinged-lab/lab/internal/numbers"

@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
@@ -82,6 +82,6 @@ func (r *run) atThreshold(c *curve) {
 	if r.paper {
 		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5,
 			1e-5)
-		r.add(stalls.of(stuck.CorrectedBy("E26", gap <= 1e-9)))
+		r.add(stalls.Of(stuck.CorrectedBy("E26", gap <= 1e-9)))
 	}
 }

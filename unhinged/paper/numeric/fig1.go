@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"math"
@@ -66,7 +66,7 @@ func figure1(r *run) error {
 		if r.paper && c.gamma == 0.05 {
 			shows := result.Check("for "+c.short+", the accuracy shows bursts up to about 0.35 after step 35,000 (plotted)",
 				late, 0.35, 0.05)
-			r.add(bursts.of(shows.CorrectedBy("E27", late == 1/float64(r.c))))
+			r.add(bursts.Of(shows.CorrectedBy("E27", late == 1/float64(r.c))))
 		}
 	}
 	return nil

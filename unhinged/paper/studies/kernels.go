@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func kernelClaims(widths, logs []float64) []result.Claim {
 	if math.IsNaN(sd) {
 		return nil
 	}
-	return []result.Claim{slopes.of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all "+
+	return []result.Claim{slopes.Of(result.Check("The error of the kernel falls as width^(−1/2) (slope over all "+
 		"networks, ± three standard errors)", slope, -0.5, 3*sd))}
 }
 

@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func (r *run) asPlotted(text string, captioned, halved, read, relative float64) 
 	tolerance := relative * read
 	text = fmt.Sprintf("%s (plotted; captioned γ = 1/(C−1), measured here; γ = 1/(2(C−1)) gives %.3g)", text, halved)
 	claim := result.Check(text, captioned, read, tolerance)
-	r.add(plotted.of(claim.CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
+	r.add(plotted.Of(claim.CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
 }
 
 // sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.

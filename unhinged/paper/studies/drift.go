@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"context"
@@ -177,21 +177,6 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 		Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
 		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
-}
-
-// drift is the study of that name: 20 images of each class of Fashion-MNIST, on the machine's best backend.
-func drift(r *run) error {
-	data, err := datasets.Open("fashion-mnist")
-	if err != nil {
-		return err
-	}
-	train, _, err := Pixels(data, 20, 0)
-	if err != nil {
-		return err
-	}
-	return r.study("", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		return Drift{Examples: train, Widths: r.o.Widths, Seeds: r.o.Networks, Seed: r.o.Seed, Progress: progress}.Run(context.Background(), backend)
-	})
 }
 
 // train trains the networks of one width under all losses, each from the same start.

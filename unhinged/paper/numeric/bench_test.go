@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 
 // BenchmarkFigures runs each figure complete at the paper's sizes, initial state and claims included.
 func BenchmarkFigures(b *testing.B) {
-	for _, e := range Figures {
+	for _, e := range Figures() {
 		b.Run(e.ID, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := e.Run(Options{Seed: 1}); err != nil {

@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"cmp"
@@ -11,19 +11,15 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// of marks a claim as being of the sentence.
-func (s sentence) of(c result.Claim) result.Claim {
-	c.ID, c.Kind, c.Control = s.id, s.kind, s.control
-	return c
-}
-
 // claim records a check.
-func (r *run) claim(s sentence, text string, measured, expected, tolerance float64) {
-	r.add(s.of(result.Check(text, measured, expected, tolerance)))
+func (r *run) claim(s result.Sentence, text string, measured, expected, tolerance float64) {
+	r.add(s.Of(result.Check(text, measured, expected, tolerance)))
 }
 
 // withdraw records that a sentence is not claimed, for a reason.
-func (r *run) withdraw(s sentence, text, reason string) { r.add(s.of(result.Withdrawn(text, reason))) }
+func (r *run) withdraw(s result.Sentence, text, reason string) {
+	r.add(s.Of(result.Withdrawn(text, reason)))
+}
 
 // unequal records that a figure's sentences are not claimed of classes of different sizes, and says whether the classes
 // are such.
@@ -44,7 +40,7 @@ type measurement struct {
 // each claims a sentence of several curves at once: the one that is furthest from what is expected stands for all.
 // Those that the sentence is not about are named, with what puts them outside; if there are no others, the claim is
 // withdrawn. The text goes on after the curves' names.
-func (r *run) each(s sentence, group, text string, all []measurement) {
+func (r *run) each(s result.Sentence, group, text string, all []measurement) {
 	var within []string
 	var outside exclusions
 	var worst measurement
@@ -254,7 +250,7 @@ func (r *run) accuracies(curves []*curve) {
 // ordered claims that the final values of a series strictly fall along the curves, as the parameter rises. It compares
 // their logarithms: the values themselves may be too small for float64. Two curves that are both at 0 have nothing to
 // compare.
-func (r *run) ordered(s sentence, text, series, parameter string, curves []*curve, outside func(*curve) string) {
+func (r *run) ordered(s result.Sentence, text, series, parameter string, curves []*curve, outside func(*curve) string) {
 	text = group(curves) + text
 	var within []*curve
 	var excluded exclusions
@@ -289,7 +285,7 @@ func (r *run) ordered(s sentence, text, series, parameter string, curves []*curv
 }
 
 // same claims that a quantity of the flow is the same for all curves, which differ in λ.
-func (r *run) same(s sentence, text string, curves []*curve, quantity func(*dynamics.Point) float64) error {
+func (r *run) same(s result.Sentence, text string, curves []*curve, quantity func(*dynamics.Point) float64) error {
 	text = group(curves) + text + " (largest difference between the curves, of the flow)"
 	for _, c := range curves {
 		if reason := r.outside(c); reason != "" {

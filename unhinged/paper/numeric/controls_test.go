@@ -1,19 +1,17 @@
-package paper
+package numeric
 
 import (
-	"context"
 	"math"
 	"slices"
 	"testing"
 
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
 // control is a figure in which a sentence is claimed, and the change under which it must not be.
 type control struct {
-	of     sentence
+	of     result.Sentence
 	id     string
 	o      Options
 	change func(o *Options)
@@ -109,9 +107,9 @@ func controls() []control {
 }
 
 // verdicts returns those of a sentence.
-func verdicts(claims []result.Claim, s sentence) (list []result.Verdict) {
+func verdicts(claims []result.Claim, s result.Sentence) (list []result.Verdict) {
 	for _, c := range claims {
-		if c.ID == s.id {
+		if c.ID == s.ID {
 			list = append(list, c.Verdict)
 		}
 	}
@@ -128,7 +126,7 @@ func TestNegativeControls(t *testing.T) {
 		}
 		for _, v := range verdicts(before.Claims, c.of) {
 			if v != result.Holds && v != result.Corrected {
-				t.Errorf("%s of %s: %s without the control", c.of.id, c.id, v)
+				t.Errorf("%s of %s: %s without the control", c.of.ID, c.id, v)
 			}
 		}
 		c.change(&c.o)
@@ -138,99 +136,12 @@ func TestNegativeControls(t *testing.T) {
 		}
 		for _, v := range verdicts(after.Claims, c.of) {
 			if v != c.want {
-				t.Errorf("%s of %s: %s under its control, want %s (%s)", c.of.id, c.id, v, c.want, c.of.control)
+				t.Errorf("%s of %s: %s under its control, want %s (%s)", c.of.ID, c.id, v, c.want, c.of.Control)
 			}
 		}
 		if len(verdicts(before.Claims, c.of)) == 0 || len(verdicts(after.Claims, c.of)) == 0 {
-			t.Errorf("%s is not claimed of %s, or vanishes under its control", c.of.id, c.id)
+			t.Errorf("%s is not claimed of %s, or vanishes under its control", c.of.ID, c.id)
 		}
-	}
-}
-
-// TestNegativeControlsOfStudies: the same for what is judged of measurements on networks, from measurements made up
-// here.
-func TestNegativeControlsOfStudies(t *testing.T) {
-	all := func(claims []result.Claim, s sentence, want result.Verdict) {
-		t.Helper()
-		list := verdicts(claims, s)
-		if len(list) == 0 {
-			t.Errorf("%s: no claim", s.id)
-		}
-		for _, v := range list {
-			if v != want {
-				t.Errorf("%s: %s, want %s", s.id, v, want)
-			}
-		}
-	}
-	widths := []float64{128, 256, 512, 1024}
-	// Errors as width^exponent, with two networks a width that are a little apart.
-	study := func(own, infinite float64, widths ...float64) []result.Claim {
-		e, f := newErrors(), &result.Figure{}
-		for _, m := range widths {
-			for _, apart := range []float64{0.99, 1.01} {
-				for i, exponent := range []float64{infinite, own, 0} {
-					values := map[string]float64{}
-					for _, name := range quantities {
-						values[name] = apart * math.Pow(m, exponent)
-					}
-					e.add(kinds[i], int(m), values)
-				}
-			}
-		}
-		e.report(f, "erf")
-		e.judge(f, "erf", -1)
-		return f.Claims
-	}
-	all(study(-1, -0.5, widths...), slopes, result.Holds)
-	all(study(-0.5, 0, widths...), slopes, result.Fails) // errors times √width
-	all(study(-1, -0.5, 512), slopes, result.NotClaimed)
-	all(study(-1, -0.5, widths...), asPrinted, result.Corrected)
-	all(study(0, -0.5, widths...), asPrinted, result.Fails)
-
-	fall := func(exponent float64) (m, logs []float64) {
-		for i, w := range append(widths, widths...) {
-			m, logs = append(m, w), append(logs, exponent*math.Log(w)+0.01*float64(i%3))
-		}
-		return m, logs
-	}
-	all(kernelClaims(fall(-0.5)), slopes, result.Holds)
-	all(kernelClaims(fall(0)), slopes, result.Fails)
-
-	moved := func(exponent float64) []result.Claim {
-		d := Drift{Widths: []int{128, 256, 512}, Seeds: 2, Exponent: -1}
-		runs := map[string]map[int][]driftRun{}
-		for _, l := range driftLosses {
-			runs[l.name] = map[int][]driftRun{}
-			for _, m := range d.Widths {
-				for _, apart := range []float64{0.99, 1.01} {
-					end := apart * math.Pow(float64(m), exponent)
-					runs[l.name][m] = append(runs[l.name][m], driftRun{drift: []float64{0, end}, moved: []float64{0, 1},
-						accuracy: []float64{0, 1}})
-				}
-			}
-		}
-		return d.report(runs, []int{0, 1}).Claims
-	}
-	all(moved(-1), slopes, result.Holds)
-	all(moved(-0.5), slopes, result.Fails)
-
-	backend, _, err := backends.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gamma := 0.2
-	s := Theorem8{Widths: []int{8}, Steps: 10, Rate: 0.1, Gamma: &gamma, Hidden: 1}
-	for _, c := range []struct {
-		tampering *tampering
-		want      result.Verdict
-	}{{nil, result.Holds}, {&tampering{run: func(s setting) setting { s.eta *= 1.001; return s }}, result.Fails}} {
-		s.tampering = c.tampering
-		off, err := s.linearized(context.Background(), backend, activations[0].layer, gaussianClasses(3, 0, 4),
-			gaussianClasses(3, 1, 2))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all([]result.Claim{linearisedClaim("erf", off)}, linearised, c.want)
 	}
 }
 
@@ -239,17 +150,13 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 func TestEverySentenceHasAControl(t *testing.T) {
 	tested := map[string]bool{}
 	for _, c := range controls() {
-		tested[c.of.id] = true
-	}
-	// Those of TestNegativeControlsOfStudies.
-	for _, s := range []sentence{slopes, asPrinted, linearised} {
-		tested[s.id] = true
+		tested[c.of.ID] = true
 	}
 	known := map[string]bool{}
 	for _, s := range sentences {
-		if known[s.id] || s.control == "" || !tested[s.id] {
-			t.Errorf("sentence %s: known %t, control %q, tested %t", s.id, known[s.id], s.control, tested[s.id])
+		if known[s.ID] || s.Control == "" || !tested[s.ID] {
+			t.Errorf("sentence %s: known %t, control %q, tested %t", s.ID, known[s.ID], s.Control, tested[s.ID])
 		}
-		known[s.id] = true
+		known[s.ID] = true
 	}
 }

@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"context"

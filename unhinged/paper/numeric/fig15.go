@@ -1,4 +1,4 @@
-package paper
+package numeric
 
 import (
 	"math"
@@ -74,8 +74,8 @@ func figure15(r *run) error {
 		start := curves[0].Series["norm_h"][0]
 		plain := result.Check("(d) starts at ‖H(0)‖, not squared", start, 715.5, 3)
 		printed := result.Check("(d) is labelled ‖H‖² and starts at 715.5 (plotted)", start*start, 715.5, 3)
-		r.add(squared.of(printed.CorrectedBy("E25", plain.Verdict == result.Holds)))
-		r.add(notSquared.of(plain))
+		r.add(squared.Of(printed.CorrectedBy("E25", plain.Verdict == result.Holds)))
+		r.add(notSquared.Of(plain))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged/backends"
-	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
@@ -96,34 +95,6 @@ func TestTheorem8Refuses(t *testing.T) {
 		if _, err := s.Run(context.Background(), backend); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
 		}
-	}
-}
-
-// TestStudies: what the command runs; it takes a γ and an η, and no features of a user's.
-func TestStudies(t *testing.T) {
-	dots := 0
-	f, err := Run("theorem8", Options{Widths: []int{4, 8}, Networks: 1, Gammas: []float64{0.3}, Etas: []float64{0.01}, Command: "c", Progress: func() { dots++ }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.ID != "theorem8" || f.Settings["gamma"] != 0.3 || f.Settings["eta"] != 0.01 || f.Provenance.Command != "c" || !strings.HasPrefix(f.Provenance.Backend, "Go") && !strings.HasPrefix(f.Provenance.Backend, "go") || dots == 0 {
-		t.Errorf("%s, %v, %+v, %d dots", f.ID, f.Settings, f.Provenance, dots)
-	}
-	// A γ written as 0 is 0; left out, it is 1/(C−1).
-	for _, c := range []struct {
-		given []float64
-		want  float64
-	}{{[]float64{0}, 0}, {nil, 0.5}} {
-		if f, err := Run("theorem8", Options{Widths: []int{4}, Networks: 1,
-			Gammas: c.given}); err != nil || f.Settings["gamma"] != c.want {
-			t.Errorf("γ given as %v: runs %v, want %v (%v)", c.given, f.Settings["gamma"], c.want, err)
-		}
-	}
-	if _, err := Run("theorem8", Options{State: dynamics.Gaussian(2, 2, 2, 1)}); err == nil {
-		t.Error("a user's features without an error")
-	}
-	if _, err := Run("drift", Options{Gammas: []float64{1}}); err == nil {
-		t.Error("γ for drift without an error")
 	}
 }
 

@@ -1,4 +1,4 @@
-package paper
+package studies
 
 import (
 	"context"
@@ -55,7 +55,7 @@ type Theorem8 struct {
 	// Progress, if set, is called after each network with the number done and of all.
 	Progress func(done, all int)
 
-	tampering *tampering // of the closed form for the linearised network
+	tampering float64 // what the negative control adds to the rate of the closed form for the linearised network
 }
 
 // The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4 features.
@@ -147,36 +147,6 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	return f, nil
 }
 
-// theorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
-func theorem8(r *run) error {
-	return r.study("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		study := Theorem8{Widths: r.o.Widths, Seeds: r.o.Networks, Rate: first(r.o.Etas, 0.1), Seed: r.o.Seed,
-			Progress: progress}
-		if len(r.o.Gammas) > 0 {
-			study.Gamma = &r.o.Gammas[0]
-		}
-		return study.Run(context.Background(), backend)
-	})
-}
-
-// study puts a study in the place of the figure.
-func (r *run) study(config string, run func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error)) (err error) {
-	if r.o.State != nil {
-		return fmt.Errorf("has no use for a user's features")
-	}
-	backend, _, err := backends.Open(config)
-	if err != nil {
-		return err
-	}
-	defer backend.Finalize()
-	r.figure, err = run(backend, func(done, all int) {
-		if r.o.Progress != nil && done*20/all > (done-1)*20/all {
-			r.o.Progress()
-		}
-	})
-	return err
-}
-
 // networks is how many networks of a width there are: narrow ones vary more and cost less.
 func (s Theorem8) networks(width int) int {
 	widest := s.Widths[len(s.Widths)-1]
@@ -229,7 +199,7 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	if err != nil {
 		return 0, err
 	}
-	eta := s.tampering.settings(setting{eta: s.Rate}).eta
+	eta := s.Rate + s.tampering
 	descent.Rates = dynamics.Constant(eta, eta)
 	theorem, err := descent.Theory(records[0])
 	if err != nil {
@@ -437,14 +407,14 @@ func printedClaim(activation string, printed, own float64) result.Claim {
 	const small = 0.1
 	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks " +
 		"(relative error)"
-	return asPrinted.of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
+	return asPrinted.Of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
 }
 
 // linearisedClaim judges the closed form for a linearised network by its relative error.
 func linearisedClaim(network string, off float64) result.Claim {
 	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding " +
 		"(relative error of the features)"
-	return linearised.of(result.Check(text, off, 0, 1e-10))
+	return linearised.Of(result.Check(text, off, 0, 1e-10))
 }
 
 // slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard
@@ -459,15 +429,15 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 	}
 	slope, standardError := Slope(wide, of)
 	if math.IsNaN(standardError) {
-		return []result.Claim{slopes.of(result.Withdrawn(what+" falls by a power of the width", tooFewWidths))}
+		return []result.Claim{slopes.Of(result.Withdrawn(what+" falls by a power of the width", tooFewWidths))}
 	}
 	const half = 0.25
 	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
 	if exponent == 0 {
-		return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)",
+		return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)",
 			what, measured), slope, -0.75, half))}
 	}
-	return []result.Claim{slopes.of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured),
+	return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured),
 		slope, exponent, math.Min(3*standardError, half)))}
 }
 
