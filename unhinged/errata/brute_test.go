@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
@@ -26,7 +27,7 @@ func TestBruteForce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole, err := wholeFlow(s, gamma, lambda1, lambda2, dynamics.ConstantRate(eta1), dynamics.ConstantRate(eta2), 0, 3)
+		whole, err := brute.Flow(s, gamma, lambda1, lambda2, dynamics.ConstantRate(eta1), dynamics.ConstantRate(eta2), 0, 3)
 		if err != nil {
 			t.Fatal(err)
 		}

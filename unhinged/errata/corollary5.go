@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
@@ -24,11 +25,11 @@ func demonstrateE4() (Demonstration, error) {
 		PrintedError: math.Inf(1), Tolerance: 1e-10,
 	}
 	for _, lambda := range []float64{0.5 * sigma, 1.25 * sigma} {
-		early, err := wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, from)
+		early, err := brute.Flow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, from)
 		if err != nil {
 			return Demonstration{}, err
 		}
-		late, err := wholeFlow(early, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), from, to)
+		late, err := brute.Flow(early, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), from, to)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -50,7 +51,7 @@ func demonstrateE15() (Demonstration, error) {
 	s := dynamics.Gaussian(4, c, n, 15)
 	for k := range z {
 		var err error
-		if s, err = wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), times[k], times[k+1]); err != nil {
+		if s, err = brute.Flow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), times[k], times[k+1]); err != nil {
 			return Demonstration{}, err
 		}
 		z[k] = s
@@ -94,7 +95,7 @@ func demonstrateE23() (Demonstration, error) {
 		PrintedError: math.Abs(float64(c + 1 - smallest)), RightError: math.Abs(float64(c - 1 - smallest)), Tolerance: 1e-10,
 	}
 	for _, lambda := range []float64{0, 0.5 * dynamics.CriticalLambda(gamma, c, n), 1.25 * dynamics.CriticalLambda(gamma, c, n)} {
-		z, err := wholeFlow(dynamics.Gaussian(3, c, n, 23), gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, late)
+		z, err := brute.Flow(dynamics.Gaussian(3, c, n, 23), gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, late)
 		if err != nil {
 			return Demonstration{}, err
 		}

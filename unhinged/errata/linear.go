@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
@@ -17,7 +18,7 @@ func demonstrateE2() (Demonstration, error) {
 	s := dynamics.Gaussian(2, 3, 2, 2)
 	copy(s.B, []float64{1, -0.5, 0.2})
 	_, c, _ := s.Dims()
-	brute, err := wholeFlow(s, gamma, lambda1, lambda2, rate, rate, 0, end)
+	brute, err := brute.Flow(s, gamma, lambda1, lambda2, rate, rate, 0, end)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -51,7 +52,7 @@ func demonstrateE10() (Demonstration, error) {
 		Right: "b_i/b_j → 1 for γ ≠ 1/(C−1); for γ = 1/(C−1), b never moves",
 	}
 	for _, gamma := range []float64{0.1, 1 / float64(c-1)} {
-		brute, err := wholeFlow(s, gamma, 0, 0, dynamics.ConstantRate(1), dynamics.ConstantRate(1), 0, end)
+		brute, err := brute.Flow(s, gamma, 0, 0, dynamics.ConstantRate(1), dynamics.ConstantRate(1), 0, end)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -169,7 +170,7 @@ func demonstrateE33() (Demonstration, error) {
 	}
 	var growth []float64
 	for _, rate := range []dynamics.Schedule{dynamics.ConstantRate(0.5), dynamics.CosineRate{Initial: 0.5, Steps: 10}} {
-		z, err := wholeFlow(start, gamma, 0, 0, rate, rate, 0, end)
+		z, err := brute.Flow(start, gamma, 0, 0, rate, rate, 0, end)
 		if err != nil {
 			return Demonstration{}, err
 		}
