@@ -20,6 +20,7 @@ func main() {
 	}
 	root.AddCommand(
 		figuresCommand(),
+		claimsCommand(),
 		trainCommand(),
 		kernelCommand(),
 		dataCommand(),

@@ -98,6 +98,21 @@ func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 	})...)
 }
 
+// stableClaims judges whether runs with anchored prototypes come to their end.
+func stableClaims(outcomes []vision.Outcome) []result.Claim {
+	all, ended := 0, 0
+	for _, v := range variants(outcomes) {
+		if v.family() != "ce" && v.family() != "ul" {
+			all += len(v.runs) + v.diverged
+			ended += len(v.runs)
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	return []result.Claim{stable.Of(result.Check(stable.Text, float64(ended), float64(all), 0))}
+}
+
 // lateRatio is the mean of log₁₀(max‖w‖/min‖w‖) over the records of the second half of a run.
 func lateRatio(o vision.Outcome) float64 {
 	sum, n := 0.0, 0

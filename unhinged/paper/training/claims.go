@@ -3,6 +3,7 @@ package training
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -38,7 +39,7 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 	var claims []result.Claim
 	setups := Setups(outcomes)
 	for _, setup := range setups {
-		own := append(judge(questions(variants(setup))), blowUpClaims(setup)...)
+		own := slices.Concat(judge(questions(variants(setup))), stableClaims(setup), blowUpClaims(setup))
 		if len(setups) > 1 {
 			for i := range own {
 				own[i].Claim = setupTitle(setup[0].Settings) + ": " + own[i].Claim

@@ -70,6 +70,11 @@ var controls = map[string]func(method string, o *vision.Outcome){
 			o.Records[1].ValidationAccuracy -= 0.05
 		}
 	},
+	stable.ID: func(method string, o *vision.Outcome) {
+		if method == "pal" && o.Settings.Seed == 1 {
+			o.Diverged = &vision.Diverged{}
+		}
+	},
 	blowsUp.ID: func(method string, o *vision.Outcome) { o.Diverged = nil },
 	largeRatio.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {

@@ -53,7 +53,7 @@ func Sentences(id string) []result.Sentence {
 	switch id {
 	case "fig2":
 		return []result.Sentence{comparable, paperComparable, normsGrow, limitsNorms, generalises, withinLimit, sooner, slower, accelerates,
-			nearer, blowsUp, largeRatio, smallAngle}
+			nearer, stable, blowsUp, largeRatio, smallAngle}
 	case "fig12", "fig13", "fig14":
 		return []result.Sentence{normsGrow, limitsNorms, generalises, withinLimit, sooner}
 	case "fig19":

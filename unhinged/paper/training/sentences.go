@@ -10,6 +10,9 @@ var (
 	paperComparable = result.Sentence{ID: "comparable-to-ce-in-the-paper",
 		Text:    "4.1, the paper's own figure 2: %s ends at most %g points below CE on each of %d data sets: data sets on which it does",
 		Control: "with the margin of 2.99 points that the paper's own largest loss is within, it would hold"}
+	stable = result.Sentence{ID: "anchored-stable",
+		Text:    "3.3: anchored prototypes mitigate the instability of training: runs with them that come to their end",
+		Control: "with one run of PAL that diverges, this fails"}
 	normsGrow = result.Sentence{ID: "feature-norms-grow",
 		Text:    "figures 12 and 13(d): the feature norm of %s grows: log₁₀ ‖H‖² at the end − at the first record",
 		Control: "with the first and the last record exchanged, this fails"}
