@@ -76,7 +76,7 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 		default:
 			return nil, fmt.Errorf("--%s %s: want train or test", flag, split)
 		}
-		return fromImages[T](images, fmt.Sprintf("%s, %s", data.Name, split), n, normalize, budget)
+		return fromImages[T](images, len(data.Classes), fmt.Sprintf("%s, %s", data.Name, split), n, normalize, budget)
 	}
 	if x1, err = part("split", o.split[0], o.examples[0]); err != nil || o.split[1] == "" {
 		return x1, nil, err
@@ -127,12 +127,12 @@ func readNPY[T float32 | float64](path string, n int, normalize string, budget i
 	return in, nil
 }
 
-func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string, budget int64) (*inputs, error) {
+func fromImages[T float32 | float64](images datasets.Images, classes int, name string, n int, normalize string, budget int64) (*inputs, error) {
 	if n > images.Len() {
 		return nil, fmt.Errorf("%s has %d examples, %d are asked for", name, images.Len(), n)
 	}
 	if n > 0 {
-		images = images.First(n)
+		images = images.Sample(n, classes)
 	}
 	n = images.Len()
 	if err := checkFit[T](name, float64(len(images.Pixels)), budget); err != nil {
@@ -143,7 +143,7 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 		values[i] = T(v) / 255
 	}
 	shape := []int{n, images.Height, images.Width, images.Channels}
-	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, first %d, normalize %s", name, n, normalize))
+	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, %d examples, normalize %s", name, n, normalize))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -84,6 +84,20 @@ func (im Images) evenly(n, classes int) ([]int, error) {
 	return take, nil
 }
 
+// Sample returns n images that stand for all: the first ones if each class is among them, and otherwise, as in a set that is
+// sorted by class, those that Evenly draws. Fewer images than classes are the first ones.
+func (im Images) Sample(n, classes int) Images {
+	first := im.First(n)
+	if n < classes || n >= im.Len() || !slices.Contains(first.ClassCounts(classes), 0) {
+		return first
+	}
+	even, err := im.Evenly(n, classes)
+	if err != nil { // n is neither too small nor too large
+		return first
+	}
+	return even
+}
+
 // HoldOut parts the images into two: n of them, drawn by seed from all classes as Evenly takes them, and the rest. Both keep
 // their order.
 func (im Images) HoldOut(n, classes int, seed uint64) (rest, held Images, err error) {

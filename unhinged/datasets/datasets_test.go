@@ -841,3 +841,21 @@ func TestHoldOut(t *testing.T) {
 		t.Error("another seed holds out the same")
 	}
 }
+
+// TestSample: of a sorted set every class is there, of a mixed one the first images are.
+func TestSample(t *testing.T) {
+	im := randomImages(60, 1, 1, 1, 3, 2)
+	if got := im.Sample(20, 3); !sameImages(got, im.First(20)) {
+		t.Error("of a mixed set others than the first images are taken")
+	}
+	slices.Sort(im.Labels)
+	if got := im.Sample(9, 3); slices.Contains(got.ClassCounts(3), 0) || got.Len() != 9 {
+		t.Errorf("of a sorted set it takes %v of each class", got.ClassCounts(3))
+	}
+	if got := im.Sample(2, 3); !sameImages(got, im.First(2)) {
+		t.Error("of fewer than the classes others than the first images are taken")
+	}
+	if got := im.Sample(60, 3); got.Len() != 60 {
+		t.Errorf("%d of all", got.Len())
+	}
+}

@@ -94,7 +94,7 @@ func (r *run) measure() (*Record, error) {
 
 // probe fills in what is measured of the network. What is not finite in it gives metrics.ErrNotFinite.
 func (r *run) probe(record *Record) error {
-	images := r.data.Train.First(r.Probe)
+	images := r.data.Train.Sample(r.Probe, len(r.data.Classes))
 	var features []float32
 	var predictions []int32
 	var prototypes *mat.Dense

@@ -50,7 +50,7 @@ type Training struct {
 	// Precision is the type that the network computes in: "float32", as "" is, or "bfloat16", for devices that are faster with it.
 	// With either, variables and their steps, batch normalisation, features and the head are float32.
 	Precision string
-	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
+	// Probe is the number of training images whose features are measured, as Images.Sample takes them; 0 means those of 10 batches. A
 	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each of the former.
 	Probe int
 
