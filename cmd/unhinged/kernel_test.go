@@ -95,7 +95,7 @@ func TestKernelOfADataSet(t *testing.T) {
 	}
 	printed, err = kernel(t.Context(), "inspect", dir)
 	for _, want := range []string{
-		"network          flatten dense:4 dense:1", "rows             rows, train, first 20, normalize unit",
+		"network          flatten dense:4 dense:1", "rows             rows, train, 20 examples, normalize unit",
 		"ntk              [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
 		"nngp", "all 9 chunks; entries from 0.", " to 1\n", "all eigenvalues computed", "positive semi-definite to rounding",
 	} {
