@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/unhinged-lab/lab/internal/layers"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 )
@@ -153,7 +154,7 @@ func drawKernels(t *testing.T, backend compute.Backend, network Network, x *tens
 	for seed := range int64(draws) {
 		store.RootScope().SetParam(initializer.ParamInitialSeed, seed)
 		for v := range store.IterVariables() {
-			if err := v.SetValue(normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions)); err != nil {
+			if err := v.SetValue(layers.Normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions...)); err != nil {
 				t.Fatal(err)
 			}
 		}

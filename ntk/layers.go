@@ -2,17 +2,13 @@ package ntk
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math"
-	"math/rand/v2"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"github.com/unhinged-lab/lab/internal/layers"
 )
 
 // DenseLayer is made by [Dense].
@@ -271,7 +267,7 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		}
 		v := scope.GetVariable(name)
 		if v == nil {
-			v = scope.VariableWithValue(name, normal(scope, name, deviation, x.DType(), dimensions))
+			v = scope.VariableWithValue(name, layers.Normal(scope, name, deviation, x.DType(), dimensions...))
 		}
 		if need := shapes.Make(x.DType(), dimensions...); !v.Shape().Equal(need) {
 			exceptions.Panicf("ntk: variable %q is %s and should be %s for these inputs: it was made for others", v.Path(), v.Shape(), need)
@@ -283,26 +279,4 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		bias = find("bias", bStd, dimensions[len(dimensions)-1])
 	}
 	return weights, bias
-}
-
-// normal draws N(0, deviation²) on the host from the store's seed and the variable's path.
-func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions []int) *tensors.Tensor {
-	path := fnv.New64a()
-	path.Write([]byte(scope.Scope() + "/" + name))
-	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
-	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
-	if dtype == dtypes.Float32 {
-		fillNormal[float32](drawn, random, deviation)
-	} else {
-		fillNormal[float64](drawn, random, deviation)
-	}
-	return drawn
-}
-
-func fillNormal[T float32 | float64](t *tensors.Tensor, random *rand.Rand, deviation float64) {
-	tensors.MustMutableFlatData(t, func(flat []T) {
-		for i := range flat {
-			flat[i] = T(deviation * random.NormFloat64())
-		}
-	})
 }

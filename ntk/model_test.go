@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/layers"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
@@ -60,7 +61,7 @@ func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func
 		store.RootScope().SetParam(initializer.ParamInitialSeed, seed)
 		for v := range store.IterVariables() {
 			if v.Trainable {
-				must.M(v.SetValue(normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions)))
+				must.M(v.SetValue(layers.Normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions...)))
 			}
 		}
 		results := exec.MustCall(x)
@@ -204,7 +205,7 @@ func TestParameterizations(t *testing.T) {
 			}
 			for name, scale := range map[string]float64{"weights": 1.5 / math.Sqrt(3*3*2), "bias": 0.5} {
 				drawn := values(store.GetVariable("/layer0/" + name).MustValue())
-				unit := values(normal(store.Scope("/layer0"), name, 1, dtypes.Float64, []int{len(drawn)}))
+				unit := values(layers.Normal(store.Scope("/layer0"), name, 1, dtypes.Float64, len(drawn)))
 				if parameterization == NTKParameterization {
 					scale = 1
 				}
