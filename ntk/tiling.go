@@ -33,7 +33,8 @@ func (t *tiling) run() error {
 	for first := 0; first < len(t.rows); {
 		var used int64
 		last := first
-		for ; last < len(t.rows) && (last == first || t.want != diagonal && used/int64(last-first)+used <= t.empirical.MemoryBudget); last++ {
+		for ; last < len(t.rows) && (last == first || t.want != diagonal &&
+			used/int64(last-first)+used <= t.empirical.MemoryBudget); last++ {
 			factors, err := t.factors(t.rows[last])
 			if err != nil {
 				return err

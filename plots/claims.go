@@ -25,7 +25,8 @@ func ClaimsTable(claims []result.Claim) {
 
 // verdict is a verdict in words, with a sign for those who see no colours.
 func verdict(c result.Claim) string {
-	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?",
+	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈",
+		result.Undecided:  "?",
 		result.NotClaimed: "–"}[c.Verdict]
 	words := strings.TrimSpace(sign + " " + string(c.Verdict))
 	if c.Erratum != "" {

@@ -17,9 +17,12 @@ func claimsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "claims",
 		Short: "Judge every checkable sentence of the paper: the claim ledger",
-		Long: "Judge every checkable sentence of the paper, by section and page, with the evidence and the erratum: theorems and lemmas beside brute\n" +
-			"force, sentences on numerical figures by running the figures, those on networks by recorded runs. Verdicts are: holds, fails, corrected\n" +
-			"(the named erratum holds), undecided (the runs cannot tell), not claimed here (with the reason), needs data.",
+		Long: "Judge every checkable sentence of the paper, by section and page, with the evidence and the erratum: " +
+			"theorems and lemmas beside brute\n" +
+			"force, sentences on numerical figures by running the figures, those on networks by recorded runs. " +
+			"Verdicts are: holds, fails, corrected\n" +
+			"(the named erratum holds), undecided (the runs cannot tell), not claimed here (with the reason), " +
+			"needs data.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if isTerminal(c.ErrOrStderr()) {
@@ -32,7 +35,8 @@ func claimsCommand() *cobra.Command {
 			if section != "" {
 				entries = slices.DeleteFunc(entries, func(e paper.Entry) bool { return e.Section != section })
 				if len(entries) == 0 {
-					return fmt.Errorf("--section %s: no claim is of this section; there are such as 3.1, 4.2 and C.1", section)
+					return fmt.Errorf("--section %s: no claim is of this section; there are such as 3.1, 4.2 and C.1",
+						section)
 				}
 			}
 			if file != "" {
@@ -48,7 +52,8 @@ func claimsCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&runs, "runs", "", "folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
+	f.StringVar(&runs, "runs", "",
+		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
 	f.StringVar(&section, "section", "", "only this section, such as 4.2")
 	f.StringVar(&file, "json", "", "also write them to this file")
 	return c
@@ -61,7 +66,8 @@ func printClaims(out io.Writer, entries []paper.Entry) error {
 		if e.Erratum != "" {
 			erratum = " (" + e.Erratum + ")"
 		}
-		if _, err := fmt.Fprintf(out, "%-4s p. %-2d  %-16s %s%s [%s]\n", e.Section, e.Page, e.Verdict, e.Claim, erratum, e.Evidence); err != nil {
+		if _, err := fmt.Fprintf(out, "%-4s p. %-2d  %-16s %s%s [%s]\n", e.Section, e.Page, e.Verdict, e.Claim, erratum,
+			e.Evidence); err != nil {
 			return err
 		}
 	}

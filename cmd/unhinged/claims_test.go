@@ -33,7 +33,8 @@ func TestClaimsCommand(t *testing.T) {
 	if !strings.Contains(printed, paper.Counts(entries)) {
 		t.Errorf("%s is without the counts", printed)
 	}
-	if _, err := call(t.Context(), claimsCommand(), "--section", "9"); err == nil || !strings.Contains(err.Error(), "no claim is of this section") {
+	if _, err := call(t.Context(), claimsCommand(), "--section", "9"); err == nil || !strings.Contains(err.Error(),
+		"no claim is of this section") {
 		t.Errorf("error %v", err)
 	}
 }

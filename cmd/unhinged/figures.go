@@ -38,7 +38,8 @@ Without a name it makes every figure that needs nothing but this program, with -
 studies on networks too. --list says what there is, what each needs, and what is not built yet.
 
 Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).`,
-		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma 0.01,0.05,0.2\n" +
+		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma " +
+			"0.01,0.05,0.2\n" +
 			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +
 			"  unhinged figures fig2 --runs training/cifar-10\n" +
 			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
@@ -66,7 +67,8 @@ Without flags the settings are the paper's. Figures 5 to 8 are run with both rea
 	f.IntVar(&o.N, "N", 0, "samples per class (default 10)")
 	f.IntVar(&o.Steps, "steps", 0, "gradient-descent steps (default 50000)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial state")
-	f.Float64SliceVar(&o.Gammas, "gamma", nil, "weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
+	f.Float64SliceVar(&o.Gammas, "gamma", nil,
+		"weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
@@ -76,7 +78,8 @@ Without flags the settings are the paper's. Figures 5 to 8 are run with both rea
 	f.StringVar(&o.labels, "labels", "", "their labels, .npy integers from 0 [samples]")
 	f.StringVar(&o.prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
 	f.StringVar(&o.biases, "biases", "", "the last layer's biases, .npy [C]")
-	f.StringVar(&o.Runs, "runs", "", "folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
+	f.StringVar(&o.Runs, "runs", "",
+		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
 	f.BoolVar(&o.list, "list", false, "list all figures, tables and studies")
 	f.BoolVar(&o.all, "all", false, "make all that can be made")
 	f.StringVar(&o.out, "out", "figures", "folder to write to")
@@ -178,8 +181,8 @@ func listItems(out io.Writer) error {
 	return nil
 }
 
-// writeFigures makes the items one after the other; what is finished is on disk whatever happens later. Where several are made,
-// one whose runs are missing is passed over and said.
+// writeFigures makes the items one after the other; what is finished is on disk whatever happens later. Where several
+// are made, one whose runs are missing is passed over and said.
 func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Options) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

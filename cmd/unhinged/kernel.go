@@ -87,7 +87,8 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f := c.Flags()
 	f.StringVar(&o.inputs[0], "inputs", "", "examples, .npy")
 	f.StringVar(&o.inputs[1], "inputs2", "", "examples of the columns, .npy (default: those of the rows)")
-	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
+	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
+		", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
 	f.StringVar(&o.split[0], "split", "train", "part of the data set: train or test")
 	f.IntVar(&o.examples[0], "examples", 0, "the first so many examples (0: all)")
 	f.StringVar(&o.split[1], "split2", "", "part of the data set for the columns (default: the examples of the rows)")
@@ -95,15 +96,19 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
-	f.StringVar(&o.empirical, "empirical", "", "full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
+	f.StringVar(&o.empirical, "empirical", "",
+		"full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
 	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
 	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
-	f.StringVar(&o.memory, "memory", "1GiB", "memory for examples, tiles and a finite network's parameters; the program itself takes some more")
-	f.IntVar(&o.tile, "tile", 0, "examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
+	f.StringVar(&o.memory, "memory", "1GiB",
+		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
+	f.IntVar(&o.tile, "tile", 0,
+		"examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
-	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
+	f.StringVar(&o.backend, "backend", "",
+		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
 }
 
@@ -185,7 +190,10 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		}
 		o := tiles.SpectrumOptions{Steps: steps}
 		if isTerminal(terminal) {
-			o.Progress = func(step int) { fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step, steps) }
+			o.Progress = func(step int) {
+				fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
+					steps)
+			}
 		}
 		found, err := array.Spectrum(ctx, o)
 		if o.Progress != nil {
@@ -196,7 +204,8 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		}
 		fmt.Fprintf(out, "%16s %v\n", "", found)
 		if !found.PositiveSemiDefinite() {
-			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name, dir, found.Smallest))
+			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g",
+				name, dir, found.Smallest))
 		}
 	}
 	return errors.Join(wrong...)

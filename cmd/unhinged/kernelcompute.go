@@ -85,7 +85,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 	}
 	size := int64(x1.values.DType().Size())
 	features := int64(x1.values.Shape().Size() / x1.n)
-	need.pair += size * int64(max(1, k.Outputs*k.Outputs)*(len(k.Arrays)+1)) // the matrices of a tile, and the transpose of one
+	// the matrices of a tile, and the transpose of one
+	need.pair += size * int64(max(1, k.Outputs*k.Outputs)*(len(k.Arrays)+1))
 	need.example += size * features
 	need.fixed += size * features * int64(k.Rows)
 	if x2 != nil {
@@ -96,7 +97,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return err
 	}
 
-	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "), k.Rows, k.Cols, side)
+	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "),
+		k.Rows, k.Cols, side)
 	show, end := showTiles(terminal)
 	share.Progress = show
 	err = tiles.Compute(ctx, store, f, share)
@@ -137,7 +139,8 @@ func (o kernelOptions) check() error {
 	case !slices.Contains([]string{"", "full", "trace-sum", "trace-mean"}, o.empirical):
 		return fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
 	case o.empirical != "" && o.kernel != "both":
-		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel, o.empirical)
+		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel,
+			o.empirical)
 	}
 	return nil
 }
@@ -145,7 +148,8 @@ func (o kernelOptions) check() error {
 // memory is what computing a tile takes: pair·N1·N2 + example·(N1 + N2) + fixed bytes.
 type memory struct{ pair, example, fixed int64 }
 
-func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
+func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend,
+	x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
 	switch o.kernel {
 	case "ntk", "nngp":
 		k.Arrays = []string{o.kernel}
@@ -158,15 +162,18 @@ func infiniteKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netwo
 	infinite := network.Infinite(backend)
 	need.pair, need.example, need.fixed, err = infinite.Memory(x1.Shape())
 	if need.fixed > budget {
-		return nil, need, fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller filters, or no pooling",
-			o.memory, formatBytes(need.fixed))
+		return nil, need,
+			fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller "+
+				"filters, or no pooling",
+				o.memory, formatBytes(need.fixed))
 	}
 	return tiles.Infinite[T](infinite, x1, x2, k.Arrays...), need, err
 }
 
 // empiricalKernel draws the network's parameters, if they fit into the budget. Differentiating gets half of what
 // they leave, or what one example takes.
-func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
+func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, network ntk.Network,
+	backend compute.Backend, x1, x2 *tensors.Tensor, budget int64) (f tiles.Func[T], need memory, err error) {
 	store := model.NewStore()
 	store.RootScope().SetParam(initializer.ParamInitialSeed, o.seed)
 	parameterization, name := ntk.NTKParameterization, "NTK"
@@ -179,12 +186,15 @@ func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netw
 		return nil, need, fmt.Errorf("--network: %w", err)
 	}
 	if size.Parameters == 0 {
-		return nil, need, errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
+		return nil, need,
+			errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
 	}
-	parameters := 2 * float64(item) * float64(size.Parameters) // twice, as while they are drawn or a layer is transposed
+	// twice, as while they are drawn or a layer is transposed
+	parameters := 2 * float64(item) * float64(size.Parameters)
 	check := func(derivatives float64) error {
 		if all := parameters + derivatives; all > float64(budget) {
-			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
+			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example "+
+				"they take about %s: want a smaller network or more memory",
 				o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
 		}
 		return nil
@@ -193,7 +203,8 @@ func empiricalKernel[T float32 | float64](o kernelOptions, k *tiles.Kernel, netw
 		return nil, need, err
 	}
 	e := network.Empirical(backend, store.RootScope(), parameterization)
-	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}[o.empirical]
+	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum,
+		"trace-mean": e.TraceMean}[o.empirical]
 	f = tiles.Empirical[T](kernel, x1, x2)
 	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
 	if err != nil {
@@ -229,7 +240,10 @@ func parametersSum[T float32 | float64](store *model.Store) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		err = tensors.ConstFlatData(value, func(flat []T) { sums[v.Scope()+"/"+v.Name()] = sum(v.Shape().Dimensions, flat) })
+		err = tensors.ConstFlatData(value, func(flat []T) {
+			sums[v.Scope()+"/"+v.Name()] = sum(v.Shape().Dimensions,
+				flat)
+		})
 		if err != nil {
 			return "", err
 		}
@@ -242,7 +256,8 @@ func parametersSum[T float32 | float64](store *model.Store) (string, error) {
 }
 
 // openTiles makes the folder or takes it up, with tiles that fit into the memory. side is that of the folder's tiles.
-func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Func[T], need memory, budget int64) (store *tiles.Store, side int, err error) {
+func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Func[T], need memory,
+	budget int64) (store *tiles.Store, side int, err error) {
 	most, err := tiles.Side(budget, need.pair, need.example, need.fixed, largestTile)
 	if err != nil {
 		return nil, 0, fmt.Errorf("--memory %s: %w", o.memory, err)
@@ -250,7 +265,8 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 	all := max(k.Rows, k.Cols)
 	tooSmall := func(whose string, side int) error {
 		n := int64(side)
-		return fmt.Errorf("--memory %s holds tiles of %d examples, %s have %d: it takes about %s", o.memory, most, whose, side,
+		return fmt.Errorf("--memory %s holds tiles of %d examples, %s have %d: it takes about %s", o.memory, most,
+			whose, side,
 			formatBytes(need.pair*n*n+2*need.example*n+need.fixed))
 	}
 	entries, _ := os.ReadDir(o.out)
@@ -275,7 +291,8 @@ func openTiles[T float32 | float64](o kernelOptions, k tiles.Kernel, f tiles.Fun
 		return nil, 0, err
 	}
 	if o.tile > 0 && min(store.Kernel.Tile, all) != min(o.tile, all) {
-		return nil, 0, fmt.Errorf("%s has tiles of %d, --tile says %d: leave the flag out to go on", o.out, store.Kernel.Tile, o.tile)
+		return nil, 0, fmt.Errorf("%s has tiles of %d, --tile says %d: leave the flag out to go on", o.out,
+			store.Kernel.Tile, o.tile)
 	}
 	array, err := store.Array(k.Arrays[0])
 	if err != nil {
@@ -293,7 +310,8 @@ const largestTile = 2048
 // quickTile is about how long a tile may take, since what is computed of one is lost at an interruption.
 const quickTile = 10 * time.Second
 
-// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small ones.
+// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small
+// ones.
 func quickSide[T float32 | float64](f tiles.Func[T], most, rows, cols int) (int, error) {
 	most = min(most, max(rows, cols))
 	tile := func(side int) (tiles.Range, tiles.Range) { // away from the diagonal of a symmetric kernel if there is room

@@ -8,8 +8,10 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// Flow solves (12) on all numbers of (H, W, b) as one ODE from t0 to t1, without any eigenspace. A rate of 0 keeps the prototypes.
-func Flow(s *dynamics.State, gamma, lambda1, lambda2 float64, eta1, eta2 dynamics.Schedule, t0, t1 float64) (*dynamics.State, error) {
+// Flow solves (12) on all numbers of (H, W, b) as one ODE from t0 to t1, without any eigenspace. A rate of 0 keeps the
+// prototypes.
+func Flow(s *dynamics.State, gamma, lambda1, lambda2 float64, eta1, eta2 dynamics.Schedule, t0,
+	t1 float64) (*dynamics.State, error) {
 	const tolerance = 1e-13
 	p, c, n := s.Dims()
 	m := s.M(gamma)

@@ -30,8 +30,8 @@ func Free() (bytes float64, known bool) {
 // most is what a figure's matrices, or a network, may take where more is free, in bytes.
 const most = 4 << 30
 
-// Fits refuses what takes more than 4 GiB, or than is free, before any of it is allocated. The text says what it is, in the
-// plural.
+// Fits refuses what takes more than 4 GiB, or than is free, before any of it is allocated. The text says what it is, in
+// the plural.
 func Fits(what string, bytes float64) error {
 	if bytes > most {
 		return fmt.Errorf("%s take %s: at most %s are allowed", what, Bytes(bytes), Bytes(most))

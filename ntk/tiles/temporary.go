@@ -27,8 +27,8 @@ func host() string {
 	return name
 }
 
-// writeBeside writes a file under another name in the folder where it is to lie, synchronised to the disk, and returns that
-// name.
+// writeBeside writes a file under another name in the folder where it is to lie, synchronised to the disk, and returns
+// that name.
 func writeBeside(path string, write func(io.Writer) error) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), temporary(filepath.Base(path)))
 	if err != nil {
@@ -64,7 +64,8 @@ func removeStale(folder, name string) {
 	entries, _ := os.ReadDir(folder) // what cannot be read cannot be cleaned
 	for _, entry := range entries {
 		parts := strings.Split(entry.Name(), "@")
-		if len(parts) != 4 || !strings.HasPrefix(parts[0], ".") || !strings.HasSuffix(parts[3], ".tmp") || name != "" && parts[0] != "."+name {
+		if len(parts) != 4 || !strings.HasPrefix(parts[0], ".") || !strings.HasSuffix(parts[3], ".tmp") || name != "" &&
+			parts[0] != "."+name {
 			continue
 		}
 		info, err := entry.Info()

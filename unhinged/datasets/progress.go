@@ -9,8 +9,8 @@ import (
 
 // Progress, if it is not nil, is told how many bytes of how many have been decoded while Open, OpenFolder,
 // OpenImageFolder, Verify and Get read a data set: of its files, or of the pixels made from a folder of images. It is
-// called when decoding begins and again and again until done is total, which comes once, at the end, be it in an error. Of
-// what was decoded earlier it is told nothing. Set it before any of them is called.
+// called when decoding begins and again and again until done is total, which comes once, at the end, be it in an error.
+// Of what was decoded earlier it is told nothing. Set it before any of them is called.
 var Progress func(what string, done, total int64)
 
 // counter tells Progress of the bytes that are written to it, by any number of goroutines.

@@ -39,8 +39,10 @@ func svhnImages(content []byte) (Images, error) {
 		return Images{}, err
 	}
 	x, y := arrays["X"], arrays["y"]
-	if len(x.dimensions) != 4 || !slices.Equal(x.dimensions[:3], []int{32, 32, 3}) || x.dimensions[3] == 0 || !slices.Equal(y.dimensions, []int{x.dimensions[3], 1}) {
-		return Images{}, fmt.Errorf("array X has dimensions %v and y %v; they should be [32 32 3 n] and [n 1]", x.dimensions, y.dimensions)
+	if len(x.dimensions) != 4 || !slices.Equal(x.dimensions[:3], []int{32, 32, 3}) || x.dimensions[3] == 0 ||
+		!slices.Equal(y.dimensions, []int{x.dimensions[3], 1}) {
+		return Images{}, fmt.Errorf("array X has dimensions %v and y %v; they should be [32 32 3 n] and [n 1]",
+			x.dimensions, y.dimensions)
 	}
 	n := x.dimensions[3]
 	im := Images{Height: 32, Width: 32, Channels: 3, Pixels: make([]uint8, len(x.values)), Labels: make([]uint8, n)}

@@ -62,13 +62,14 @@ func (f *AnchoredFlow) points(times []float64) ([]*Point, error) {
 	return points, nil
 }
 
-// Limit returns (W M/λ, W), which H tends to, and the exponent λ of its approach per unit of ζ. For λ = 0 there is no limit: the
-// rate is 0, and H of the point is the direction W M that ζ·W M grows along.
+// Limit returns (W M/λ, W), which H tends to, and the exponent λ of its approach per unit of ζ. For λ = 0 there is no
+// limit: the rate is 0, and H of the point is the direction W M that ζ·W M grows along.
 func (f *AnchoredFlow) Limit() (limit *Point, rate float64) {
 	end := f.point(flowGrowth{0})
 	target := *end.target
 	zero := linear{make([]mat2, len(target.modes)), 0}
-	return &Point{d: f.driver, now: target, target: end.target, lead: [2]float64{1, 1}, rest: zero, biasDecay: scaled{1, 0}}, f.a.Lambda
+	return &Point{d: f.driver, now: target, target: end.target, lead: [2]float64{1, 1}, rest: zero, biasDecay: scaled{1,
+		0}}, f.a.Lambda
 }
 
 // Descent returns gradient descent on the features alone, with momentum μ in [0, 1).
@@ -99,6 +100,7 @@ func (f *AnchoredFlow) point(g growth) *Point {
 		now.modes[k] = mat2{decay.at(0), g.driven(-f.a.Lambda) * sigma, 0, 1}
 	}
 	return &Point{
-		d: f.driver, now: now, target: &target, lead: [2]float64{lead, 1}, rest: rest, restLog: decay.log, biasDecay: scaled{1, 0},
+		d: f.driver, now: now, target: &target, lead: [2]float64{lead, 1}, rest: rest, restLog: decay.log,
+		biasDecay: scaled{1, 0},
 	}
 }

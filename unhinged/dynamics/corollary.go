@@ -49,7 +49,8 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		omega float64
 	}
 	runners := []runner{{component{resting, 0}, -f.rates.ratio() * f.lambda1}}
-	if f.perpNorm2 == 0 || f.rates.ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
+	// N = 1, or features already collapsed: nothing rests; or W outgrows it
+	if f.perpNorm2 == 0 || f.rates.ratio() == 0 && f.lambda2 == 0 {
 		runners = nil
 	}
 	scale := 0.0 // of what ω⁺ is a difference of
@@ -79,14 +80,16 @@ type Limit struct {
 	Direction *Point
 	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2). It is 0 at λ = λ*, negative above.
 	Growth float64
-	// Rate is the exponent of the approach per unit of ζ2: ‖Ẑ − Ẑ(∞)‖ ~ exp(−Rate·ζ2) (erratum E15: nothing divides it).
+	// Rate is the exponent of the approach per unit of ζ2: ‖Ẑ − Ẑ(∞)‖ ~ exp(−Rate·ζ2) (erratum E15: nothing divides
+	// it).
 	Rate float64
 	// Collapses says whether the limit is the one of Corollaries 3 and 5 alone: within-class collapse and self-duality.
 	// It is false beyond γ = 2/(C−2), at ties (γ = 0 and γ = 2/(C−2)) and for unequal class sizes.
 	Collapses bool
 }
 
-// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another eigenspace or a tie.
+// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another
+// eigenspace or a tie.
 func (f *Flow) Limit() Limit {
 	winners, first, second := f.race()
 	return Limit{
@@ -95,7 +98,8 @@ func (f *Flow) Limit() Limit {
 	}
 }
 
-// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: the state that figures 1 and 4–8 measure the distance to.
+// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: the state that figures 1 and 4–8
+// measure the distance to.
 func (f *Flow) Collapse() *Point { return f.direction(f.leaders) }
 
 func (f *Flow) direction(components []component) *Point {

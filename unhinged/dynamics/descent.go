@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Descent is gradient descent with momentum μ, v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0: the exact
-// iterates, as powers where the flow has exponentials.
+// Descent is gradient descent with momentum μ, v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0: the
+// exact iterates, as powers where the flow has exponentials.
 type Descent struct {
 	points func(times []float64) ([]*Point, error) // of ascending whole times
 }
@@ -45,7 +45,8 @@ func timesOf(steps []int) []float64 {
 }
 
 // descend returns the points that gradient descent makes of the given eigenvalues after the given numbers of steps.
-func descend[P any](rate Schedule, momentum float64, omegas, drives []float64, times []float64, point func(growth) P) ([]P, error) {
+func descend[P any](rate Schedule, momentum float64, omegas, drives []float64, times []float64,
+	point func(growth) P) ([]P, error) {
 	points := make([]P, len(times))
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
 		for i, t := range times {

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// DualFlow is a trajectory of features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a kernel κ⊗I_p: what MSE and FeaturePenalty make, whose
-// features do not stay in the span of MK as those of Invariant do.
+// DualFlow is a trajectory of features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a kernel κ⊗I_p: what MSE and
+// FeaturePenalty make, whose features do not stay in the span of MK as those of Invariant do.
 type DualFlow struct {
 	flow        func(times []float64) ([]*DualPoint, error)
 	descent     func(momentum float64, times []float64) ([]*DualPoint, error)
@@ -27,8 +27,8 @@ func (f *DualFlow) Points(times []float64) ([]*DualPoint, error) {
 	return f.flow(times)
 }
 
-// Descend returns gradient descent with momentum μ in [0, 1) after ascending numbers of steps: v(t+1) = μ v(t) + gradient + λx,
-// x(t+1) = x − η(t)v(t+1), v(0) = 0.
+// Descend returns gradient descent with momentum μ in [0, 1) after ascending numbers of steps: v(t+1) = μ v(t) +
+// gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0.
 func (f *DualFlow) Descend(momentum float64, steps []int) ([]*DualPoint, error) {
 	if err := validMomentum(momentum); err != nil {
 		return nil, err
@@ -40,11 +40,13 @@ func (f *DualFlow) Descend(momentum float64, steps []int) ([]*DualPoint, error) 
 	return f.descent(momentum, times)
 }
 
-// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not known.
+// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not
+// known.
 func (f *DualFlow) Limit() (*DualPoint, error) { return f.limit() }
 
-// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate into growth, 2 over the largest
-// curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with prototypes that learn, whose curvature changes.
+// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate
+// into growth, 2 over the largest curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with
+// prototypes that learn, whose curvature changes.
 func (f *DualFlow) LargestRate() float64 { return f.largestRate }
 
 // DualPoint is a state with what is needed to know its features on points never trained on.
@@ -53,8 +55,8 @@ type DualPoint struct {
 	dual *mat.Dense // Y, p×n, columns in the caller's order of samples
 }
 
-// Features returns H_* = H_*(0) + Yκ_*, p×m, from the features at the start, p×m, and the kernel from training samples (in the order
-// of the training kernel's) to these points, n×m.
+// Features returns H_* = H_*(0) + Yκ_*, p×m, from the features at the start, p×m, and the kernel from training samples
+// (in the order of the training kernel's) to these points, n×m.
 func (d *DualPoint) Features(hStar, kernel *mat.Dense) (*mat.Dense, error) {
 	if err := validUnseen(d.State, hStar, kernel, 1); err != nil {
 		return nil, err
@@ -107,7 +109,8 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 		return nil, err
 	}
 	if k.Full != nil || k.Features != nil {
-		return nil, fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
+		return nil,
+			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
 	}
 	order, err := newSamples(s, gamma)
 	if err != nil {
@@ -145,7 +148,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	n := float64(d.samples.n)
 	largest := values[len(values)-1]
 	if values[0] < -kernelRounding*n*largest {
-		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v", values[0])
+		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v",
+			values[0])
 	}
 	for j, v := range values {
 		if v <= n*0x1p-52*largest {
@@ -167,8 +171,8 @@ func (endless) driven(omega float64) float64 {
 	return -1 / omega
 }
 
-// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j) Eᵀ,
-// Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
+// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j)
+// Eᵀ, Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
 type quadratic struct {
 	*dual
 	alpha, kappas []float64
@@ -221,11 +225,13 @@ func (q *quadratic) at(g growth) (*DualPoint, error) {
 
 // flow is a DualFlow at the rate of the features.
 func (q *quadratic) flow(rate Schedule) *DualFlow {
-	return newDualFlow(rate, q.omegas(), q.at, func() (*DualPoint, error) { return q.at(endless{}) }, 2/(q.alpha[len(q.alpha)-1]*q.kappas[len(q.kappas)-1]))
+	return newDualFlow(rate, q.omegas(), q.at, func() (*DualPoint, error) { return q.at(endless{}) },
+		2/(q.alpha[len(q.alpha)-1]*q.kappas[len(q.kappas)-1]))
 }
 
 // newDualFlow is the DualFlow of a closed form in what has become of the eigenvalues.
-func newDualFlow(rate Schedule, omegas []float64, at func(growth) (*DualPoint, error), limit func() (*DualPoint, error), largestRate float64) *DualFlow {
+func newDualFlow(rate Schedule, omegas []float64, at func(growth) (*DualPoint, error), limit func() (*DualPoint, error),
+	largestRate float64) *DualFlow {
 	return &DualFlow{
 		flow: func(times []float64) ([]*DualPoint, error) {
 			points := make([]*DualPoint, len(times))
@@ -262,10 +268,12 @@ func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
 	}
 	rows, m := hStar.Dims()
 	if rows != p {
-		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m, p)
+		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m,
+			p)
 	}
 	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
-		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a column a point (each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
+		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a "+
+			"column a point (each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
 	}
 	if err := finite("features of unseen points", hStar); err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-func (pr kernelProblem) checkDual(t *testing.T, what string, p *DualPoint, want *State, wantStar *mat.Dense, tolerance float64) {
+func (pr kernelProblem) checkDual(t *testing.T, what string, p *DualPoint, want *State, wantStar *mat.Dense,
+	tolerance float64) {
 	t.Helper()
 	closeStates(t, what, p.State, want, tolerance)
 	star, err := p.Features(pr.hStar, pr.kStar)
@@ -33,7 +34,8 @@ func TestFeaturePenalty(t *testing.T) {
 		f := randomField(rng, pr)
 		f.onFeatures = true
 		eta1, eta2, end := 0.1+rng.Float64(), 0.1+rng.Float64(), 5*rng.Float64()
-		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2), Kernel: pr.kernel, Anchored: f.anchored}
+		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2),
+			Kernel: pr.kernel, Anchored: f.anchored}
 		flow, err := penalty.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +104,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		if f.anchored {
 			f.lambda2 = 0
 		}
-		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3), Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
+		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3),
+			Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +118,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		dh, dhs, dw, db := f.at(limit.H, star, limit.W, limit.B)
-		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2); !(e < 1e-7) {
+		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db),
+			2); !(e < 1e-7) {
 			t.Errorf("case %d: the limit still moves by %g", i, e)
 		}
 		late, err := flow.At(1e12)
@@ -192,8 +196,8 @@ func TestMSE(t *testing.T) {
 	}
 }
 
-// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and so does descent below the largest
-// rate, but not above.
+// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and
+// so does descent below the largest rate, but not above.
 func TestMSELimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 8))
 	for range 10 {
@@ -228,7 +232,8 @@ func TestMSELimit(t *testing.T) {
 			}
 			grew := points[1].MeanSquaredError() > points[0].MeanSquaredError()
 			if grew != (share > 1) {
-				t.Errorf("at %v of the largest rate the loss went from %v to %v", share, points[0].MeanSquaredError(), points[1].MeanSquaredError())
+				t.Errorf("at %v of the largest rate the loss went from %v to %v", share, points[0].MeanSquaredError(),
+					points[1].MeanSquaredError())
 			}
 		}
 	}
@@ -277,11 +282,13 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
-// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too large, and no direction wins.
+// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too
+// large, and no direction wins.
 func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
-	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
+	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2,
+		1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +296,8 @@ func TestUnseenKernel(t *testing.T) {
 		t.Errorf("largest rate %v, want +Inf", rate)
 	}
 	for _, anchored := range []bool{false, true} {
-		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}, Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
+		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones},
+			Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 //
 //	H' = η1 (W M κ − λ1 H),   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M κ_* − λ1 H_*)
 //
-// and with a full one vec(H)' = η1 (K vec(W M) − λ1 vec(H)). λ1 is weight decay of the network's parameters Θ, for a model linear
-// in Θ; a penalty on the features is FeaturePenalty.
+// and with a full one vec(H)' = η1 (K vec(W M) − λ1 vec(H)). λ1 is weight decay of the network's parameters Θ, for a
+// model linear in Θ; a penalty on the features is FeaturePenalty.
 //
 // Gradient flow and gradient descent take one eigendecomposition, of MκMᵀ (C×C; pC×pC for a full kernel); the
 // kernel's own eigenvalues are not needed, and it may be singular.
@@ -98,9 +98,9 @@ func (f *KernelFlow) Descent(momentum float64) (*KernelDescent, error) {
 	return &KernelDescent{f, momentum}, nil
 }
 
-// KernelDescent is gradient descent of Theorem 8: at constant rates powers where the flow has exponentials, with a schedule or momentum the
-// exact iterates, a small recursion a mode. v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0. (Distances to the limit are
-// then plain differences, with float64's 10⁻¹⁶ as their floor.)
+// KernelDescent is gradient descent of Theorem 8: at constant rates powers where the flow has exponentials, with a
+// schedule or momentum the exact iterates, a small recursion a mode. v(t+1) = μ v(t) + gradient + λx, x(t+1) = x −
+// η(t)v(t+1), v(0) = 0. (Distances to the limit are then plain differences, with float64's 10⁻¹⁶ as their floor.)
 type KernelDescent struct {
 	f        *KernelFlow
 	momentum float64
@@ -177,7 +177,8 @@ func (f *KernelFlow) recorded(r responses, biases growth) *KernelPoint {
 }
 
 func (f *KernelFlow) point(r responses, biases growth) *KernelPoint {
-	p := &KernelPoint{core: f.kernelCore, target: f.target, biasDecay: biases.of(-f.lambda2), biasGain: biases.driven(-f.lambda2)}
+	p := &KernelPoint{core: f.kernelCore, target: f.target, biasDecay: biases.of(-f.lambda2),
+		biasGain: biases.driven(-f.lambda2)}
 	p.now, p.log = f.assemble(r)
 	return p
 }
@@ -236,8 +237,8 @@ func (f *KernelFlow) race() {
 	}
 }
 
-// Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the root of the largest eigenvalue of
-// d·MκMᵀ, for κ = I that of Corollary 5.
+// Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the root of the
+// largest eigenvalue of d·MκMᵀ, for κ = I that of Corollary 5.
 func (f *KernelFlow) Threshold() float64 {
 	largest := 0.0
 	for _, d := range f.d {
@@ -246,25 +247,29 @@ func (f *KernelFlow) Threshold() float64 {
 	return math.Sqrt(largest)
 }
 
-// KernelLimit is what a KernelFlow does as ζ2 → ∞. With rates of their own (Rates.H), unless anchored, it is that of s = η1(0)/η2(0) for ever,
-// which a flow whose ratio changes need not tend to.
+// KernelLimit is what a KernelFlow does as ζ2 → ∞. With rates of their own (Rates.H), unless anchored, it is that of s
+// = η1(0)/η2(0) for ever, which a flow whose ratio changes need not tend to.
 type KernelLimit struct {
-	// Direction is the limit of Z/‖Z‖, the part of the start in the leading eigenspace of d·MκMᵀ; also at points never trained on. Its scale has no
-	// meaning, except with anchored prototypes and λ1 > 0, where it is the limit itself, (W M κ/λ1, W). With anchored prototypes and λ1 = 0 its features
-	// are the direction W M κ that ζ1·W M κ grows along.
+	// Direction is the limit of Z/‖Z‖, the part of the start in the leading eigenspace of d·MκMᵀ; also at points never
+	// trained on. Its scale has no meaning, except with anchored prototypes and λ1 > 0, where it is the limit itself,
+	// (W M κ/λ1, W). With anchored prototypes and λ1 = 0 its features are the direction W M κ that ζ1·W M κ grows
+	// along.
 	Direction *KernelPoint
 	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2); 0 with anchored prototypes.
 	Growth float64
-	// Rate is the exponent of the approach per unit of ζ2 (ζ1 with anchored prototypes); 0 means that there is none, or that it is slower.
+	// Rate is the exponent of the approach per unit of ζ2 (ζ1 with anchored prototypes); 0 means that there is none, or
+	// that it is slower.
 	Rate float64
 }
 
 // Limit returns what wins; an error if the loss sees nothing of the kernel (M κ Mᵀ = 0), so that no direction does.
 func (f *KernelFlow) Limit() (*KernelLimit, error) {
 	if f.target == nil {
-		return nil, fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, and there is no direction that wins")
+		return nil,
+			fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, and there is no direction that wins")
 	}
-	direction := &KernelPoint{core: f.kernelCore, now: *f.target, target: f.target, lead: [2]float64{1, 1}, rest: f.target.plus(-1, *f.target)}
+	direction := &KernelPoint{core: f.kernelCore, now: *f.target, target: f.target, lead: [2]float64{1, 1},
+		rest: f.target.plus(-1, *f.target)}
 	if f.anchored {
 		direction.biasDecay = scaled{1, 0}
 	}

@@ -112,8 +112,8 @@ func (core *kernelCore) over(c coefficients, which part) []float64 {
 	return append(h[:len(h):len(h)], w...)
 }
 
-// KernelPoint is a state of a trajectory of Theorem 8, held as a few numbers a mode with their scale as a logarithm: only State, Direction,
-// Accuracy and what is asked of points never trained on build features.
+// KernelPoint is a state of a trajectory of Theorem 8, held as a few numbers a mode with their scale as a logarithm:
+// only State, Direction, Accuracy and what is asked of points never trained on build features.
 type KernelPoint struct {
 	core *kernelCore
 	log  float64 // the state is exp(log)·now
@@ -214,8 +214,8 @@ func (p *KernelPoint) Biases() []float64 {
 	return movedBiases(p.core.state.B, p.core.drift, 0, 0, p.biasDecay, p.biasGain)
 }
 
-// Loss returns the unhinged loss (3) of the training samples and the natural logarithm of its absolute value; the loss is ±Inf where float64 cannot
-// hold it.
+// Loss returns the unhinged loss (3) of the training samples and the natural logarithm of its absolute value; the loss
+// is ±Inf where float64 cannot hold it.
 func (p *KernelPoint) Loss() (loss, logAbs float64) {
 	sum := 0.0
 	for r, of := range p.core.of {
@@ -250,7 +250,8 @@ func (p *KernelPoint) build(log float64) *State {
 	return s
 }
 
-// Accuracy returns the train accuracy of the rule argmax_c w_cᵀh + b_c, or without the biases. (The first of equal logits counts.)
+// Accuracy returns the train accuracy of the rule argmax_c w_cᵀh + b_c, or without the biases. (The first of equal
+// logits counts.)
 func (p *KernelPoint) Accuracy(withBias bool) float64 {
 	return fraction(p.predict(p.core.train, withBias), p.core.state.Labels())
 }
@@ -263,7 +264,8 @@ func (p *KernelPoint) accuracies(biasesDiffer bool) (without, with float64) {
 	return without, p.Accuracy(true)
 }
 
-// predict returns argmax_c w_cᵀh + b_c at points; what is added to all prototypes alike is left out, for it may be larger than the rest by any factor.
+// predict returns argmax_c w_cᵀh + b_c at points; what is added to all prototypes alike is left out, for it may be
+// larger than the rest by any factor.
 func (p *KernelPoint) predict(at points, withBias bool) []int {
 	var logits mat.Dense
 	logits.Mul(p.core.features(p.now, at).T(), p.core.prototypes(p.now, p.core.centered))

@@ -7,15 +7,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Unseen are points that are never trained on, as a KernelFlow sees them: H_*' = η1(W M κ_* − λ1 H_*). It can be asked about every
-// KernelPoint of the flow it was made by, of its descent and of its limit. Points come in the caller's order.
+// Unseen are points that are never trained on, as a KernelFlow sees them: H_*' = η1(W M κ_* − λ1 H_*). It can be asked
+// about every KernelPoint of the flow it was made by, of its descent and of its limit. Points come in the caller's
+// order.
 type Unseen struct {
 	core *kernelCore
 	at   points
 }
 
-// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the order of the training
-// kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of p.
+// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the
+// order of the training kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of
+// p.
 func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
 		return nil, err

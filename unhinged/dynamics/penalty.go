@@ -8,13 +8,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel κ⊗I_p, which Invariant's λ1, weight
-// decay of the parameters, equals only for κ = I:
+// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel
+// κ⊗I_p, which Invariant's λ1, weight decay of the parameters, equals only for κ = I:
 //
 //	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
 //
-// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a symmetric matrix of size
-// n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w) obeys
+// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a
+// symmetric matrix of size n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w)
+// obeys
 //
 //	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
 type FeaturePenalty struct {
@@ -53,13 +54,16 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 		flow := q.flow(f.Rates.featureSchedule())
 		if f.Lambda1 == 0 {
 			flow.limit = func() (*DualPoint, error) {
-				return nil, fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
+				return nil,
+					fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
 			}
 		}
 		return flow, nil
 	}
 	if f.Rates.H != nil {
-		return nil, fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S and not Rates.H")
+		return nil,
+			fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S " +
+				"and not Rates.H")
 	}
 	return d.penalized(f, m)
 }
@@ -140,9 +144,12 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 		b := movedBiases(d.state.B, drift, 0, 0, g.of(-f.Lambda2), g.driven(-f.Lambda2))
 		return d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), b)
 	}
-	return newDualFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (*DualPoint, error) {
+	return newDualFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (*DualPoint,
+		error) {
 		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
-			return nil, fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
+			return nil,
+				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the "+
+					"state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
 		}
 		return at(endless{})
 	}, 2/math.Abs(omegas[0])), nil

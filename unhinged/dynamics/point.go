@@ -19,8 +19,8 @@ type Point struct {
 	d   *driver
 	log float64 // the map is exp(log)·now
 	now linear
-	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's, lead[1] W's.
-	// If subtract is set, there is no such form, and split takes the difference of now and target instead.
+	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's,
+	// lead[1] W's. If subtract is set, there is no such form, and split takes the difference of now and target instead.
 	target   *linear
 	lead     [2]float64
 	rest     linear
@@ -134,7 +134,8 @@ func (p *Point) split(over part) (lead float64, rest linear, restLog float64) {
 	return p.lead[0], p.rest, p.restLog
 }
 
-// LogDistance returns ln‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
+// LogDistance returns ln‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of
+// Flow.Limit).
 func (p *Point) LogDistance() float64 { return p.logDistance(both) }
 
 // LogDistanceH returns ln‖Ĥ − H̄̂‖, Frobenius-normalised.
@@ -170,7 +171,8 @@ func gapScales(lead, log, restLog float64) (base, gap, rest float64) {
 	return base, gap, math.Exp(restLog - base)
 }
 
-// LogGapH returns ln‖H − H̄‖, H̄ the feature part of Z̄ (W M/λ with anchored prototypes); finite limits (λ = λ*) are reached.
+// LogGapH returns ln‖H − H̄‖, H̄ the feature part of Z̄ (W M/λ with anchored prototypes); finite limits (λ = λ*) are
+// reached.
 func (p *Point) LogGapH() float64 { return p.logGap(onlyH) }
 
 // LogGapW returns ln‖W − W̄‖, as figure 4(b) draws it (there P = W̄).
@@ -242,7 +244,8 @@ func (p *Point) State() (*State, error) {
 // fits refuses ‖Z‖ that is too large for float64.
 func fits(logNormZ float64) error {
 	if logNormZ > 709 {
-		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", logNormZ/math.Ln10)
+		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead",
+			logNormZ/math.Ln10)
 	}
 	return nil
 }

@@ -78,7 +78,8 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 			maps[k] = mat2(x)
 		}
 		from = t
-		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1[i]})
+		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...),
+			scaled{1, -f.lambda1 * zeta1[i]})
 		g := flowGrowth{zeta2[i]}
 		points[i].biasDecay, points[i].biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
 	}

@@ -146,7 +146,8 @@ func (r Rates) Features(t float64) float64 {
 
 func (r Rates) validate() error {
 	if r.W == nil {
-		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, η2) or a Schedule")
+		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, " +
+			"η2) or a Schedule")
 	}
 	if r.S < 0 || math.IsNaN(r.S) || math.IsInf(r.S, 0) {
 		return fmt.Errorf("dynamics: ratio s = η1/η2 is %v: must be finite and positive", r.S)
@@ -161,7 +162,8 @@ func (r Rates) validate() error {
 		return err
 	}
 	if r.W.At(0) == 0 {
-		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: begin with a positive rate, or set S and not H")
+		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: " +
+			"begin with a positive rate, or set S and not H")
 	}
 	return nil
 }
@@ -186,11 +188,13 @@ func validRate(name string, s Schedule) error {
 		}
 	case StepRate:
 		if !(r.Every > 0) || !(r.Factor >= 0) {
-			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be positive, Factor not negative", name, r.Every, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be "+
+				"positive, Factor not negative", name, r.Every, r.Factor)
 		}
 	case ExponentialRate:
 		if !(r.Factor > 0) {
-			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name,
+				r.Factor)
 		}
 	}
 	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {

@@ -27,11 +27,11 @@ type Spherical struct {
 	// α⁺ = ξα/√(1+α²(1−β²)), and the step condition again is α(0) ≤ 1 (erratum E16).
 	Rescale bool
 
-	// Adjust is ε of the adjusted loss (104), 0 < ε < 1; zero leaves the loss as it is. Where û_yᵀĥ < −1+ε the prototype
-	// is replaced by u_y + δ, δ ⟂ ĥ (erratum E8), at the angle arccos(−1+ε) from ĥ. That leaves the loss as it is and multiplies its
-	// gradient by −k ≥ 1, so that in the recurrence sin θ becomes |cos θ|·√(1−(1−ε)²)/(1−ε), which does not vanish at θ = π.
-	// Samples that start there leave along a fixed tangent. The paper states (104) for W1 = 0; for other W it is used
-	// with u_y in place of w_y.
+	// Adjust is ε of the adjusted loss (104), 0 < ε < 1; zero leaves the loss as it is. Where û_yᵀĥ < −1+ε the
+	// prototype is replaced by u_y + δ, δ ⟂ ĥ (erratum E8), at the angle arccos(−1+ε) from ĥ. That leaves the loss as
+	// it is and multiplies its gradient by −k ≥ 1, so that in the recurrence sin θ becomes |cos θ|·√(1−(1−ε)²)/(1−ε),
+	// which does not vanish at θ = π. Samples that start there leave along a fixed tangent. The paper states (104) for
+	// W1 = 0; for other W it is used with u_y in place of w_y.
 	Adjust float64
 }
 
@@ -51,7 +51,8 @@ func (s Spherical) From(st *State) (*SphericalDescent, error) {
 // On is From for a state whose planes are known, to sweep rates, RLR and (104) without finding them again.
 func (s Spherical) On(pl *Planes) (*SphericalDescent, error) {
 	if s.Gamma != pl.gamma {
-		return nil, fmt.Errorf("dynamics: Spherical.Gamma is %v, but the planes were found for γ = %v: they must agree", s.Gamma, pl.gamma)
+		return nil, fmt.Errorf("dynamics: Spherical.Gamma is %v, but the planes were found for γ = %v: they must agree",
+			s.Gamma, pl.gamma)
 	}
 	if s.Rate == nil {
 		return nil, fmt.Errorf("dynamics: Spherical.Rate is not set: use ConstantRate(η) or another Schedule")
@@ -60,10 +61,14 @@ func (s Spherical) On(pl *Planes) (*SphericalDescent, error) {
 		return nil, err
 	}
 	if s.Adjust != 0 && !(-1+s.Adjust > -1 && s.Adjust < 1) { // too small an ε is lost in −1+ε
-		return nil, fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as it is", s.Adjust)
+		return nil,
+			fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as it is",
+				s.Adjust)
 	}
 	if p, _, _ := pl.state.Dims(); p == 1 && s.Adjust > 0 {
-		return nil, fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no tangent to leave along")
+		return nil,
+			fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no tangent to " +
+				"leave along")
 	}
 	d := &SphericalDescent{Planes: pl, s: s, gain: make([]float64, len(pl.labels))}
 	for i, y := range pl.labels {
@@ -72,7 +77,9 @@ func (s Spherical) On(pl *Planes) (*SphericalDescent, error) {
 			d.gain[i] /= pl.norms[i]
 		}
 		if math.IsInf(d.gain[i], 0) {
-			return nil, fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be a number", i, y, pl.norms[i])
+			return nil,
+				fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be a number",
+					i, y, pl.norms[i])
 		}
 	}
 	return d, nil

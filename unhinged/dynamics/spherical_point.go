@@ -27,7 +27,8 @@ func (p *SphericalPoint) Loss() float64 { return p.sums.loss }
 // Accuracy returns the train accuracy of argmax_c w_cᵀh, the first of equal logits.
 func (p *SphericalPoint) Accuracy() float64 { return float64(p.sums.right) / float64(len(p.a)) }
 
-// Error returns ‖Ĥ − Û(I⊗1ᵀ)‖ with columns normalised one by one, the distance to the limit (20), computed as 2 sin(θ/2).
+// Error returns ‖Ĥ − Û(I⊗1ᵀ)‖ with columns normalised one by one, the distance to the limit (20), computed as 2
+// sin(θ/2).
 func (p *SphericalPoint) Error() float64 { return p.sums.err }
 
 // NormH returns ‖H‖.

@@ -88,11 +88,13 @@ func (d *SphericalDescent) run(steps []int) ([]sphericalSums, *SphericalPoint, e
 	}
 	for i, t := range steps {
 		if t < 0 || i > 0 && t < steps[i-1] {
-			return nil, nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
+			return nil, nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t,
+				i)
 		}
 	}
 	if last := steps[len(steps)-1]; last > MaxSteps {
-		return nil, nil, fmt.Errorf("dynamics: %d steps: spherical descent makes every one, and at most %d", last, MaxSteps)
+		return nil, nil, fmt.Errorf("dynamics: %d steps: spherical descent makes every one, and at most %d", last,
+			MaxSteps)
 	}
 	rates := make([]float64, steps[len(steps)-1])
 	for t := range rates {

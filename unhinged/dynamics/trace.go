@@ -43,7 +43,8 @@ func traceOf[P observed](times []float64, solve func([]float64) ([]P, error)) (*
 	}
 	tr := &Trace{Time: slices.Clone(times)}
 	columns := []*[]float64{
-		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.LogDistance, &tr.LogDistanceH, &tr.LogDistanceW,
+		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.LogDistance, &tr.LogDistanceH,
+		&tr.LogDistanceW,
 		&tr.LogGapH, &tr.LogGapW, &tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
 	}
 	for _, c := range columns {

@@ -11,8 +11,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestItems: all 19 figures, all 6 tables and the studies are there, each either can be made or says what is missing, and what
-// judges has sentences.
+// TestItems: all 19 figures, all 6 tables and the studies are there, each either can be made or says what is missing,
+// and what judges has sentences.
 func TestItems(t *testing.T) {
 	kinds := map[Kind]int{}
 	seen := map[string]bool{}
@@ -43,8 +43,8 @@ func TestItems(t *testing.T) {
 	}
 }
 
-// TestRecorded: figures of recorded runs are drawn from the checkout's, and their claims are of the item's sentences; one without
-// runs says which command makes them.
+// TestRecorded: figures of recorded runs are drawn from the checkout's, and their claims are of the item's sentences;
+// one without runs says which command makes them.
 func TestRecorded(t *testing.T) {
 	for _, id := range []string{"fig2", "fig12", "fig19", "neural-collapse"} {
 		f, err := Run(id, Options{})
@@ -76,8 +76,9 @@ func TestRecorded(t *testing.T) {
 // TestRefusals: no item takes what is not its own.
 func TestRefusals(t *testing.T) {
 	for id, o := range map[string]Options{
-		"fig1": {Widths: []int{8}}, "fig4": {Runs: "x"}, "fig2": {P: 8}, "fig19": {Gammas: []float64{1}}, "theorem8": {C: 3},
-		"drift": {State: dynamics.Gaussian(2, 2, 2, 1)}, "fig12": {Networks: 3},
+		"fig1": {Widths: []int{8}}, "fig4": {Runs: "x"}, "fig2": {P: 8}, "fig19": {Gammas: []float64{1}},
+		"theorem8": {C: 3},
+		"drift":    {State: dynamics.Gaussian(2, 2, 2, 1)}, "fig12": {Networks: 3},
 	} {
 		if _, err := Run(id, o); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s with %+v: error %v", id, o, err)

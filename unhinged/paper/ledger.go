@@ -18,8 +18,8 @@ type Entry struct {
 	Section string `json:"section"`
 	Page    int    `json:"page"`
 	Claim   string `json:"claim"`
-	// Kind is "theorem" for what the paper proves, "evidence" for what it says of its runs, "wording" for what is about words,
-	// other papers or print.
+	// Kind is "theorem" for what the paper proves, "evidence" for what it says of its runs, "wording" for what is about
+	// words, other papers or print.
 	Kind string `json:"kind"`
 	// Verdict is "holds", "fails", "corrected", "undecided", "not claimed here" or "needs data".
 	Verdict string `json:"verdict"`
@@ -53,9 +53,9 @@ type ledgerLine struct {
 	from        source
 }
 
-// Claims judges every checkable sentence of the paper: theorems and lemmas beside brute force, sentences about numerical
-// figures by running the figures, those about networks by the recorded runs of a folder or a pattern ("" for the checkout's).
-// It takes some seconds.
+// Claims judges every checkable sentence of the paper: theorems and lemmas beside brute force, sentences about
+// numerical figures by running the figures, those about networks by the recorded runs of a folder or a pattern ("" for
+// the checkout's). It takes some seconds.
 func Claims(runs string) ([]Entry, error) {
 	made := map[string]*result.Figure{}
 	var entries []Entry
@@ -139,8 +139,8 @@ func (e *Entry) judgeBy(id string, sentences []string, runs string, made map[str
 	return nil
 }
 
-// take takes the verdict that stands for all claims: a failure before what is undecided, that before a correction, and that
-// before what holds; and the errata.
+// take takes the verdict that stands for all claims: a failure before what is undecided, that before a correction, and
+// that before what holds; and the errata.
 func (e *Entry) take(claims []result.Claim) {
 	order := []result.Verdict{result.Fails, result.Undecided, result.Corrected, result.Holds, result.NotClaimed}
 	worst := len(order)
@@ -164,7 +164,8 @@ func Counts(entries []Entry) string {
 		number[e.Verdict]++
 	}
 	var parts []string
-	for _, v := range []string{string(result.Holds), string(result.Corrected), string(result.Fails), string(result.Undecided), notClaimedHere, needsData} {
+	for _, v := range []string{string(result.Holds), string(result.Corrected), string(result.Fails),
+		string(result.Undecided), notClaimedHere, needsData} {
 		if number[v] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", number[v], v))
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestLedger: every entry is whole and judged, no theorem fails uncorrected, and every sentence that an item judges, and every erratum,
-// is in the ledger.
+// TestLedger: every entry is whole and judged, no theorem fails uncorrected, and every sentence that an item judges,
+// and every erratum, is in the ledger.
 func TestLedger(t *testing.T) {
 	entries, err := Claims("")
 	if err != nil {
@@ -23,14 +23,16 @@ func TestLedger(t *testing.T) {
 	seen := map[string]bool{}
 	errata := map[string]bool{}
 	for _, e := range entries {
-		if e.ID == "" || seen[e.ID] || e.Section == "" || e.Page < 1 || e.Page > 57 || e.Claim == "" || e.Evidence == "" {
+		if e.ID == "" || seen[e.ID] || e.Section == "" || e.Page < 1 || e.Page > 57 || e.Claim == "" ||
+			e.Evidence == "" {
 			t.Errorf("%+v lacks something, or is there twice", e)
 		}
 		seen[e.ID] = true
 		if !slices.Contains([]string{theorem, evidence, wording}, e.Kind) {
 			t.Errorf("%s is of kind %q", e.ID, e.Kind)
 		}
-		if !slices.Contains([]string{"holds", "fails", "corrected", "undecided", "not claimed here", "needs data"}, e.Verdict) {
+		if !slices.Contains([]string{"holds", "fails", "corrected", "undecided", "not claimed here", "needs data"},
+			e.Verdict) {
 			t.Errorf("%s has the verdict %q", e.ID, e.Verdict)
 		}
 		if (e.Verdict == "corrected") != (e.Erratum != "") {
@@ -60,7 +62,8 @@ func TestLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts := fmt.Sprintf("%d claims: %s", len(entries), Counts(entries)); !strings.Contains(string(readme), counts) {
+	if counts := fmt.Sprintf("%d claims: %s", len(entries), Counts(entries)); !strings.Contains(string(readme),
+		counts) {
 		t.Errorf("README.md should say %q", counts)
 	}
 	listed, err := os.ReadFile(filepath.Join("..", "..", "ERRATA.md"))
@@ -77,7 +80,8 @@ func TestLedger(t *testing.T) {
 // TestLedgerNeedsRuns: a folder without runs gives entries that need data, and no error.
 func TestLedgerNeedsRuns(t *testing.T) {
 	e := Entry{ID: "x"}
-	if err := e.judge(of("fig13", "efr-limits-norms"), "", map[string]*result.Figure{}); err != nil || e.Verdict != "needs data" ||
+	if err := e.judge(of("fig13", "efr-limits-norms"), "", map[string]*result.Figure{}); err != nil ||
+		e.Verdict != "needs data" ||
 		!strings.Contains(e.Evidence, "unhinged train") {
 		t.Errorf("%+v, error %v", e, err)
 	}

@@ -1,5 +1,5 @@
-// Package paper is the registry of "On the Dynamics Under the Unhinged Loss and Beyond" (JMLR 24, 23-0771): every figure, table
-// and study by its id, with what it needs, how it is made and which sentences it judges.
+// Package paper is the registry of "On the Dynamics Under the Unhinged Loss and Beyond" (JMLR 24, 23-0771): every
+// figure, table and study by its id, with what it needs, how it is made and which sentences it judges.
 //
 //	figure, err := paper.Run("fig1", paper.Options{})
 //	svg, err := plots.SVG(*figure)
@@ -24,12 +24,14 @@ type Options struct {
 	Steps   int // gradient-descent steps: 50,000
 	Seed    uint64
 
-	Gammas  []float64 // figures 1 and 5 take several, the others and theorem8 one; a 0 in it is γ = 0, an empty list the paper's
+	// figures 1 and 5 take several, the others and theorem8 one; a 0 in it is γ = 0, an empty list the paper's
+	Gammas  []float64
 	Lambdas []float64 // figures 4, 7 and 15
 	Etas    []float64 // figures 6 and 9 take several, the others and theorem8 one
 	Ratios  []float64 // s = η1/η2: figure 8
 
-	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not used.
+	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not
+	// used.
 	State *dynamics.State
 	// Of the studies: the widths of the networks, and how many there are of the widest.
 	Widths   []int
@@ -119,7 +121,8 @@ func runNumeric(id string) func(Options) (*result.Figure, error) {
 			return nil, fmt.Errorf("a numerical figure takes no widths, networks or runs")
 		}
 		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
-			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command, Progress: o.Progress})
+			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
+			Progress: o.Progress})
 	}
 }
 
@@ -132,7 +135,8 @@ func runStudy(run func(studies.Options) (*result.Figure, error)) func(Options) (
 		case o.Lambdas != nil || o.Ratios != nil || len(o.Gammas) > 1 || len(o.Etas) > 1 || o.Runs != "":
 			return nil, fmt.Errorf("a study takes one γ and one η at most, and no λ, s or runs")
 		}
-		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Seed: o.Seed, Command: o.Command, Progress: o.Progress}
+		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Seed: o.Seed, Command: o.Command,
+			Progress: o.Progress}
 		if len(o.Gammas) > 0 {
 			own.Gamma = &o.Gammas[0]
 		}

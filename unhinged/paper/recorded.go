@@ -43,7 +43,8 @@ func runRecorded(id string, draw func(runs string) (result.Figure, error)) func(
 	}
 }
 
-// RecordedRuns is the pattern of the runs that are recorded in the checkout of this module that the working directory is in.
+// RecordedRuns is the pattern of the runs that are recorded in the checkout of this module that the working directory
+// is in.
 func RecordedRuns() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -54,7 +55,9 @@ func RecordedRuns() (string, error) {
 			return filepath.Join(folder, "results", "training", "*"), nil
 		}
 		if folder == filepath.Dir(folder) {
-			return "", errors.New("there are no recorded runs here, outside of a checkout of the lab; --runs DIR names a folder with some")
+			return "",
+				errors.New("there are no recorded runs here, outside of a checkout of the lab; --runs DIR names a " +
+					"folder with some")
 		}
 	}
 }

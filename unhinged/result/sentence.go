@@ -5,8 +5,8 @@ type Sentence struct {
 	ID   string // of every such claim
 	Kind Kind
 	Text string // a format for what differs between the claims; empty where each claim has its own
-	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or is withdrawn.
-	// A test makes it.
+	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or
+	// is withdrawn. A test makes it.
 	Control string
 }
 

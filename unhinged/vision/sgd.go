@@ -31,14 +31,15 @@ type SGD struct {
 	// (arXiv 2404.00498 has 64.)
 	ShiftRate float64
 
-	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of its own
-	// loss, and forgets it.
+	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of
+	// its own loss, and forgets it.
 	Accumulated bool
 }
 
 var _ optimizer.Interface = SGD{}
 
-// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered for it.
+// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered
+// for it.
 const velocities, sums = "velocity", "gradient"
 
 // UpdateGraph adds one step of descent on the scalar loss to the graph; it counts in gomlx's global step.
@@ -66,7 +67,8 @@ func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	}
 }
 
-// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set, descends.
+// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set,
+// descends.
 func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	variables, gradients := trainable(scope, g, loss)
 	for i, v := range variables {

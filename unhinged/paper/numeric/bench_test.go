@@ -21,7 +21,8 @@ func BenchmarkFigures(b *testing.B) {
 	}
 }
 
-// BenchmarkSlider is one move of a slider in notebook 02: a descent of 50,000 steps at the paper's sizes, and its picture.
+// BenchmarkSlider is one move of a slider in notebook 02: a descent of 50,000 steps at the paper's sizes, and its
+// picture.
 func BenchmarkSlider(b *testing.B) {
 	pr, err := dynamics.Gaussian(512, 100, 10, 1).Project()
 	if err != nil {
@@ -44,9 +45,11 @@ func BenchmarkSlider(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := plots.SVG(result.Figure{Title: "γ", Curves: []result.Curve{Curve("γ", trace)}, Panels: []result.Panel{
-			{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"}, {Title: "Distance", Y: "distance", YLabel: "distance", Log: true},
-		}}); err != nil {
+		if _, err := plots.SVG(result.Figure{Title: "γ", Curves: []result.Curve{Curve("γ", trace)},
+			Panels: []result.Panel{
+				{Title: "Train accuracy", Y: "accuracy", YLabel: "Train accuracy"}, {Title: "Distance", Y: "distance",
+					YLabel: "distance", Log: true},
+			}}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -261,7 +261,10 @@ func (r *run) ordered(s result.Sentence, text, series, parameter string, curves 
 		}
 		within = append(within, c)
 	}
-	slices.SortStableFunc(within, func(a, b *curve) int { return cmp.Compare(a.Params[parameter], b.Params[parameter]) })
+	slices.SortStableFunc(within, func(a, b *curve) int {
+		return cmp.Compare(a.Params[parameter],
+			b.Params[parameter])
+	})
 	falls, pairs := 0, 0
 	for i := 1; i < len(within); i++ {
 		a, b := within[i-1], within[i]

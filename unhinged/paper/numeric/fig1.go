@@ -33,7 +33,8 @@ func figure1(r *run) error {
 	r.figure.Panels = []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "Loss", ZoomFrom: zoom, ZoomCurves: tame},
 		{Title: "(b) Train accuracy", Y: "accuracy", YLabel: "Train accuracy"},
-		{Title: "(c) Distance to Z̄", Y: "distance", YLabel: "‖Ẑ(t) − Z̄/‖Z̄‖‖", Log: true, Lines: map[string]float64{"√2": math.Sqrt2}},
+		{Title: "(c) Distance to Z̄", Y: "distance", YLabel: "‖Ẑ(t) − Z̄/‖Z̄‖‖", Log: true,
+			Lines: map[string]float64{"√2": math.Sqrt2}},
 		{Title: "(d) Norm of Z", Y: "norm_z", YLabel: "‖Z(t)‖", Log: true, ZoomFrom: zoom, ZoomCurves: tame},
 	}
 	if r.unequal() {
@@ -43,7 +44,8 @@ func figure1(r *run) error {
 	if err := r.rates("(10)", curves); err != nil {
 		return err
 	}
-	if err := r.growth(", ‖Z‖ grows exponentially, at the largest eigenvalue times √(ζ1ζ2)", curves, always); err != nil {
+	if err := r.growth(", ‖Z‖ grows exponentially, at the largest eigenvalue times √(ζ1ζ2)", curves,
+		always); err != nil {
 		return err
 	}
 	r.fastest(curves)
@@ -64,7 +66,8 @@ func figure1(r *run) error {
 			}
 		}
 		if r.paper && c.gamma == 0.05 {
-			shows := result.Check("for "+c.short+", the accuracy shows bursts up to about 0.35 after step 35,000 (plotted)",
+			shows := result.Check("for "+c.short+", the accuracy shows bursts up to about 0.35 after step 35,000 "+
+				"(plotted)",
 				late, 0.35, 0.05)
 			r.add(bursts.Of(shows.CorrectedBy("E27", late == 1/float64(r.c))))
 		}

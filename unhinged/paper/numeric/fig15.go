@@ -19,7 +19,8 @@ func figure15(r *run) error {
 	var curves []*curve
 	for _, lambda := range lambdas {
 		ran := r.o.tampering.settings(setting{gamma: gamma, lambda: lambda, eta: eta})
-		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda, Rate: dynamics.ConstantRate(ran.eta)}.On(pr)
+		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda,
+			Rate: dynamics.ConstantRate(ran.eta)}.On(pr)
 		if err != nil {
 			return err
 		}

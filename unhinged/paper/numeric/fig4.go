@@ -80,7 +80,8 @@ func (r *run) atThreshold(c *curve) {
 	gap := c.last("gap_w2")
 	r.claim(convergesToP, text, gap, 0, 1e-9)
 	if r.paper {
-		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap, 8e-5,
+		stuck := result.Check("for λ = λ*, ‖W − P‖² stalls between 7e-5 and 9e-5 (plotted; single precision)", gap,
+			8e-5,
 			1e-5)
 		r.add(stalls.Of(stuck.CorrectedBy("E26", gap <= 1e-9)))
 	}

@@ -26,8 +26,10 @@ func (r *run) asPlotted(text string, captioned, halved, read, relative float64) 
 	r.add(plotted.Of(claim.CorrectedBy("E24", math.Abs(halved-read) <= tolerance)))
 }
 
-// sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each reading.
-func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, one func(gamma, v float64) (*curve, error)) ([][]*curve, error) {
+// sweep runs one curve for each value and each reading of γ and lays out the five panels of figures 6, 7 and 8 for each
+// reading.
+func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, one func(gamma, v float64) (*curve,
+	error)) ([][]*curve, error) {
 	gammas := r.readings()
 	var out [][]*curve
 	for i, gamma := range gammas {
@@ -119,7 +121,8 @@ func figure5(r *run) error {
 		if r.c == 2 || c.gamma <= r.limit() {
 			continue
 		}
-		text := "for " + c.short + ", which is beyond 2/(C−2), alignment classifies nothing (accuracy at the end: chance)"
+		text := "for " + c.short +
+			", which is beyond 2/(C−2), alignment classifies nothing (accuracy at the end: chance)"
 		if !r.follows(c) {
 			r.withdraw(chance, text, tooFast)
 			continue
@@ -154,8 +157,9 @@ func figure6(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		r.ordered(etaOrder, "larger learning rates accelerate convergence (how often the final distance falls from one "+
-			"η to the next)", "distance", "eta2", curves, r.outside)
+		r.ordered(etaOrder,
+			"larger learning rates accelerate convergence (how often the final distance falls from one "+
+				"η to the next)", "distance", "eta2", curves, r.outside)
 	}
 	if len(sweep) == 2 {
 		r.asPlotted("‖Ŵ − W̄/‖W̄‖‖ at η = 0.01 ends at .0368", at(sweep[0], "eta2", 0.01, "distance_w"),
@@ -173,16 +177,17 @@ func figure7(r *run) error {
 		return err
 	}
 	const star = -1 // stands for λ*, which depends on γ
-	sweep, err := r.sweep(pr, several(r.o.Lambdas, 1e-5, 1e-4, 1e-3, 5e-3, star), true, func(gamma, lambda float64) (*curve, error) {
-		threshold, err := r.star(pr, gamma)
-		if err != nil {
-			return nil, err
-		}
-		if lambda == star {
-			lambda = threshold
-		}
-		return r.descend(pr, lambdaName(lambda, threshold), gamma, lambda, eta, 1)
-	})
+	sweep, err := r.sweep(pr, several(r.o.Lambdas, 1e-5, 1e-4, 1e-3, 5e-3, star), true,
+		func(gamma, lambda float64) (*curve, error) {
+			threshold, err := r.star(pr, gamma)
+			if err != nil {
+				return nil, err
+			}
+			if lambda == star {
+				lambda = threshold
+			}
+			return r.descend(pr, lambdaName(lambda, threshold), gamma, lambda, eta, 1)
+		})
 	if err != nil || r.unequal() {
 		return err
 	}
@@ -209,7 +214,8 @@ func figure7(r *run) error {
 		}{
 			{" (below λ*), ‖Z‖ grows exponentially", below},
 			{", ‖Z‖ neither grows nor shrinks", at},
-			{" (above λ*), ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)", above},
+			{" (above λ*), ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)",
+				above},
 			{", ‖Z‖ grows below λ*, shrinks above it and does neither at λ*", beyond}, // is withdrawn
 		} {
 			if len(part.curves) > 0 {

@@ -33,7 +33,8 @@ func figure9(r *run) error {
 		var names []string
 		for _, eta := range etas {
 			ran := r.o.tampering.settings(setting{gamma: gamma, eta: eta})
-			d, err := dynamics.Spherical{Gamma: gamma, Rate: dynamics.ConstantRate(ran.eta), Rescale: rescale}.On(planes)
+			d, err := dynamics.Spherical{Gamma: gamma, Rate: dynamics.ConstantRate(ran.eta),
+				Rescale: rescale}.On(planes)
 			if err != nil {
 				return err
 			}

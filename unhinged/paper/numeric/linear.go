@@ -58,8 +58,9 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	return c, nil
 }
 
-// Curve turns a trace into a curve with the figures' series: loss, accuracy, accuracy_with_bias, distance (_h, _w), norm_h, norm_w,
-// norm_z, gap_h, gap_w (‖H − H̄‖, ‖W − W̄‖), log_norm_ratio (ln‖H‖ − ln‖W‖), bias_min, bias_max; those on a log axis also as log10_….
+// Curve turns a trace into a curve with the figures' series: loss, accuracy, accuracy_with_bias, distance (_h, _w),
+// norm_h, norm_w, norm_z, gap_h, gap_w (‖H − H̄‖, ‖W − W̄‖), log_norm_ratio (ln‖H‖ − ln‖W‖), bias_min, bias_max; those
+// on a log axis also as log10_….
 func Curve(name string, t *dynamics.Trace) result.Curve {
 	return result.Curve{Name: name, Params: map[string]float64{}, Series: series(t)}
 }
@@ -124,9 +125,9 @@ func (c *curve) last(name string) float64 {
 // perStep is what gradient descent makes of an exponent ω per unit of ζ2: log(1 + ηω) a step.
 func perStep(eta, omega float64) float64 { return math.Log1p(eta * omega) }
 
-// exponents are those per step of ‖Z‖ and of the distance to the limit as the paper has them, for the curve's γ, λ and s: with ω2 of
-// Corollary 5's proof (without the division of p. 35, erratum E15; for λ = 0 and s = 1 (10)), that of the larger of σ1 and |σ2|, and the
-// gap between the two.
+// exponents are those per step of ‖Z‖ and of the distance to the limit as the paper has them, for the curve's γ, λ and
+// s: with ω2 of Corollary 5's proof (without the division of p. 35, erratum E15; for λ = 0 and s = 1 (10)), that of the
+// larger of σ1 and |σ2|, and the gap between the two.
 func (r *run) exponents(c *curve) (growth, approach float64) {
 	omega2 := func(sigma float64) float64 {
 		return (math.Sqrt(c.lambda*c.lambda*(c.s-1)*(c.s-1)+4*c.s*sigma*sigma) - c.lambda*(c.s+1)) / 2
@@ -137,7 +138,8 @@ func (r *run) exponents(c *curve) (growth, approach float64) {
 	return growth, perStep(c.eta, omega2(min(sigma1, sigma2))) - growth
 }
 
-// follows says whether descent follows the flow that the sentences are about: no eigenvector changes its sign from step to step.
+// follows says whether descent follows the flow that the sentences are about: no eigenvector changes its sign from step
+// to step.
 func (r *run) follows(c *curve) bool {
 	sigma1, sigma2 := dynamics.Sigma(c.gamma, r.c, r.n)
 	return c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*max(sigma1, math.Abs(sigma2))) < 1
@@ -146,9 +148,11 @@ func (r *run) follows(c *curve) bool {
 // measurable says whether asymptote's steps can be counted.
 func measurable(rate float64) bool { return rate < -1e-12 }
 
-// asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which exp(rate·step) is e^-3000 and e^-4000,
-// where nothing slower is left: the closed form goes there at no cost, whatever the length of the figure's run.
-func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.Point) float64, rate float64) (float64, error) {
+// asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which
+// exp(rate·step) is e^-3000 and e^-4000, where nothing slower is left: the closed form goes there at no cost, whatever
+// the length of the figure's run.
+func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.Point) float64, rate float64) (float64,
+	error) {
 	first, last := int(-3000/rate), int(-4000/rate)
 	a, err := at(first)
 	if err != nil {
@@ -161,8 +165,8 @@ func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.
 	return (logOf(b) - logOf(a)) / float64(last-first), nil
 }
 
-// spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds differences
-// of the order of η.
+// spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds
+// differences of the order of η.
 func (r *run) spread(curves []*curve, quantity func(*dynamics.Point) float64) (float64, error) {
 	largest := 0.0
 	for i := range 51 {

@@ -1,5 +1,5 @@
-// Package numeric makes the numerical figures of the paper, 1, 4 to 9 and 15: their settings, how to run them, and the paper's
-// sentences about them as checks.
+// Package numeric makes the numerical figures of the paper, 1, 4 to 9 and 15: their settings, how to run them, and the
+// paper's sentences about them as checks.
 package numeric
 
 import (
@@ -26,7 +26,8 @@ type Options struct {
 	Etas    []float64 // figures 6 and 9 take several, the others one
 	Ratios  []float64 // s = η1/η2: figure 8
 
-	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not used.
+	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not
+	// used.
 	State *dynamics.State
 	// Command is recorded in the provenance.
 	Command string
@@ -64,14 +65,18 @@ const many = 1 << 30
 
 // figures are the numerical figures in the paper's order.
 var figures = []Experiment{
-	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", takes{gamma: many, eta: 1}, figure1, fig1Judges},
-	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", takes{gamma: 1, lambda: many, eta: 1}, figure4, fig4Judges},
+	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", takes{gamma: many, eta: 1}, figure1,
+		fig1Judges},
+	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", takes{gamma: 1, lambda: many, eta: 1}, figure4,
+		fig4Judges},
 	{"fig5", "Figure 5: λ = λ*, several γ", takes{gamma: many, eta: 1}, figure5, fig5Judges},
 	{"fig6", "Figure 6: λ = λ*, several learning rates", takes{gamma: 1, eta: many}, figure6, fig6Judges},
 	{"fig7", "Figure 7: several weight decays", takes{gamma: 1, lambda: many, eta: 1}, figure7, fig7Judges},
 	{"fig8", "Figure 8: several ratios s = η1/η2", takes{gamma: 1, eta: 1, s: many}, figure8, fig8Judges},
-	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)", takes{gamma: 1, eta: many}, figure9, fig9Judges},
-	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", takes{gamma: 1, lambda: many, eta: 1}, figure15, fig15Judges},
+	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)",
+		takes{gamma: 1, eta: many}, figure9, fig9Judges},
+	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", takes{gamma: 1, lambda: many, eta: 1}, figure15,
+		fig15Judges},
 }
 
 // Figures lists the numerical figures in the paper's order.
@@ -105,8 +110,9 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 	f := r.figure
 	f.ID, f.Title = e.ID, e.Title
 	f.Provenance = result.Provenance{
-		Command: o.Command, Seed: o.Seed, Commit: build.Commit(), Backend: "gonum, float64: closed forms and exact recursions",
-		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
+		Command: o.Command, Seed: o.Seed, Commit: build.Commit(),
+		Backend: "gonum, float64: closed forms and exact recursions",
+		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
 	}
 	return f, nil
 }
@@ -163,7 +169,8 @@ func newRun(o Options) (*run, error) {
 		}
 	}
 	r.paper = o.State == nil && o.P == 512 && o.C == 100 && o.N == 10 && o.Steps == 50_000
-	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed, "features": "H0 ~ N(0, 1)"}
+	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed,
+		"features": "H0 ~ N(0, 1)"}
 	if o.State != nil {
 		r.figure.Settings["features"] = "the user's"
 		r.figure.Settings["class_sizes"] = o.State.Counts

@@ -24,13 +24,16 @@ func TestFigures(t *testing.T) {
 				t.Error("no claims")
 			}
 			for _, c := range f.Claims {
-				if !slices.ContainsFunc(e.Sentences(), func(s result.Sentence) bool { return s.ID == c.ID }) || c.Control == "" {
+				if !slices.ContainsFunc(e.Sentences(), func(s result.Sentence) bool { return s.ID == c.ID }) ||
+					c.Control == "" {
 					t.Errorf("a claim without a sentence that has a negative control: %s", c.Claim)
 				}
 				if c.Verdict == result.Fails {
-					t.Errorf("fails: %s: measured %.6g, expected %.6g ± %.2g", c.Claim, c.Measured, c.Expected, c.Tolerance)
+					t.Errorf("fails: %s: measured %.6g, expected %.6g ± %.2g", c.Claim, c.Measured, c.Expected,
+						c.Tolerance)
 				} else {
-					t.Logf("%s %s: %s: measured %.6g, expected %.6g ± %.2g", c.Verdict, c.Erratum, c.Claim, c.Measured, c.Expected, c.Tolerance)
+					t.Logf("%s %s: %s: measured %.6g, expected %.6g ± %.2g", c.Verdict, c.Erratum, c.Claim, c.Measured,
+						c.Expected, c.Tolerance)
 				}
 			}
 		})
@@ -41,7 +44,8 @@ func TestFigures(t *testing.T) {
 // survive JSON.
 func TestSizes(t *testing.T) {
 	for _, o := range []Options{
-		{P: 3, C: 2, N: 1, Steps: 50}, {P: 2, C: 5, N: 3, Steps: 1}, {P: 1, C: 3, N: 2, Steps: 2000}, {P: 16, C: 10, N: 4, Steps: 300, Seed: 7},
+		{P: 3, C: 2, N: 1, Steps: 50}, {P: 2, C: 5, N: 3, Steps: 1}, {P: 1, C: 3, N: 2, Steps: 2000},
+		{P: 16, C: 10, N: 4, Steps: 300, Seed: 7},
 	} {
 		for _, e := range Figures() {
 			f, err := e.Run(o)
@@ -54,7 +58,8 @@ func TestSizes(t *testing.T) {
 					t.Errorf("%s: %s: %s, for the reason %q", e.ID, c.Claim, c.Verdict, c.Reason)
 				}
 				if math.IsNaN(float64(c.Measured)) && c.Verdict != result.NotClaimed {
-					t.Errorf("%s at p = %d, C = %d, N = %d, %d steps: %q measured NaN", e.ID, o.P, o.C, o.N, o.Steps, c.Claim)
+					t.Errorf("%s at p = %d, C = %d, N = %d, %d steps: %q measured NaN", e.ID, o.P, o.C, o.N, o.Steps,
+						c.Claim)
 				}
 			}
 			data, err := json.Marshal(f)
@@ -68,7 +73,8 @@ func TestSizes(t *testing.T) {
 			for i, c := range back.Curves {
 				for name, s := range c.Series {
 					if len(s) != len(f.Curves[i].Series["step"]) {
-						t.Errorf("%s: series %q of %q has %d values for %d steps", e.ID, name, c.Name, len(s), len(f.Curves[i].Series["step"]))
+						t.Errorf("%s: series %q of %q has %d values for %d steps", e.ID, name, c.Name, len(s),
+							len(f.Curves[i].Series["step"]))
 					}
 				}
 			}
@@ -113,7 +119,8 @@ func TestRefusals(t *testing.T) {
 		{"fig8", Options{Ratios: []float64{0}}, "s = 0"},
 		{"fig9", Options{State: &dynamics.State{}}, "without features"},
 	} {
-		if _, err := Run(c.id, c.o); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if _, err := Run(c.id, c.o); err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s %+v: error %v, want one line with %q", c.id, c.o, err, c.want)
 		}
 	}
@@ -129,7 +136,8 @@ func TestExtremes(t *testing.T) {
 	}{
 		{"fig9", func(*Options) {}, "exponentially"}, // every sample has arrived before the end
 		{"fig1", func(o *Options) { o.Etas = []float64{1e-18} }, "exponentially, at the rate"},
-		{"fig5", func(o *Options) { o.Etas = []float64{1e3} }, "exponentially, at the rate"}, // descent does not follow the flow
+		// descent does not follow the flow
+		{"fig5", func(o *Options) { o.Etas = []float64{1e3} }, "exponentially, at the rate"},
 		{"fig8", func(o *Options) { o.Ratios = []float64{1e-300} }, "exponentially"},
 		{"fig15", func(o *Options) { o.Lambdas = []float64{0, 1e-18, 10, 50} }, "O(e"},
 		{"fig7", func(o *Options) { o.Gammas = []float64{1e3} }, "λ*"}, // beyond 2/(C−2) λ* is not the threshold
@@ -148,7 +156,8 @@ func TestExtremes(t *testing.T) {
 			}
 			found = true
 			if claim.Verdict == result.Fails {
-				t.Errorf("%s fails: %s: measured %.6g, expected %.6g", c.id, claim.Claim, claim.Measured, claim.Expected)
+				t.Errorf("%s fails: %s: measured %.6g, expected %.6g", c.id, claim.Claim, claim.Measured,
+					claim.Expected)
 			}
 		}
 		if !found {
@@ -168,7 +177,8 @@ func TestOrderOfSmallDistances(t *testing.T) {
 			for _, c := range f.Claims {
 				// In one dimension, aligned features need not be classified.
 				if c.Verdict == result.Fails && c.ID != aligns.ID {
-					t.Errorf("%s, p = %d, C = %d, N = %d: fails: %s: measured %g, expected %g", id, o.P, o.C, o.N, c.Claim,
+					t.Errorf("%s, p = %d, C = %d, N = %d: fails: %s: measured %g, expected %g", id, o.P, o.C, o.N,
+						c.Claim,
 						c.Measured, c.Expected)
 				}
 			}

@@ -22,6 +22,7 @@ func checkWidths(widths []int, networks int, inputs, hidden, outputs, examples f
 	widest := widths[len(widths)-1]
 	m := float64(widest)
 	parameters := m*(inputs+outputs+1) + (hidden-1)*m*(m+1)
-	// Parameters with their gradients and copies, and for every example and output what a unit passes on, there and back.
+	// Parameters with their gradients and copies, and for every example and output what a unit passes on, there and
+	// back.
 	return memory.Fits(fmt.Sprintf("networks of width %d", widest), 8*(6*parameters+4*examples*outputs*hidden*m))
 }

@@ -27,28 +27,30 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Drift asks whether the tangent kernel stays what it was, which Theorem 8 assumes: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius, of the full
-// kernel of some of the examples), by the width of the network and by the loss it is trained with. The network is the same for
-// all losses, with as many outputs as classes, which are the logits under UL (the unhinged loss), CE and MSE, and for PAL the
-// features before an anchored ETF.
+// Drift asks whether the tangent kernel stays what it was, which Theorem 8 assumes: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius, of
+// the full kernel of some of the examples), by the width of the network and by the loss it is trained with. The network
+// is the same for all losses, with as many outputs as classes, which are the logits under UL (the unhinged loss), CE
+// and MSE, and for PAL the features before an anchored ETF.
 //
-// Training is matched in two ways. All losses take the same number of steps at the same rate, the largest that is safe for
-// all of them: an eighth of the largest at which MSE, whose curvature (2/n)Θ is the largest, is stable. And since some losses come
-// to rest and others never do, the kernels are also compared where the logits have come equally far, ‖F − F(0)‖/√n, as far as
-// the slowest loss gets with every network. Equally far is not equally well: MSE first takes F(0) away.
+// Training is matched in two ways. All losses take the same number of steps at the same rate, the largest that is safe
+// for all of them: an eighth of the largest at which MSE, whose curvature (2/n)Θ is the largest, is stable. And since
+// some losses come to rest and others never do, the kernels are also compared where the logits have come equally far,
+// ‖F − F(0)‖/√n, as far as the slowest loss gets with every network. Equally far is not equally well: MSE first takes
+// F(0) away.
 //
-// Theory has the drift fall as 1/m with smooth nonlinearities; with ReLU it is nearly m^(−3/4) for many examples at moderate
-// widths, and m^(−1/2) in the limit: see [Theorem8].
+// Theory has the drift fall as 1/m with smooth nonlinearities; with ReLU it is nearly m^(−3/4) for many examples at
+// moderate widths, and m^(−1/2) in the limit: see [Theorem8].
 type Drift struct {
 	Examples   ntk.Examples // to train on
 	Probe      int          // the kernel is that of so many examples, the same number of each class; 20
 	Activation ntk.Layer    // ntk.ReLU
-	Exponent   float64      // what the drift is held against as a power of the width; 0 for any between −1 and −1/2, ReLU's
-	Widths     []int        // m; 64, 128, 256, 512
-	Seeds      int          // networks of each width; 5
-	Hidden     int          // hidden layers; 2
-	Steps      int          // of gradient descent; 160
-	Seed       uint64
+	// what the drift is held against as a power of the width; 0 for any between −1 and −1/2, ReLU's
+	Exponent float64
+	Widths   []int // m; 64, 128, 256, 512
+	Seeds    int   // networks of each width; 5
+	Hidden   int   // hidden layers; 2
+	Steps    int   // of gradient descent; 160
+	Seed     uint64
 	// Progress, if set, is called after each training with the number done and of all.
 	Progress func(done, all int)
 }
@@ -58,10 +60,11 @@ var driftLosses = []struct {
 	name     string
 	loss     unhinged.Criterion
 	anchored bool
-}{{"UL", unhinged.Loss{}, false}, {"PAL", unhinged.Loss{}, true}, {"CE", unhinged.CrossEntropy{}, false}, {"MSE", unhinged.SquaredError{}, false}}
+}{{"UL", unhinged.Loss{}, false}, {"PAL", unhinged.Loss{}, true}, {"CE", unhinged.CrossEntropy{}, false},
+	{"MSE", unhinged.SquaredError{}, false}}
 
-// Pixels returns the first images of every class to train and to test on, so many of each, class by class: flat, in float32,
-// without the mean image of those to train on, and every image scaled to mean square 1.
+// Pixels returns the first images of every class to train and to test on, so many of each, class by class: flat, in
+// float32, without the mean image of those to train on, and every image scaled to mean square 1.
 func Pixels(data *datasets.Dataset, trainEach, testEach int) (train, test ntk.Examples, err error) {
 	x, train, err := firstOfEach(data.Train, len(data.Classes), trainEach)
 	if err != nil {
@@ -87,7 +90,8 @@ func Pixels(data *datasets.Dataset, trainEach, testEach int) (train, test ntk.Ex
 			floats.Sub(pixels, mean)
 			norm := floats.Norm(pixels, 2)
 			if norm == 0 {
-				return train, test, fmt.Errorf("paper: image %d of class %d is the mean image: it cannot be scaled", i, part.e.Labels[i])
+				return train, test, fmt.Errorf("paper: image %d of class %d is the mean image: it cannot be scaled", i,
+					part.e.Labels[i])
 			}
 			floats.Scale(math.Sqrt(float64(len(mean)))/norm, pixels)
 			flat = append(flat, pixels...)
@@ -180,7 +184,8 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 }
 
 // train trains the networks of one width under all losses, each from the same start.
-func (d Drift) train(ctx context.Context, backend compute.Backend, width int, steps []int, record func(loss string, r driftRun)) error {
+func (d Drift) train(ctx context.Context, backend compute.Backend, width int, steps []int, record func(loss string,
+	r driftRun)) error {
 	classes := slices.Max(d.Examples.Labels) + 1
 	var layers []ntk.Layer
 	for range d.Hidden {
@@ -234,7 +239,8 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 }
 
 // one draws a network, finds the rate, and trains it.
-func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width, seed int, steps []int) error {
+func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
+	seed int, steps []int) error {
 	if _, err := empirical.Diagonal(d.probe()); err != nil { // so that there are parameters to draw
 		return err
 	}
@@ -278,7 +284,8 @@ func (d Drift) probe() *tensors.Tensor {
 // report draws and judges.
 func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.Figure {
 	f := &result.Figure{ID: "drift", Title: "Does the tangent kernel stay invariant?", Settings: map[string]any{
-		"widths": d.Widths, "hidden layers": d.Hidden, "examples": len(d.Examples.Labels), "kernel of": d.Probe, "steps": d.Steps, "seeds": d.Seeds, "seed": d.Seed}}
+		"widths": d.Widths, "hidden layers": d.Hidden, "examples": len(d.Examples.Labels), "kernel of": d.Probe,
+		"steps": d.Steps, "seeds": d.Seeds, "seed": d.Seed}}
 	matched := math.Inf(1) // as far as every network's logits come under every loss
 	for _, byWidth := range runs {
 		for _, all := range byWidth {
@@ -291,7 +298,8 @@ func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.F
 	widest := d.Widths[len(d.Widths)-1]
 	var time, width []string
 	for _, l := range driftLosses {
-		c := result.Curve{Name: fmt.Sprintf("%s, width %d", l.name, widest), Params: map[string]float64{"width": float64(widest)}, Series: map[string]result.Series{}}
+		c := result.Curve{Name: fmt.Sprintf("%s, width %d", l.name, widest),
+			Params: map[string]float64{"width": float64(widest)}, Series: map[string]result.Series{}}
 		for i, s := range steps {
 			mean := func(of func(r driftRun) []float64) float64 {
 				sum := 0.0
@@ -300,8 +308,10 @@ func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.F
 				}
 				return sum
 			}
-			for name, v := range map[string]float64{"step": float64(s), "drift": mean(func(r driftRun) []float64 { return r.drift }),
-				"moved": mean(func(r driftRun) []float64 { return r.moved }), "accuracy": mean(func(r driftRun) []float64 { return r.accuracy })} {
+			for name, v := range map[string]float64{"step": float64(s),
+				"drift":    mean(func(r driftRun) []float64 { return r.drift }),
+				"moved":    mean(func(r driftRun) []float64 { return r.moved }),
+				"accuracy": mean(func(r driftRun) []float64 { return r.accuracy })} {
 				c.Series[name] = append(c.Series[name], v)
 			}
 		}
@@ -334,9 +344,12 @@ func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.F
 	}
 	f.Panels = []result.Panel{
 		{Title: "(a) Drift over time", Y: "drift", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", XLabel: "Step", Curves: time},
-		{Title: "(b) Against the distance moved", Y: "drift", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "moved", XLabel: "‖F − F(0)‖ / √n", Curves: time},
-		{Title: "(c) By width, after the same steps", Y: "drift_steps", YLabel: "‖Θ_T − Θ_0‖ / ‖Θ_0‖", X: "log2_width", XLabel: "log₂ width", Log: true, Curves: width},
-		{Title: "(d) By width, logits equally far", Y: "drift_matched", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "log2_width", XLabel: "log₂ width", Log: true, Curves: width},
+		{Title: "(b) Against the distance moved", Y: "drift", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "moved",
+			XLabel: "‖F − F(0)‖ / √n", Curves: time},
+		{Title: "(c) By width, after the same steps", Y: "drift_steps", YLabel: "‖Θ_T − Θ_0‖ / ‖Θ_0‖", X: "log2_width",
+			XLabel: "log₂ width", Log: true, Curves: width},
+		{Title: "(d) By width, logits equally far", Y: "drift_matched", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "log2_width",
+			XLabel: "log₂ width", Log: true, Curves: width},
 	}
 	return f
 }

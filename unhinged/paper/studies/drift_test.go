@@ -15,15 +15,16 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestDrift: on Gaussian classes, without images, the kernels of networks with a smooth nonlinearity drift as 1/m under every
-// loss, and nothing has drifted before the first step.
+// TestDrift: on Gaussian classes, without images, the kernels of networks with a smooth nonlinearity drift as 1/m under
+// every loss, and nothing has drifted before the first step.
 func TestDrift(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := 0
-	d := Drift{Examples: gaussianClasses(5, 0, 6), Probe: 6, Activation: ntk.Erf, Exponent: -1, Widths: []int{128, 256, 512}, Seeds: 4, Hidden: 1, Steps: 4, Seed: 2,
+	d := Drift{Examples: gaussianClasses(5, 0, 6), Probe: 6, Activation: ntk.Erf, Exponent: -1, Widths: []int{128, 256,
+		512}, Seeds: 4, Hidden: 1, Steps: 4, Seed: 2,
 		Progress: func(done, all int) {
 			if calls++; done != calls || all != 3*4*4 {
 				t.Errorf("progress %d of %d", done, all)
@@ -39,7 +40,8 @@ func TestDrift(t *testing.T) {
 	}
 	for _, c := range f.Claims {
 		if c.Verdict != result.Holds || c.Tolerance > 0.5 {
-			t.Errorf("%s: %s: measured %.4g, expected %.4g ± %.2g", c.Verdict, c.Claim, c.Measured, c.Expected, c.Tolerance)
+			t.Errorf("%s: %s: measured %.4g, expected %.4g ± %.2g", c.Verdict, c.Claim, c.Measured, c.Expected,
+				c.Tolerance)
 		}
 	}
 	for _, c := range f.Curves {
@@ -48,7 +50,8 @@ func TestDrift(t *testing.T) {
 				t.Errorf("%s: series %s is %v", c.Name, name, s)
 			}
 		}
-		if drift := c.Series["drift"]; drift != nil && (drift[0] != 0 || c.Series["moved"][0] != 0 || !(drift[len(drift)-1] > 0)) {
+		if drift := c.Series["drift"]; drift != nil && (drift[0] != 0 || c.Series["moved"][0] != 0 ||
+			!(drift[len(drift)-1] > 0)) {
 			t.Errorf("%s: drift %v, moved %v", c.Name, drift, c.Series["moved"])
 		}
 	}
@@ -109,7 +112,8 @@ func TestPixels(t *testing.T) {
 	}
 	check(train, data.Train, picked)
 	check(test, data.Test, []int{0, 1})
-	if _, _, err := Pixels(data, 3, 1); err == nil || !strings.Contains(err.Error(), "2 images of class 0, asked for 3") {
+	if _, _, err := Pixels(data, 3, 1); err == nil || !strings.Contains(err.Error(),
+		"2 images of class 0, asked for 3") {
 		t.Errorf("error %v", err)
 	}
 }

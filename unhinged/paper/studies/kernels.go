@@ -19,9 +19,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Convergence asks how near the tangent kernel Θ of networks of finite width is, at their start, to the kernel Θ_∞ of infinite
-// width: ‖Θ − Θ_∞‖/‖Θ_∞‖ (Frobenius), Θ being the mean over the outputs. Its entries are averages over m units, so that the
-// error falls as m^(−1/2) by the central limit theorem (Jacot et al. 2018).
+// Convergence asks how near the tangent kernel Θ of networks of finite width is, at their start, to the kernel Θ_∞ of
+// infinite width: ‖Θ − Θ_∞‖/‖Θ_∞‖ (Frobenius), Θ being the mean over the outputs. Its entries are averages over m
+// units, so that the error falls as m^(−1/2) by the central limit theorem (Jacot et al. 2018).
 type Convergence struct {
 	X       *tensors.Tensor
 	Network func(width int) ntk.Network // one architecture in every width
@@ -30,8 +30,8 @@ type Convergence struct {
 	Seed    uint64
 }
 
-// Run draws the networks and compares. The figure has one curve, with the mean error of each width and its standard deviation
-// (series error, error_sd, log2_width), and one claim, on the exponent.
+// Run draws the networks and compares. The figure has one curve, with the mean error of each width and its standard
+// deviation (series error, error_sd, log2_width), and one claim, on the exponent.
 func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
 	started := time.Now()
 	if len(s.Widths) == 0 {
@@ -50,7 +50,8 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 		}
 		networks += len(errors)
 		mean, sd := stat.MeanStdDev(errors, nil)
-		for name, v := range map[string]float64{"step": float64(m), "log2_width": math.Log2(float64(m)), "error": mean, "error_sd": sd} {
+		for name, v := range map[string]float64{"step": float64(m), "log2_width": math.Log2(float64(m)), "error": mean,
+			"error_sd": sd} {
 			curve.Series[name] = append(curve.Series[name], v)
 		}
 		for _, e := range errors {
@@ -58,8 +59,10 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 		}
 	}
 	f := &result.Figure{ID: "convergence", Title: "The tangent kernel by width", Curves: []result.Curve{curve},
-		Settings: map[string]any{"network": s.Network(s.Widths[0]).String(), "widths": s.Widths, "networks": networks, "seed": s.Seed},
-		Panels:   []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖", X: "log2_width", XLabel: "log₂ width", Log: true}},
+		Settings: map[string]any{"network": s.Network(s.Widths[0]).String(), "widths": s.Widths, "networks": networks,
+			"seed": s.Seed},
+		Panels: []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖",
+			X: "log2_width", XLabel: "log₂ width", Log: true}},
 		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(),
 			Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
 			Started: started.UTC(), Duration: time.Since(started).Seconds()}}

@@ -54,7 +54,8 @@ func TestConvergenceLinear(t *testing.T) {
 	}
 	mean, sd := f.Curves[0].Series["error"][0], f.Curves[0].Series["error_sd"][0]
 	square, want := mean*mean+sd*sd*(networks-1)/networks, (1+1./classes)/(2*m)
-	if four := 4 * want * math.Sqrt(3./networks); math.Abs(square-want) > four { // of a heavier tail than the normal's √2
+	// of a heavier tail than the normal's √2
+	if four := 4 * want * math.Sqrt(3./networks); math.Abs(square-want) > four {
 		t.Errorf("mean square error %g, want %g ± %g", square, want, four)
 	}
 	if len(f.Claims) != 0 {

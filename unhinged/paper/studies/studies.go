@@ -1,5 +1,5 @@
-// Package studies makes experiments on networks that are in no figure of the paper, which leaves networks with an invariant
-// kernel at a formula. They are judged as the figures are.
+// Package studies makes experiments on networks that are in no figure of the paper, which leaves networks with an
+// invariant kernel at a formula. They are judged as the figures are.
 package studies
 
 import (
@@ -24,10 +24,12 @@ type Options struct {
 	Progress func() // called after each twentieth
 }
 
-// RunTheorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to compute.
+// RunTheorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to
+// compute.
 func RunTheorem8(o Options) (*result.Figure, error) {
 	return o.on("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
-		study := Theorem8{Widths: o.Widths, Seeds: o.Networks, Gamma: o.Gamma, Rate: o.Rate, Seed: o.Seed, Progress: progress}
+		study := Theorem8{Widths: o.Widths, Seeds: o.Networks, Gamma: o.Gamma, Rate: o.Rate, Seed: o.Seed,
+			Progress: progress}
 		return study.Run(context.Background(), backend)
 	})
 }
@@ -52,7 +54,8 @@ func RunDrift(o Options) (*result.Figure, error) {
 }
 
 // on runs a study on the backend of this configuration.
-func (o Options) on(config string, run func(compute.Backend, func(done, all int)) (*result.Figure, error)) (*result.Figure, error) {
+func (o Options) on(config string, run func(compute.Backend, func(done, all int)) (*result.Figure,
+	error)) (*result.Figure, error) {
 	backend, _, err := backends.Open(config)
 	if err != nil {
 		return nil, err

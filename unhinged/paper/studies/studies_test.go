@@ -8,7 +8,8 @@ import (
 // TestStudies: what the command runs; it takes a γ and an η.
 func TestStudies(t *testing.T) {
 	dots, gamma, zero := 0, 0.3, 0.
-	f, err := RunTheorem8(Options{Widths: []int{4, 8}, Networks: 1, Gamma: &gamma, Rate: 0.01, Command: "c", Progress: func() { dots++ }})
+	f, err := RunTheorem8(Options{Widths: []int{4, 8}, Networks: 1, Gamma: &gamma, Rate: 0.01, Command: "c",
+		Progress: func() { dots++ }})
 	if err != nil {
 		t.Fatal(err)
 	}

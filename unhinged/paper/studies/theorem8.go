@@ -26,24 +26,25 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Theorem8 asks how near real networks come to Theorem 8 as they get wider. Networks with Hidden layers of each width, which
-// end with features H before prototypes W that learn too, are trained by plain gradient descent under the unhinged loss on
-// classes of Gaussian points, and compared after the last step with gradient descent under an invariant kernel, in closed form
-// from the same H(0) and W(0):
+// Theorem8 asks how near real networks come to Theorem 8 as they get wider. Networks with Hidden layers of each width,
+// which end with features H before prototypes W that learn too, are trained by plain gradient descent under the
+// unhinged loss on classes of Gaussian points, and compared after the last step with gradient descent under an
+// invariant kernel, in closed form from the same H(0) and W(0):
 //
-//   - that of the network of infinite width, κ⊗I. The kernel of a network at its start is 1/√m away from it, by the central
-//     limit theorem, m the width (Jacot et al. 2018).
-//   - the network's own at its start, the full pn×pn matrix. What is left is that the kernel moves: with smooth nonlinearities
-//     by 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the bound of Lee et al. 2019 is 1/√m). ReLU's derivative jumps: of the
-//     m units about √m change their sides for an input as their weights move by 1/√m, and each changes the kernel by 1/m. If
-//     their signs were random, m^(−3/4) would be left; that is our own heuristic, and what many examples at these widths come
-//     near to. An example's own pull acts on a unit only while it is on, so that more units go off than on: a
-//     part that adds up to m^(−1/2), all there is for a single example, small for many, and what remains as m → ∞.
-//   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for all
-//     samples (erratum E7): it can express less.
+//   - that of the network of infinite width, κ⊗I. The kernel of a network at its start is 1/√m away from it, by the
+//     central limit theorem, m the width (Jacot et al. 2018).
+//   - the network's own at its start, the full pn×pn matrix. What is left is that the kernel moves: with smooth
+//     nonlinearities by 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the bound of Lee et al. 2019 is 1/√m). ReLU's
+//     derivative jumps: of the m units about √m change their sides for an input as their weights move by 1/√m, and each
+//     changes the kernel by 1/m. If their signs were random, m^(−3/4) would be left; that is our own heuristic, and
+//     what many examples at these widths come near to. An example's own pull acts on a unit only while it is on, so
+//     that more units go off than on: a part that adds up to m^(−1/2), all there is for a single example, small for
+//     many, and what remains as m → ∞.
+//   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for
+//     all samples (erratum E7): it can express less.
 //
-// Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds, and knows its
-// slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
+// Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds,
+// and knows its slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
 type Theorem8 struct {
 	Widths []int    // m; 64, 128, …, 1024
 	Seeds  int      // networks of the widest; narrower ones have up to four times as many; 5
@@ -58,14 +59,15 @@ type Theorem8 struct {
 	tampering float64 // what the negative control adds to the rate of the closed form for the linearised network
 }
 
-// The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4 features.
+// The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4
+// features.
 const (
 	theorem8Classes, theorem8Inputs, theorem8Features = 3, 16, 4
 	theorem8Train, theorem8Test                       = 8, 6
 )
 
-// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel has; 0 for
-// one between 1/m and 1/√m.
+// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel
+// has; 0 for one between 1/m and 1/√m.
 var activations = []struct {
 	name     string
 	layer    ntk.Layer
@@ -78,7 +80,8 @@ var kinds = []string{"infinite width", "its own at the start", "as printed"}
 // quantities are the series of the errors, and what they are called.
 var quantities = []string{"features_train", "features_test", "logits_train", "logits_test"}
 
-var titles = map[string]string{"features_train": "features", "features_test": "features of unseen points", "logits_train": "logits", "logits_test": "logits of unseen points"}
+var titles = map[string]string{"features_train": "features", "features_test": "features of unseen points",
+	"logits_train": "logits", "logits_test": "logits of unseen points"}
 
 // Run trains the networks and compares.
 func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
@@ -95,7 +98,8 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		}
 	}
 	const examples = theorem8Classes * (theorem8Train + theorem8Test)
-	if err := checkWidths(s.Widths, s.Seeds, theorem8Inputs, float64(s.Hidden), theorem8Features, examples); err != nil {
+	if err := checkWidths(s.Widths, s.Seeds, theorem8Inputs, float64(s.Hidden), theorem8Features,
+		examples); err != nil {
 		return nil, err
 	}
 	if s.Rate == 0 {
@@ -105,9 +109,12 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		balanced := 1. / (theorem8Classes - 1)
 		s.Gamma = &balanced
 	}
-	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form", Settings: map[string]any{
-		"classes": theorem8Classes, "inputs": theorem8Inputs, "features": theorem8Features, "examples": theorem8Classes * theorem8Train,
-		"widths": s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": *s.Gamma, "seed": s.Seed}}
+	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form",
+		Settings: map[string]any{
+			"classes": theorem8Classes, "inputs": theorem8Inputs, "features": theorem8Features,
+			"examples": theorem8Classes * theorem8Train,
+			"widths":   s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": *s.Gamma,
+			"seed": s.Seed}}
 	train, test := gaussianClasses(s.Seed, 0, theorem8Train), gaussianClasses(s.Seed, 1, theorem8Test)
 	done, all := 0, 0
 	for _, m := range s.Widths {
@@ -139,9 +146,11 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		if strings.HasPrefix(name, "logits") {
 			label = "‖F − F_theory‖ / ‖F − F(0)‖"
 		}
-		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]), Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
+		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]),
+			Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
 	}
-	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", float64",
+	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) +
+		", float64",
 		Go:      runtime.Version(),
 		Started: started.UTC(), Duration: time.Since(started).Seconds()}
 	return f, nil
@@ -184,7 +193,8 @@ func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
 }
 
 // linearized returns the relative error of the closed form for the linearised network, of the narrowest width.
-func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activation ntk.Layer, train, test ntk.Examples) (float64, error) {
+func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activation ntk.Layer, train,
+	test ntk.Examples) (float64, error) {
 	network := s.network(activation, s.Widths[0])
 	store := model.NewStore()
 	defer store.Finalize()
@@ -193,7 +203,8 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	if err != nil {
 		return 0, err
 	}
-	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true, Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
+	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true,
+		Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
 		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
 	records, err := descent.Train(ctx, store, train, test, []int{0, s.Steps})
 	if err != nil {
@@ -216,8 +227,10 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	return relative(records[1].Train.Features, theory.Train.Features, records[0].Train.Features), nil
 }
 
-// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is drawn.
-func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train, test ntk.Examples, e *widthErrors, done func()) error {
+// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is
+// drawn.
+func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train,
+	test ntk.Examples, e *widthErrors, done func()) error {
 	network := s.network(activation, width)
 	infinite, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) {
 		k, err := network.Infinite(backend).Kernels(train.X, x)
@@ -247,7 +260,8 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 		if err := redraw(store, rand.New(rand.NewPCG(s.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
 			return err
 		}
-		own, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) { return empirical.Full(train.X, x) }, test)
+		own, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) { return empirical.Full(train.X, x) },
+			test)
 		if err != nil {
 			return err
 		}
@@ -284,10 +298,11 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 	return nil
 }
 
-// redraw gives all variables new values from N(0, 1), of other seeds than [ntk.Network.Model]'s and independent of each other
-// in all layers and widths.
+// redraw gives all variables new values from N(0, 1), of other seeds than [ntk.Network.Model]'s and independent of each
+// other in all layers and widths.
 func redraw(store *model.Store, random *rand.Rand) error {
-	variables := slices.SortedFunc(store.IterVariables(), func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	variables := slices.SortedFunc(store.IterVariables(),
+		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 	for _, v := range variables {
 		if !v.Trainable {
 			continue
@@ -304,7 +319,8 @@ func redraw(store *model.Store, random *rand.Rand) error {
 }
 
 // kernelsOf returns the kernel of the training examples with themselves and with those to test on.
-func kernelsOf(kernel func(x *tensors.Tensor) (*tensors.Tensor, error), test ntk.Examples) (k [2]*tensors.Tensor, err error) {
+func kernelsOf(kernel func(x *tensors.Tensor) (*tensors.Tensor, error), test ntk.Examples) (k [2]*tensors.Tensor,
+	err error) {
 	for i, x := range []*tensors.Tensor{nil, test.X} {
 		if k[i], err = kernel(x); err != nil {
 			return k, err
@@ -358,7 +374,8 @@ func curveName(activation, kind string) string { return activation + ", kernel "
 // report draws the geometric means over the networks of each width.
 func (e *widthErrors) report(f *result.Figure, activation string) {
 	for _, kind := range kinds {
-		c := result.Curve{Name: curveName(activation, kind), Params: map[string]float64{}, Series: map[string]result.Series{}}
+		c := result.Curve{Name: curveName(activation, kind), Params: map[string]float64{},
+			Series: map[string]result.Series{}}
 		for name, logs := range e.logs[kind] {
 			widths := e.widths[kind]
 			for from := 0; from < len(widths); {
@@ -390,12 +407,16 @@ const narrowest = 128
 func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 	for i, exponent := range []float64{-0.5, own} {
 		for _, name := range quantities {
-			f.Claims = append(f.Claims, slopeClaim(fmt.Sprintf("%s, kernel %s: the error of the %s", activation, kinds[i], titles[name]),
+			f.Claims = append(f.Claims, slopeClaim(fmt.Sprintf("%s, kernel %s: the error of the %s", activation,
+				kinds[i], titles[name]),
 				e.widths[kinds[i]], e.logs[kinds[i]][name], exponent)...)
 		}
 	}
 	last := func(kind string) float64 {
-		c := f.Curves[slices.IndexFunc(f.Curves, func(c result.Curve) bool { return c.Name == curveName(activation, kind) })]
+		c := f.Curves[slices.IndexFunc(f.Curves, func(c result.Curve) bool {
+			return c.Name == curveName(activation,
+				kind)
+		})]
 		return c.Series["features_train"][len(c.Series["step"])-1]
 	}
 	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
@@ -434,15 +455,16 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 	const half = 0.25
 	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
 	if exponent == 0 {
-		return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and width^−1/2 (%s)",
+		return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and "+
+			"width^−1/2 (%s)",
 			what, measured), slope, -0.75, half))}
 	}
 	return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured),
 		slope, exponent, math.Min(3*standardError, half)))}
 }
 
-// Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer than
-// three points or one x.
+// Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer
+// than three points or one x.
 func Slope(x, logs []float64) (slope, standardError float64) {
 	lx := make([]float64, len(x))
 	for i, v := range x {

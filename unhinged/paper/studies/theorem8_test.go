@@ -20,7 +20,10 @@ func TestTheorem8(t *testing.T) {
 		t.Fatal(err)
 	}
 	var calls []int
-	f, err := Theorem8{Seed: 1, Progress: func(done, all int) { calls = append(calls, done, all) }}.Run(context.Background(), backend)
+	f, err := Theorem8{Seed: 1, Progress: func(done, all int) {
+		calls = append(calls, done,
+			all)
+	}}.Run(context.Background(), backend)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,8 @@ func TestTheorem8(t *testing.T) {
 			want = result.Corrected
 		}
 		if c.Verdict != want {
-			t.Errorf("%s: %s: measured %.4g, expected %.4g ± %.2g", c.Verdict, c.Claim, c.Measured, c.Expected, c.Tolerance)
+			t.Errorf("%s: %s: measured %.4g, expected %.4g ± %.2g", c.Verdict, c.Claim, c.Measured, c.Expected,
+				c.Tolerance)
 		}
 	}
 	for _, c := range f.Curves {
@@ -50,8 +54,8 @@ func TestTheorem8(t *testing.T) {
 	}
 }
 
-// TestTheorem8Exact: networks without a nonlinearity and hidden layers are linear in their parameters, and descent is the
-// closed form from both kernels to rounding; the kernel as printed sees nothing of unseen points.
+// TestTheorem8Exact: networks without a nonlinearity and hidden layers are linear in their parameters, and descent is
+// the closed form from both kernels to rounding; the kernel as printed sees nothing of unseen points.
 func TestTheorem8Exact(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -91,14 +95,16 @@ func TestTheorem8Refuses(t *testing.T) {
 	if _, err := (Theorem8{}).Run(ctx, backend); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	for want, s := range map[string]Theorem8{"widths [0 1]": {Widths: []int{0, 1}}, "widths [2 1]": {Widths: []int{2, 1}}, "-1 networks": {Seeds: -1}} {
+	for want, s := range map[string]Theorem8{"widths [0 1]": {Widths: []int{0, 1}},
+		"widths [2 1]": {Widths: []int{2, 1}}, "-1 networks": {Seeds: -1}} {
 		if _, err := s.Run(context.Background(), backend); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
 		}
 	}
 }
 
-// TestSlope: a line with residuals that are known; R: summary(lm(c(1, 3, 2, 5) ~ c(0, 1, 2, 3))) has slope 1.1 ± 0.5196.
+// TestSlope: a line with residuals that are known; R: summary(lm(c(1, 3, 2, 5) ~ c(0, 1, 2, 3))) has slope 1.1 ±
+// 0.5196.
 func TestSlope(t *testing.T) {
 	x := []float64{1, math.E, math.Exp(2), math.Exp(3)}
 	slope, sd := Slope(x, []float64{1, 3, 2, 5})

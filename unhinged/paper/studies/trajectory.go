@@ -26,9 +26,9 @@ func Trajectory(name string, records []ntk.Record) result.Curve {
 	return c
 }
 
-// Apart is how far theory is from a network at the same moments, after the first: a curve with the series step and, relative to
-// the distance that the network's logits have moved, train_error and test_error (‖F − F_theory‖/‖F − F(0)‖, Frobenius). Both
-// must have points to test on.
+// Apart is how far theory is from a network at the same moments, after the first: a curve with the series step and,
+// relative to the distance that the network's logits have moved, train_error and test_error (‖F − F_theory‖/‖F − F(0)‖,
+// Frobenius). Both must have points to test on.
 func Apart(name string, network, theory []ntk.Record) result.Curve {
 	c := result.Curve{Name: name, Params: map[string]float64{}, Series: map[string]result.Series{}}
 	for i, r := range network[1:] {

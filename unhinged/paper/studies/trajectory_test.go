@@ -42,7 +42,8 @@ func TestTrajectory(t *testing.T) {
 	if _, ok := Trajectory("n", network[:1]).Series["test_accuracy"]; ok {
 		t.Error("an accuracy on no points")
 	}
-	if m := Matrix(tensors.FromValue([][]float32{{1, 2, 3}, {4, 5, 6}})); !mat.Equal(m, mat.NewDense(2, 3, []float64{1, 2, 3, 4, 5, 6})) {
+	if m := Matrix(tensors.FromValue([][]float32{{1, 2, 3}, {4, 5, 6}})); !mat.Equal(m, mat.NewDense(2, 3,
+		[]float64{1, 2, 3, 4, 5, 6})) {
 		t.Errorf("matrix %v", mat.Formatted(m))
 	}
 }

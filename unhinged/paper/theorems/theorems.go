@@ -1,5 +1,5 @@
-// Package theorems checks the paper's theorems and lemmas beside brute force: on small random states, each as a claim that measures
-// how far the closed form is from what the equations give.
+// Package theorems checks the paper's theorems and lemmas beside brute force: on small random states, each as a claim
+// that measures how far the closed form is from what the equations give.
 package theorems
 
 import (
@@ -36,19 +36,24 @@ var checks = map[string]struct {
 	tolerance float64
 	measure   func() (float64, error)
 }{
-	"theorem2": {"closed form beside the ODE (5), with cosine rates, biases included", 1e-10, func() (float64, error) { return flows(0, 0) }},
+	"theorem2": {"closed form beside the ODE (5), with cosine rates, biases included", 1e-10,
+		func() (float64, error) { return flows(0, 0) }},
 	"theorem4": {"closed form beside the ODE (12), with cosine rates and λ1 ≠ λ2, biases included", 1e-10,
 		func() (float64, error) { return flows(0.3, 0.2) }},
 	"theorem6": {"closed form beside the ODE (16), prototypes fixed", 1e-10, anchored},
-	"theorem7": {"recurrence (84) beside the iteration (19) of whole vectors", 1e-12, func() (float64, error) { return spherical(false) }},
+	"theorem7": {"recurrence (84) beside the iteration (19) of whole vectors", 1e-12,
+		func() (float64, error) { return spherical(false) }},
 	"rlr-step": {"the recurrence with rescaled rates beside the iteration of whole vectors", 1e-12,
 		func() (float64, error) { return spherical(true) }},
-	"lemma9":   {"the five parts add up to the state and are orthogonal in pairs", 1e-12, eigenspaces},
-	"lemma10":  {"cosines and norms that fall along (19) from α(0) ≤ 1 (number of steps at which one does)", 0, monotone},
-	"log-rate": {"distance to the limit after 50,000 steps of figure 1 in the place of 1/log t, as a share of it", 1e-3, logRate},
-	"bounds":   {"random logits at which the loss exceeds a bound of Appendix A (number of them)", 0, bounds},
-	"margin":   {"random logits at which −L at γ = 1/(C−1) is below the margin (number of them)", 0, margins},
-	"example1": {"a common shift of features and prototypes that changes no decision (number of tries without one that does)", 0, shifted},
+	"lemma9": {"the five parts add up to the state and are orthogonal in pairs", 1e-12, eigenspaces},
+	"lemma10": {"cosines and norms that fall along (19) from α(0) ≤ 1 (number of steps at which one does)", 0,
+		monotone},
+	"log-rate": {"distance to the limit after 50,000 steps of figure 1 in the place of 1/log t, as a share of it", 1e-3,
+		logRate},
+	"bounds": {"random logits at which the loss exceeds a bound of Appendix A (number of them)", 0, bounds},
+	"margin": {"random logits at which −L at γ = 1/(C−1) is below the margin (number of them)", 0, margins},
+	"example1": {"a common shift of features and prototypes that changes no decision (number of tries without one " +
+		"that does)", 0, shifted},
 }
 
 // flows compares Theorems 2 and 4 with the ODE.
@@ -62,7 +67,8 @@ func flows(lambda1, lambda2 float64) (float64, error) {
 		const gamma, ratio, end = 0.3, 0.4, 5
 		eta2 := dynamics.CosineRate{Initial: 0.5, Steps: 6}
 		eta1 := dynamics.FuncRate(func(t float64) float64 { return ratio * eta2.At(t) })
-		flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: dynamics.Follow(ratio, eta2)}.From(s)
+		flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2,
+			Rates: dynamics.Follow(ratio, eta2)}.From(s)
 		if err != nil {
 			return 0, err
 		}
@@ -190,7 +196,8 @@ func eigenspaces() (float64, error) {
 			sum.W.Add(sum.W, a.W)
 		}
 		for _, b := range parts[:i] {
-			inner := floats.Dot(a.H.RawMatrix().Data, b.H.RawMatrix().Data) + floats.Dot(a.W.RawMatrix().Data, b.W.RawMatrix().Data)
+			inner := floats.Dot(a.H.RawMatrix().Data, b.H.RawMatrix().Data) + floats.Dot(a.W.RawMatrix().Data,
+				b.W.RawMatrix().Data)
 			off = math.Max(off, math.Abs(inner))
 		}
 	}
@@ -266,7 +273,8 @@ func margins() (float64, error) {
 	return float64(count), nil
 }
 
-// shifted looks for a common shift Δ of features and sΔ of prototypes under which a decision changes, as Example 1 says there is.
+// shifted looks for a common shift Δ of features and sΔ of prototypes under which a decision changes, as Example 1 says
+// there is.
 func shifted() (float64, error) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	s := dynamics.Gaussian(3, 4, 5, 3)

@@ -29,7 +29,8 @@ func TestChecks(t *testing.T) {
 func TestChecksCanFail(t *testing.T) {
 	a, b := dynamics.Gaussian(3, 2, 2, 1), dynamics.Gaussian(3, 2, 2, 1)
 	for _, change := range []func(){
-		func() { b.H.Set(1, 1, b.H.At(1, 1)+1e-6) }, func() { b.W.Set(0, 1, b.W.At(0, 1)-1e-6) }, func() { b.B[1] += 1e-6 },
+		func() { b.H.Set(1, 1, b.H.At(1, 1)+1e-6) }, func() { b.W.Set(0, 1, b.W.At(0, 1)-1e-6) },
+		func() { b.B[1] += 1e-6 },
 	} {
 		if apart(a, b) > 1e-6 {
 			t.Fatal("they differ from the start")

@@ -20,7 +20,8 @@ func allHold() []vision.Outcome {
 				r := &list[i].Records[k]
 				r.FeatureNorm2 = record.norm * jitter
 				d := result.Number(record.distance * jitter)
-				r.Collapse = &vision.Collapse{DistanceWM: d, DistancePrototypes: d, Means: vision.NC2{ETFDistance: result.Number(etf * jitter)}}
+				r.Collapse = &vision.Collapse{DistanceWM: d, DistancePrototypes: d,
+					Means: vision.NC2{ETFDistance: result.Number(etf * jitter)}}
 				r.PrototypeMax, r.PrototypeMin, r.PrototypeAngle = 1, 1, result.Number(math.Acos(-1./9)*180/math.Pi)
 			}
 		}
@@ -28,7 +29,8 @@ func allHold() []vision.Outcome {
 	}
 	plain := grown("ul", 20, 20, 1e3, 1e20, 0.9, 1, 0)
 	for i := range plain {
-		plain[i].Diverged = &vision.Diverged{First: vision.Glance{FeatureNorm: 1, LargestPrototype: 1}, Last: vision.Glance{FeatureNorm: 1e12, LargestPrototype: 1e9}}
+		plain[i].Diverged = &vision.Diverged{First: vision.Glance{FeatureNorm: 1, LargestPrototype: 1},
+			Last: vision.Glance{FeatureNorm: 1e12, LargestPrototype: 1e9}}
 		for k := range plain[i].Records {
 			r := &plain[i].Records[k]
 			r.PrototypeMax, r.PrototypeAngle = 50*(1+0.01*float64(i)), result.Number(1+0.01*float64(i))
@@ -108,7 +110,8 @@ var controls = map[string]func(method string, o *vision.Outcome){
 	},
 	weakDecay.ID: func(method string, o *vision.Outcome) {
 		for i := range o.Records {
-			o.Records[i].PrototypeMax = math.Exp(-1e-5 * float64(o.Records[i].Step) * (1 + 0.01*float64(o.Settings.Seed)))
+			o.Records[i].PrototypeMax = math.Exp(-1e-5 * float64(o.Records[i].Step) * (1 +
+				0.01*float64(o.Settings.Seed)))
 		}
 	},
 }
@@ -121,7 +124,8 @@ func ahead(method string, o *vision.Outcome) {
 	}
 }
 
-// TestEveryClaimHasANegativeControl: each claim holds of runs made for it, has a documented control, and fails under it.
+// TestEveryClaimHasANegativeControl: each claim holds of runs made for it, has a documented control, and fails under
+// it.
 func TestEveryClaimHasANegativeControl(t *testing.T) {
 	growing := func() []vision.Outcome { return []vision.Outcome{blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98)} }
 	tried := map[string]bool{}

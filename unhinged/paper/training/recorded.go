@@ -17,9 +17,10 @@ func All(runs string) (result.Figure, error) {
 	return Figure2(outcomes)
 }
 
-// On draws a figure of the finished runs on one data set, and judges the sentences of the figure of this id by them. Of several
-// setups it takes the one with the most runs.
-func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure, error) {
+// On draws a figure of the finished runs on one data set, and judges the sentences of the figure of this id by them. Of
+// several setups it takes the one with the most runs.
+func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
+	error) {
 	return func(runs string) (result.Figure, error) {
 		outcomes, err := vision.ReadOutcomes(runs)
 		if err != nil {
@@ -52,7 +53,8 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 func Sentences(id string) []result.Sentence {
 	switch id {
 	case "fig2":
-		return []result.Sentence{comparable, paperComparable, normsGrow, limitsNorms, generalises, withinLimit, sooner, slower, accelerates,
+		return []result.Sentence{comparable, paperComparable, normsGrow, limitsNorms, generalises, withinLimit, sooner,
+			slower, accelerates,
 			nearer, stable, blowsUp, largeRatio, smallAngle}
 	case "fig12", "fig13", "fig14":
 		return []result.Sentence{normsGrow, limitsNorms, generalises, withinLimit, sooner}
