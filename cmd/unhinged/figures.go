@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/paper"
@@ -127,10 +128,10 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 		if err != nil {
 			return err
 		}
-		if err := writeAtomically(filepath.Join(out, id+".json"), data); err != nil {
+		if err := files.WriteBytes(filepath.Join(out, id+".json"), data); err != nil {
 			return err
 		}
-		if err := writeAtomically(filepath.Join(out, id+".svg"), svg); err != nil {
+		if err := files.WriteBytes(filepath.Join(out, id+".svg"), svg); err != nil {
 			return err
 		}
 		figures = append(figures, *figure)
@@ -146,30 +147,9 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 		return err
 	}
 	index := filepath.Join(out, "index.html")
-	if err := writeAtomically(index, page); err != nil {
+	if err := files.WriteBytes(index, page); err != nil {
 		return err
 	}
 	fmt.Fprintln(progress, "see", index)
 	return nil
-}
-
-// writeAtomically leaves either the old file or the whole new one.
-func writeAtomically(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
@@ -27,6 +28,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
+	"golang.org/x/term"
 )
 
 // trainOptions are the flags of `unhinged train`.
@@ -360,7 +362,7 @@ func reportTuning(folder string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomically(filepath.Join(folder, "tune.json"), append(content, '\n'))
+	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
 }
 
 // drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their claims.
@@ -402,14 +404,14 @@ func writeFigure(folder string, figure result.Figure) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomically(filepath.Join(folder, figure.ID+".json"), data); err != nil {
+	if err := files.WriteBytes(filepath.Join(folder, figure.ID+".json"), data); err != nil {
 		return err
 	}
 	picture, err := plots.SVG(figure)
 	if err != nil {
 		return err
 	}
-	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
+	return files.WriteBytes(filepath.Join(folder, figure.ID+".svg"), picture)
 }
 
 // trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves,
@@ -499,11 +501,7 @@ func untilInterrupted(c *cobra.Command, finishing string, signals ...os.Signal) 
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // command is how the program was called, for the provenance of what it writes, in a form that a shell takes.

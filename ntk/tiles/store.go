@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
@@ -189,8 +190,8 @@ func create(dir string, k Kernel) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	removeStale(parent, filepath.Base(dir))
-	tmp, err := os.MkdirTemp(parent, temporary(filepath.Base(dir)))
+	files.RemoveStale(parent, filepath.Base(dir))
+	tmp, err := os.MkdirTemp(parent, files.Temporary(filepath.Base(dir)))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/files"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -189,13 +190,13 @@ func TestNothingIsComputedTwice(t *testing.T) {
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
-	want := files(t, s.Dir)
+	want := contents(t, s.Dir)
 	at := func(name string) string { return filepath.Join(s.Dir, name) }
 	process := exec.Command(os.Args[0], "-test.run=^$")
 	if err := process.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
+	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), process.Process.Pid))
 	old := at(".sums/l/.0.0@elsewhere@1@1.tmp")
 	errs := []error{
 		os.Remove(at("k/0.1")),
@@ -203,7 +204,7 @@ func TestRepair(t *testing.T) {
 		os.Remove(at("k/2.2")),
 		os.WriteFile(dead, []byte("half"), 0o644),
 		os.WriteFile(old, []byte("half"), 0o644),
-		os.Chtimes(old, time.Time{}, time.Now().Add(-2*longAgo)),
+		os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)),
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -222,9 +223,9 @@ func TestRepair(t *testing.T) {
 	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 3 {
 		t.Errorf("%d tiles computed, want 3, error %v", calls.Load(), err)
 	}
-	same(t, files(t, s.Dir), want)
+	same(t, contents(t, s.Dir), want)
 
-	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), os.Getpid())) // of a living process
+	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), os.Getpid())) // of a living process
 	if err := os.WriteFile(ours, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +237,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// files are all files of a folder with their contents.
-func files(t *testing.T, dir string) map[string][]byte {
+// contents are all files of a folder with their contents.
+func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -332,13 +333,13 @@ func TestKillAndResume(t *testing.T) {
 	if n := int(calls.Load()); n < 1 || n >= tiles-2 {
 		t.Errorf("%d of %d tiles were left to compute", n, tiles)
 	}
-	same(t, files(t, dir), files(t, whole.Dir))
+	same(t, contents(t, dir), contents(t, whole.Dir))
 }
 
 func TestWorkers(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 13, Cols: 9, Tile: 2}
 	whole, tiles := kernelOf[float32](t, k)
-	want := files(t, whole.Dir)
+	want := contents(t, whole.Dir)
 
 	// With ranges no tile is computed twice.
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -366,7 +367,7 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// One that was lost leaves a third; one without a range does it.
 	dir = filepath.Join(t.TempDir(), "kernel")
@@ -379,12 +380,12 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// Without ranges they do no harm.
 	dir = filepath.Join(t.TempDir(), "kernel")
 	together(Options{}, Options{}, Options{}, Options{Worker: 2, Workers: 2})
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
 		t.Errorf("beside the folder: %v, %v", left, err)
 	}

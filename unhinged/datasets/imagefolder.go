@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
@@ -125,7 +126,7 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 func decodeImages(w io.Writer, files []string, size int) error {
 	for chunk := range slices.Chunk(files, 16*runtime.GOMAXPROCS(0)) {
 		decoded := make([][]uint8, len(chunk))
-		err := inParallel(len(chunk), func(i int) (err error) {
+		err := parallel.Try(len(chunk), func(i int) (err error) {
 			decoded[i], err = decodeImage(chunk[i], size)
 			return err
 		})

@@ -348,7 +348,7 @@ func TestPipe(t *testing.T) {
 	}()
 	select {
 	case err := <-refused:
-		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		if err == nil || !strings.Contains(err.Error(), "is a named pipe: want a regular file") {
 			t.Errorf("error %v", err)
 		}
 	case <-time.After(10 * time.Second):
