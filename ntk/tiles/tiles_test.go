@@ -571,33 +571,6 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// A tile of Side fits into the budget and the next larger one does not.
-func TestSide(t *testing.T) {
-	for _, pair := range []int64{1, 24, 1000} {
-		for _, example := range []int64{0, 8, 6272} {
-			for _, budget := range []int64{100_000, 1 << 20, 1 << 30} {
-				const fixed = 50_000
-				side, err := Side(budget, pair, example, fixed, math.MaxInt32)
-				bytes := func(n int64) int64 { return pair*n*n + 2*example*n + fixed }
-				if err != nil || bytes(int64(side)) > budget || bytes(int64(side)+1) <= budget {
-					t.Errorf("budget %d, %d a pair, %d an example: %d, %v", budget, pair, example, side, err)
-				}
-			}
-		}
-	}
-	if side, err := Side(1<<30, 1, 1, 0, 64); side != 64 || err != nil {
-		t.Errorf("at most 64: %d, %v", side, err)
-	}
-	for _, budget := range []int64{-5, 0, 60, 116} {
-		if _, err := Side(budget, 10, 3, 101, 64); err == nil || !strings.Contains(err.Error(), "one pair of examples takes 117") {
-			t.Errorf("budget %d: error %v", budget, err)
-		}
-	}
-	if side, err := Side(117, 10, 3, 101, 64); side != 1 || err != nil {
-		t.Errorf("just enough for one: %d, %v", side, err)
-	}
-}
-
 // Whatever the bytes, metadata is of an array that can be, or there is an error.
 func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,3],"dtype":"<f4","compressor":null,"fill_value":"NaN","order":"C","filters":null}`))
