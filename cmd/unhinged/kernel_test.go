@@ -289,7 +289,7 @@ func TestKernelRefuses(t *testing.T) {
 		"--kernel nt: want ntk, nngp or both":         {"--inputs", path, "--kernel", "nt"},
 		"--dtype float16: want float32 or float64":    {"--inputs", path, "--dtype", "float16"},
 		"--memory much: want a number of bytes":       {"--inputs", path, "--memory", "much"},
-		"a memory budget of 30 bytes is too small":   {"--inputs", path, "--memory", "30B"},
+		"a memory budget of 30 bytes is too small":    {"--inputs", path, "--memory", "30B"},
 		"--worker 3/2: want k/n":                      {"--inputs", path, "--worker", "3/2"},
 		"--worker 3: want k/n":                        {"--inputs", path, "--worker", "3"},
 		"--tile -1":                                   {"--inputs", path, "--tile", "-1"},

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
 func main() {
@@ -26,9 +25,6 @@ func main() {
 		labCommand(),
 		doctorCommand(),
 	)
-	if isTerminal(os.Stderr) {
-		datasets.Progress = showBytes(os.Stderr)
-	}
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
 		os.Exit(1)

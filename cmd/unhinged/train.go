@@ -464,9 +464,9 @@ func bar(done, all int64) string {
 // openDataset opens a known data set or the user's own folder with IDX files.
 func openDataset(name string) (*datasets.Dataset, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return datasets.OpenFolder(name)
+		return datasets.OpenFolder(name, showBytes(os.Stderr))
 	}
-	data, err := datasets.Open(name)
+	data, err := datasets.Open(name, showBytes(os.Stderr))
 	if err != nil && !slices.Contains(datasets.Names(), name) {
 		return nil, fmt.Errorf("%w, and there is no such folder", err)
 	}
@@ -477,7 +477,7 @@ func openDataset(name string) (*datasets.Dataset, error) {
 func openImages(name string, size int) (*datasets.Dataset, error) {
 	for _, folder := range []string{name, filepath.Join(datasets.Root(), name)} {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			return datasets.OpenImageFolder(folder, size)
+			return datasets.OpenImageFolder(folder, size, showBytes(os.Stderr))
 		}
 	}
 	return nil, fmt.Errorf("there is no folder of images %s, here or in %s; --dataset names one with train/CLASS and val/CLASS", name, datasets.Root())
