@@ -96,7 +96,7 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given, or as many as there are steps)")
 	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
 	f.BoolVar(&o.tune, "tune", false, fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are held out, "+
-		"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut, vision.TuneRates, vision.TuneDecays))
+		"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut, vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
