@@ -57,10 +57,7 @@ checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
 				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
 				for _, name := range names {
-					var progress func(string, int64, int64)
-					if isTerminal(c.ErrOrStderr()) {
-						progress = showBytes(c.ErrOrStderr())
-					}
+					progress := showBytes(c.ErrOrStderr())
 					folder, err := datasets.Get(ctx, name, progress)
 					if progress != nil {
 						fmt.Fprint(c.ErrOrStderr(), "\r\033[K")
@@ -93,7 +90,7 @@ this machine.`,
 				}
 				var failed []string
 				for _, name := range names {
-					d, err := datasets.Verify(name)
+					d, err := datasets.Verify(name, showBytes(c.ErrOrStderr()))
 					if err != nil {
 						if len(names) == 1 {
 							return err
@@ -121,8 +118,11 @@ this machine.`,
 }
 
 // showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
-// is done.
-func showBytes(terminal io.Writer) func(what string, done, total int64) {
+// is done; nil if there is no terminal.
+func showBytes(terminal io.Writer) datasets.Progress {
+	if !isTerminal(terminal) {
+		return nil
+	}
 	var shown time.Time
 	return func(what string, done, total int64) {
 		if done == total {
