@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
-	"sync/atomic"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
 // inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example,
@@ -26,7 +25,7 @@ func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (
 		in.x = make([]T, len(flat))
 	}
 	errs := make([]error, n)
-	parallel(n, func() func(int) {
+	parallel.Workers(n, func() func(int) {
 		return func(i int) {
 			x, q, from := in.example(i), in.q[i*size:(i+1)*size], flat[i*len(flat)/n:]
 			if !shape.image() {
@@ -106,7 +105,7 @@ func (p *pairs[T]) variances(in *inputs[T]) []variances {
 			all[r] = newVariances(in.n * shape.positions())
 		}
 	}
-	parallel(in.n, func() func(int) {
+	parallel.Workers(in.n, func() func(int) {
 		views := make([]variances, len(all))
 		return func(i int) {
 			for r := range all {
@@ -209,7 +208,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 	}
 	columns := (n2 + chunk - 1) / chunk
 	last := p.program.steps[len(p.program.steps)-1].out
-	parallel(n1*columns, func() func(int) {
+	parallel.Workers(n1*columns, func() func(int) {
 		t := newTile(p.program, chunk, p.single)
 		return func(task int) {
 			i, from := task/columns, task%columns*chunk
@@ -253,30 +252,13 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 // mirror copies what is above the diagonal to below it.
 func mirror[T float32 | float64](n int, x []T) {
 	const block = 64
-	parallel((n+block-1)/block, func() func(int) {
-		return func(rows int) {
-			for left := 0; left <= rows*block; left += block {
-				for i := rows * block; i < min((rows+1)*block, n); i++ {
-					for j := left; j < min(left+block, i); j++ {
-						x[i*n+j] = x[j*n+i]
-					}
+	parallel.For((n+block-1)/block, func(rows int) {
+		for left := 0; left <= rows*block; left += block {
+			for i := rows * block; i < min((rows+1)*block, n); i++ {
+				for j := left; j < min(left+block, i); j++ {
+					x[i*n+j] = x[j*n+i]
 				}
 			}
 		}
 	})
-}
-
-// parallel runs tasks 0 … n−1 on all cores, each of which makes its own worker.
-func parallel(n int, worker func() func(task int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			run := worker()
-			for task := int(next.Add(1)) - 1; task < n; task = int(next.Add(1)) - 1 {
-				run(task)
-			}
-		})
-	}
-	group.Wait()
 }

@@ -125,6 +125,20 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 	return t, err
 }
 
+// String is the setting in one line.
+func (t *Trained) String() string {
+	what := "logits"
+	if t.setting.Start.Prototypes != nil {
+		what = "trained prototypes"
+		if t.setting.Anchored {
+			what = "anchored prototypes"
+		}
+	}
+	return fmt.Sprintf("Theorem 8 for %s: γ = %g, λ1 = %g, λ2 = %g, %d examples and %d unseen of %d classes",
+		what, t.setting.Gamma, t.setting.Lambda1, t.setting.Lambda2, len(t.labels), len(t.testLabels),
+		slices.Max(t.labels)+1)
+}
+
 // Test adds m points that are never trained on: the kernel [n, m] or [n, m, p, p] from the training examples to them,
 // and their labels. What the network makes of them at the start is Start.Test, or 0 if Start is not set.
 func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {

@@ -29,15 +29,6 @@ type Criterion interface {
 	LogitGradient(onehot, logits *Node) *Node
 }
 
-// Criteria are the losses by name, with their default constants.
-var Criteria = map[string]Criterion{
-	"unhinged":    Loss{},
-	"hinge":       Hinge{},
-	"multibinary": MultiBinary{},
-	"ce":          CrossEntropy{},
-	"mse":         SquaredError{},
-}
-
 // fn is Criterion.Fn, given Each.
 func fn(each func(onehot, logits *Node) *Node, perExample bool, labels, predictions []*Node) *Node {
 	logits := predictions[0]

@@ -173,7 +173,7 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 				if gamma != nil {
 					value = *gamma
 				}
-				for name := range Criteria {
+				for name := range Criteria() {
 					each := make([]float64, b.n)
 					for i := range each {
 						each[i] = naive[name](b.logits[i*b.c:(i+1)*b.c], int(b.labels[i]), value)
@@ -185,7 +185,7 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 			got := run(backend, func(inputs []*Node) map[string]*Node {
 				outputs := map[string]*Node{}
 				for i, gamma := range gammas {
-					for name := range Criteria {
+					for name := range Criteria() {
 						outputs[fmt.Sprintf("%s, γ number %d", name, i)] = criteria(gamma, true)[name].Fn(inputs[:1],
 							inputs[1:])
 						outputs[fmt.Sprintf("%s, γ number %d, mean", name, i)] = criteria(gamma,
@@ -201,10 +201,10 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 
 func TestCriteriaTableHasTheDefaults(t *testing.T) {
 	defaults := criteria(nil, false)
-	if len(Criteria) != len(defaults) {
-		t.Errorf("%d losses in the table, %d known", len(Criteria), len(defaults))
+	if len(Criteria()) != len(defaults) {
+		t.Errorf("%d losses in the table, %d known", len(Criteria()), len(defaults))
 	}
-	for name, criterion := range Criteria {
+	for name, criterion := range Criteria() {
 		if criterion != defaults[name] {
 			t.Errorf("%s is %#v", name, criterion)
 		}
@@ -273,7 +273,7 @@ func TestMaskAndWeights(t *testing.T) {
 		factors := []float64{0.5, 2, 7, 0, 1}
 		weights := tensor(dtype, factors, b.n)
 		want := map[string][]float64{}
-		for name := range Criteria {
+		for name := range Criteria() {
 			each, masked := make([]float64, b.n), make([]float64, b.n)
 			sum := 0.0
 			for i := range each {
@@ -287,7 +287,7 @@ func TestMaskAndWeights(t *testing.T) {
 		}
 		got := run(backend, func(inputs []*Node) map[string]*Node {
 			outputs := map[string]*Node{}
-			for name := range Criteria {
+			for name := range Criteria() {
 				outputs[name] = criteria(nil, true)[name].Fn(inputs[:3], inputs[3:])
 				outputs[name+", mask only"] = criteria(nil, true)[name].Fn(inputs[:2], inputs[3:])
 				mean := criteria(nil, false)[name].Fn([]*Node{inputs[0], inputs[2], inputs[1]}, inputs[3:])
@@ -300,7 +300,7 @@ func TestMaskAndWeights(t *testing.T) {
 		}, b.labels, mask, weights, logits)
 		wantClose(t, "gomlx's cross-entropy", got["ce, mean"], got["gomlx"], tolerance)
 		delete(got, "gomlx")
-		for name := range Criteria {
+		for name := range Criteria() {
 			if g := got[name+", gradient"][0]; math.IsNaN(g) {
 				t.Errorf("%s: the gradient of a masked NaN is NaN", name)
 			}
@@ -333,7 +333,7 @@ func TestCriteriaGradients(t *testing.T) {
 			gammas := []float64{0, 0.3}
 			want := map[string][]float64{}
 			for _, gamma := range gammas {
-				for name := range Criteria {
+				for name := range Criteria() {
 					gradient := fd.Gradient(nil, func(s []float64) float64 {
 						sum := 0.0
 						for i, y := range b.labels {

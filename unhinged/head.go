@@ -52,10 +52,10 @@ type Head struct {
 	LogitScale            float64 `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
 }
 
-// Apply returns the logits [batch, C] of features [batch, p], and the features as they came, before any normalisation.
-// It creates the head's variables in scope, or finds them there, and registers the feature regularisation with
-// gomlx's trainer, in evaluation too, as gomlx's own regularisers do.
-func (h Head) Apply(scope *model.Scope, features *Node) (logits, featuresOut *Node) {
+// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them
+// there, and registers the feature regularisation with gomlx's trainer, in evaluation too, as gomlx's own regularisers
+// do.
+func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	if h.RescaleRate && !h.NormalizeFeatures {
 		Panicf("unhinged: RescaleRate undoes the 1/‖h‖ of normalised features: it needs NormalizeFeatures")
 	}
@@ -63,21 +63,20 @@ func (h Head) Apply(scope *model.Scope, features *Node) (logits, featuresOut *No
 		train.AddRegularizationLoss(MulScalar(L2NormSquare(features), h.FeatureRegularization))
 	}
 	prototypes := h.PrototypesOf(scope, features)
-	logits = MatMul(h.seen(features), Transpose(prototypes, 0, 1))
+	logits := MatMul(h.seen(features), Transpose(prototypes, 0, 1))
 	if h.LogitScale != 0 {
 		logits = MulScalar(logits, h.LogitScale)
 	}
 	if biases := h.biasesOf(scope, features); biases != nil {
 		logits = Add(logits, InsertAxes(biases, 0))
 	}
-	return logits, features
+	return logits
 }
 
-// Predictions returns {logits, features, prototypes}: what a model function returns so that Loss, AdjustedLoss and
-// metrics of the features find what they need.
+// Predictions returns {logits, features, prototypes}, the features as they came, before any normalisation: what a model
+// function returns so that Loss, AdjustedLoss and metrics of the features find what they need.
 func (h Head) Predictions(scope *model.Scope, features *Node) []*Node {
-	logits, featuresOut := h.Apply(scope, features)
-	return []*Node{logits, featuresOut, h.PrototypesOf(scope, features)}
+	return []*Node{h.Apply(scope, features), features, h.PrototypesOf(scope, features)}
 }
 
 // Loss returns the loss to train this head with, given one of Criterion's or gomlx's. With RescaleRate it multiplies

@@ -146,8 +146,8 @@ func TestHeadsObjective(t *testing.T) {
 func variables(backend compute.Backend, h Head, dtype dtypes.DType, p int) (*model.Store, error) {
 	store := model.NewStore()
 	_, err := model.CallOnce(backend, store, func(scope *model.Scope, features *Node) *Node {
-		logits, _ := h.Apply(scope.At("head"), features)
-		again, _ := h.Apply(scope.At("head"), features) // the second finds the variables of the first
+		logits := h.Apply(scope.At("head"), features)
+		again := h.Apply(scope.At("head"), features) // the second finds the variables of the first
 		return Sub(logits, again)
 	}, tensor(dtype, make([]float64, 2*p), 2, p))
 	return store, err
@@ -222,7 +222,7 @@ func TestHeadRefuses(t *testing.T) {
 			}
 		}
 		half := func(scope *model.Scope, features *Node) *Node {
-			logits, _ := Head{Classes: 3}.Apply(scope, ConvertDType(features, dtypes.Float16))
+			logits := Head{Classes: 3}.Apply(scope, ConvertDType(features, dtypes.Float16))
 			return logits
 		}
 		if _, err := model.CallOnce(backend, model.NewStore(), half, [][]float32{{1, 2}}); err == nil {
@@ -306,7 +306,7 @@ func TestHeadCenteredLogits(t *testing.T) {
 		features := normals(rand.New(rand.NewPCG(52, 0)), n*p)
 		h := Head{Classes: 3, NormalizeFeatures: true, UseBias: true}
 		difference := model.MustCallOnce(backend, model.NewStore(), func(scope *model.Scope, features *Node) *Node {
-			_, _ = h.Apply(scope, features)
+			_ = h.Apply(scope, features)
 			w, b := scope.GetVariable("prototypes").NodeValue(features), scope.GetVariable("biases").NodeValue(features)
 			direction := L2Normalize(features, -1)
 			return ReduceAllMax(Abs(Sub(h.CenteredLogits(scope, features, nil), CenteredLogits(direction, nil, w, b))))

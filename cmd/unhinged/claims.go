@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/unhinged/paper"
 )
 
@@ -44,7 +45,7 @@ func claimsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := writeAtomically(filepath.Clean(file), append(content, '\n')); err != nil {
+				if err := files.WriteBytes(filepath.Clean(file), append(content, '\n')); err != nil {
 					return err
 				}
 			}

@@ -60,10 +60,7 @@ is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and 
 				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
 				for _, name := range names {
-					var progress func(string, int64, int64)
-					if isTerminal(c.ErrOrStderr()) {
-						progress = showBytes(c.ErrOrStderr())
-					}
+					progress := showBytes(c.ErrOrStderr())
 					folder, err := datasets.Get(ctx, name, progress)
 					if progress != nil {
 						fmt.Fprint(c.ErrOrStderr(), "\r\033[K")
@@ -96,7 +93,7 @@ earlier. Without names, all that are on this machine.`,
 				}
 				var failed []string
 				for _, name := range names {
-					d, err := datasets.Verify(name)
+					d, err := datasets.Verify(name, showBytes(c.ErrOrStderr()))
 					if err != nil {
 						if len(names) == 1 {
 							return err
@@ -124,8 +121,11 @@ earlier. Without names, all that are on this machine.`,
 }
 
 // showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
-// is done.
-func showBytes(terminal io.Writer) func(what string, done, total int64) {
+// is done; nil if there is no terminal.
+func showBytes(terminal io.Writer) datasets.Progress {
+	if !isTerminal(terminal) {
+		return nil
+	}
 	var shown time.Time
 	return func(what string, done, total int64) {
 		if done == total {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/paper"
@@ -223,7 +224,7 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		return err
 	}
 	index := filepath.Join(out, "index.html")
-	if err := writeAtomically(index, page); err != nil {
+	if err := files.WriteBytes(index, page); err != nil {
 		return err
 	}
 	fmt.Fprintln(progress, "see", index)
@@ -236,33 +237,12 @@ func writeFigure(folder string, figure result.Figure) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomically(filepath.Join(folder, figure.ID+".json"), data); err != nil {
+	if err := files.WriteBytes(filepath.Join(folder, figure.ID+".json"), data); err != nil {
 		return err
 	}
 	picture, err := plots.SVG(figure)
 	if err != nil {
 		return err
 	}
-	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
-}
-
-// writeAtomically leaves either the old file or the whole new one.
-func writeAtomically(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return files.WriteBytes(filepath.Join(folder, figure.ID+".svg"), picture)
 }

@@ -113,7 +113,7 @@ func TestKernelOfADataSet(t *testing.T) {
 		t.Errorf("another dtype: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(),
-		"has tiles of 7, --tile says 5") {
+		"has tiles of 7, asked for are tiles of 5") {
 		t.Errorf("another tile: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil ||
@@ -314,7 +314,7 @@ func TestKernelRefuses(t *testing.T) {
 		"--kernel nt: want ntk, nngp or both":         {"--inputs", path, "--kernel", "nt"},
 		"--dtype float16: want float32 or float64":    {"--inputs", path, "--dtype", "float16"},
 		"--memory much: want a number of bytes":       {"--inputs", path, "--memory", "much"},
-		"--memory 30B: a memory budget of 30 bytes":   {"--inputs", path, "--memory", "30B"},
+		"a memory budget of 30 bytes is too small":    {"--inputs", path, "--memory", "30B"},
 		"--worker 3/2: want k/n":                      {"--inputs", path, "--worker", "3/2"},
 		"--worker 3: want k/n":                        {"--inputs", path, "--worker", "3"},
 		"--tile -1":                                   {"--inputs", path, "--tile", "-1"},

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -22,7 +20,6 @@ type inputs struct {
 	n      int
 	values *tensors.Tensor // [n, …]
 	labels []int           // nil if they are not known
-	sum    string          // SHA-256 of shape and values, which are as the network gets them
 	what   string          // where they are from
 }
 
@@ -187,20 +184,7 @@ func newInputs[T float32 | float64](shape []int, values []T, normalize, what str
 			}
 		}
 	}
-	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), sum: sum(shape, values),
-		what: what}, nil
-}
-
-// sum is the SHA-256 of a shape and values.
-func sum[T float32 | float64](shape []int, values []T) string {
-	hash := sha256.New()
-	fmt.Fprint(hash, shape)
-	var bytes []byte
-	for part := range slices.Chunk(values, 4096) {
-		bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // of fixed size: no error
-		hash.Write(bytes)
-	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), what: what}, nil
 }
 
 // units of --memory.

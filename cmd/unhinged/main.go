@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/internal/build"
-	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
 func main() {
@@ -29,9 +28,6 @@ func main() {
 		labCommand(),
 		doctorCommand(),
 	)
-	if isTerminal(os.Stderr) {
-		datasets.Progress = showBytes(os.Stderr)
-	}
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
 		os.Exit(1)

@@ -20,12 +20,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
+	"golang.org/x/term"
 )
 
 // trainOptions are the flags of `unhinged train`.
@@ -109,8 +111,7 @@ same --out share the runs: what one is training the others leave to it.`,
 		fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are "+
 			"held out, "+
 			"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut,
-			vision.TuneRates,
-			vision.TuneDecays))
+			vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
@@ -385,7 +386,7 @@ func reportTuning(folder string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomically(filepath.Join(folder, "tune.json"), append(content, '\n'))
+	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
 }
 
 // drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their
@@ -479,9 +480,9 @@ func bar(done, all int64) string {
 // openDataset opens a known data set or the user's own folder with IDX files.
 func openDataset(name string) (*datasets.Dataset, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return datasets.OpenFolder(name)
+		return datasets.OpenFolder(name, showBytes(os.Stderr))
 	}
-	data, err := datasets.Open(name)
+	data, err := datasets.Open(name, showBytes(os.Stderr))
 	if err != nil && !slices.Contains(datasets.Names(), name) {
 		return nil, fmt.Errorf("%w, and there is no such folder", err)
 	}
@@ -492,7 +493,7 @@ func openDataset(name string) (*datasets.Dataset, error) {
 func openImages(name string, size int) (*datasets.Dataset, error) {
 	for _, folder := range []string{name, filepath.Join(datasets.Root(), name)} {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			return datasets.OpenImageFolder(folder, size)
+			return datasets.OpenImageFolder(folder, size, showBytes(os.Stderr))
 		}
 	}
 	return nil,
@@ -518,11 +519,7 @@ func untilInterrupted(c *cobra.Command, finishing string, signals ...os.Signal) 
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // command is how the program was called, for the provenance of what it writes, in a form that a shell takes.

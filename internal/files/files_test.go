@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -95,6 +96,30 @@ func TestRemoveTemporary(t *testing.T) {
 	}
 	RemoveTemporary(folder)
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 || entries[0].Name() != "log.jsonl" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// TestWriteTogether: of several that write one path at the same time each succeeds, and one of their contents is there.
+func TestWriteTogether(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 20 {
+				if err := WriteBytes(path, bytes.Repeat([]byte{byte(i)}, 100_000)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got, err := os.ReadFile(path)
+	if err != nil || len(got) != 100_000 || !bytes.Equal(got, bytes.Repeat(got[:1], len(got))) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // Func computes the tile of the examples rows × cols: one matrix for each of the kernel's arrays, in C order,
@@ -77,8 +79,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		return err
 	}
 	for _, name := range s.Kernel.Arrays {
-		removeStale(filepath.Join(s.Dir, name), "")
-		removeStale(filepath.Join(s.Dir, sumsFolder, name), "")
+		files.RemoveStale(filepath.Join(s.Dir, name), "")
+		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
 	report := func() {
 		if o.Progress != nil {
@@ -227,7 +229,7 @@ func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, col
 	inner := m.outputs() * m.outputs()
 	line := make([]byte, m.Chunks[1]*inner*item) // ends with zeros
 	hash := sha256.New()
-	file, err := writeBeside(path, func(w io.Writer) error {
+	file, err := files.Stage(path, func(w io.Writer) error {
 		w = io.MultiWriter(w, hash)
 		for r := range m.Chunks[0] {
 			if r < rows.Len() {
@@ -248,7 +250,7 @@ func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, col
 		return err
 	}
 	defer os.Remove(file) // if there is an error
-	sum, err := writeBeside(sumPath, func(w io.Writer) error {
+	sum, err := files.Stage(sumPath, func(w io.Writer) error {
 		_, err := io.WriteString(w, s.chunkSum(hash.Sum(nil), array, filepath.Base(path)))
 		return err
 	})

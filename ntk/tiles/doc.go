@@ -2,7 +2,7 @@
 // written to disk when it is done, by any number of processes on one or several machines, resumable after a kill.
 //
 //	store, err := tiles.Create("kernels", tiles.Kernel{Arrays: []string{"nngp", "ntk"}, DType: tiles.Float32,
-//		Rows: n, Cols: n, Symmetric: true, Tile: 1024, Identity: map[string]string{"network": network.String()}})
+//		Rows: n, Cols: n, Symmetric: true, Tile: 1024, Identity: tiles.Identity(network, x, nil)})
 //	err = tiles.Compute(ctx, store, tiles.Infinite[float32](network.Infinite(backend), x, nil), tiles.Options{})
 //	…
 //	store, err = tiles.Open("kernels")
@@ -12,7 +12,8 @@
 //	trained, err := ntk.Unhinged{Gamma: 1}.Train(theta, labels)
 //
 // What computes a tile is a function of two ranges of examples ([Func]): [Infinite] and [Empirical] make one of a
-// network, and any other kernel fits too. `unhinged kernel` is the command for all this.
+// network, and any other kernel fits too. [Prepare] makes the folder with tiles that fit into a memory budget.
+// `unhinged kernel` is the command for all this.
 //
 // # Format
 //
@@ -56,7 +57,7 @@
 // A chunk is written under another name, synchronised to the disk and renamed, after its checksum: that it exists means
 // that it is done. Computing again therefore computes what is missing. The folder itself appears complete with its
 // metadata or not at all, and is refused if it is of another kernel: if what [Kernel] has, Identity included, or the
-// labels differ. So Identity should have the inputs' hash.
+// labels differ. [Identity] makes one of a network and the examples.
 //
 // Of a symmetric kernel the tiles on and above the diagonal are computed, and each is written transposed too.
 //

@@ -41,12 +41,13 @@ func Example() {
 
 	kernel := tiles.Kernel{Arrays: []string{tiles.NTK}, DType: tiles.Float64, Rows: 90, Cols: 90, Symmetric: true,
 		Tile: 40, Labels: labels,
-		Identity: map[string]string{"network": network.String()}}
+		Identity: tiles.Identity(network, x, nil)}
 	store := must.M1(tiles.Create(among, kernel))
 	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, nil, tiles.NTK),
 		tiles.Options{}))
 
 	kernel.Cols, kernel.Symmetric, kernel.ColsLabels = 30, false, unseenLabels
+	kernel.Identity = tiles.Identity(network, x, unseen)
 	store = must.M1(tiles.Create(between, kernel))
 	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, unseen, tiles.NTK),
 		tiles.Options{}))

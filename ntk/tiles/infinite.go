@@ -2,7 +2,6 @@ package tiles
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/ntk"
@@ -86,17 +85,4 @@ func examples[T float32 | float64](x *tensors.Tensor, r Range) *tensors.Tensor {
 	part := make([]T, r.Len()*size)
 	tensors.MustConstFlatData(x, func(all []T) { copy(part, all[r.From*size:r.To*size]) })
 	return tensors.FromFlatDataAndDimensions(part, dims...)
-}
-
-// Side is the largest tile that keeps pair·side² + example·2·side + fixed within the budget, all in bytes, at most
-// largest examples along each side. pair must hold all that there is for each pair of examples while a tile is
-// computed: what the function takes, the matrices it returns and the transpose of one.
-func Side(budget, pair, example, fixed int64, largest int) (int, error) {
-	free := float64(budget - fixed)
-	p, e := float64(pair), float64(example)
-	side := (math.Sqrt(e*e+max(0, p*free)) - e) / p
-	if side < 1 {
-		return 0, fmt.Errorf("a memory budget of %d bytes: one pair of examples takes %d", budget, fixed+2*example+pair)
-	}
-	return int(min(side, float64(largest))), nil
 }

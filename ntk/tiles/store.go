@@ -14,23 +14,25 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // Kernel says what is computed.
 type Kernel struct {
 	// names of the matrices that a tile consists of, such as "nngp", "ntk"
-	Arrays     []string `json:"arrays"`
-	DType      string   `json:"dtype"`             // Float32 or Float64
-	Rows       int      `json:"rows"`              // N1
-	Cols       int      `json:"cols"`              // N2
-	Outputs    int      `json:"outputs,omitempty"` // C of a full kernel [N1, N2, C, C]; 0: the arrays are [N1, N2]
-	Symmetric  bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], so that half of the tiles is enough
-	Tile       int      `json:"tile"`              // examples along the sides of a tile at most; see Create
-	Labels     []int    `json:"-"`                 // of the rows' examples, if they are known
-	ColsLabels []int    `json:"-"`                 // of the columns' examples
-	// Identity is what else makes this kernel this kernel, such as "network" and the "sha256" of the inputs: a folder
-	// is not gone on with if any of it differs.
+	Arrays    []string `json:"arrays"`
+	DType     string   `json:"dtype"`             // Float32 or Float64
+	Rows      int      `json:"rows"`              // N1
+	Cols      int      `json:"cols"`              // N2
+	Outputs   int      `json:"outputs,omitempty"` // C of a full kernel [N1, N2, C, C]; 0: the arrays are [N1, N2]
+	Symmetric bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], so that half of the tiles is enough
+	// at most so many examples along the sides of a tile; 0 lets Prepare choose
+	Tile       int   `json:"tile"`
+	Labels     []int `json:"-"` // of the rows' examples, if they are known
+	ColsLabels []int `json:"-"` // of the columns' examples
+	// Identity is all that the numbers depend on and that the fields above do not say: the network, the examples. A
+	// folder whose Identity differs in anything is refused. See the function of this name.
 	Identity map[string]string `json:"identity"`
 	// About is what else is worth knowing, such as the command.
 	About map[string]string `json:"about,omitempty"`
@@ -194,8 +196,8 @@ func create(dir string, k Kernel) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	removeStale(parent, filepath.Base(dir))
-	tmp, err := os.MkdirTemp(parent, temporary(filepath.Base(dir)))
+	files.RemoveStale(parent, filepath.Base(dir))
+	tmp, err := os.MkdirTemp(parent, files.Temporary(filepath.Base(dir)))
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func complete(t *testing.T) (*Store, Kernel) {
 // nothing is gone on with. Put right, it is as it was.
 func TestDamage(t *testing.T) {
 	s, k := complete(t)
-	content := files(t, s.Dir)
+	content := contents(t, s.Dir)
 	random := rand.New(rand.NewPCG(8, 1))
 	damages := map[string]func(path string, content []byte) error{
 		"a longer file": func(path string, content []byte) error {
@@ -70,8 +70,8 @@ func TestDamage(t *testing.T) {
 		"another file": func(path string, content []byte) error {
 			other := content
 			for string(other) == string(content) {
-				names := slices.Sorted(maps.Keys(files(t, s.Dir)))
-				other = files(t, s.Dir)[names[random.IntN(len(names))]]
+				names := slices.Sorted(maps.Keys(contents(t, s.Dir)))
+				other = contents(t, s.Dir)[names[random.IntN(len(names))]]
 			}
 			return os.WriteFile(path, other, 0o644)
 		},
@@ -138,7 +138,7 @@ func TestDamage(t *testing.T) {
 // missing is damage. In both cases computing again puts it right.
 func TestLostFiles(t *testing.T) {
 	s, k := complete(t)
-	content := files(t, s.Dir)
+	content := contents(t, s.Dir)
 	for name := range content {
 		path := filepath.Join(s.Dir, name)
 		if err := os.Remove(path); err != nil {
@@ -160,7 +160,7 @@ func TestLostFiles(t *testing.T) {
 				calls.Load() != 1 {
 				t.Errorf("without %s: %d tiles are computed, error %v", name, calls.Load(), err)
 			}
-			same(t, files(t, s.Dir), content)
+			same(t, contents(t, s.Dir), content)
 		} else if err := os.WriteFile(path, content[name], 0o644); err != nil {
 			t.Fatal(err)
 		}

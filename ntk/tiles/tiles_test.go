@@ -19,6 +19,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/files"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -191,13 +192,13 @@ func TestNothingIsComputedTwice(t *testing.T) {
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
-	want := files(t, s.Dir)
+	want := contents(t, s.Dir)
 	at := func(name string) string { return filepath.Join(s.Dir, name) }
 	process := exec.Command(os.Args[0], "-test.run=^$")
 	if err := process.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
+	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), process.Process.Pid))
 	old := at(".sums/l/.0.0@elsewhere@1@1.tmp")
 	errs := []error{
 		os.Remove(at("k/0.1")),
@@ -205,7 +206,7 @@ func TestRepair(t *testing.T) {
 		os.Remove(at("k/2.2")),
 		os.WriteFile(dead, []byte("half"), 0o644),
 		os.WriteFile(old, []byte("half"), 0o644),
-		os.Chtimes(old, time.Time{}, time.Now().Add(-2*longAgo)),
+		os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)),
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -225,9 +226,9 @@ func TestRepair(t *testing.T) {
 	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 3 {
 		t.Errorf("%d tiles computed, want 3, error %v", calls.Load(), err)
 	}
-	same(t, files(t, s.Dir), want)
+	same(t, contents(t, s.Dir), want)
 
-	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), os.Getpid())) // of a living process
+	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), os.Getpid())) // of a living process
 	if err := os.WriteFile(ours, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -239,8 +240,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// files are all files of a folder with their contents.
-func files(t *testing.T, dir string) map[string][]byte {
+// contents are all files of a folder with their contents.
+func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -335,13 +336,13 @@ func TestKillAndResume(t *testing.T) {
 	if n := int(calls.Load()); n < 1 || n >= tiles-2 {
 		t.Errorf("%d of %d tiles were left to compute", n, tiles)
 	}
-	same(t, files(t, dir), files(t, whole.Dir))
+	same(t, contents(t, dir), contents(t, whole.Dir))
 }
 
 func TestWorkers(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 13, Cols: 9, Tile: 2}
 	whole, tiles := kernelOf[float32](t, k)
-	want := files(t, whole.Dir)
+	want := contents(t, whole.Dir)
 
 	// With ranges no tile is computed twice.
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -369,7 +370,7 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// One that was lost leaves a third; one without a range does it.
 	dir = filepath.Join(t.TempDir(), "kernel")
@@ -382,12 +383,12 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// Without ranges they do no harm.
 	dir = filepath.Join(t.TempDir(), "kernel")
 	together(Options{}, Options{}, Options{}, Options{Worker: 2, Workers: 2})
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
 		t.Errorf("beside the folder: %v, %v", left, err)
 	}
@@ -587,34 +588,6 @@ func TestLabels(t *testing.T) {
 	s, _ = kernelOf[float32](t, k)
 	if cols, err := s.ColsLabels(); fmt.Sprint(cols) != "[7 8]" || err != nil {
 		t.Errorf("labels of a symmetric kernel's columns %v, %v", cols, err)
-	}
-}
-
-// A tile of Side fits into the budget and the next larger one does not.
-func TestSide(t *testing.T) {
-	for _, pair := range []int64{1, 24, 1000} {
-		for _, example := range []int64{0, 8, 6272} {
-			for _, budget := range []int64{100_000, 1 << 20, 1 << 30} {
-				const fixed = 50_000
-				side, err := Side(budget, pair, example, fixed, math.MaxInt32)
-				bytes := func(n int64) int64 { return pair*n*n + 2*example*n + fixed }
-				if err != nil || bytes(int64(side)) > budget || bytes(int64(side)+1) <= budget {
-					t.Errorf("budget %d, %d a pair, %d an example: %d, %v", budget, pair, example, side, err)
-				}
-			}
-		}
-	}
-	if side, err := Side(1<<30, 1, 1, 0, 64); side != 64 || err != nil {
-		t.Errorf("at most 64: %d, %v", side, err)
-	}
-	for _, budget := range []int64{-5, 0, 60, 116} {
-		if _, err := Side(budget, 10, 3, 101, 64); err == nil || !strings.Contains(err.Error(),
-			"one pair of examples takes 117") {
-			t.Errorf("budget %d: error %v", budget, err)
-		}
-	}
-	if side, err := Side(117, 10, 3, 101, 64); side != 1 || err != nil {
-		t.Errorf("just enough for one: %d, %v", side, err)
 	}
 }
 

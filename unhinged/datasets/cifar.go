@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
@@ -143,7 +144,7 @@ func (l cifarLayout) unpack(r io.Reader) (map[string][]byte, error) {
 // decode checks and decodes the batches that were read from a place.
 func (l cifarLayout) decode(place string, contents map[string][]byte) (train, test Images, err error) {
 	parts := make([]Images, len(l.batches))
-	err = inParallel(len(l.batches), func(i int) (err error) {
+	err = parallel.Try(len(l.batches), func(i int) (err error) {
 		b := l.batches[i]
 		// Records first: "not complete" says more than a checksum that differs.
 		if parts[i], err = cifarRecords(contents[b.name], l.labels, l.classes); err == nil {
@@ -218,7 +219,7 @@ func (l cifarLayout) packaged() form {
 		}
 		all := append(labels[0], labels[1]...)
 		contents := make([][]byte, len(l.batches))
-		err = inParallel(len(l.batches), func(i int) (err error) {
+		err = parallel.Try(len(l.batches), func(i int) (err error) {
 			contents[i], err = packageBatch(filepath.Join(folder, f.files[2+i]), all[i*each:(i+1)*each], progress)
 			return err
 		})

@@ -150,7 +150,7 @@ var ErrMissing = errors.New("this data set is not on this machine")
 // Root(), which is mapped into memory from then on as long as the files it came from are unchanged; where no file can
 // be written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing; a
 // folder that has some of its files but not all gives another, unless Get is not done with it: then it is passed over.
-func Open(name string) (*Dataset, error) {
+func Open(name string, progress ...Progress) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
@@ -159,23 +159,24 @@ func Open(name string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	decode := func() (*Dataset, error) { return s.decode(folder, f, progress...) }
 	if !s.cached {
-		return s.decode(folder, f)
+		return decode()
 	}
-	return openCached(cachePath(s.name), f.fingerprint(folder), func() (*Dataset, error) { return s.decode(folder, f) })
+	return openCached(cachePath(s.name), f.fingerprint(folder), decode)
 }
 
 // OpenFolder reads a data set of the user's own: a folder with the four IDX files of MNIST's names
 // (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), plain or with
 // .gz. Classes are named by their number, and there are no checksums to check.
-func OpenFolder(folder string) (*Dataset, error) {
+func OpenFolder(folder string, progress ...Progress) (*Dataset, error) {
 	s := source{name: filepath.Base(folder)}
-	return s.decode(folder, idxForm([4]string{}))
+	return s.decode(folder, idxForm([4]string{}), progress...)
 }
 
 // Verify reads every file of the named data set anew and checks its checksum, the number of images in all and in each
 // class, and the channels' statistics, as far as they are known, and whether what was decoded earlier is the same.
-func Verify(name string) (*Dataset, error) {
+func Verify(name string, progress ...Progress) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
@@ -184,7 +185,7 @@ func Verify(name string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.decode(folder, f)
+	d, err := s.decode(folder, f, progress...)
 	if err != nil || !s.cached {
 		return d, err
 	}
@@ -200,11 +201,11 @@ func Verify(name string) (*Dataset, error) {
 }
 
 // decode reads one form of the data set and checks what is known of its content.
-func (s source) decode(folder string, f form) (*Dataset, error) {
+func (s source) decode(folder string, f form, progress ...Progress) (*Dataset, error) {
 	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder, content: new(contentSum)}
-	progress := newCounter(s.name, f.size(folder))
-	defer progress.end()
-	err := s.read(d, f, progress)
+	counter := newCounter(progress, s.name, f.size(folder))
+	defer counter.end()
+	err := s.read(d, f, counter)
 	if err != nil && s.files != nil {
 		return nil, fmt.Errorf("%w. %s", err, s.remedy(folder))
 	}

@@ -207,8 +207,8 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 			t.Errorf("progress ends %d bytes before the end of %s", left, name)
 		}
 	}
-	if len(last) != 4 || folder != filepath.Join(Root(), "small") {
-		t.Errorf("%d files came into %s", len(last), folder)
+	if _, decoded := last["decoding small"]; !decoded || len(last) != 4+1 || folder != filepath.Join(Root(), "small") {
+		t.Errorf("told of %v in %s", last, folder)
 	}
 	if d, err := Open("small"); err != nil || d.Train.Len() != 5 {
 		t.Errorf("opened %v, error %v", d, err)

@@ -34,16 +34,15 @@ var (
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
 // checked before it gets its name. A server that sends nothing, or next to nothing, for a minute is given up. While one
-// process downloads a data set, others wait for it. progress (may be nil) is told the bytes had and the bytes expected
-// (−1: unknown).
-func Get(ctx context.Context, name string, progress func(file string, done, total int64)) (folder string, err error) {
+// process downloads a data set, others wait for it. progress, unless nil, is told of the downloads and of the decoding.
+func Get(ctx context.Context, name string, progress Progress) (folder string, err error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return "", err
 	}
 	folder, f, damaged := s.find()
 	if damaged == nil {
-		if _, damaged = s.decode(folder, f); damaged == nil {
+		if _, damaged = s.decode(folder, f, progress); damaged == nil {
 			return folder, nil
 		}
 	}
@@ -75,7 +74,7 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 			}
 		}
 	}
-	if _, err := s.decode(folder, s.forms[0]); err != nil {
+	if _, err := s.decode(folder, s.forms[0], progress); err != nil {
 		return "", err
 	}
 	return folder, nil
@@ -101,7 +100,7 @@ func whereToWrite(err error) error {
 }
 
 // download brings one file from the first mirror that has it.
-func (s source) download(ctx context.Context, folder string, f download, progress func(string, int64, int64)) error {
+func (s source) download(ctx context.Context, folder string, f download, progress Progress) error {
 	part := filepath.Join(folder, f.name+".part")
 	var failures []error
 	for _, mirror := range s.mirrors {

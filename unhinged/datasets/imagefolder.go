@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
@@ -29,7 +30,7 @@ import (
 // black, and a photograph's orientation in its EXIF data is not applied: turn such images before. Files whose names
 // begin with a dot are passed over; any other file that is not an image is an error. Images are decoded once, into a
 // file under Root() that is mapped into memory from then on, as long as no name, size or time of a file changes.
-func OpenImageFolder(folder string, size int) (*Dataset, error) {
+func OpenImageFolder(folder string, size int, progress ...Progress) (*Dataset, error) {
 	if size < 1 || size > 1<<12 {
 		return nil, fmt.Errorf("images of %d×%d; the side must be from 1 to %d", size, size, 1<<12)
 	}
@@ -71,9 +72,9 @@ func OpenImageFolder(folder string, size int) (*Dataset, error) {
 	path := cachePath(fmt.Sprintf("%s-%d-%x", d.Name, size, place[:4]))
 	return openStreamed(path, hex.EncodeToString(hash.Sum(nil)), func() (*Dataset, func(io.Writer) error, error) {
 		return d, func(w io.Writer) error {
-			progress := newCounter(d.Name, int64(len(files)*d.Train.Size()))
-			defer progress.end()
-			return decodeImages(io.MultiWriter(w, progress), files, size)
+			counter := newCounter(progress, d.Name, int64(len(files)*d.Train.Size()))
+			defer counter.end()
+			return decodeImages(io.MultiWriter(w, counter), files, size)
 		}, nil
 	})
 }
@@ -128,7 +129,7 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 func decodeImages(w io.Writer, files []string, size int) error {
 	for chunk := range slices.Chunk(files, 16*runtime.GOMAXPROCS(0)) {
 		decoded := make([][]uint8, len(chunk))
-		err := inParallel(len(chunk), func(i int) (err error) {
+		err := parallel.Try(len(chunk), func(i int) (err error) {
 			decoded[i], err = decodeImage(chunk[i], size)
 			return err
 		})

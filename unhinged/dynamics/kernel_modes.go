@@ -3,6 +3,7 @@ package dynamics
 import (
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"gonum.org/v1/gonum/floats"
 )
 
@@ -83,7 +84,7 @@ func (core *kernelCore) newResponses() responses {
 
 // eachMode calls work for every multiplier and mode, on all cores.
 func (core *kernelCore) eachMode(work func(j, k int)) {
-	parallel(len(core.d)*len(core.sigma2), func(i int) { work(i/len(core.sigma2), i%len(core.sigma2)) })
+	parallel.For(len(core.d)*len(core.sigma2), func(i int) { work(i/len(core.sigma2), i%len(core.sigma2)) })
 }
 
 // recordResponses runs gradient descent with momentum on (a, w, I), from a(0) = 1 and from w(0) = 1, mode by mode.

@@ -2,10 +2,9 @@ package dynamics
 
 import (
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
 // Trace is the observables of a trajectory over time, a value a time. Logarithms are natural.
@@ -50,7 +49,7 @@ func traceOf[P observed](times []float64, solve func([]float64) ([]P, error)) (*
 	for _, c := range columns {
 		*c = make([]float64, len(times))
 	}
-	parallel(len(points), func(i int) {
+	parallel.For(len(points), func(i int) {
 		p := points[i]
 		b := p.Biases()
 		tr.BiasMin[i], tr.BiasMax[i] = slices.Min(b), slices.Max(b)
@@ -61,20 +60,6 @@ func traceOf[P observed](times []float64, solve func([]float64) ([]P, error)) (*
 		tr.LogNormH[i], tr.LogNormW[i], tr.LogNormZ[i] = p.LogNormH(), p.LogNormW(), p.LogNormZ()
 	})
 	return tr, nil
-}
-
-// parallel calls work(0), …, work(n−1) on all cores.
-func parallel(n int, work func(i int)) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				work(i)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // Exp returns e^x of each: a column of logarithms as plain numbers, +Inf where float64 cannot hold them.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,7 +97,7 @@ func (o Outcome) Write(folder string) error {
 }
 
 func writeFile(path string, content []byte) error {
-	return files.Write(path, func(out io.Writer) error { _, err := out.Write(content); return err })
+	return files.WriteBytes(path, content)
 }
 
 // content is the outcome's file.

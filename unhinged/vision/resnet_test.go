@@ -42,7 +42,7 @@ func TestResNetParameters(t *testing.T) {
 		store := model.NewStore()
 		if _, err := model.MustNewExec(backend, store, func(scope *model.Scope, images *Node) *Node {
 			c.head.Classes = c.classes
-			logits, _ := c.head.Apply(scope.In("head"), c.Features(scope.In("model"), images, true))
+			logits := c.head.Apply(scope.In("head"), c.Features(scope.In("model"), images, true))
 			return logits
 		}).Compile(shapes.Make(dtypes.Float32, 1, c.size, c.size, 3)); err != nil {
 			t.Fatal(err)

@@ -114,6 +114,15 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 	if err != nil {
 		return nil, err
 	}
+	done, err := t.Finished(backend, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case done != nil && done.Diverged != nil:
+		return done.Records, done.Diverged
+	case done != nil:
+		return done.Records, nil
+	}
 	if t.Folder != "" {
 		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
 			return nil, err
@@ -124,15 +133,6 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 		}
 		defer unlock() //nolint:errcheck // the lock ends with the process, too
 		files.RemoveTemporary(t.Folder)
-	}
-	done, err := t.Finished(backend, data)
-	switch {
-	case err != nil:
-		return nil, err
-	case done != nil && done.Diverged != nil:
-		return done.Records, done.Diverged
-	case done != nil:
-		return done.Records, nil
 	}
 	r, err := t.start(backend, data)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Of a tuning: the factors of the configuration's learning rate and weight decay that every method is tried with, and
-// the number of training images that are held out to choose by. The test images have no part in it.
-var (
-	TuneRates  = []float64{0.125, 0.25, 0.5, 1, 2}
-	TuneDecays = []float64{0.5, 2}
-)
+// TuneRates returns the factors of the configuration's learning rate that a tuning tries with every method.
+func TuneRates() []float64 { return []float64{0.125, 0.25, 0.5, 1, 2} }
+
+// TuneDecays returns the factors of the configuration's weight decay that a tuning tries with every method.
+func TuneDecays() []float64 { return []float64{0.5, 2} }
 
 const (
+	// TuneHeldOut is the number of training images that are held out to choose by. The test images have no part in it.
 	TuneHeldOut = 5000
 	tuneSeed    = 1 // of what is held out, and of the runs
 )
@@ -48,10 +48,10 @@ func Tuning(trainings []Training) []Training {
 			own.Tag = fmt.Sprintf("rate%.3g-decay%.3g", own.LearningRate, own.WeightDecay)
 			list = append(list, own)
 		}
-		for _, rate := range TuneRates {
+		for _, rate := range TuneRates() {
 			try(rate, 1)
 		}
-		for _, decay := range TuneDecays {
+		for _, decay := range TuneDecays() {
 			try(1, decay)
 		}
 	}

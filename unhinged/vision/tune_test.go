@@ -39,7 +39,7 @@ func TestTuning(t *testing.T) {
 		}
 	}
 	tries := Tuning(trainings)
-	each := len(TuneRates) + len(TuneDecays)
+	each := len(TuneRates()) + len(TuneDecays())
 	if len(tries) != 2*each {
 		t.Fatalf("%d runs, should be %d", len(tries), 2*each)
 	}

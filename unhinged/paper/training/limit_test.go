@@ -73,7 +73,7 @@ func TestAlignmentOfAnyFeatures(t *testing.T) {
 // The published curves of figures 12 and 13 end where Theorem 6 says, to what is not yet aligned, if EFR's sum is over
 // the batch of 256 and γ = 1/(C−1). Figure 14's ends below the smallest objective there is for such a batch.
 func TestPublishedEndsAreOfTheorem6(t *testing.T) {
-	for _, end := range PublishedEnds {
+	for _, end := range PublishedEnds() {
 		gamma := 1 / float64(end.Classes-1)
 		norm2, loss := AnchoredLimit(gamma, end.EFR, 256)
 		alignment := Alignment(gamma, end.EFR, 256, end.Norm2, end.Loss)
