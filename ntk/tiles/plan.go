@@ -20,10 +20,10 @@ type Plan struct{ Pair, Example, Fixed, Budget int64 }
 // Inputs adds the examples x1, and x2 unless it is nil, to the plan: all of them are in memory, and a copy of those of
 // a tile.
 func (p Plan) Inputs(x1, x2 *tensors.Tensor) Plan {
-	p.Fixed += int64(x1.Memory())
-	p.Example += int64(x1.Memory()) / int64(x1.Shape().Dimensions[0])
+	p.Fixed += x1.ByteSize()
+	p.Example += x1.ByteSize() / int64(x1.Shape().Dimensions[0])
 	if x2 != nil {
-		p.Fixed += int64(x2.Memory())
+		p.Fixed += x2.ByteSize()
 	}
 	return p
 }

@@ -131,7 +131,7 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 		if err != nil {
 			return nil, err
 		}
-		defer unlock() //nolint:errcheck // the lock ends with the process, too
+		defer unlock()
 		files.RemoveTemporary(t.Folder)
 	}
 	r, err := t.start(backend, data)

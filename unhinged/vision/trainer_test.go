@@ -71,7 +71,9 @@ func TestTrainer(t *testing.T) {
 				for range steps {
 					for from := 0; from < examples; from += each {
 						batch := train.Batch{
-							Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(x[from*inputs:(from+each)*inputs], each, inputs)},
+							Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(
+								x[from*inputs:(from+each)*inputs],
+								each, inputs)},
 							Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(y[from:from+each], each, 1)},
 						}
 						if _, err := trainer.TrainStep(batch); err != nil {
