@@ -22,6 +22,7 @@ func main() {
 	root.AddCommand(
 		figuresCommand(),
 		claimsCommand(),
+		measureCommand(),
 		trainCommand(),
 		kernelCommand(),
 		dataCommand(),
