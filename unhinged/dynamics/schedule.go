@@ -98,7 +98,8 @@ func integrals(s Schedule, times []float64) []float64 {
 	return zetas
 }
 
-// Rates are the learning rates of the features (η1) and of prototypes and biases (η2).
+// Rates are the learning rates of the features (η1) and of prototypes and biases (η2). Every theorem takes them in this form. Where prototypes are
+// fixed only η1 matters, and H alone may be set.
 type Rates struct {
 	W Schedule // η2
 	// S is the ratio s = η1/η2, constant over time; zero means 1.
@@ -166,12 +167,24 @@ func (r Rates) validate() error {
 	return nil
 }
 
-// validateMoving is validate for features that a kernel moves.
-func (r Rates) validateMoving() error {
-	if err := r.validate(); err != nil {
+// validateFeatures is validate where only the features learn.
+func (r Rates) validateFeatures() error {
+	if r.H != nil {
+		return validRate("η1", r.H)
+	}
+	return r.validate()
+}
+
+// validateMoving is validate for features that a kernel moves; with anchored prototypes only the features learn.
+func (r Rates) validateMoving(anchored bool) error {
+	valid := r.validate
+	if anchored {
+		valid = r.validateFeatures
+	}
+	if err := valid(); err != nil {
 		return err
 	}
-	if r.ratio() == 0 {
+	if r.H != nil && r.H.At(0) == 0 {
 		return fmt.Errorf("dynamics: η1(0) = 0: features that do not move need no kernel: use Regularized")
 	}
 	return nil
