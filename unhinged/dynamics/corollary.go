@@ -48,15 +48,15 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		component
 		omega float64
 	}
-	runners := []runner{{component{resting, 0}, -f.rates.ratio() * f.lambda1}}
-	if f.perpNorm2 == 0 || f.rates.ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
+	runners := []runner{{component{resting, 0}, -f.rates.Ratio() * f.lambda1}}
+	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
 		runners = nil
 	}
 	scale := 0.0 // of what ω⁺ is a difference of
 	for k, m := range f.modes {
 		runners = append(runners, runner{component{growing, k}, m.plus}, runner{component{shrinking, k}, m.minus})
 		if sigma := f.sigma[k]; m.minus < 0 {
-			scale = max(scale, f.rates.ratio()*(f.lambda1*f.lambda2+sigma*sigma)/-m.minus)
+			scale = max(scale, f.rates.Ratio()*(f.lambda1*f.lambda2+sigma*sigma)/-m.minus)
 		}
 	}
 	first, second = math.Inf(-1), math.Inf(-1)
@@ -81,7 +81,7 @@ func (f *Flow) Limit() (Limit, error) {
 	l := Limit{
 		Point: end, Growth: first, Rate: first - second,
 		// λ = λ*; where neither η1 nor λ2 does anything, W grows linearly.
-		Finite:    first == 0 && !(f.rates.ratio() == 0 && f.lambda2 == 0),
+		Finite:    first == 0 && !(f.rates.Ratio() == 0 && f.lambda2 == 0),
 		Collapses: f.v == nil && len(winners) == 1 && winners[0] == component{growing, 0},
 	}
 	if l.Finite {

@@ -50,7 +50,7 @@ func (r Regularized) On(pr *Projection) (*Flow, error) {
 		return nil, err
 	}
 	f := &Flow{driver: d, rates: r.Rates, lambda1: r.Lambda1, lambda2: r.Lambda2}
-	s := r.Rates.ratio()
+	s := r.Rates.Ratio()
 	for _, sigma := range d.sigma {
 		f.modes = append(f.modes, newMode(sigma, s, r.Lambda1, r.Lambda2))
 	}
@@ -93,7 +93,7 @@ func (f *Flow) Descent(momentum float64) (*Descent, error) {
 
 // eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.
 func (f *Flow) eigenvalues() []float64 {
-	omegas := []float64{-f.rates.ratio() * f.lambda1, -f.lambda2}
+	omegas := []float64{-f.rates.Ratio() * f.lambda1, -f.lambda2}
 	for _, m := range f.modes {
 		omegas = append(omegas, m.plus, m.minus)
 	}
@@ -103,7 +103,7 @@ func (f *Flow) eigenvalues() []float64 {
 
 // point evaluates the closed form for what has become of the eigenvectors.
 func (f *Flow) point(g growth) *point {
-	perp := g.of(-f.rates.ratio() * f.lambda1)
+	perp := g.of(-f.rates.Ratio() * f.lambda1)
 	plus, minus := make([]scaled, len(f.modes)), make([]scaled, len(f.modes))
 	for k, m := range f.modes {
 		plus[k], minus[k] = g.of(m.plus), g.of(m.minus)

@@ -43,7 +43,7 @@ func (v Invariant) From(s *State) (*KernelFlow, error) {
 	f.modes = make([][]kernelMode, len(core.d))
 	for j, d := range core.d {
 		for _, sigma2 := range core.sigma2 {
-			f.modes[j] = append(f.modes[j], newKernelMode(d*sigma2, v.Rates.ratio(), v.Lambda1, v.Lambda2))
+			f.modes[j] = append(f.modes[j], newKernelMode(d*sigma2, v.Rates.Ratio(), v.Lambda1, v.Lambda2))
 		}
 	}
 	f.race()
@@ -109,7 +109,7 @@ func (f *KernelFlow) Descent(momentum float64) (*Descent, error) {
 func (f *KernelFlow) closed(at growth) *point {
 	g := at.(smooth)
 	now, rest := f.newResponses(), f.newResponses()
-	now.rest = g.of(-f.rates.ratio() * f.lambda1)
+	now.rest = g.of(-f.rates.Ratio() * f.lambda1)
 	rest.rest = now.rest
 	lead := scaled{}
 	for j := range f.modes {
@@ -197,7 +197,7 @@ func (f *KernelFlow) race() {
 		f.wins[j] = make([]bool, len(f.sigma2))
 	}
 	largest := f.Threshold() * f.Threshold()
-	f.first, f.second = math.Inf(-1), -f.rates.ratio()*f.lambda1
+	f.first, f.second = math.Inf(-1), -f.rates.Ratio()*f.lambda1
 	lead := f.newResponses()
 	for j, d := range f.d {
 		for k, m := range f.modes[j] {

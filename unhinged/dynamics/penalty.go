@@ -77,7 +77,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	kappas, e = kappas[still:], mat.DenseCopyOf(e.Slice(0, all, still, all))
 	n := all - still
-	root := math.Sqrt(f.Rates.ratio())
+	root := math.Sqrt(f.Rates.Ratio())
 	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
 	q.Mul(m, e)
 	he.Mul(d.h, e)

@@ -126,8 +126,8 @@ func Follow(s float64, schedule Schedule) Rates {
 	return Rates{W: schedule, S: s}
 }
 
-// ratio returns s, for rates of their own s = η1(0)/η2(0), as the corollaries define it.
-func (r Rates) ratio() float64 {
+// Ratio returns s = η1/η2; where the two follow schedules of their own it is η1(0)/η2(0), as the corollaries define it.
+func (r Rates) Ratio() float64 {
 	switch {
 	case r.H != nil:
 		return r.H.At(0) / r.W.At(0)
@@ -142,7 +142,7 @@ func (r Rates) Features(t float64) float64 {
 	if r.H != nil {
 		return r.H.At(t)
 	}
-	return r.ratio() * r.W.At(t)
+	return r.Ratio() * r.W.At(t)
 }
 
 func (r Rates) validate() error {
@@ -218,9 +218,9 @@ func (r Rates) featureSchedule() Schedule {
 		return r.H
 	}
 	if eta, ok := r.W.(ConstantRate); ok {
-		return ConstantRate(r.ratio() * float64(eta))
+		return ConstantRate(r.Ratio() * float64(eta))
 	}
-	return scaledRate{r.ratio(), r.W}
+	return scaledRate{r.Ratio(), r.W}
 }
 
 // scaledRate is s·η2(t).
