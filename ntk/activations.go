@@ -89,8 +89,8 @@ func erfVariance(q float64) float64 { return 2 / math.Pi * math.Atan2(2*q, math.
 //
 //	√(A₁A₂) − B = ((A₁−B) + (A₂−B))/2 − (√A₁−√A₂)²/2
 //
-// where A₁−B is the angle whose sine goes as q₁s − |k|√(1+4q₁), in which everything cancels that can:
-// (q₁s)² − k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
+// where A₁−B is the angle whose sine goes as q₁s − |k|√(1+4q₁), in which everything cancels that can: (q₁s)² −
+// k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
 func erfDual(q1, q2, k, near float64) dual {
 	size := math.Abs(k)
 	det := near * (near + 2*size)

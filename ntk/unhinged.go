@@ -47,7 +47,7 @@ type Trained struct {
 	p          int   // outputs of the network
 	order      []int // the example of each of the dynamics' columns
 	flow       *dynamics.KernelFlow
-	descent    *dynamics.KernelDescent
+	descent    *dynamics.Descent
 	unseen     *dynamics.Unseen
 	testLabels []int
 }
@@ -198,7 +198,7 @@ func (t *Trained) Steps(steps []int) ([]Record, error) {
 	return records, nil
 }
 
-func (t *Trained) record(point *dynamics.KernelPoint, time float64) (Record, error) {
+func (t *Trained) record(point dynamics.Point, time float64) (Record, error) {
 	state, err := point.State()
 	if err != nil {
 		return Record{}, err
@@ -225,7 +225,8 @@ func (t *Trained) record(point *dynamics.KernelPoint, time float64) (Record, err
 	return r, nil
 }
 
-// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (KernelPoint.Loss has biases that learn, even where the network has none.)
+// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (dynamics.Point.Loss has biases that learn, even where the network has
+// none.)
 func (t *Trained) loss(logits *mat.Dense) float64 {
 	sum := 0.0
 	for i, y := range t.labels {
@@ -236,23 +237,24 @@ func (t *Trained) loss(logits *mat.Dense) float64 {
 }
 
 // Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What
-// grows without bound leaves the biases behind, so that there are none in its logits; with anchored prototypes (or for
-// logits) and λ1 > 0 nothing grows, and it is the limit itself. An error says that nothing wins.
+// grows without bound leaves the biases behind, so that there are none in its logits. Where nothing grows (anchored
+// prototypes or logits with λ1 > 0; weight decay at the threshold λ*) it is the limit itself. An error says that
+// nothing wins.
 func (t *Trained) Limit() (Record, error) {
 	limit, err := t.flow.Limit()
 	if err != nil {
 		return Record{}, err
 	}
-	if t.setting.Anchored && t.setting.Lambda1 > 0 {
-		return t.record(limit.Direction, 0)
+	if limit.Finite {
+		return t.record(limit.Point, 0)
 	}
-	state := limit.Direction.Direction()
+	state := limit.Point.Direction()
 	r := Record{Train: t.outputs(t.inOrder(state.H), state.W, nil, t.labels)}
 	if t.setting.Start.Prototypes != nil {
 		r.Prototypes = mat.DenseCopyOf(state.W.T())
 	}
 	if t.unseen != nil {
-		h, err := t.unseen.Direction(limit.Direction)
+		h, err := t.unseen.Direction(limit.Point)
 		if err != nil {
 			return Record{}, err
 		}

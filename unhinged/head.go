@@ -37,8 +37,8 @@ const (
 //	FNPAL + RLR  Head{Classes: C, Prototypes: ETF, NormalizeFeatures: true, RescaleRate: true}
 //	D.1          Head{Classes: C, Prototypes: ETFInitialized, Scale: 10}
 //
-// The model before it should end without a ReLU, so that features can be negative. Prototypes and initial values
-// are made on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
+// The model before it should end without a ReLU, so that features can be negative. Prototypes and initial values are
+// made on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
 type Head struct {
 	Classes           int        // C ≥ 2
 	Prototypes        Prototypes // trainable, anchored ETF, or trainable from an ETF

@@ -169,20 +169,3 @@ func (f BruteForce) check(state *dynamics.State, times []float64) error {
 	}
 	return nil
 }
-
-// ratio returns s = η1/η2 of rates that follow one schedule.
-func ratio(r dynamics.Rates) float64 {
-	if r.S == 0 {
-		return 1
-	}
-	return r.S
-}
-
-// eta returns η1 and η2 of the step from time t.
-func eta(r dynamics.Rates, t float64) (eta1, eta2 float64) {
-	eta2 = r.W.At(t)
-	if r.H != nil {
-		return r.H.At(t), eta2
-	}
-	return ratio(r) * eta2, eta2
-}

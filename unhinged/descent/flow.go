@@ -104,7 +104,7 @@ func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relativ
 	slope := func(x point) point {
 		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {
 			if i == 0 {
-				return MulScalar(g, -ratio(f.Rates))
+				return MulScalar(g, -f.Rates.Ratio())
 			}
 			return Neg(g)
 		})

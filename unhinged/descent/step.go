@@ -48,7 +48,8 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 		count := min(int(to-from), stepsAtOnce)
 		rates := make([]float64, 2*stepsAtOnce)
 		for i := range count {
-			eta1, eta2 := eta(f.Rates, from+float64(i))
+			t := from + float64(i)
+			eta1, eta2 := f.Rates.Features(t), f.Rates.W.At(t)
 			if math.IsNaN(eta1+eta2) || math.IsInf(eta1+eta2, 0) {
 				return 0, fmt.Errorf("descent: learning rates %g, %g at step %g: must be finite", eta1, eta2,
 					from+float64(i))

@@ -187,11 +187,10 @@ func TestDistancesOfDecayingRates(t *testing.T) {
 		what := fmt.Sprintf("%v, %T and %T, momentum %g, %d steps", q, rates.W, rates.H, momentum, steps)
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigDescent(q, momentum, rates, steps)
-		sameDistances(t, what+", linear", must[*Point](t)(must[*Descent](t)(flow.Descent(momentum)).At(steps)),
+		sameDistances(t, what+", linear", must[Point](t)(must[*Descent](t)(flow.Descent(momentum)).At(steps)),
 			flow.Collapse().Direction(), h, w, 1e-15)
-		sameDistances(t, what+", kernel",
-			must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(momentum)).At(steps)),
-			must[*KernelLimit](t)(kernel.Limit()).Direction.Direction(), h, w, 1e-15)
+		sameDistances(t, what+", kernel", must[Point](t)(must[*Descent](t)(kernel.Descent(momentum)).At(steps)),
+			must[Limit](t)(kernel.Limit()).Point.Direction(), h, w, 1e-15)
 	}
 }
 
@@ -206,9 +205,9 @@ func TestDistancesOfDecayingFlow(t *testing.T) {
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigFlow(q, rates, end)
 		time := float64(end)
-		sameDistances(t, what+", linear", must[*Point](t)(flow.At(time)), flow.Collapse().Direction(), h, w, 1e-11)
-		sameDistances(t, what+", kernel", must[*KernelPoint](t)(kernel.At(time)),
-			must[*KernelLimit](t)(kernel.Limit()).Direction.Direction(), h, w, 1e-11)
+		sameDistances(t, what+", linear", must[Point](t)(flow.At(time)), flow.Collapse().Direction(), h, w, 1e-11)
+		sameDistances(t, what+", kernel", must[Point](t)(kernel.At(time)),
+			must[Limit](t)(kernel.Limit()).Point.Direction(), h, w, 1e-11)
 	}
 }
 
@@ -254,17 +253,17 @@ func TestDistancesAfterDecay(t *testing.T) {
 		point    func() logDistances
 	}{
 		{"momentum 0.9, linear", 2.364e-3, 1e-6,
-			func() logDistances { return must[*Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
 		{"momentum 0.9, kernel", 2.364e-3, 1e-6, func() logDistances {
-			return must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(0.9)).At(steps))
+			return must[Point](t)(must[*Descent](t)(kernel.Descent(0.9)).At(steps))
 		}},
 		{"linear", 5.1034e-3, 1e-7,
-			func() logDistances { return must[*Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
 		{"kernel", 5.1034e-3, 1e-7, func() logDistances {
-			return must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(0)).At(steps))
+			return must[Point](t)(must[*Descent](t)(kernel.Descent(0)).At(steps))
 		}},
-		{"flow, linear", 5.632e-3, 1e-6, func() logDistances { return must[*Point](t)(flow.At(steps)) }},
-		{"flow, kernel", 5.632e-3, 1e-6, func() logDistances { return must[*KernelPoint](t)(kernel.At(steps)) }},
+		{"flow, linear", 5.632e-3, 1e-6, func() logDistances { return must[Point](t)(flow.At(steps)) }},
+		{"flow, kernel", 5.632e-3, 1e-6, func() logDistances { return must[Point](t)(kernel.At(steps)) }},
 	} {
 		if got := math.Exp(of.point().LogDistanceH()); !(math.Abs(got-of.want) < of.accuracy) {
 			t.Errorf("%s: distance of H = %.8g, want %.5g", of.name, got, of.want)

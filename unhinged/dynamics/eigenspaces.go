@@ -27,8 +27,9 @@ func (pr *Projection) Eigenspaces() (*Eigenspaces, error) {
 		return nil, err
 	}
 	part := func(on1, on2 mat2, perp float64) *State {
-		p := Point{d: d, now: linear{[]mat2{on1, on2}, perp}, biasDecay: scaled{0, 0}}
-		return p.build(1)
+		s := linearState{d, linear{[]mat2{on1, on2}, perp}}.build(1)
+		s.B = make([]float64, len(s.Counts))
+		return s
 	}
 	plus, minus := mat2{.5, .5, .5, .5}, mat2{.5, -.5, -.5, .5}
 	return &Eigenspaces{

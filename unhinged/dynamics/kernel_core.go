@@ -38,9 +38,6 @@ type kernelCore struct {
 	outside  float64    // norm of what of h(0) is not in their span
 }
 
-// points are what the dynamics need of a set of samples, trained on or not: rows of H(0), and VᵀM̃κ̃ to them.
-type points struct{ start, drive *mat.Dense }
-
 func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err

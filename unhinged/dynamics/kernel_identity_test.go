@@ -97,14 +97,19 @@ func TestKernelIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantLimit := want.Limit()
-		closeStates(t, what+", limit", zeroBiases(gotLimit.Direction.Direction()),
-			zeroBiases(wantLimit.Direction.Direction()), 1e-9)
+		wantLimit, err := want.Limit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeStates(t, what+", limit", gotLimit.Point.Direction(), wantLimit.Point.Direction(), 1e-9)
+		if gotLimit.Finite != wantLimit.Finite {
+			t.Errorf("%s: one limit is finite and the other is not", what)
+		}
 		closeTo(t, what+", growth", gotLimit.Growth, wantLimit.Growth, 1e-12)
 		// next to rest: σ = 0 is only known to the root of rounding
 		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
-		anchored, err := Anchored{Gamma: gamma, Lambda: lambda1, Rate: rates.featureSchedule()}.From(s)
+		anchored, err := Anchored{Gamma: gamma, Lambda: lambda1, Rates: rates}.From(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,23 +128,21 @@ func TestKernelIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantState, rate := anchored.Limit()
-		g, err := limit.Direction.State()
+		wantFixed, err := anchored.Limit()
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := wantState.State()
+		g, err := limit.Point.State()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := wantFixed.Point.State()
 		if err != nil {
 			t.Fatal(err)
 		}
 		closeStates(t, what+", anchored limit", g, w, 1e-12)
-		closeTo(t, what+", anchored rate", limit.Rate, rate, 0)
+		closeTo(t, what+", anchored rate", limit.Rate, wantFixed.Rate, 0)
 	}
-}
-
-func zeroBiases(s *State) *State {
-	clear(s.B)
-	return s
 }
 
 // TestKernelForms has the same kernel in two forms.
@@ -219,7 +222,7 @@ func TestKernelUnseenAreTraining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range []*KernelPoint{p, limit.Direction} {
+		for _, p := range []Point{p, limit.Point} {
 			want := p.Direction()
 			got, err := unseen.Direction(p)
 			if err != nil {
@@ -251,7 +254,7 @@ func TestKernelLongTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := unseen.Direction(limit.Direction)
+		want, err := unseen.Direction(limit.Point)
 		if err != nil {
 			t.Fatal(err)
 		}

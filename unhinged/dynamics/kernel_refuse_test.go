@@ -110,7 +110,7 @@ func TestKernelRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unseen.Features(p); err == nil || !strings.Contains(err.Error(), "another flow") {
+	if _, err := unseen.Features(p); err == nil || !strings.Contains(err.Error(), "another trajectory") {
 		t.Errorf("point of another flow: error %v", err)
 	}
 	far, err := flow.At(1e6)

@@ -51,7 +51,7 @@ func (f kernelField) flowFrom(t *testing.T, rates Rates) (*KernelFlow, *Unseen) 
 }
 
 // checkPoint compares all that a point can be asked with a state and features of unseen points.
-func (f kernelField) checkPoint(t *testing.T, what string, p *KernelPoint, u *Unseen, want *State, wantStar *mat.Dense,
+func (f kernelField) checkPoint(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense,
 	tolerance float64) {
 	t.Helper()
 	got, err := p.State()

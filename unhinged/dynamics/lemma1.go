@@ -50,9 +50,9 @@ type Lemma1Trace struct {
 	MinCosine, MaxCosine []float64
 }
 
-// Minimize runs projected gradient descent: a step in H and W with the gradient of (3), then each column that left
-// its ball is scaled back to it. The step is 1/L, L the gradient's Lipschitz constant, which is the largest
-// eigenvalue in size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
+// Minimize runs projected gradient descent: a step in H and W with the gradient of (3), then each column that left its
+// ball is scaled back to it. The step is 1/L, L the gradient's Lipschitz constant, which is the largest eigenvalue in
+// size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
 //
 // Beyond γ = 2/(C−2) a W with W1 = 0 still is a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2, q
 // the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and q =

@@ -28,13 +28,14 @@ const mseTolerance = 1e-10
 // From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues
 // of κ.
 func (m MSE) From(s *State) (*DualFlow, error) {
-	if err := m.Rates.validateMoving(); err != nil {
+	if err := m.Rates.validateMoving(m.Anchored); err != nil {
 		return nil, err
 	}
 	d, err := newDual(s, m.Kernel, 0)
 	if err != nil {
 		return nil, err
 	}
+	d.loss = (*State).MeanSquaredError
 	sim := &mseRun{dual: d, rates: m.Rates, onehot: d.samples.onehot()}
 	if m.Anchored {
 		force := new(mat.Dense)
@@ -53,14 +54,11 @@ func (m MSE) From(s *State) (*DualFlow, error) {
 		}
 		return q.flow(m.Rates.featureSchedule()), nil
 	}
-	return &DualFlow{
-		flow: sim.flow, descent: sim.descend, largestRate: math.NaN(),
-		limit: func() (*DualPoint, error) {
-			return nil,
-				fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by " +
-					"simulation, or for Anchored")
-		},
-	}, nil
+	return d.dualFlow(sim.flow, sim.descend, func() (Limit, error) {
+		return Limit{},
+			fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by " +
+				"simulation, or for Anchored")
+	}, math.NaN()), nil
 }
 
 // mseRun simulates (H, Y, W, b), samples in the caller's order.
@@ -116,8 +114,8 @@ func (r *mseRun) learned() int {
 	return 2 * p * n
 }
 
-func (r *mseRun) flow(times []float64) ([]*DualPoint, error) {
-	points := make([]*DualPoint, len(times))
+func (r *mseRun) flow(times []float64) ([]*point, error) {
+	points := make([]*point, len(times))
 	x, from, second := r.start(), 0.0, r.learned()
 	for i, t := range times {
 		var err error
@@ -137,8 +135,8 @@ func (r *mseRun) flow(times []float64) ([]*DualPoint, error) {
 	return points, nil
 }
 
-func (r *mseRun) descend(momentum float64, times []float64) ([]*DualPoint, error) {
-	points := make([]*DualPoint, len(times))
+func (r *mseRun) descend(momentum float64, times []float64) ([]*point, error) {
+	points := make([]*point, len(times))
 	x, second := r.start(), r.learned()
 	v, dx := make([]float64, len(x)), make([]float64, len(x))
 	step := 0

@@ -30,7 +30,7 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 	if err := validPenalties(f.Lambda1, f.Lambda2, f.Anchored); err != nil {
 		return nil, err
 	}
-	if err := f.Rates.validateMoving(); err != nil {
+	if err := f.Rates.validateMoving(f.Anchored); err != nil {
 		return nil, err
 	}
 	d, err := newDual(s, f.Kernel, f.Gamma)
@@ -53,8 +53,8 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 		}
 		flow := q.flow(f.Rates.featureSchedule())
 		if f.Lambda1 == 0 {
-			flow.limit = func() (*DualPoint, error) {
-				return nil,
+			flow.limit = func() (Limit, error) {
+				return Limit{},
 					fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
 			}
 		}
@@ -81,7 +81,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	kappas, e = kappas[still:], mat.DenseCopyOf(e.Slice(0, all, still, all))
 	n := all - still
-	root := math.Sqrt(f.Rates.ratio())
+	root := math.Sqrt(f.Rates.Ratio())
 	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
 	q.Mul(m, e)
 	he.Mul(d.h, e)
@@ -120,7 +120,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	start.Mul(start, v)
 	drift := d.samples.drift()
 
-	at := func(g growth) (*DualPoint, error) {
+	at := func(g growth) (*point, error) {
 		z := mat.NewDense(p, n+c, nil)
 		for k, omega := range omegas {
 			grown, driven := g.of(omega).at(0), g.driven(omega)
@@ -141,16 +141,21 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 			return v / kappas[j]
 		}, x)
 		y.Mul(x, e.T())
-		b := movedBiases(d.state.B, drift, 0, 0, g.of(-f.Lambda2), g.driven(-f.Lambda2))
-		return d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), b)
+		decay, gain := g.of(-f.Lambda2), g.driven(-f.Lambda2)
+		point, err := d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), movedBiases(d.state.B, drift, 0, 0, decay,
+			gain))
+		if err == nil {
+			point.b, point.biasDecay, point.biasGain = d.state.B, decay, gain
+		}
+		return point, err
 	}
-	return newDualFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (*DualPoint,
-		error) {
+	return d.linearFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (Limit, error) {
 		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
-			return nil,
+			return Limit{},
 				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the "+
 					"state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
 		}
-		return at(endless{})
+		end, err := at(endless{})
+		return finiteLimit(end, -omegas[n+c-1]), err
 	}, 2/math.Abs(omegas[0])), nil
 }

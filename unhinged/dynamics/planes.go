@@ -21,6 +21,7 @@ type Planes struct {
 	labels   []int
 	target   *mat.Dense // û, p×C
 	drive    []float64  // ‖u_c‖
+	normW    float64    // ‖W‖
 	centered bool
 
 	norms    []float64  // ‖h_i(0)‖
@@ -49,7 +50,7 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 	p, c, n := s.Dims()
 	pl := &Planes{
 		state: s, gamma: gamma, labels: s.Labels(), target: mat.NewDense(p, c, nil), drive: make([]float64, c),
-		norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
+		normW: mat.Norm(s.W, 2), norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
 	}
 
 	sum := make([]float64, p)

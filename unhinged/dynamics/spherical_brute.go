@@ -19,7 +19,7 @@ func bruteSpherical(st *State, s Spherical, steps int) *State {
 			if norm := floats.Norm(h, 2) * floats.Norm(w, 2); s.Adjust > 0 && floats.Dot(h, w)/norm < -1+s.Adjust {
 				toward = floats.AddTo(make([]float64, len(w)), w, Adjustment(h, w, s.Adjust))
 			}
-			SphericalStep(h, toward, s.Rate.At(float64(t))/float64(n), s.Rescale)
+			SphericalStep(h, toward, s.Rates.Features(float64(t))/float64(n), s.Rescale)
 		}
 		out.H.SetCol(i, h)
 	}

@@ -226,10 +226,6 @@ func demonstrateE11() (Demonstration, error) {
 	if err != nil {
 		return Demonstration{}, err
 	}
-	right, err := flow.At(end)
-	if err != nil {
-		return Demonstration{}, err
-	}
 	// (25) as printed ascends the loss: to a time at which it is still finite.
 	const early = end / 40
 	printed, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense { return scaledCopy(-1, slope(logits)) },
@@ -237,14 +233,21 @@ func demonstrateE11() (Demonstration, error) {
 	if err != nil {
 		return Demonstration{}, err
 	}
-	start, err := flow.At(early)
-	if err != nil {
-		return Demonstration{}, err
+	var at []*dynamics.State
+	for _, t := range []float64{early, end} {
+		point, err := flow.At(t)
+		if err != nil {
+			return Demonstration{}, err
+		}
+		state, err := point.State()
+		if err != nil {
+			return Demonstration{}, err
+		}
+		at = append(at, state)
 	}
 	return Demonstration{
 		ID: "E11", Printed: "(25): C(t) = +(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ), as early as a 40th of the time",
 		Right:        "C(t) = −(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ)",
-		PrintedError: missZ(printed.H, printed.W, start.State), RightError: missZ(right.H, right.W, brute),
-		Tolerance: 1e-8,
+		PrintedError: missZ(printed.H, printed.W, at[0]), RightError: missZ(at[1].H, at[1].W, brute), Tolerance: 1e-8,
 	}, nil
 }

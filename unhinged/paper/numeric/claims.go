@@ -192,7 +192,7 @@ func (r *run) rates(source string, curves []*curve) error {
 		}
 		if m.outside == "" {
 			var err error
-			if m.measured, err = asymptote(c.at, (*dynamics.Point).LogDistance, m.expected); err != nil {
+			if m.measured, err = asymptote(c.at, dynamics.Point.LogDistance, m.expected); err != nil {
 				return err
 			}
 			m.tolerance = 1e-6 * math.Abs(m.expected)
@@ -223,7 +223,7 @@ func (r *run) growth(text string, curves []*curve, outside func(*curve) string) 
 			m.outside = tooSmall
 		default:
 			var err error
-			if m.measured, err = asymptote(c.at, (*dynamics.Point).LogNormZ, approach); err != nil {
+			if m.measured, err = asymptote(c.at, dynamics.Point.LogNormZ, approach); err != nil {
 				return err
 			}
 			m.tolerance = 1e-6 * math.Abs(approach)
@@ -288,7 +288,7 @@ func (r *run) ordered(s result.Sentence, text, series, parameter string, curves 
 }
 
 // same claims that a quantity of the flow is the same for all curves, which differ in λ.
-func (r *run) same(s result.Sentence, text string, curves []*curve, quantity func(*dynamics.Point) float64) error {
+func (r *run) same(s result.Sentence, text string, curves []*curve, quantity func(dynamics.Point) float64) error {
 	text = group(curves) + text + " (largest difference between the curves, of the flow)"
 	for _, c := range curves {
 		if reason := r.outside(c); reason != "" {

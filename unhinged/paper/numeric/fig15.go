@@ -19,8 +19,8 @@ func figure15(r *run) error {
 	var curves []*curve
 	for _, lambda := range lambdas {
 		ran := r.o.tampering.settings(setting{gamma: gamma, lambda: lambda, eta: eta})
-		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda,
-			Rate: dynamics.ConstantRate(ran.eta)}.On(pr)
+		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda, Rates: dynamics.Constant(ran.eta,
+			ran.eta)}.On(pr)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func figure15(r *run) error {
 		case !measurable(m.expected):
 			m.outside = tooSmall
 		default:
-			if m.measured, err = asymptote(c.at, (*dynamics.Point).LogDistanceH, m.expected); err != nil {
+			if m.measured, err = asymptote(c.at, dynamics.Point.LogDistanceH, m.expected); err != nil {
 				return err
 			}
 			m.tolerance = 1e-6 * math.Abs(m.expected)

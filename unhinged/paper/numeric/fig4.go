@@ -67,7 +67,7 @@ func figure4(r *run) error {
 		}
 	}
 	return r.same(sameRatio, "ln‖H‖ − ln‖W‖ is the same for every λ", curves,
-		func(p *dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
+		func(p dynamics.Point) float64 { return p.LogNormH() - p.LogNormW() })
 }
 
 // atThreshold claims what figure 4(b) shows at λ*.

@@ -225,7 +225,7 @@ func figure7(r *run) error {
 			}
 		}
 		if err := r.same(sameForLambda, "the distance of H to the limit is the same for every λ", curves,
-			(*dynamics.Point).LogDistanceH); err != nil {
+			dynamics.Point.LogDistanceH); err != nil {
 			return err
 		}
 	}

@@ -33,12 +33,12 @@ func figure9(r *run) error {
 		var names []string
 		for _, eta := range etas {
 			ran := r.o.tampering.settings(setting{gamma: gamma, eta: eta})
-			d, err := dynamics.Spherical{Gamma: gamma, Rate: dynamics.ConstantRate(ran.eta),
+			d, err := dynamics.Spherical{Gamma: gamma, Rates: dynamics.Constant(ran.eta, ran.eta),
 				Rescale: rescale}.On(planes)
 			if err != nil {
 				return err
 			}
-			trace, err := d.Trace(steps)
+			trace, err := d.Record(steps)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func figure9(r *run) error {
 				c.Series["norm_w"] = append(c.Series["norm_w"], normW)
 				c.Series["norm_z"] = append(c.Series["norm_z"], math.Hypot(trace.NormH[k], normW))
 			}
-			addLogs(c.Series, "distance", trace.LogError, 1)
+			addLogs(c.Series, "distance", trace.LogGapH, 1)
 			r.draw(c)
 			names = append(names, c.Name)
 			log := c.Series[result.Log10("distance")]
@@ -104,7 +104,7 @@ type spherical struct{ falls, excess, slow []measurement }
 
 // measure adds a curve. Only that ‖H‖ does not decrease is true without the theorem's step-size condition (as
 // corrected: E5, E16).
-func (s *spherical) measure(c result.Curve, d *dynamics.SphericalDescent, last *dynamics.SphericalPoint) {
+func (s *spherical) measure(c result.Curve, d *dynamics.SphericalFlow, last *dynamics.SphericalPoint) {
 	norm, falls := c.Series["norm_h"], 0.0
 	for i := 1; i < len(norm); i++ {
 		falls = math.Max(falls, (norm[i-1]-norm[i])/norm[i])

@@ -15,7 +15,7 @@ type curve struct {
 	star                  bool    // λ = λ*
 	collapses             bool    // E1⁺ wins alone
 	flow                  *dynamics.Flow
-	at                    func(step int) (*dynamics.Point, error)
+	at                    func(step int) (dynamics.Point, error)
 }
 
 // setting is what a curve runs at.
@@ -32,13 +32,17 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	if err != nil {
 		return nil, err
 	}
+	limit, err := flow.Limit()
+	if err != nil {
+		return nil, err
+	}
 	c := &curve{
 		Curve: result.Curve{
 			Name:   name,
 			Params: map[string]float64{"gamma": gamma, "lambda": lambda, "eta1": s * eta, "eta2": eta, "s": s},
 		},
 		short: name, gamma: gamma, lambda: lambda, eta: eta, s: s,
-		star: lambda == flow.Threshold(), collapses: flow.Limit().Collapses,
+		star: lambda == flow.Threshold(), collapses: limit.Collapses,
 	}
 	if ran := r.o.tampering.settings(said); ran != said {
 		if flow, err = flowAt(ran); err != nil {
@@ -151,7 +155,7 @@ func measurable(rate float64) bool { return rate < -1e-12 }
 // asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which
 // exp(rate·step) is e^-3000 and e^-4000, where nothing slower is left: the closed form goes there at no cost, whatever
 // the length of the figure's run.
-func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.Point) float64, rate float64) (float64,
+func asymptote(at func(step int) (dynamics.Point, error), logOf func(dynamics.Point) float64, rate float64) (float64,
 	error) {
 	first, last := int(-3000/rate), int(-4000/rate)
 	a, err := at(first)
@@ -167,7 +171,7 @@ func asymptote(at func(step int) (*dynamics.Point, error), logOf func(*dynamics.
 
 // spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds
 // differences of the order of η.
-func (r *run) spread(curves []*curve, quantity func(*dynamics.Point) float64) (float64, error) {
+func (r *run) spread(curves []*curve, quantity func(dynamics.Point) float64) (float64, error) {
 	largest := 0.0
 	for i := range 51 {
 		low, high := math.Inf(1), math.Inf(-1)
