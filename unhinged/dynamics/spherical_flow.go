@@ -1,12 +1,16 @@
 package dynamics
 
-import "math"
+import (
+	"math"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
+)
 
 // solve returns gradient flow at ascending times.
 func (f *SphericalFlow) solve(times []float64) ([]Point, error) {
 	out := make([]Point, len(times))
 	zetas := integrals(f.rate, times)
-	parallel(len(times), func(k int) {
+	parallel.For(len(times), func(k int) {
 		p := f.newPoint(times[k])
 		for i := range p.a {
 			p.a[i], p.b[i] = f.turn(f.cos[i], f.sin[i], f.gain[i]*zetas[k])
