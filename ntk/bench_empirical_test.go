@@ -28,8 +28,7 @@ func BenchmarkEmpirical(b *testing.B) {
 	} {
 		e := bench.net.Empirical(backend, seeded(1).RootScope(), NTKParameterization)
 		x := normals(1, dtypes.Float32, bench.input...)
-		for name, kernel := range map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"trace": e.TraceSum,
-			"full": e.Full} {
+		for name, kernel := range map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"trace": e.TraceSum, "full": e.Full} {
 			b.Run(bench.name+","+name, func(b *testing.B) {
 				run := func() {
 					if _, err := kernel(x, nil); err != nil {

@@ -117,8 +117,8 @@ func positive(t *testing.T, kernel *tensors.Tensor, tolerance float64) {
 	}
 }
 
-// TestTranspose: forward mode, which needs no gradients, and reverse mode agree on u·J v. (gomlx's own gradients do
-// not, for filters of even size.)
+// TestTranspose: forward mode, which needs no gradients, and reverse mode agree on u·J v. (gomlx's own gradients do not, for
+// filters of even size.)
 func TestTranspose(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -149,8 +149,8 @@ func TestTranspose(t *testing.T) {
 	}
 }
 
-// TestLinearized: at θ0 it is the network; away from it, its change is that of the network by finite differences of
-// small steps; its gradient by θ is the network's at θ0; and its kernel is Θ_0.
+// TestLinearized: at θ0 it is the network; away from it, its change is that of the network by finite differences of small
+// steps; its gradient by θ is the network's at θ0; and its kernel is Θ_0.
 func TestLinearized(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		const step = 1e-4
@@ -249,9 +249,7 @@ func TestGomlxModel(t *testing.T) {
 				if onXLA {
 					x = graph.MaxPool(x).Window(2).Done()
 				}
-				return Dense(2).forward(
-					scope.In("dense"), NTKParameterization, graph.Tanh(graph.Reshape(x, x.Shape().Dimensions[0], -1)),
-				)
+				return Dense(2).forward(scope.In("dense"), NTKParameterization, graph.Tanh(graph.Reshape(x, x.Shape().Dimensions[0], -1)))
 			}
 		}
 		store, x := seeded(1), normals(1, dtypes.Float64, 2, 4, 4, 2)
@@ -392,14 +390,12 @@ func TestEmpiricalErrors(t *testing.T) {
 		{Serial(Identity), vectors, nil, "no trainable variables"},
 		{Serial(Residual()), vectors, nil, "no branches"},
 	} {
-		if _, err := test.network.Empirical(backend, seeded(1).RootScope(), NTKParameterization).Full(test.x1,
-			test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
+		if _, err := test.network.Empirical(backend, seeded(1).RootScope(), NTKParameterization).Full(test.x1, test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
 			t.Errorf("error %v, want one with %q", err, test.message)
 		}
 	}
 	for _, layer := range []Layer{MaxPool(2), BatchNorm} {
-		if _, err := Serial(Conv(1, 3), layer, Flatten).Infinite(backend).Kernels(images, nil); err == nil ||
-			!strings.Contains(err.Error(), "no infinite-width kernel") {
+		if _, err := Serial(Conv(1, 3), layer, Flatten).Infinite(backend).Kernels(images, nil); err == nil || !strings.Contains(err.Error(), "no infinite-width kernel") {
 			t.Errorf("%v has an infinite kernel: %v", layer, err)
 		}
 	}

@@ -72,8 +72,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// TestKernels: what holds of every kernel of every network. The inputs include a zero, a copy and a multiple of
-// another.
+// TestKernels: what holds of every kernel of every network. The inputs include a zero, a copy and a multiple of another.
 func TestKernels(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(3, 3))
@@ -174,11 +173,9 @@ func TestQuadrature(t *testing.T) {
 	}{
 		{"sin", Sin, math.Sin, math.Cos, 1e-12},
 		{"erf", Erf, erf, func(x float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }, 1e-8},
-		{"GELU", GELU, func(x float64) float64 { return x * normal(x) },
-			func(x float64) float64 { return normal(x) + x*density(x) }, 1e-10},
+		{"GELU", GELU, func(x float64) float64 { return x * normal(x) }, func(x float64) float64 { return normal(x) + x*density(x) }, 1e-10},
 		{"linear", LeakyReLU(1), func(x float64) float64 { return x }, func(float64) float64 { return 1 }, 1e-12},
-		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) },
-			func(x float64) float64 { return math.Copysign(0.5, x) + 0.5 }, 0.05},
+		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return math.Copysign(0.5, x) + 0.5 }, 0.05},
 	} {
 		backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 			x := normals(8, dtypes.Float64, 3, 4)
@@ -235,8 +232,7 @@ func TestErrors(t *testing.T) {
 			{Serial(Residual(Identity, Identity)), vectors, nil, "correlated"},
 			{Serial(Residual(Identity, Conv(1, 3)), Flatten), images, nil, "branch 1 of a Residual ends with images of 2×2"},
 		} {
-			if _, err := test.network.Infinite(backend).Kernels(test.x1, test.x2); err == nil ||
-				!strings.Contains(err.Error(), test.message) {
+			if _, err := test.network.Infinite(backend).Kernels(test.x1, test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
 				t.Errorf("error %v, want one with %q", err, test.message)
 			}
 		}

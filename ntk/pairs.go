@@ -8,8 +8,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example,
-// channel, position], and their variances |x|²/channels.
+// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example, channel,
+// position], and their variances |x|²/channels.
 type inputs[T float32 | float64] struct {
 	layout
 	variances
@@ -89,8 +89,8 @@ type pairs[T float32 | float64] struct {
 	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
 	single              bool
-	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if symmetric,
-	// at the one of their first row.
+	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if symmetric, at
+	// the one of their first row.
 	products [][]T
 	rows     int
 }

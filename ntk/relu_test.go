@@ -125,13 +125,9 @@ func TestRectify(t *testing.T) {
 						name        string
 						got         float64
 						want, scale *big.Float
-					}{{"K", out.k[i], wantK, newR}, {"near", out.near[i], wantNear, bigAdd(bigs(0), wantNear)},
-						{"derivative", out.ntk[i], wantNTK, bigAdd(bigEven, bigOdd)}} {
+					}{{"K", out.k[i], wantK, newR}, {"near", out.near[i], wantNear, bigAdd(bigs(0), wantNear)}, {"derivative", out.ntk[i], wantNTK, bigAdd(bigEven, bigOdd)}} {
 						if !isNear(number.got, number.want, number.scale, tolerance) {
-							t.Errorf(
-								"ABReLU(%g, %g), single %v, K %g, gap %g: %s %.17g, want %.17g", a, b, single, k, gap, number.name, number.got,
-								number.want,
-							)
+							t.Errorf("ABReLU(%g, %g), single %v, K %g, gap %g: %s %.17g, want %.17g", a, b, single, k, gap, number.name, number.got, number.want)
 						}
 					}
 				}
@@ -140,9 +136,9 @@ func TestRectify(t *testing.T) {
 	}
 }
 
-// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but
-// for that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for
-// float32, where it would leave 1e-4.
+// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but for
+// that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for float32,
+// where it would leave 1e-4.
 func TestNearDiagonal(t *testing.T) {
 	const features, pairs, wStd = 100, 60, 1.5
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, _ float64) {

@@ -60,9 +60,7 @@ func resolve(fig result.Figure) (panels []panel, legends [][]int, err error) {
 		}
 	}
 	for i, p := range fig.Panels {
-		out := panel{
-			title: p.Title, xlabel: p.XLabel, ylabel: p.YLabel, log: p.Log, zoomFrom: p.ZoomFrom, zoomed: p.ZoomCurves,
-		}
+		out := panel{title: p.Title, xlabel: p.XLabel, ylabel: p.YLabel, log: p.Log, zoomFrom: p.ZoomFrom, zoomed: p.ZoomCurves}
 		if out.xlabel == "" {
 			out.xlabel = "Time-of-training"
 		}

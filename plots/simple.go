@@ -128,9 +128,7 @@ func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 	var legend []entry
 	for i, b := range bars {
 		if len(b.Values) != len(labels) || b.SD != nil && len(b.SD) != len(labels) {
-			return nil, fmt.Errorf(
-				"plots: bars %q have %d values (and %d deviations) for %d labels", b.Name, len(b.Values), len(b.SD), len(labels),
-			)
+			return nil, fmt.Errorf("plots: bars %q have %d values (and %d deviations) for %d labels", b.Name, len(b.Values), len(b.SD), len(labels))
 		}
 		for j, v := range b.Values {
 			sd := 0.0
@@ -179,9 +177,7 @@ func (g barGroups) Plot(c draw.Canvas, pl *plot.Plot) {
 			c.FillPolygon(palette[i%len(palette)], []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
 			if b.SD != nil {
 				middle := (x0 + x1) / 2
-				c.StrokeLine2(
-					draw.LineStyle{Color: ink, Width: 1}, middle, toY((v-b.SD[j])/g.scale), middle, toY((v+b.SD[j])/g.scale),
-				)
+				c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1}, middle, toY((v-b.SD[j])/g.scale), middle, toY((v+b.SD[j])/g.scale))
 			}
 		}
 	}
@@ -298,7 +294,5 @@ func blank(c draw.Canvas) {
 
 // heading writes a title over the data area.
 func heading(area draw.Canvas, title string) {
-	area.FillText(
-		aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y + 6}, title,
-	)
+	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y + 6}, title)
 }

@@ -35,9 +35,7 @@ func TestAppendixAInequalities(t *testing.T) {
 				labels, logits := inputs[:1], inputs[1:]
 				onehot := OneHot(inputs[0], b.c, dtype)
 				ratio := gamma * float64(b.c-1)
-				others := MulScalar(
-					ReduceSum(Mul(OneMinus(onehot), Sub(target(onehot, logits[0]), logits[0])), -1), 1/float64(b.c-1),
-				)
+				others := MulScalar(ReduceSum(Mul(OneMinus(onehot), Sub(target(onehot, logits[0]), logits[0])), -1), 1/float64(b.c-1))
 				return map[string]*Node{
 					"L":           Loss{&gamma, true}.Fn(labels, logits),
 					"multibinary": MultiBinary{&gamma, true}.Fn(labels, logits),
@@ -109,9 +107,7 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 			add(0, w[:p])
 			got := run(backend, func(inputs []*Node) map[string]*Node {
 				logits := MatMul(inputs[1], Transpose(inputs[2], 0, 1))
-				return map[string]*Node{
-					"L": Loss{new(gamma), true}.Fn(inputs[:1], []*Node{logits}), "m": SampleMargin(inputs[0], logits),
-				}
+				return map[string]*Node{"L": Loss{new(gamma), true}.Fn(inputs[:1], []*Node{logits}), "m": SampleMargin(inputs[0], logits)}
 			}, labels, tensor(dtype, features, len(labels), p), tensor(dtype, w, c, p))
 			losses, margins := got["L"], got["m"]
 			below := 0
@@ -131,16 +127,11 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 			}
 			wantClose(t, "loss at h = w_y", losses[best:best+1], []float64{-(1 + gamma)}, tolerance)
 			if margins[tight] > 0 || math.Abs(losses[tight]+(1+gamma)*bound) > 10*slack {
-				t.Errorf(
-					"C = %d: not tight: loss %.10g, bound %.10g, margin %.3g", c, losses[tight], -(1+gamma)*bound, margins[tight],
-				)
+				t.Errorf("C = %d: not tight: loss %.10g, bound %.10g, margin %.3g", c, losses[tight], -(1+gamma)*bound, margins[tight])
 			}
 			// Erratum E9: as printed, without the sign, the bound admits features of another class.
 			if c >= 4 && !(losses[other] < (1+gamma)*bound && margins[other] < 0) {
-				t.Errorf(
-					"C = %d: h = w_j has loss %.4g, printed bound %.4g, margin %.3g", c, losses[other], (1+gamma)*bound,
-					margins[other],
-				)
+				t.Errorf("C = %d: h = w_j has loss %.4g, printed bound %.4g, margin %.3g", c, losses[other], (1+gamma)*bound, margins[other])
 			}
 		}
 	})

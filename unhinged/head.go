@@ -28,8 +28,8 @@ const (
 	ETFInitialized
 )
 
-// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p].
-// The zero value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
+// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p]. The zero
+// value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
 //
 //	PAL          Head{Classes: C, Prototypes: ETF}
 //	PAL + EFR    Head{Classes: C, Prototypes: ETF, FeatureRegularization: 5e-7}
@@ -51,9 +51,8 @@ type Head struct {
 	LogitScale            float64    `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
 }
 
-// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them
-// there, and registers the feature regularisation with gomlx's trainer, in evaluation too, as gomlx's own regularisers
-// do.
+// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them there, and registers the feature regularisation with
+// gomlx's trainer, in evaluation too, as gomlx's own regularisers do.
 func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	if h.RescaleRate && !h.NormalizeFeatures {
 		Panicf("unhinged: RescaleRate undoes the 1/‖h‖ of normalised features: it needs NormalizeFeatures")
@@ -72,15 +71,14 @@ func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	return logits
 }
 
-// Predictions returns {logits, features, prototypes}, the features as they came, before any normalisation: what a model
-// function returns so that Loss, AdjustedLoss and metrics of the features find what they need.
+// Predictions returns {logits, features, prototypes}, the features as they came, before any normalisation: what a model function returns so that Loss, AdjustedLoss and
+// metrics of the features find what they need.
 func (h Head) Predictions(scope *model.Scope, features *Node) []*Node {
 	return []*Node{h.Apply(scope, features), features, h.PrototypesOf(scope, features)}
 }
 
 // Loss returns the loss to train this head with, given one of Criterion's or gomlx's. With RescaleRate it multiplies
-// each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must be the
-// features.
+// each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must be the features.
 func (h Head) Loss(l loss.LossFn) loss.LossFn {
 	if !h.RescaleRate {
 		return l

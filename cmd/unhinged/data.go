@@ -31,9 +31,7 @@ folder), where get puts them, and where package managers do.`,
 					where := "in " + s.Folder
 					switch {
 					case errors.Is(s.Err, datasets.ErrMissing):
-						where = fmt.Sprintf(
-							"missing; get it with `%s` (from %s)", strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or "),
-						)
+						where = fmt.Sprintf("missing; get it with `%s` (from %s)", strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or "))
 					case s.Err != nil:
 						where = s.Err.Error()
 					}
@@ -44,10 +42,9 @@ folder), where get puts them, and where package managers do.`,
 		},
 		&cobra.Command{
 			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped", ValidArgs: datasets.Names(),
-			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache folder),
-unless they are on this machine already. A download that was interrupted goes on where it stopped.
-Every file is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
-				strings.Join(datasets.Names(), ", ")),
+			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache folder), unless
+they are on this machine already. A download that was interrupted goes on where it stopped. Every file is checked against the
+checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`, strings.Join(datasets.Names(), ", ")),
 			Args: func(_ *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
@@ -72,13 +69,10 @@ Every file is checked against the checksum published for it. $HTTPS_PROXY, $HTTP
 			},
 		},
 		&cobra.Command{
-			Use: "verify [NAME…]",
-			Short: "Check the files of data sets against their published checksums, and their content against what is " +
-				"known of it",
-			ValidArgs: datasets.Names(),
-			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in each class,
-too, the mean and standard deviation of each channel, as far as they are known, and what was decoded earlier.
-Without names, all that are on this machine.`,
+			Use: "verify [NAME…]", Short: "Check the files of data sets against their published checksums, and their content against what is known of it", ValidArgs: datasets.Names(),
+			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in each class, too, the mean and
+standard deviation of each channel, as far as they are known, and what was decoded earlier. Without names, all that are on
+this machine.`,
 			RunE: func(c *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					for _, s := range datasets.List() {
@@ -102,18 +96,11 @@ Without names, all that are on this machine.`,
 						continue
 					}
 					norm := d.Train.Normalisation()
-					fmt.Fprintf(
-						c.OutOrStdout(),
-						"%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel means %.4f, "+
-							"standard deviations %.4f\n",
-						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels, len(d.Classes),
-						norm.Mean, norm.Std,
-					)
+					fmt.Fprintf(c.OutOrStdout(), "%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel means %.4f, standard deviations %.4f\n",
+						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels, len(d.Classes), norm.Mean, norm.Std)
 				}
 				if failed != nil {
-					return fmt.Errorf(
-						"%d of %d data sets could not be verified: %s", len(failed), len(names), strings.Join(failed, ", "),
-					)
+					return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names), strings.Join(failed, ", "))
 				}
 				return nil
 			},
@@ -122,8 +109,8 @@ Without names, all that are on this machine.`,
 	return c
 }
 
-// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
-// is done; nil if there is no terminal.
+// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it is
+// done; nil if there is no terminal.
 func showBytes(terminal io.Writer) datasets.Progress {
 	if !isTerminal(terminal) {
 		return nil

@@ -44,10 +44,7 @@ func doctor(out io.Writer) error {
 	}
 	checkout, notInCheckout := findCheckout()
 	inLab := func(path string) string { return filepath.Join(checkout, ".lab", path) }
-	fmt.Fprintf(
-		out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS, runtime.GOARCH,
-		runtime.NumCPU(),
-	)
+	fmt.Fprintf(out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide the backends it does not name
 	goErr := computesOn("go")
 	say("go", goErr, "the pure-Go backend computes", "this is a defect of the lab: please report it")

@@ -33,10 +33,7 @@ func figuresCommand() *cobra.Command {
 			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			for _, name := range []string{"p", "C", "N", "steps", "networks"} {
-				if f := cmd.Flags().Lookup(
-					name,
-				); f.Changed &&
-					(f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
+				if f := cmd.Flags().Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
 					return fmt.Errorf("--%s %s: must be positive", name, f.Value)
 				}
 			}
@@ -86,10 +83,7 @@ func figuresCommand() *cobra.Command {
 	f.IntVar(&o.N, "N", 10, "samples per class")
 	f.IntVar(&o.Steps, "steps", 50_000, "gradient-descent steps")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial state")
-	f.Float64SliceVar(
-		&o.Gammas, "gamma", nil,
-		"weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5",
-	)
+	f.Float64SliceVar(&o.Gammas, "gamma", nil, "weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")

@@ -88,10 +88,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return err
 	}
 
-	fmt.Fprintf(
-		terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "), k.Rows, k.Cols,
-		store.Side(),
-	)
+	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "), k.Rows, k.Cols, store.Side())
 	show, end := showTiles(terminal)
 	share.Progress = show
 	err = tiles.Compute(ctx, store, f, share)
@@ -132,9 +129,7 @@ func (o kernelOptions) check() error {
 	case !slices.Contains([]string{"", "full", "trace-sum", "trace-mean"}, o.empirical):
 		return fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
 	case o.empirical != "" && o.kernel != "both":
-		return fmt.Errorf(
-			"--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel, o.empirical,
-		)
+		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel, o.empirical)
 	}
 	return nil
 }
@@ -156,16 +151,14 @@ func infiniteKernel[T float32 | float64](
 	plan.Budget = budget
 	plan.Pair, plan.Example, plan.Fixed, err = infinite.Memory(x1.Shape())
 	if plan.Fixed > budget {
-		return nil, plan, fmt.Errorf(
-			"--memory %s: the covariances of one pair of images take %s: want more memory, smaller filters, or no pooling",
-			o.memory, formatBytes(plan.Fixed),
-		)
+		return nil, plan, fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller filters, or no pooling",
+			o.memory, formatBytes(plan.Fixed))
 	}
 	return tiles.Infinite[T](infinite, x1, x2, k.Arrays...), plan, err
 }
 
-// empiricalKernel is infiniteKernel for a network of finite width. It draws the network's parameters, if they fit into
-// the budget. Differentiating gets half of what they leave, or what one example takes.
+// empiricalKernel is infiniteKernel for a network of finite width. It draws the network's parameters, if they fit into the budget. Differentiating gets half of what
+// they leave, or what one example takes.
 func empiricalKernel[T float32 | float64](
 	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64,
 ) (f tiles.Func[T], plan tiles.Plan, err error) {
@@ -186,11 +179,8 @@ func empiricalKernel[T float32 | float64](
 	parameters := 2 * float64(item) * float64(size.Parameters) // twice, as while they are drawn or a layer is transposed
 	check := func(derivatives float64) error {
 		if all := parameters + derivatives; all > float64(budget) {
-			return fmt.Errorf(
-				"--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a "+
-					"smaller network or more memory",
-				o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))),
-			)
+			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
+				o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
 		}
 		return nil
 	}
@@ -198,8 +188,7 @@ func empiricalKernel[T float32 | float64](
 		return nil, plan, err
 	}
 	e := network.Empirical(backend, store.RootScope(), parameterization)
-	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum,
-		"trace-mean": e.TraceMean}[o.empirical]
+	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}[o.empirical]
 	f = tiles.Empirical[T](kernel, x1, x2)
 	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
 	if err != nil {

@@ -56,9 +56,7 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 			return nil, nil, err
 		}
 		if one, two := x1.values.Shape().Dimensions[1:], x2.values.Shape().Dimensions[1:]; !slices.Equal(one, two) {
-			return nil, nil, fmt.Errorf(
-				"%s has examples of shape %v, %s of %v: want the same", o.inputs[0], one, o.inputs[1], two,
-			)
+			return nil, nil, fmt.Errorf("%s has examples of shape %v, %s of %v: want the same", o.inputs[0], one, o.inputs[1], two)
 		}
 		return x1, x2, nil
 	}
@@ -87,10 +85,8 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 // checkFit refuses so many numbers of type T if they take more than the budget.
 func checkFit[T float32 | float64](what string, count float64, budget int64) error {
 	if bytes := count * float64(binary.Size(T(0))); bytes > float64(budget) {
-		return fmt.Errorf(
-			"%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or more memory", what, count,
-			formatBytes(int64(min(bytes, math.MaxInt64/2))), formatBytes(budget),
-		)
+		return fmt.Errorf("%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or more memory",
+			what, count, formatBytes(int64(min(bytes, math.MaxInt64/2))), formatBytes(budget))
 	}
 	return nil
 }
@@ -128,9 +124,7 @@ func readNPY[T float32 | float64](path string, n int, normalize string, budget i
 	return in, nil
 }
 
-func fromImages[T float32 | float64](
-	images datasets.Images, name string, n int, normalize string, budget int64,
-) (*inputs, error) {
+func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string, budget int64) (*inputs, error) {
 	if n > images.Len() {
 		return nil, fmt.Errorf("%s has %d examples, %d are asked for", name, images.Len(), n)
 	}
@@ -157,8 +151,8 @@ func fromImages[T float32 | float64](
 	return in, nil
 }
 
-// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an
-// error now, not when its tile's turn comes.
+// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an error now,
+// not when its tile's turn comes.
 func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
 	n := shape[0]
 	size := len(values) / n
@@ -176,10 +170,7 @@ func newInputs[T float32 | float64](shape []int, values []T, normalize, what str
 			}
 			scale := math.Sqrt(float64(size) / squares)
 			if !(scale > 0) || math.IsInf(scale, 0) {
-				return nil, fmt.Errorf(
-					"example %d has squares of sum %g and cannot be scaled to mean square 1: leave it out or use --normalize none", i,
-					squares,
-				)
+				return nil, fmt.Errorf("example %d has squares of sum %g and cannot be scaled to mean square 1: leave it out or use --normalize none", i, squares)
 			}
 			for j, v := range x {
 				x[j] = T(float64(v) * scale)
@@ -193,8 +184,7 @@ func newInputs[T float32 | float64](shape []int, values []T, normalize, what str
 var units = []struct {
 	name  string
 	bytes float64
-}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6},
-	{"kB", 1e3}, {"B", 1}, {"", 1}}
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}, {"", 1}}
 
 // parseBytes reads a number with a unit, such as 1.5GiB.
 func parseBytes(text string) (int64, error) {

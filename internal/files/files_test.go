@@ -15,11 +15,7 @@ const title = "test 1"
 
 func seal(t *testing.T, path string, content []byte) {
 	t.Helper()
-	if err := WriteSealed(path, title, func(out io.Writer) error {
-		_,
-			err := out.Write(content)
-		return err
-	}); err != nil {
+	if err := WriteSealed(path, title, func(out io.Writer) error { _, err := out.Write(content); return err }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows,
-// likewise the columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
+// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows, likewise the
+// columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
 type Array struct {
 	Name  string
 	DType string // Float32 or Float64
@@ -39,8 +39,7 @@ func (a *Array) Chunks() (done, total int) {
 	return rows*cols - len(a.Missing()), rows * cols
 }
 
-// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see
-// [Array.Verify].
+// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see [Array.Verify].
 func (a *Array) Missing() []string {
 	var names []string
 	rows, cols := a.meta.grid()
@@ -152,10 +151,7 @@ func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byt
 		return err
 	case !there:
 		missing := a.Missing()
-		return fmt.Errorf(
-			"%s: missing, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing",
-			path, len(missing)-1, a.store.Dir,
-		)
+		return fmt.Errorf("%s: missing, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing", path, len(missing)-1, a.store.Dir)
 	}
 	file, err := regular.Open(path)
 	if err != nil {

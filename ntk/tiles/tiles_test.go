@@ -96,70 +96,66 @@ func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 	} {
 		k.Arrays = []string{"one", "two"}
 		for _, k.DType = range []string{Float32, Float64} {
-			t.Run(
-				fmt.Sprintf("%d×%d by %d, outputs %d, symmetric %v, %s", k.Rows, k.Cols, k.Tile, k.Outputs, k.Symmetric, k.DType),
-				func(t *testing.T) {
-					var s *Store
-					if k.DType == Float32 {
-						s, _ = kernelOf[float32](t, k)
-					} else {
-						s, _ = kernelOf[float64](t, k)
+			t.Run(fmt.Sprintf("%d×%d by %d, outputs %d, symmetric %v, %s", k.Rows, k.Cols, k.Tile, k.Outputs, k.Symmetric, k.DType), func(t *testing.T) {
+				var s *Store
+				if k.DType == Float32 {
+					s, _ = kernelOf[float32](t, k)
+				} else {
+					s, _ = kernelOf[float64](t, k)
+				}
+				s, err := Open(s.Dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := max(1, k.Outputs)
+				for number, name := range k.Arrays {
+					a := array(t, s, name)
+					if max(a.Tile[0], a.Tile[1]) > k.Tile {
+						t.Errorf("tiles are %v", a.Tile)
 					}
-					s, err := Open(s.Dir)
+					if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
+						t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
+					}
+					rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
+					block, err := a.Block(rows, cols)
 					if err != nil {
 						t.Fatal(err)
 					}
-					c := max(1, k.Outputs)
-					for number, name := range k.Arrays {
-						a := array(t, s, name)
-						if max(a.Tile[0], a.Tile[1]) > k.Tile {
-							t.Errorf("tiles are %v", a.Tile)
-						}
-						if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
-							t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
-						}
-						rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
-						block, err := a.Block(rows, cols)
-						if err != nil {
-							t.Fatal(err)
-						}
-						dense, err := a.Dense()
-						if err != nil {
-							t.Fatal(err)
-						}
-						low, high := math.Inf(1), math.Inf(-1)
-						for i := range k.Rows * c {
-							for j := range k.Cols * c {
-								want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
-								if dense.At(i, j) != want {
-									t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
-								}
-								low, high = min(low, want), max(high, want)
+					dense, err := a.Dense()
+					if err != nil {
+						t.Fatal(err)
+					}
+					low, high := math.Inf(1), math.Inf(-1)
+					for i := range k.Rows * c {
+						for j := range k.Cols * c {
+							want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
+							if dense.At(i, j) != want {
+								t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
 							}
-						}
-						if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
-							t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
-						}
-						if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
-							t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
-						}
-						tensor, err := a.Tensor()
-						if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
-							(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
-							t.Fatalf("tensor %v, %v", tensor, err)
-						}
-						for e, v := range tensorValues(tensor) {
-							if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
-								t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
-							}
-						}
-						sym, err := a.Sym()
-						if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
-							t.Errorf("symmetric matrix: %v", err)
+							low, high = min(low, want), max(high, want)
 						}
 					}
-				},
-			)
+					if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
+						t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
+					}
+					if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
+						t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
+					}
+					tensor, err := a.Tensor()
+					if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) || (tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
+						t.Fatalf("tensor %v, %v", tensor, err)
+					}
+					for e, v := range tensorValues(tensor) {
+						if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
+							t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
+						}
+					}
+					sym, err := a.Sym()
+					if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
+						t.Errorf("symmetric matrix: %v", err)
+					}
+				}
+			})
 		}
 	}
 }
@@ -217,8 +213,7 @@ func TestRepair(t *testing.T) {
 		t.Errorf("missing %v", got)
 	}
 	_, err := array(t, s, "k").Sym()
-	if err == nil ||
-		!strings.Contains(err.Error(), at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
+	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := array(t, s, "k").Block(Range{4, 7}, Range{0, 2}); err != nil {
@@ -299,8 +294,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that
-// an undisturbed one writes.
+// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that an
+// undisturbed one writes.
 func TestKillAndResume(t *testing.T) {
 	whole, tiles := kernelOf[float64](t, killed)
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -400,8 +395,7 @@ func TestWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []Options{{Worker: 0, Workers: 2}, {Worker: 3, Workers: 2}, {Worker: 1}, {Worker: -1, Workers: 2}} {
-		if err := Compute(t.Context(), s, entries[float32](k, &calls), o); err == nil ||
-			!strings.Contains(err.Error(), "want 1 to the number of workers") {
+		if err := Compute(t.Context(), s, entries[float32](k, &calls), o); err == nil || !strings.Contains(err.Error(), "want 1 to the number of workers") {
 			t.Errorf("%+v: error %v", o, err)
 		}
 	}
@@ -422,8 +416,7 @@ func TestCancelAndProgress(t *testing.T) {
 			cancel()
 		}
 	}})
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 7 of 25 tiles done") ||
-		calls.Load() != 7 {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 7 of 25 tiles done") || calls.Load() != 7 {
 		t.Errorf("error %v after %d tiles", err, calls.Load())
 	}
 	if len(seen) != 8 || seen[0] != (Progress{Total: 25}) {
@@ -436,8 +429,7 @@ func TestCancelAndProgress(t *testing.T) {
 		}
 	}
 	seen = nil
-	if err := Compute(t.Context(), s, entries[float64](k, &calls),
-		Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil || calls.Load() != 25 {
+	if err := Compute(t.Context(), s, entries[float64](k, &calls), Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil || calls.Load() != 25 {
 		t.Errorf("%d tiles in all, error %v", calls.Load(), err)
 	}
 	if seen[0] != (Progress{Done: 7, Total: 25}) || seen[len(seen)-1].Done != 25 || seen[len(seen)-1].Left != 0 {
@@ -450,12 +442,8 @@ func TestRefused(t *testing.T) {
 		Identity: map[string]string{"network": "dense:5", "inputs": "abc"}, About: map[string]string{"command": "first"}}
 	s, _ := kernelOf[float64](t, k)
 	for want, change := range map[string]func(k *Kernel){
-		"network there is dense:5, asked for is dense:6": func(k *Kernel) {
-			k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"}
-		},
-		"inputs there is abc, asked for is nothing": func(k *Kernel) {
-			k.Identity = map[string]string{"network": "dense:5"}
-		},
+		"network there is dense:5, asked for is dense:6": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"} },
+		"inputs there is abc, asked for is nothing":      func(k *Kernel) { k.Identity = map[string]string{"network": "dense:5"} },
 		"seed there is nothing, asked for is 1": func(k *Kernel) {
 			k.Identity = map[string]string{"network": "dense:5", "inputs": "abc", "seed": "1"}
 		},
@@ -476,28 +464,24 @@ func TestRefused(t *testing.T) {
 	} {
 		other := k
 		change(&other)
-		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), want) ||
-			strings.Contains(err.Error(), "\n") {
+		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line with %q", err, want)
 		}
 	}
 	again := k
 	again.Tile, again.About = 3, nil
-	if taken, err := Create(s.Dir, again); err != nil || taken.Kernel.Tile != 2 ||
-		taken.Kernel.About["command"] != "first" {
+	if taken, err := Create(s.Dir, again); err != nil || taken.Kernel.Tile != 2 || taken.Kernel.About["command"] != "first" {
 		t.Errorf("tiles of another size: %+v, %v", taken, err)
 	}
 	var calls atomic.Int64
-	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err == nil ||
-		!strings.Contains(err.Error(), "a function of float32 for a kernel of dtype <f8") {
+	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err == nil || !strings.Contains(err.Error(), "a function of float32 for a kernel of dtype <f8") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := s.Array("l"); err == nil || !strings.Contains(err.Error(), `no array "l"; there are k`) {
 		t.Errorf("error %v", err)
 	}
 	for _, r := range []Range{{-1, 2}, {2, 7}, {3, 3}} {
-		if _, err := array(t, s, "k").Block(r, Range{0, 1}); err == nil ||
-			!strings.Contains(err.Error(), "want some of 0…5") {
+		if _, err := array(t, s, "k").Block(r, Range{0, 1}); err == nil || !strings.Contains(err.Error(), "want some of 0…5") {
 			t.Errorf("block %v: error %v", r, err)
 		}
 	}
@@ -506,8 +490,7 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(full, k); err == nil ||
-		!strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs; choose another folder") {
+	if _, err := Create(full, k); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs; choose another folder") {
 		t.Errorf("error %v", err)
 	}
 	empty := t.TempDir()
@@ -526,8 +509,7 @@ func TestRefused(t *testing.T) {
 	if _, err := Create(filepath.Join(full, "thesis.tex", "kernel"), k); err == nil {
 		t.Error("made below a file")
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644),
-		writeIndex(s.Dir, k.Arrays)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644), writeIndex(s.Dir, k.Arrays)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "zarr_format is 0") {
@@ -570,10 +552,7 @@ func TestBadTiles(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
-	k := Kernel{
-		Arrays: []string{"k"}, DType: Float32, Rows: 3, Cols: 2, Tile: 2,
-		Labels: []int{7, -1, 1 << 40}, ColsLabels: []int{4, 5},
-	}
+	k := Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 3, Cols: 2, Tile: 2, Labels: []int{7, -1, 1 << 40}, ColsLabels: []int{4, 5}}
 	s, _ := kernelOf[float32](t, k)
 	rows, err1 := s.Labels()
 	cols, err2 := s.ColsLabels()
@@ -594,19 +573,9 @@ func TestLabels(t *testing.T) {
 
 // Whatever the bytes, metadata is of an array that can be, or there is an error.
 func FuzzMetadata(f *testing.F) {
-	f.Add(
-		[]byte(
-			`{"zarr_format":2,"shape":[5,7],"chunks":[2,3],"dtype":"<f4","compressor":null,"fill_value":"NaN","order":"C","filters":null}`,
-		),
-	)
-	f.Add(
-		[]byte(`{"zarr_format":2,"shape":[5,7,3,3],"chunks":[2,3,3,3],"dtype":"<f8","order":"C","dimension_separator":"."}`),
-	)
-	f.Add(
-		[]byte(
-			`{"zarr_format":2,"shape":[9223372036854775807,2],"chunks":[4611686018427387904,2],"dtype":"<i8","order":"C"}`,
-		),
-	)
+	f.Add([]byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,3],"dtype":"<f4","compressor":null,"fill_value":"NaN","order":"C","filters":null}`))
+	f.Add([]byte(`{"zarr_format":2,"shape":[5,7,3,3],"chunks":[2,3,3,3],"dtype":"<f8","order":"C","dimension_separator":"."}`))
+	f.Add([]byte(`{"zarr_format":2,"shape":[9223372036854775807,2],"chunks":[4611686018427387904,2],"dtype":"<i8","order":"C"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := parseMetadata(text)
 		if err != nil {
@@ -629,25 +598,18 @@ func FuzzMetadata(f *testing.F) {
 // Whatever a folder's .zattrs says, opening it is an error or a kernel that fits its arrays.
 func FuzzOpen(f *testing.F) {
 	f.Add([]byte(`{"arrays":["k"],"dtype":"<f4","rows":5,"cols":7,"symmetric":false,"tile":2,"identity":{}}`))
-	f.Add(
-		[]byte(`{"arrays":["../k"],"dtype":"<f8","rows":-5,"cols":7,"outputs":3,"symmetric":true,"tile":0,"identity":null}`),
-	)
+	f.Add([]byte(`{"arrays":["../k"],"dtype":"<f8","rows":-5,"cols":7,"outputs":3,"symmetric":true,"tile":0,"identity":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "k"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		array := []byte(
-			`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`,
-		)
-		if err := errors.Join(
-			os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644),
-			os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644), writeIndex(dir, []string{"k"}),
-		); err != nil {
+		array := []byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`)
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644),
+			os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644), writeIndex(dir, []string{"k"})); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := Open(dir); err == nil &&
-			(s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {
+		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {
 			t.Errorf("%+v", s.Kernel)
 		}
 	})

@@ -61,9 +61,7 @@ func parseMetadata(text []byte) (metadata, error) {
 	for i, n := range m.Shape {
 		c := m.Chunks[i]
 		if n < 1 || c < 1 || c > n || entries > math.MaxInt/8/n || bytes > math.MaxInt/c {
-			return m, fmt.Errorf(
-				"shape %v and chunks %v: want 1 ≤ chunk ≤ size, and a number of entries that can be counted", m.Shape, m.Chunks,
-			)
+			return m, fmt.Errorf("shape %v and chunks %v: want 1 ≤ chunk ≤ size, and a number of entries that can be counted", m.Shape, m.Chunks)
 		}
 		entries *= n
 		bytes *= c

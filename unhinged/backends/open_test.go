@@ -25,7 +25,7 @@ func TestOpen(t *testing.T) {
 	if isGo(backend) != strings.Contains(note, "pure-Go") {
 		t.Errorf("backend %s with note %q", Name(backend), note)
 	}
-	if n := backend.NumDevices(); !isGo(backend) && n != runtime.GOMAXPROCS(0) {
+	if n := int(backend.NumDevices()); !isGo(backend) && n != runtime.GOMAXPROCS(0) {
 		t.Errorf("%d devices for %d cores", n, runtime.GOMAXPROCS(0))
 	}
 	if backend, _, err = Open("go"); err != nil || !isGo(backend) {
@@ -40,8 +40,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs,
-// they stand still in the first run, mostly.
+// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs, they stand still
+// in the first run, mostly.
 func TestGoDoesNotWaitForItself(t *testing.T) {
 	for _, config := range []string{"go", "go:parallelism=4"} {
 		backend, _, err := Open(config)
@@ -115,8 +115,8 @@ func TestFindPlugin(t *testing.T) {
 	}
 }
 
-// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write
-// to, or that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
+// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write to, or
+// that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
 func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("HOME", t.TempDir())
@@ -162,8 +162,7 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/unhinged-lab/lab\n"),
-		0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/unhinged-lab/lab\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -215,8 +214,7 @@ func TestOpenCUDA(t *testing.T) {
 	}
 	for _, config := range []string{"xla:cuda", "xla:cuda,tf32=false"} {
 		_, _, err := Open(config)
-		for _, want := range []string{`backend "` + config + `"`, "`UNHINGED_CUDA=1 make setup`",
-			"PJRT_PLUGIN_LIBRARY_PATH"} {
+		for _, want := range []string{`backend "` + config + `"`, "`UNHINGED_CUDA=1 make setup`", "PJRT_PLUGIN_LIBRARY_PATH"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, without %q", config, err, want)
 			}

@@ -29,10 +29,7 @@ func (s source) check(d *Dataset) error {
 		}
 		for c, count := range part.images.ClassCounts(len(d.Classes)) {
 			if s.balanced && count*len(d.Classes) != part.want {
-				return fmt.Errorf(
-					"%d %s images of class %d (%s); %s has %d of each class", count, part.name, c, d.Classes[c], s.name,
-					part.want/len(d.Classes),
-				)
+				return fmt.Errorf("%d %s images of class %d (%s); %s has %d of each class", count, part.name, c, d.Classes[c], s.name, part.want/len(d.Classes))
 			}
 		}
 	}
@@ -43,10 +40,8 @@ func (s source) check(d *Dataset) error {
 		}
 	}
 	if empty != nil {
-		return fmt.Errorf(
-			"the labels go up to %d, but no training image has label %s; number the classes 0, 1, … without gaps",
-			len(d.Classes)-1, strings.Join(empty, ", "),
-		)
+		return fmt.Errorf("the labels go up to %d, but no training image has label %s; number the classes 0, 1, … without gaps",
+			len(d.Classes)-1, strings.Join(empty, ", "))
 	}
 	if s.mean == nil {
 		return nil
@@ -55,10 +50,7 @@ func (s source) check(d *Dataset) error {
 	for c := range s.mean {
 		// Published with four digits.
 		if !(math.Abs(got.Mean[c]-s.mean[c]) < 1e-4 && math.Abs(got.Std[c]-s.std[c]) < 1e-4) {
-			return fmt.Errorf(
-				"the training images have channel means %.4f and standard deviations %.4f; %s has %.4f and %.4f", got.Mean, got.Std,
-				s.name, s.mean, s.std,
-			)
+			return fmt.Errorf("the training images have channel means %.4f and standard deviations %.4f; %s has %.4f and %.4f", got.Mean, got.Std, s.name, s.mean, s.std)
 		}
 	}
 	return nil

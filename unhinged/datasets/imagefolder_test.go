@@ -54,10 +54,7 @@ func TestImageFolder(t *testing.T) {
 						width, height = height, width
 					}
 					picture := noise(random, width, height)
-					write(
-						t, filepath.Join(folder, name, className), string(rune('a'+i/26))+string(rune('a'+i%26))+".png",
-						encodePNG(t, picture),
-					)
+					write(t, filepath.Join(folder, name, className), string(rune('a'+i/26))+string(rune('a'+i%26))+".png", encodePNG(t, picture))
 					var pixels []uint8
 					for y := range size {
 						for x := range size {
@@ -109,11 +106,7 @@ func TestImagesAreScaled(t *testing.T) {
 	picture := image.NewNRGBA(image.Rect(0, 0, 80, 40))
 	for y := range 40 {
 		for x := range 80 {
-			picture.Set(
-				x, y,
-				map[int]color.Color{0: color.NRGBA{255, 0, 0, 255}, 1: color.NRGBA{0, 255, 0, 255}, 2: color.NRGBA{0, 0, 255, 255},
-					3: color.NRGBA{255, 0, 0, 255}}[x/20],
-			)
+			picture.Set(x, y, map[int]color.Color{0: color.NRGBA{255, 0, 0, 255}, 1: color.NRGBA{0, 255, 0, 255}, 2: color.NRGBA{0, 0, 255, 255}, 3: color.NRGBA{255, 0, 0, 255}}[x/20])
 		}
 	}
 	var blurred bytes.Buffer
@@ -131,8 +124,7 @@ func TestImagesAreScaled(t *testing.T) {
 			}
 			at := func(x, y int) []uint8 { return pixels[(y*size+x)*3 : (y*size+x)*3+3] }
 			for _, y := range []int{0, size / 2, size - 1} {
-				if left, right := at(size/4, y), at(size-1-size/4, y); left[1] < 240 || left[0] > 15 || left[2] > 15 ||
-					right[2] < 240 || right[0] > 15 || right[1] > 15 {
+				if left, right := at(size/4, y), at(size-1-size/4, y); left[1] < 240 || left[0] > 15 || left[2] > 15 || right[2] < 240 || right[0] > 15 || right[1] > 15 {
 					t.Errorf("%s at size %d: %v left and %v right; should be green and blue", name, size, left, right)
 				}
 			}
@@ -157,34 +149,13 @@ func TestImageFolderRefuses(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	whole := encodePNG(t, noise(rand.New(rand.NewPCG(1, 1)), 9, 9))
 	for message, change := range map[string]func(folder string){
-		"readme.txt: image: unknown format": func(folder string) {
-			write(t,
-				filepath.Join(folder, "train", "a"), "readme.txt", []byte("hello"))
-		},
-		"val/b/1.png: png: invalid format: not enough pixel data": func(folder string) {
-			write(t,
-				filepath.Join(folder, "val", "b"), "1.png", whole[:100])
-		},
-		"train/c has no images": func(folder string) {
-			os.Mkdir(filepath.Join(folder,
-				"train", "c"), 0o755)
-		},
-		"a/sub is not a file": func(folder string) {
-			write(t,
-				filepath.Join(folder, "train", "a", "sub"), "1.png", whole)
-		},
-		"nothing but folders of classes in": func(folder string) {
-			write(t,
-				filepath.Join(folder, "train"), "list.txt", nil)
-		},
-		"has classes a, b, c, and the training image": func(folder string) {
-			write(t,
-				filepath.Join(folder, "val", "c"), "1.png", whole)
-		},
-		"there should be train/CLASS/IMAGE": func(folder string) {
-			os.RemoveAll(filepath.Join(folder,
-				"val"))
-		},
+		"readme.txt: image: unknown format":                       func(folder string) { write(t, filepath.Join(folder, "train", "a"), "readme.txt", []byte("hello")) },
+		"val/b/1.png: png: invalid format: not enough pixel data": func(folder string) { write(t, filepath.Join(folder, "val", "b"), "1.png", whole[:100]) },
+		"train/c has no images":                                   func(folder string) { os.Mkdir(filepath.Join(folder, "train", "c"), 0o755) },
+		"a/sub is not a file":                                     func(folder string) { write(t, filepath.Join(folder, "train", "a", "sub"), "1.png", whole) },
+		"nothing but folders of classes in":                       func(folder string) { write(t, filepath.Join(folder, "train"), "list.txt", nil) },
+		"has classes a, b, c, and the training image":             func(folder string) { write(t, filepath.Join(folder, "val", "c"), "1.png", whole) },
+		"there should be train/CLASS/IMAGE":                       func(folder string) { os.RemoveAll(filepath.Join(folder, "val")) },
 		"has 0 folders of classes; a classifier needs at least 2": func(folder string) {
 			os.RemoveAll(filepath.Join(folder, "train", "a"))
 			os.RemoveAll(filepath.Join(folder, "train", "b"))

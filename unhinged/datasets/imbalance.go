@@ -7,9 +7,8 @@ import (
 )
 
 // LongTailed draws an imbalanced subset: of class c of C, ⌊n·ρ^(−c/(C−1))⌋ images, where n is the number of images of
-// the smallest class and ρ ≥ 1 the ratio of the first class to the last (Cao et al., 2019: CIFAR-10 at ρ = 100 keeps
-// 5000, 2997, 1796, …, 50). Which images is drawn by seed; they keep their order. It is for training images: test sets
-// stay balanced.
+// the smallest class and ρ ≥ 1 the ratio of the first class to the last (Cao et al., 2019: CIFAR-10 at ρ = 100 keeps 5000,
+// 2997, 1796, …, 50). Which images is drawn by seed; they keep their order. It is for training images: test sets stay balanced.
 func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if c == 0 {
@@ -19,9 +18,9 @@ func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, erro
 	})
 }
 
-// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second,
-// where n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n.
-// Which images is drawn by seed; they keep their order.
+// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second, where
+// n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n. Which
+// images is drawn by seed; they keep their order.
 func (im Images) Stepped(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if 2*c < classes {

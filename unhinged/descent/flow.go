@@ -54,9 +54,7 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	step := func(from, to float64, x *onDevice) (float64, error) {
 		whole := f.Rates.W.Integral(to) - f.Rates.W.Integral(from)
 		if !(whole >= 0) || math.IsInf(whole, 1) {
-			return 0, fmt.Errorf(
-				"descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever", from, to, whole,
-			)
+			return 0, fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever", from, to, whole)
 		}
 		if left == 0 {
 			left = whole
@@ -67,10 +65,8 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 		if length == 0 {
 			length = left / 100
 		}
-		out, err := exec.Call(
-			int32(0), int32(triesAtOnce), hostTensor([]float64{length}, f.DType), hostTensor([]float64{left}, f.DType), x.onehot,
-			x.point[0], x.point[1], x.point[2],
-		)
+		out, err := exec.Call(int32(0), int32(triesAtOnce), hostTensor([]float64{length}, f.DType), hostTensor([]float64{left}, f.DType),
+			x.onehot, x.point[0], x.point[1], x.point[2])
 		if err != nil {
 			return 0, err
 		}
@@ -87,10 +83,7 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 			return to, nil
 		}
 		if left == before && length < epsilon(f.DType)*left {
-			return 0, fmt.Errorf(
-				"descent: flow to time %g cannot go on: its steps have become too short, or its numbers too large for %s", to,
-				f.DType,
-			)
+			return 0, fmt.Errorf("descent: flow to time %g cannot go on: its steps have become too short, or its numbers too large for %s", to, f.DType)
 		}
 		reached := to - (to-from)*left/before // roughly, for progress only: what counts is left
 		return math.Min(reached, math.Nextafter(to, from)), nil
@@ -98,8 +91,8 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element.
-// The system is autonomous, so that the pair's nodes are not needed.
+// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element. The
+// system is autonomous, so that the pair's nodes are not needed.
 func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relative *Node) {
 	slope := func(x point) point {
 		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {

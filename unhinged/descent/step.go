@@ -66,8 +66,8 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// loop runs body on the state while state[0] < state[1]. The condition makes no constants: gomlx v0.28.0 keeps scalars
-// by graph and not by function, and would take the condition's in the body.
+// loop runs body on the state while state[0] < state[1]. The condition makes no constants: gomlx v0.28.0 keeps scalars by
+// graph and not by function, and would take the condition's in the body.
 func loop(state []*Node, body func(state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	closure := func(f func(state []*Node) []*Node) *Function {

@@ -10,23 +10,21 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Spread returns p×C unit prototypes, a column a class, whose smallest angle between two of them is as large as could
-// be found. For p ≥ C−1 that is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the best known
-// angles, such as 77.87° for C = 7 in p = 3, are those of spherical codes.
+// Spread returns p×C unit prototypes, a column a class, whose smallest angle between two of them is as large as could be
+// found. For p ≥ C−1 that is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the best known angles, such
+// as 77.87° for C = 7 in p = 3, are those of spherical codes.
 //
 // From random starts, gradient descent (L-BFGS) minimises the energy
 //
 //	(1/s) log Σ_{i≠j} exp(s·m̂_iᵀm̂_j),   M̂ the normalised columns,
 //
-// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s, so that the first
-// scales arrange all prototypes evenly, and the last ones move only the nearest pairs apart. Footnote 14 of the paper
-// (with the minus sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it
-// depends on the scale.
+// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s, so that the first scales
+// arrange all prototypes evenly, and the last ones move only the nearest pairs apart. Footnote 14 of the paper (with the minus
+// sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it depends on the scale.
 //
-// Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of
-// firstScales in turn, and the result is the start with the largest angle. Up to about 14 prototypes there are 24
-// starts, in a fraction of a second; a hundred prototypes have 3, in some seconds. The same seed gives the same
-// prototypes.
+// Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of firstScales
+// in turn, and the result is the start with the largest angle. Up to about 14 prototypes there are 24 starts, in a fraction of a
+// second; a hundred prototypes have 3, in some seconds. The same seed gives the same prototypes.
 func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	if err := check(p, c); err != nil {
 		return nil, err
@@ -56,8 +54,8 @@ func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	return best, nil
 }
 
-// firstScales are the scales that starts begin with. None of them finds all known optima: 1 misses those of p = 3, C =
-// 10 and 14, and 64 most often misses that of p = 4, C = 24.
+// firstScales are the scales that starts begin with. None of them finds all known optima: 1 misses those of p = 3, C = 10 and
+// 14, and 64 most often misses that of p = 4, C = 24.
 var firstScales = []float64{1, 64, 16}
 
 // lastScale is where the energy and the largest cosine differ by 10⁻⁴ at most, and the prototypes' angles by less.
@@ -68,8 +66,7 @@ func starts(p, c int) int {
 	return max(len(firstScales), min(24, int(24_000/(float64(p)*float64(c)*float64(c)))))
 }
 
-// bound returns a largest cosine that no prototypes fall below: the simplex ETF's, and 0 for more than p+1 of them
-// (Rankin 1955).
+// bound returns a largest cosine that no prototypes fall below: the simplex ETF's, and 0 for more than p+1 of them (Rankin 1955).
 func bound(p, c int) float64 {
 	if p >= c-1 {
 		return -1 / float64(c-1)
@@ -96,9 +93,7 @@ func minimise(m []float64, p, c int, s float64) ([]float64, error) {
 		Func: func(x []float64) float64 { return energy(nil, x, p, c, s) },
 		Grad: func(grad, x []float64) { energy(grad, x, p, c, s) },
 	}
-	result, err := optimize.Minimize(
-		problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300}, &optimize.LBFGS{},
-	)
+	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300}, &optimize.LBFGS{})
 	if result == nil || result.X == nil {
 		return nil, fmt.Errorf("etf: spreading %d prototypes in dimension %d: %w", c, p, err)
 	}

@@ -10,10 +10,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestFarFromTheOrigin adds to features of deviation 1 an offset that is 2^10 to 2^30 times as large, gathers them in
-// parts and merges these. What two passes give near the origin must come out but for the rounding of the class means,
-// 2^-53 of the offset. (A mean of squares less the square of the mean would lose the offset's square: everything, at
-// 2^30.)
+// TestFarFromTheOrigin adds to features of deviation 1 an offset that is 2^10 to 2^30 times as large, gathers them in parts and merges these. What
+// two passes give near the origin must come out but for the rounding of the class means, 2^-53 of the offset. (A mean of squares less
+// the square of the mean would lose the offset's square: everything, at 2^30.)
 func TestFarFromTheOrigin(t *testing.T) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		if slices.Max(s.counts()) == 1 {

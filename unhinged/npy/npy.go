@@ -33,8 +33,8 @@ func ReadIntegers(path string) ([]int, error) {
 	return readFile(path, readIntegers)
 }
 
-// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either
-// byte order, such as images [n, height, width, channels]. The values come in C order.
+// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either byte
+// order, such as images [n, height, width, channels]. The values come in C order.
 func ReadArray[T float32 | float64](path string) (shape []int, values []T, err error) {
 	type array struct {
 		shape  []int

@@ -13,8 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// BenchmarkResNet18 is a step of training with SGD on XLA, in float32. scripts/peers/peer_resnet.py is the same step in
-// PyTorch and in JAX.
+// BenchmarkResNet18 is a step of training with SGD on XLA, in float32. scripts/peers/peer_resnet.py is the same step in PyTorch
+// and in JAX.
 func BenchmarkResNet18(b *testing.B) {
 	for _, width := range []int{16, 64} {
 		for _, batch := range []int{64, 128} {

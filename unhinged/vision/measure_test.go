@@ -159,10 +159,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 					}
 				}
 			}
-			return [4]float64{
-				stat.PopStdDev(norms, nil) / stat.Mean(norms, nil), stat.PopStdDev(cosines, nil), stat.Mean(deviations, nil),
-				gramDistance(v, v),
-			}
+			return [4]float64{stat.PopStdDev(norms, nil) / stat.Mean(norms, nil), stat.PopStdDev(cosines, nil), stat.Mean(deviations, nil), gramDistance(v, v)}
 		}
 		means, prototypes := nc2(v[:]), nc2(w)
 
@@ -275,8 +272,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 			"largest angle between prototypes": {float64(col.LargestAngle), floats.Max(angles)},
 		} {
 			// Features are float32, and the batch they are in rounds them in its own way.
-			if got, want := x[0], x[1]; math.IsNaN(got) != math.IsNaN(want) ||
-				math.Abs(got-want) > 1e-5*max(math.Abs(want), 0.1) {
+			if got, want := x[0], x[1]; math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-5*max(math.Abs(want), 0.1) {
 				t.Errorf("%s: %s is %.9g, by brute force %.9g", name, what, got, want)
 			}
 		}

@@ -32,10 +32,7 @@ func Methods() []Method {
 		{Name: "pal-efr", Title: "UL* (PAL + EFR)", Criterion: unhinged.Loss{}, Head: regularised},
 		{Name: "fnpal", Title: "UL (FNPAL)", Criterion: unhinged.Loss{}, Head: normalised},
 		{Name: "fnpal-rlr", Title: "UL (FNPAL) + RLR", Criterion: unhinged.Loss{}, Head: rescaled},
-		{
-			Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{},
-			Head: unhinged.Head{UseBias: true}, LastReLU: true,
-		},
+		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}, LastReLU: true},
 	}
 }
 

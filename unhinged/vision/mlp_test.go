@@ -82,9 +82,7 @@ func TestBatchNormAverages(t *testing.T) {
 		check("running mean", tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3)
 		check("running variance", tensors.MustCopyFlatData[float64](store.GetVariable("/variance").MustValue())[0], 0.9+0.7)
 		check("normalised in evaluation", step(false)[2], (6-0.3)/math.Sqrt(1.6+1e-5))
-		check(
-			"running mean after evaluation", tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3,
-		)
+		check("running mean after evaluation", tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3)
 	})
 }
 
@@ -122,8 +120,7 @@ func TestMLP(t *testing.T) {
 	for _, w := range weights[0] {
 		sum2 += float64(w * w)
 	}
-	// 210 numbers: a standard error of 0.1
-	if variance := sum2 / float64(len(weights[0])); math.Abs(variance*30/2-1) > 0.25 {
+	if variance := sum2 / float64(len(weights[0])); math.Abs(variance*30/2-1) > 0.25 { // 210 numbers: a standard error of 0.1
 		t.Errorf("weights of variance %.4f; He's initialisation of 30 inputs has 2/30", variance)
 	}
 	if name := MLP(7, 3).Name; name != "mlp-7-3" {

@@ -16,9 +16,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestBFloat16 takes the features and the gradients of a network in both precisions. The features differ by about
-// bfloat16's eight bits; the gradients by more, as some ReLUs switch, but not in their direction. In bfloat16 all of
-// them are float32.
+// TestBFloat16 takes the features and the gradients of a network in both precisions. The features differ by about bfloat16's eight
+// bits; the gradients by more, as some ReLUs switch, but not in their direction. In bfloat16 all of them are float32.
 func TestBFloat16(t *testing.T) {
 	pixels := make([]float32, 16*8*8*3)
 	for i := range pixels {
@@ -96,8 +95,7 @@ func TestTrainingInBFloat16(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		run.Precision = "float16"
-		if _, err := run.Run(context.Background(), backend, data); err == nil ||
-			!strings.Contains(err.Error(), "float32 and bfloat16") {
+		if _, err := run.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "float32 and bfloat16") {
 			t.Errorf("error %v", err)
 		}
 	})

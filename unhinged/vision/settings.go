@@ -31,8 +31,8 @@ type Settings struct {
 	// Data is Dataset.Content, the checksum of all images and labels. Runs of the first version do not have it.
 	Data string `json:"data,omitempty"`
 
-	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32. A
-	// Probe of 0 is ten batches.
+	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32. A Probe
+	// of 0 is ten batches.
 	Shift        int    `json:"shift,omitempty"`
 	Flip         bool   `json:"flip,omitempty"`
 	MicroBatches int    `json:"micro_batches,omitempty"`
