@@ -21,7 +21,8 @@ func ExampleUnhinged() {
 	fmt.Println(trained)
 	for _, t := range []float64{1, 100} {
 		r := must.M1(trained.At(t))
-		fmt.Printf("t = %3g: loss %.3f, logits of unseen points %.3f %.3f\n", t, r.Loss, r.Test.Logits.RawRowView(0), r.Test.Logits.RawRowView(1))
+		fmt.Printf("t = %3g: loss %.3f, logits of unseen points %.3f %.3f\n", t, r.Loss, r.Test.Logits.RawRowView(0),
+			r.Test.Logits.RawRowView(1))
 	}
 	limit := must.M1(trained.Limit())
 	fmt.Printf("t = ∞: accuracy %g, on unseen points %g\n", limit.Train.Accuracy, limit.Test.Accuracy)

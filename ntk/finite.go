@@ -14,15 +14,16 @@ import (
 
 type maxPool struct{ window int }
 
-// MaxPool takes the maximum over windows of window×window positions that do not overlap; positions left over at the end are
-// dropped. Of equal numbers the first one counts. There is an error from Infinite: the maximum of correlated normal
+// MaxPool takes the maximum over windows of window×window positions that do not overlap; positions left over at the end
+// are dropped. Of equal numbers the first one counts. There is an error from Infinite: the maximum of correlated normal
 // variables has no closed form.
 func MaxPool(window int) Layer { return maxPool{window} }
 
 // forward takes the maximum of one pair of positions after the other: graph.MaxPool has no gradient on the Go backend.
 func (m maxPool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
 	if x.Rank() != 4 || m.window < 1 || min(x.Shape().Dimensions[1], x.Shape().Dimensions[2]) < m.window {
-		exceptions.Panicf("ntk: MaxPool(%d) takes [batch, height, width, channels] with sides of at least one window, not %s", m.window, x.Shape())
+		exceptions.Panicf("ntk: MaxPool(%d) takes [batch, height, width, channels] with sides of at least one "+
+			"window, not %s", m.window, x.Shape())
 	}
 	dims := x.Shape().Dimensions
 	h, w := dims[1]/m.window, dims[2]/m.window
@@ -31,7 +32,8 @@ func (m maxPool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *gra
 	var y *graph.Node
 	for i := range m.window {
 		for j := range m.window {
-			at := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisElem(i), graph.AxisRange(), graph.AxisElem(j))
+			at := graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisElem(i), graph.AxisRange(),
+				graph.AxisElem(j))
 			if y == nil {
 				y = at
 			} else {
@@ -42,9 +44,11 @@ func (m maxPool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *gra
 	return graph.Reshape(y, dims[0], h, w, dims[3])
 }
 
-func (m maxPool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (m maxPool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	y := m.forward(scope, parameterization, x)
-	largest := graph.Gradient(graph.ReduceAllSum(y), x)[0] // one at the position that each window passes on, zero elsewhere
+	// one at the position that each window passes on, zero elsewhere
+	largest := graph.Gradient(graph.ReduceAllSum(y), x)[0]
 	return y, derivative{
 		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
 			if dx == nil {
@@ -61,14 +65,15 @@ func (m maxPool) differentiate(scope *model.Scope, parameterization Parameteriza
 }
 
 func (m maxPool) infinite(*program, register) (register, error) {
-	return 0, fmt.Errorf("ntk: MaxPool(%d) has no infinite-width kernel: use AveragePool, or Network.Empirical", m.window)
+	return 0, fmt.Errorf("ntk: MaxPool(%d) has no infinite-width kernel: use AveragePool, or Network.Empirical",
+		m.window)
 }
 
 type batchNorm struct{ layers.BatchNorm }
 
-// BatchNorm normalises each feature or channel over the batch (and positions), then scales and shifts it. In evaluation it
-// takes running averages. ε = 1e-5 and the new batch has weight 0.1 in the averages, as in PyTorch. Its kernel is that of
-// evaluation, where the averages are constants. Infinite returns an error for it.
+// BatchNorm normalises each feature or channel over the batch (and positions), then scales and shifts it. In evaluation
+// it takes running averages. ε = 1e-5 and the new batch has weight 0.1 in the averages, as in PyTorch. Its kernel is
+// that of evaluation, where the averages are constants. Infinite returns an error for it.
 var BatchNorm Layer = batchNorm{}
 
 func (b batchNorm) forward(scope *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {

@@ -8,8 +8,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example, channel,
-// position], and their variances |x|²/channels.
+// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example,
+// channel, position], and their variances |x|²/channels.
 type inputs[T float32 | float64] struct {
 	layout
 	variances
@@ -51,7 +51,8 @@ func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (
 			errs[i] = fmt.Errorf("ntk: the squares of example %d's inputs overflow %T: scale them down", i, flat[0])
 			for j, v := range from[:len(x)] {
 				if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-					errs[i] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", i, v, j)
+					errs[i] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", i,
+						v, j)
 				}
 			}
 		}
@@ -89,8 +90,8 @@ type pairs[T float32 | float64] struct {
 	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
 	single              bool
-	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if symmetric, at
-	// the one of their first row.
+	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if
+	// symmetric, at the one of their first row.
 	products [][]T
 	rows     int
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // ClaimsTable displays the claims and their verdicts as the output of a GoNB cell: an HTML table, with the same as
-// Markdown and as plain text for readers without HTML. Evidence about the run comes first, checks of the implementation after it.
+// Markdown and as plain text for readers without HTML. Evidence about the run comes first, checks of the implementation
+// after it.
 func ClaimsTable(claims []result.Claim) {
 	display(map[protocol.MIMEType]any{
 		protocol.MIMETextHTML:     claimsHTML(claims),
@@ -24,7 +25,9 @@ func ClaimsTable(claims []result.Claim) {
 
 // verdict is a verdict in words, with a sign for those who see no colours.
 func verdict(c result.Claim) string {
-	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?", result.NotClaimed: "–"}[c.Verdict]
+	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈",
+		result.Undecided:  "?",
+		result.NotClaimed: "–"}[c.Verdict]
 	words := strings.TrimSpace(sign + " " + string(c.Verdict))
 	if c.Erratum != "" {
 		words += " (" + c.Erratum + ")"
@@ -49,7 +52,11 @@ func number(n result.Number) string {
 	return s
 }
 
-var verdictColor = map[result.Verdict]string{result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d", result.NotClaimed: "#7d7d7d"} // on white and on dark
+// verdictColor has colours that are seen on white and on dark.
+var verdictColor = map[result.Verdict]string{
+	result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d",
+	result.NotClaimed: "#7d7d7d",
+}
 
 // checks is the heading above checks of the implementation.
 const checks = "Checks of the implementation: true by theorem, whatever the run does"
@@ -64,15 +71,19 @@ func words(c result.Claim) string {
 
 func claimsHTML(claims []result.Claim) string {
 	var b strings.Builder
-	b.WriteString(`<table class="claims"><thead><tr><th style="text-align:left">Verdict</th><th style="text-align:left">Claim</th><th>Measured</th><th>Expected</th><th>Tolerance</th></tr></thead><tbody>`)
+	b.WriteString(`<table class="claims"><thead><tr><th style="text-align:left">Verdict</th>` +
+		`<th style="text-align:left">Claim</th>` +
+		`<th>Measured</th><th>Expected</th><th>Tolerance</th></tr></thead><tbody>`)
 	rows := func(claims []result.Claim) {
 		for _, c := range claims {
 			control := ""
 			if c.Control != "" && c.Verdict != result.NotClaimed {
 				control = `<br><small>Negative control: ` + html.EscapeString(c.Control) + `</small>`
 			}
-			fmt.Fprintf(&b, `<tr><td style="text-align:left;white-space:nowrap;font-weight:bold;color:%s">%s</td><td style="text-align:left">%s%s</td><td>%s</td><td>%s</td><td>%s</td></tr>`,
-				verdictColor[c.Verdict], html.EscapeString(verdict(c)), html.EscapeString(words(c)), control, number(c.Measured), number(c.Expected), number(c.Tolerance))
+			fmt.Fprintf(&b, `<tr><td style="text-align:left;white-space:nowrap;font-weight:bold;color:%s">%s</td>`+
+				`<td style="text-align:left">%s%s</td><td>%s</td><td>%s</td><td>%s</td></tr>`,
+				verdictColor[c.Verdict], html.EscapeString(verdict(c)), html.EscapeString(words(c)), control,
+				number(c.Measured), number(c.Expected), number(c.Tolerance))
 		}
 	}
 	evidence, implementation := result.ByKind(claims)
@@ -91,7 +102,8 @@ func claimsMarkdown(claims []result.Claim) string {
 	rows := func(claims []result.Claim) {
 		for _, c := range claims {
 			claim := strings.NewReplacer("|", `\|`, "\n", " ").Replace(words(c))
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", verdict(c), claim, number(c.Measured), number(c.Expected), number(c.Tolerance))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", verdict(c), claim, number(c.Measured), number(c.Expected),
+				number(c.Tolerance))
 		}
 	}
 	evidence, implementation := result.ByKind(claims)
@@ -109,7 +121,8 @@ func claimsText(claims []result.Claim) string {
 		for _, c := range claims {
 			fmt.Fprintf(&b, "%s: %s", verdict(c), words(c))
 			if c.Verdict != result.NotClaimed {
-				fmt.Fprintf(&b, "; measured %s, expected %s, tolerance %s", number(c.Measured), number(c.Expected), number(c.Tolerance))
+				fmt.Fprintf(&b, "; measured %s, expected %s, tolerance %s", number(c.Measured), number(c.Expected),
+					number(c.Tolerance))
 			}
 			b.WriteByte('\n')
 		}

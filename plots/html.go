@@ -35,12 +35,14 @@ func HTML(figs []result.Figure) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)), Verdicts: result.Tally(fig.Claims)}
+		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)),
+			Verdicts: result.Tally(fig.Claims)}
 		for _, name := range slices.Sorted(maps.Keys(fig.Settings)) {
 			s.Rows = append(s.Rows, row{name, fmt.Sprint(fig.Settings[name])})
 		}
 		p := fig.Provenance
-		s.Origin = []row{{"command", p.Command}, {"seed", fmt.Sprint(p.Seed)}, {"commit", p.Commit}, {"computed by", p.Backend}, {"Go", p.Go},
+		s.Origin = []row{{"command", p.Command}, {"seed", fmt.Sprint(p.Seed)}, {"commit", p.Commit},
+			{"computed by", p.Backend}, {"Go", p.Go},
 			{"started", p.Started.Format("2006-01-02 15:04:05 MST")}, {"took", fmt.Sprintf("%.3g s", p.Duration)}}
 		sections = append(sections, s)
 	}

@@ -88,7 +88,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return err
 	}
 
-	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "), k.Rows, k.Cols, store.Side())
+	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "),
+		k.Rows, k.Cols, store.Side())
 	show, end := showTiles(terminal)
 	share.Progress = show
 	err = tiles.Compute(ctx, store, f, share)
@@ -129,14 +130,16 @@ func (o kernelOptions) check() error {
 	case !slices.Contains([]string{"", "full", "trace-sum", "trace-mean"}, o.empirical):
 		return fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
 	case o.empirical != "" && o.kernel != "both":
-		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel, o.empirical)
+		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel,
+			o.empirical)
 	}
 	return nil
 }
 
 // infiniteKernel sets what is computed in k, and returns the function of a tile and what it takes.
 func infiniteKernel[T float32 | float64](
-	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64,
+	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor,
+	budget int64,
 ) (f tiles.Func[T], plan tiles.Plan, err error) {
 	switch o.kernel {
 	case "ntk", "nngp":
@@ -151,16 +154,19 @@ func infiniteKernel[T float32 | float64](
 	plan.Budget = budget
 	plan.Pair, plan.Example, plan.Fixed, err = infinite.Memory(x1.Shape())
 	if plan.Fixed > budget {
-		return nil, plan, fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller filters, or no pooling",
-			o.memory, formatBytes(plan.Fixed))
+		return nil, plan,
+			fmt.Errorf("--memory %s: the covariances of one pair of images take %s: want more memory, smaller "+
+				"filters, or no pooling",
+				o.memory, formatBytes(plan.Fixed))
 	}
 	return tiles.Infinite[T](infinite, x1, x2, k.Arrays...), plan, err
 }
 
-// empiricalKernel is infiniteKernel for a network of finite width. It draws the network's parameters, if they fit into the budget. Differentiating gets half of what
-// they leave, or what one example takes.
+// empiricalKernel is infiniteKernel for a network of finite width. It draws the network's parameters, if they fit into
+// the budget. Differentiating gets half of what they leave, or what one example takes.
 func empiricalKernel[T float32 | float64](
-	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor, budget int64,
+	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor,
+	budget int64,
 ) (f tiles.Func[T], plan tiles.Plan, err error) {
 	store := model.NewStore()
 	store.RootScope().SetParam(initializer.ParamInitialSeed, o.seed)
@@ -174,12 +180,15 @@ func empiricalKernel[T float32 | float64](
 		return nil, plan, fmt.Errorf("--network: %w", err)
 	}
 	if size.Parameters == 0 {
-		return nil, plan, errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
+		return nil, plan,
+			errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
 	}
-	parameters := 2 * float64(item) * float64(size.Parameters) // twice, as while they are drawn or a layer is transposed
+	// twice, as while they are drawn or a layer is transposed
+	parameters := 2 * float64(item) * float64(size.Parameters)
 	check := func(derivatives float64) error {
 		if all := parameters + derivatives; all > float64(budget) {
-			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example they take about %s: want a smaller network or more memory",
+			return fmt.Errorf("--memory %s: the network has %.4g parameters; with the derivatives of one example "+
+				"they take about %s: want a smaller network or more memory",
 				o.memory, float64(size.Parameters), formatBytes(int64(min(all, math.MaxInt64/2))))
 		}
 		return nil
@@ -188,7 +197,8 @@ func empiricalKernel[T float32 | float64](
 		return nil, plan, err
 	}
 	e := network.Empirical(backend, store.RootScope(), parameterization)
-	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum, "trace-mean": e.TraceMean}[o.empirical]
+	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum,
+		"trace-mean": e.TraceMean}[o.empirical]
 	f = tiles.Empirical[T](kernel, x1, x2)
 	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
 	if err != nil {

@@ -8,17 +8,21 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/unhinged-lab/lab/internal/build"
 )
 
 func main() {
 	root := &cobra.Command{
 		Use:           "unhinged",
 		Short:         "Theory and experiments of the paper \"On the Dynamics Under the Unhinged Loss and Beyond\"",
+		Version:       build.Version + " (commit " + build.Commit() + ")",
 		SilenceUsage:  true, // an error is one line
 		SilenceErrors: true,
 	}
 	root.AddCommand(
 		figuresCommand(),
+		claimsCommand(),
+		measureCommand(),
 		trainCommand(),
 		kernelCommand(),
 		dataCommand(),

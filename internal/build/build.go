@@ -14,11 +14,13 @@ import (
 // module is the module line of this project's go.mod.
 const module = "github.com/unhinged-lab/lab"
 
-// Commit returns the commit of this module's source that the program was built from, followed by ", modified" if the source was
-// not as committed. It is, in this order:
+// Commit returns the commit of this module's source that the program was built from, followed by ", modified" if the
+// source was not as committed. It is, in this order:
 //
-//   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a dependency;
-//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which record nothing;
+//   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a
+//     dependency;
+//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which
+//     record nothing;
 //   - "unknown".
 //
 // The repository of the working directory plays no part.
@@ -78,7 +80,8 @@ func IsCheckout(root string) bool {
 	return err == nil && strings.HasPrefix(string(data), "module "+module+"\n")
 }
 
-// checkout returns the commit that is checked out in a folder, or "" if the folder is not the root of a repository of this module.
+// checkout returns the commit that is checked out in a folder, or "" if the folder is not the root of a repository of
+// this module.
 func checkout(root string) string {
 	if !IsCheckout(root) {
 		return ""
@@ -98,7 +101,8 @@ func checkout(root string) string {
 	modified := false
 	for line := range strings.Lines(status) {
 		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "??") || strings.HasSuffix(line, ".go") { // other new files are not part of the program
+		// other new files are not part of the program
+		if !strings.HasPrefix(line, "??") || strings.HasSuffix(line, ".go") {
 			modified = modified || line != ""
 		}
 	}
@@ -117,7 +121,8 @@ func git(dir string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") && !strings.HasPrefix(v, "GIT_INDEX_FILE=") {
+		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") && !strings.HasPrefix(v,
+			"GIT_INDEX_FILE=") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}

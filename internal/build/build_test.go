@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// repository makes a repository with one commit, which holds a go.mod with the given module line, and returns its folder and commit.
+// repository makes a repository with one commit, which holds a go.mod with the given module line, and returns its
+// folder and commit.
 func repository(t *testing.T, moduleLine string) (dir, head string) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
@@ -17,7 +18,8 @@ func repository(t *testing.T, moduleLine string) (dir, head string) {
 	}
 	dir = t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module "+moduleLine+"\n\ngo 1.26\n")
-	for _, args := range [][]string{{"init", "-q"}, {"add", "go.mod"}, {"-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "-qm", "m"}} {
+	for _, args := range [][]string{{"init", "-q"}, {"add", "go.mod"},
+		{"-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "-qm", "m"}} {
 		if out, err := git(dir, args...); err != nil {
 			t.Fatal(args, err, out)
 		}
@@ -41,7 +43,8 @@ func write(t *testing.T, path, text string) {
 
 func source(root string) string { return filepath.Join(root, "internal", "build", "build.go") }
 
-// TestCheckout: without a record in the program, the commit is that of the checkout it was compiled in, and of nothing else.
+// TestCheckout: without a record in the program, the commit is that of the checkout it was compiled in, and of nothing
+// else.
 func TestCheckout(t *testing.T) {
 	dir, head := repository(t, module)
 	other, _ := repository(t, "example.org/other")
@@ -77,7 +80,8 @@ func TestCheckout(t *testing.T) {
 func TestRecorded(t *testing.T) {
 	dir, head := repository(t, module)
 	stamp := func(revision, modified string) []debug.BuildSetting {
-		return []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified}}
+		return []debug.BuildSetting{{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: revision},
+			{Key: "vcs.modified", Value: modified}}
 	}
 	here := debug.Module{Path: module, Version: "(devel)"}
 	for _, c := range []struct {
@@ -89,11 +93,15 @@ func TestRecorded(t *testing.T) {
 		{"stamped, not as committed", debug.BuildInfo{Main: here, Settings: stamp("abc", "true")}, "abc, modified"},
 		{"without a stamp", debug.BuildInfo{Main: here}, head},
 		{"installed by version", debug.BuildInfo{Main: debug.Module{Path: module, Version: "v0.3.0"}}, "v0.3.0"},
-		{"a dependency of another program, whose stamp is not ours", debug.BuildInfo{Main: debug.Module{Path: "example.org/theirs"},
-			Deps: []*debug.Module{{Path: module, Version: "v0.3.0"}}, Settings: stamp("theirs", "false")}, "v0.3.0"},
+		{"a dependency of another program, whose stamp is not ours",
+			debug.BuildInfo{Main: debug.Module{Path: "example.org/theirs"},
+				Deps: []*debug.Module{{Path: module, Version: "v0.3.0"}}, Settings: stamp("theirs", "false")},
+			"v0.3.0"},
 		{"a dependency that is replaced by a folder", debug.BuildInfo{Main: debug.Module{Path: "example.org/theirs"},
-			Deps: []*debug.Module{{Path: module, Version: "v0.3.0", Replace: &debug.Module{Path: dir}}}, Settings: stamp("theirs", "false")}, head},
-		{"a cell of a notebook", debug.BuildInfo{Main: debug.Module{Path: "gonb_1"}, Deps: []*debug.Module{{Path: module, Version: "(devel)"}}}, head},
+			Deps:     []*debug.Module{{Path: module, Version: "v0.3.0", Replace: &debug.Module{Path: dir}}},
+			Settings: stamp("theirs", "false")}, head},
+		{"a cell of a notebook", debug.BuildInfo{Main: debug.Module{Path: "gonb_1"},
+			Deps: []*debug.Module{{Path: module, Version: "(devel)"}}}, head},
 	} {
 		if got := commit(&c.info, source(dir)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
@@ -101,7 +109,8 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// TestProgram builds a program of this module with a stamp, without one and without paths, and runs it in another repository.
+// TestProgram builds a program of this module with a stamp, without one and without paths, and runs it in another
+// repository.
 func TestProgram(t *testing.T) {
 	other, theirs := repository(t, "example.org/other")
 	root, err := filepath.Abs("../..")
@@ -116,7 +125,9 @@ func TestProgram(t *testing.T) {
 	for _, c := range []struct {
 		flags []string
 		want  string
-	}{{[]string{"-buildvcs=true"}, head}, {[]string{"-buildvcs=false"}, head}, {[]string{"-buildvcs=false", "-trimpath"}, "unknown"}} {
+	}{{[]string{"-buildvcs=true"}, head}, {[]string{"-buildvcs=false"}, head},
+		{[]string{"-buildvcs=false", "-trimpath"},
+			"unknown"}} {
 		args := append(append([]string{"build", "-o", program}, c.flags...), "./testdata/program")
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)

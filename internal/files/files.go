@@ -13,8 +13,9 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path. Whenever
-// the process ends, path holds the old file or the whole new one. Several may write the same path at the same time.
+// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path.
+// Whenever the process ends, path holds the old file or the whole new one. Several may write the same path at the same
+// time.
 func Write(path string, write func(io.Writer) error) error {
 	temporary, err := Stage(path, write)
 	if err != nil {
@@ -48,7 +49,8 @@ func Stage(path string, write func(io.Writer) error) (temporary string, err erro
 	return out.Name(), nil
 }
 
-// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing there.
+// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing
+// there.
 func RemoveTemporary(folder string) {
 	left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")) // a folder that cannot be listed keeps them
 	for _, path := range left {
@@ -62,8 +64,8 @@ var ErrDamaged = errors.New("the file is damaged: its checksum is not that of it
 // ErrUnsealed is the error of a file that WriteSealed did not write, or not with this title.
 var ErrUnsealed = errors.New("the file has no checksum of this version")
 
-// WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the SHA-256
-// of both. The title names the format and its version; it has no newline.
+// WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the
+// SHA-256 of both. The title names the format and its version; it has no newline.
 func WriteSealed(path, title string, write func(io.Writer) error) error {
 	return Write(path, func(out io.Writer) error {
 		sum := sha256.New()

@@ -15,7 +15,11 @@ const title = "test 1"
 
 func seal(t *testing.T, path string, content []byte) {
 	t.Helper()
-	if err := WriteSealed(path, title, func(out io.Writer) error { _, err := out.Write(content); return err }); err != nil {
+	if err := WriteSealed(path, title, func(out io.Writer) error {
+		_,
+			err := out.Write(content)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,7 +74,8 @@ func TestWriteFails(t *testing.T) {
 	path := filepath.Join(folder, "file")
 	seal(t, path, []byte("old"))
 	wrong := errors.New("wrong")
-	if err := Write(path, func(out io.Writer) error { out.Write([]byte("new")); return wrong }); !errors.Is(err, wrong) {
+	if err := Write(path, func(out io.Writer) error { out.Write([]byte("new")); return wrong }); !errors.Is(err,
+		wrong) {
 		t.Errorf("got %v", err)
 	}
 	if got, err := unseal(path); err != nil || string(got) != "old" {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Temporary is the pattern, for os.CreateTemp and os.MkdirTemp, of the name under which a file or folder is written before
-// it gets its own. It holds the machine and the process, so that others can tell whether it is still being written.
+// Temporary is the pattern, for os.CreateTemp and os.MkdirTemp, of the name under which a file or folder is written
+// before it gets its own. It holds the machine and the process, so that others can tell whether it is still being
+// written.
 func Temporary(name string) string {
 	return fmt.Sprintf(".%s@%s@%d@*.tmp", name, Host(), os.Getpid())
 }
@@ -29,13 +30,14 @@ func Host() string {
 // longAgo is when what a process of another machine writes must have been finished.
 const longAgo = time.Hour
 
-// RemoveStale removes what killed processes left in the folder, of the given name or, with "", of any. What processes that
-// live are writing stays, and so does what is younger than an hour and of another machine.
+// RemoveStale removes what killed processes left in the folder, of the given name or, with "", of any. What processes
+// that live are writing stays, and so does what is younger than an hour and of another machine.
 func RemoveStale(folder, name string) {
 	entries, _ := os.ReadDir(folder) // what cannot be read cannot be cleaned
 	for _, entry := range entries {
 		parts := strings.Split(entry.Name(), "@")
-		if len(parts) != 4 || !strings.HasPrefix(parts[0], ".") || !strings.HasSuffix(parts[3], ".tmp") || name != "" && parts[0] != "."+name {
+		if len(parts) != 4 || !strings.HasPrefix(parts[0], ".") || !strings.HasSuffix(parts[3], ".tmp") || name != "" &&
+			parts[0] != "."+name {
 			continue
 		}
 		info, err := entry.Info()

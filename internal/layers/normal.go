@@ -11,9 +11,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
-// Normal draws the initial value, of float32 or float64, of the scope's variable of this name: N(0, deviation²) from the store's seed
-// (initializer.ParamInitialSeed) and the variable's path, and so the same on every backend, whatever else the model has.
-// (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
+// Normal draws the initial value, of float32 or float64, of the scope's variable of this name: N(0, deviation²) from
+// the store's seed (initializer.ParamInitialSeed) and the variable's path, and so the same on every backend, whatever
+// else the model has. (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
 func Normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions ...int) *tensors.Tensor {
 	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
 	if dtype == dtypes.Float64 {

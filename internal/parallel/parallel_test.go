@@ -42,7 +42,8 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// TestLowestError: of several errors it is the one of the lowest index, whichever came first, and later tasks do not begin.
+// TestLowestError: of several errors it is the one of the lowest index, whichever came first, and later tasks do not
+// begin.
 func TestLowestError(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // two tasks at a time at least
 	for lowest := range 20 {

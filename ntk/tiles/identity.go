@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
-// Identity is that of a kernel ([Kernel.Identity]) of the network between the examples x1 and x2, or of x1 with itself if x2
-// is nil: the network and the [Sum] of the examples. What else the kernel depends on is to be added, such as the
+// Identity is that of a kernel ([Kernel.Identity]) of the network between the examples x1 and x2, or of x1 with itself
+// if x2 is nil: the network and the [Sum] of the examples. What else the kernel depends on is to be added, such as the
 // parameters of a network of finite width.
 func Identity(network ntk.Network, x1, x2 *tensors.Tensor) map[string]string {
 	identity := map[string]string{"network": network.String(), "inputs": Sum(x1)}

@@ -13,8 +13,8 @@ const (
 	NTK  = "ntk"
 )
 
-// Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if x2 is
-// nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
+// Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if
+// x2 is nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		both, err := kernels.Kernels(a, b)
@@ -29,7 +29,8 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 			case NTK:
 				some = append(some, both.NTK)
 			default:
-				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP, NTK, name)
+				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP,
+					NTK, name)
 			}
 		}
 		return some, nil
@@ -37,17 +38,20 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 }
 
 // Empirical computes tiles of one kernel of a network of finite width, whose function is [ntk.Empirical.Full],
-// [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2 is
-// nil, which have the number type T.
-func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1, x2 *tensors.Tensor) Func[T] {
+// [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2
+// is nil, which have the number type T.
+func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1,
+	x2 *tensors.Tensor) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		k, err := kernel(a, b)
 		return []*tensors.Tensor{k}, err
 	})
 }
 
-// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric kernel.
-func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor, error)) Func[T] {
+// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric
+// kernel.
+func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
+	error)) Func[T] {
 	return func(rows, cols Range) ([][]T, error) {
 		a := examples[T](x1, rows)
 		defer a.MustFinalizeAll()

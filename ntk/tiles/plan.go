@@ -13,16 +13,17 @@ import (
 //
 //	Pair·n1·n2 + Example·(n1 + n2) + Fixed ≤ Budget
 //
-// The first three are those of the function that computes a tile ([ntk.Infinite.Memory], [ntk.Empirical.Memory]), without
-// the matrices it returns.
+// The first three are those of the function that computes a tile ([ntk.Infinite.Memory], [ntk.Empirical.Memory]),
+// without the matrices it returns.
 type Plan struct{ Pair, Example, Fixed, Budget int64 }
 
-// Inputs adds the examples x1, and x2 unless it is nil, to the plan: all of them are in memory, and a copy of those of a tile.
+// Inputs adds the examples x1, and x2 unless it is nil, to the plan: all of them are in memory, and a copy of those of
+// a tile.
 func (p Plan) Inputs(x1, x2 *tensors.Tensor) Plan {
-	p.Fixed += int64(x1.Memory())
-	p.Example += int64(x1.Memory()) / int64(x1.Shape().Dimensions[0])
+	p.Fixed += x1.ByteSize()
+	p.Example += x1.ByteSize() / int64(x1.Shape().Dimensions[0])
 	if x2 != nil {
-		p.Fixed += int64(x2.Memory())
+		p.Fixed += x2.ByteSize()
 	}
 	return p
 }
@@ -45,7 +46,8 @@ func (p Plan) largest() (int, error) {
 	pair, example := float64(p.Pair), float64(p.Example)
 	side := (math.Sqrt(example*example+max(0, pair*free)) - example) / pair
 	if side < 1 {
-		return 0, fmt.Errorf("a memory budget of %d bytes is too small: one pair of examples takes %d", p.Budget, p.bytes(1))
+		return 0, fmt.Errorf("a memory budget of %d bytes is too small: one pair of examples takes %d", p.Budget,
+			p.bytes(1))
 	}
 	return int(min(side, math.MaxInt32)), nil
 }
@@ -53,10 +55,10 @@ func (p Plan) largest() (int, error) {
 // largestTile bounds the tiles that Prepare chooses, whatever the memory: 16 MiB of float32.
 const largestTile = 2048
 
-// Prepare is [Create] with tiles that f computes within the plan. If k.Tile is 0 it takes those of the folder that is there; for
-// a new folder it takes the largest that fit, up to 2,048 examples, and that f, which it times, computes in about ten
-// seconds: what is computed of a tile is lost at an interruption. It is an error if the tiles asked for, or those of the
-// folder, do not fit.
+// Prepare is [Create] with tiles that f computes within the plan. If k.Tile is 0 it takes those of the folder that is
+// there; for a new folder it takes the largest that fit, up to 2,048 examples, and that f, which it times, computes in
+// about ten seconds: what is computed of a tile is lost at an interruption. It is an error if the tiles asked for, or
+// those of the folder, do not fit.
 func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Store, error) {
 	p = p.matrices(k)
 	most, err := p.largest()
@@ -90,7 +92,8 @@ func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Sto
 		return nil, err
 	}
 	if asked > 0 && min(s.Kernel.Tile, all) != min(asked, all) {
-		return nil, fmt.Errorf("%s has tiles of %d, asked for are tiles of %d: ask for none to go on", dir, s.Kernel.Tile, asked)
+		return nil, fmt.Errorf("%s has tiles of %d, asked for are tiles of %d: ask for none to go on", dir,
+			s.Kernel.Tile, asked)
 	}
 	if side := s.Side(); side > most {
 		return nil, tooLarge("those of "+dir, side)
@@ -107,7 +110,8 @@ func (s *Store) Side() int {
 // quickTile is about how long a tile may take, since what is computed of one is lost at an interruption.
 const quickTile = 10 * time.Second
 
-// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small ones.
+// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small
+// ones.
 func quickSide[T float32 | float64](f Func[T], most, rows, cols int) (int, error) {
 	most = min(most, max(rows, cols))
 	tile := func(side int) (Range, Range) { // away from the diagonal of a symmetric kernel if there is room

@@ -35,8 +35,8 @@ func TestLargest(t *testing.T) {
 	}
 }
 
-// TestPrepare: tiles are within the budget, which counts the examples and the matrices; those of a folder and those asked for are
-// kept to, or refused.
+// TestPrepare: tiles are within the budget, which counts the examples and the matrices; those of a folder and those
+// asked for are kept to, or refused.
 func TestPrepare(t *testing.T) {
 	const n, features = 40, 3
 	x := tensors.FromFlatDataAndDimensions(make([]float64, n*features), n, features)
@@ -58,14 +58,17 @@ func TestPrepare(t *testing.T) {
 	short := plan(10)
 	short.Budget--
 	_, err = Prepare(dir, k, f, short)
-	if want := fmt.Sprintf("have 10: it takes about %d bytes", need(10)); err == nil || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("have 10: it takes about %d bytes", need(10)); err == nil || !strings.Contains(err.Error(),
+		want) {
 		t.Errorf("a byte less: error %v, want %q", err, want)
 	}
 	k.Tile = 11
-	if _, err := Prepare(dir, k, f, plan(30)); err == nil || !strings.Contains(err.Error(), "has tiles of 10, asked for are tiles of 11") {
+	if _, err := Prepare(dir, k, f, plan(30)); err == nil || !strings.Contains(err.Error(),
+		"has tiles of 10, asked for are tiles of 11") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Prepare(dir+"2", k, f, plan(10)); err == nil || !strings.Contains(err.Error(), "with the size asked for they have 11") {
+	if _, err := Prepare(dir+"2", k, f, plan(10)); err == nil || !strings.Contains(err.Error(),
+		"with the size asked for they have 11") {
 		t.Errorf("error %v", err)
 	}
 	if store, err = Prepare(dir+"2", k, f, plan(11)); err != nil || store.Side() != 10 { // 40 in tiles of at most 11
@@ -96,7 +99,8 @@ func TestIdentity(t *testing.T) {
 		}
 		seen[text] = i
 	}
-	if fmt.Sprint(Identity(one, tensor(2, 3), nil)) != fmt.Sprint(Identity(one, tensor(2, 3), nil)) {
+	first, second := Identity(one, tensor(2, 3), nil), Identity(one, tensor(2, 3), nil)
+	if fmt.Sprint(first) != fmt.Sprint(second) {
 		t.Error("two calls differ")
 	}
 }

@@ -14,8 +14,8 @@ import (
 // pixels and labels, those of the training images before those of the test images, in their order, and the number of
 // classes. Names and folders are not part of it. It says whether two data sets give the same training.
 //
-// A data set that was opened computes it once, and again if Train or Test are other images by then. Pixels and labels must
-// not be changed in place after the first call.
+// A data set that was opened computes it once, and again if Train or Test are other images by then. Pixels and labels
+// must not be changed in place after the first call.
 func (d *Dataset) Content() string {
 	if d.content == nil {
 		return d.hash()

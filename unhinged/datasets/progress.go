@@ -7,10 +7,11 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Progress is told how many bytes of how many are done of what, such as "decoding cifar-10" or the name of a file that is
-// downloaded (there total is −1 if it is not known). Of a data set that is decoded it is told the bytes of its files, or of
-// the pixels made from a folder of images: when decoding begins and again and again until done is total, which comes once,
-// at the end, be it in an error. Of what was decoded earlier it is told nothing. Its calls do not overlap.
+// Progress is told how many bytes of how many are done of what, such as "decoding cifar-10" or the name of a file that
+// is downloaded (there total is −1 if it is not known). Of a data set that is decoded it is told the bytes of its
+// files, or of the pixels made from a folder of images: when decoding begins and again and again until done is total,
+// which comes once, at the end, be it in an error. Of what was decoded earlier it is told nothing. Its calls do not
+// overlap.
 type Progress func(what string, done, total int64)
 
 // counter tells of the bytes that are written to it, by any number of goroutines.

@@ -7,30 +7,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Accuracy returns the train accuracy of the rule argmax_c w_cᵀh + b_c, or without the biases as the figures have it.
-// (The first of equal logits counts.)
-//
-// Class y's samples are h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin
-// between class means: whole classes are settled by a bound, and samples are looked at only where the bound leaves it open.
-func (p *Point) Accuracy(withBias bool) float64 {
-	m := p.margins()
-	if withBias {
-		return m.accuracy(p.biasesBeyondFirst())
-	}
-	return m.accuracy(nil)
-}
-
-// accuracies returns both, the same number twice where the biases do not differ.
-func (p *Point) accuracies(biasesDiffer bool) (without, with float64) {
-	m := p.margins()
-	without = m.accuracy(nil)
-	if !biasesDiffer {
-		return without, without
-	}
-	return without, m.accuracy(p.biasesBeyondFirst())
-}
-
-// margins are the samples' differences between their own logit and the others', without biases.
+// margins are the samples' differences between their own logit and the others', without biases. Class y's samples are
+// h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin between class means: whole
+// classes are settled by a bound, and samples are looked at only where the bound leaves it open.
 type margins struct {
 	d      *driver
 	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
@@ -39,13 +18,13 @@ type margins struct {
 	unit   float64 // of the biases; +Inf once Z has decayed and only they are left
 }
 
-func (p *Point) margins() margins {
-	left, scale := p.prototypes()
+func (s linearState) classifier(log float64) func(biases []float64) float64 {
+	left, scale := s.prototypes()
 	return margins{
-		d: p.d, class: p.d.classLogits(left, p.now), bound: p.d.spreadBound(left, p.now.perp),
-		spread: func(y, first int, open []int) *mat.Dense { return p.d.spread(left, p.now.perp, y, first, open) },
-		unit:   math.Exp(-2*p.log) / scale,
-	}
+		d: s.d, class: s.d.classLogits(left, s.linear), bound: s.d.spreadBound(left, s.perp),
+		spread: func(y, first int, open []int) *mat.Dense { return s.d.spread(left, s.perp, y, first, open) },
+		unit:   math.Exp(-2*log) / scale,
+	}.accuracy
 }
 
 // accuracy returns the share of samples whose margins are all positive; bias may be nil.
@@ -96,11 +75,12 @@ func (m margins) accuracy(bias []float64) float64 {
 	return float64(right) / float64(n)
 }
 
-// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the E2 part, which
-// adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the rest by any factor.
-func (p *Point) prototypes() ([]mat2, float64) {
-	left := append([]mat2(nil), p.now.modes...)
-	if p.d.v == nil {
+// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the
+// E2 part, which adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the
+// rest by any factor.
+func (s linearState) prototypes() ([]mat2, float64) {
+	left := append([]mat2(nil), s.modes...)
+	if s.d.v == nil {
 		left[1] = left[0]
 	}
 	scale := 0.0
@@ -166,7 +146,8 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	gram := mat.NewDense(n, n, nil)
 	for i, l := range left {
 		for j, r := range left {
-			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
+			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i,
+				j))
 		}
 	}
 	gram.Product(d.v, gram, d.v.T())
@@ -176,7 +157,8 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	}
 }
 
-// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is first.
+// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is
+// first.
 func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *mat.Dense {
 	count := d.state.Counts[y]
 	out := mat.NewDense(len(open), count, nil)

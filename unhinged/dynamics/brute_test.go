@@ -9,10 +9,11 @@ import (
 )
 
 // bruteDescent iterates gradient descent on the full (H, W, b).
-func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta2 func(t float64) float64, anchored bool, steps int) *State {
+func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta2 func(t float64) float64,
+	anchored bool, steps int) *State {
 	s = s.Clone()
 	p, c, n := s.Dims()
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	drift := make([]float64, c)
 	for i := range c {
 		drift[i] = mat.Sum(m.RowView(i))
@@ -41,7 +42,7 @@ func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta
 // bruteFlow is the matrix exponential of the whole linear system, by gonum, for constant rates.
 func bruteFlow(s *State, gamma, lambda1, lambda2, eta1, eta2, t float64) *State {
 	_, c, n := s.Dims()
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	size := n + c + c + 1 // a row of (H, W), then (b, 1)
 	g := mat.NewDense(size, size, nil)
 	for j := range n {
@@ -137,10 +138,10 @@ func closeStates(t *testing.T, what string, got, want *State, tolerance float64)
 	}
 }
 
-// observe computes by definition what Point computes by structure.
-// slack is the smallest margin between two logits, relative to the largest logit: below rounding the accuracy is undecided.
+// observe computes by definition what Point computes by structure. slack is the smallest margin between two logits,
+// relative to the largest logit: below rounding the accuracy is undecided.
 func observe(s *State, gamma float64, withBias bool) (loss, accuracy, slack float64) {
-	m := wholeM(s, gamma)
+	m := s.M(gamma)
 	var logits mat.Dense
 	logits.Mul(s.W.T(), s.H)
 	right := 0

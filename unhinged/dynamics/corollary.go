@@ -48,15 +48,16 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		component
 		omega float64
 	}
-	runners := []runner{{component{resting, 0}, -f.rates.ratio() * f.lambda1}}
-	if f.perpNorm2 == 0 || f.rates.ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
+	runners := []runner{{component{resting, 0}, -f.rates.Ratio() * f.lambda1}}
+	// N = 1, or features already collapsed: nothing rests; or W outgrows it
+	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 {
 		runners = nil
 	}
 	scale := 0.0 // of what ω⁺ is a difference of
 	for k, m := range f.modes {
 		runners = append(runners, runner{component{growing, k}, m.plus}, runner{component{shrinking, k}, m.minus})
 		if sigma := f.sigma[k]; m.minus < 0 {
-			scale = max(scale, f.rates.ratio()*(f.lambda1*f.lambda2+sigma*sigma)/-m.minus)
+			scale = max(scale, f.rates.Ratio()*(f.lambda1*f.lambda2+sigma*sigma)/-m.minus)
 		}
 	}
 	first, second = math.Inf(-1), math.Inf(-1)
@@ -73,36 +74,26 @@ func (f *Flow) race() (winners []component, first, second float64) {
 	return winners, first, second
 }
 
-// Limit is what a flow does as ζ2 → ∞.
-type Limit struct {
-	// Direction is the limit of Ẑ (scale and biases have no meaning: ask for Direction.Direction()).
-	Direction *Point
-	// Growth is the exponent per unit of ζ2: ‖Z‖ ~ exp(Growth·ζ2). It is 0 at λ = λ*, negative above.
-	Growth float64
-	// Rate is the exponent of the approach per unit of ζ2: ‖Ẑ − Ẑ(∞)‖ ~ exp(−Rate·ζ2) (erratum E15: nothing divides it).
-	Rate float64
-	// Collapses says whether the limit is the one of Corollaries 3 and 5 alone: within-class collapse and self-duality.
-	// It is false beyond γ = 2/(C−2), at ties (γ = 0 and γ = 2/(C−2)) and for unequal class sizes.
-	Collapses bool
-}
-
-// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another eigenspace or a tie.
-func (f *Flow) Limit() Limit {
+// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another
+// eigenspace or a tie. There always is a limit.
+func (f *Flow) Limit() (Limit, error) {
 	winners, first, second := f.race()
-	return Limit{
-		Direction: f.direction(winners), Growth: first, Rate: first - second,
+	end := f.driver.limit(f.span(winners))
+	l := Limit{
+		Point: end, Growth: first, Rate: first - second,
+		// λ = λ*; where neither η1 nor λ2 does anything, W grows linearly.
+		Finite:    first == 0 && !(f.rates.Ratio() == 0 && f.lambda2 == 0),
 		Collapses: f.v == nil && len(winners) == 1 && winners[0] == component{growing, 0},
 	}
+	if l.Finite {
+		end.biasGain = 1 / f.lambda2
+	}
+	return l, nil
 }
 
-// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: the state that figures 1 and 4–8 measure the distance to.
-func (f *Flow) Collapse() *Point { return f.direction(f.leaders) }
-
-func (f *Flow) direction(components []component) *Point {
-	l := f.span(components)
-	zero := linear{make([]mat2, len(l.modes)), 0}
-	return &Point{d: f.driver, now: l, target: &l, lead: [2]float64{1, 1}, rest: zero}
-}
+// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: what the distances and gaps of the
+// flow's points are measured to.
+func (f *Flow) Collapse() Point { return f.driver.limit(f.span(f.leaders)) }
 
 // Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the largest singular
 // value of M, (1+γ)/(C√N) for equal class sizes and γ ≤ 2/(C−2) (Corollary 5).

@@ -5,36 +5,43 @@ import (
 	"math"
 )
 
-// Descent is gradient descent with momentum μ, v(t+1) = μ v(t) + gradient + λx, x(t+1) = x − η(t)v(t+1), v(0) = 0: the exact
-// iterates, as powers where the flow has exponentials.
+// Descent is gradient descent with momentum μ,
+//
+//	v(t+1) = μ v(t) + gradient + λx,   x(t+1) = x − η(t)v(t+1),   v(0) = 0,
+//
+// after any number of steps: the exact iterates, as powers where the flow has exponentials. At constant rates and
+// without momentum they cost the same however many steps there are; else, and for Theorem 7, every step is made, and at
+// most MaxSteps.
 type Descent struct {
-	points func(times []float64) ([]*Point, error) // of ascending whole times
+	iterates solution // of times that are whole numbers
+	// trace, if set, returns the trace without holding all iterates at once.
+	trace func(times []float64) (*Trace, error)
 }
 
-func newDescent(momentum float64, points func(times []float64) ([]*Point, error)) (*Descent, error) {
-	if err := validMomentum(momentum); err != nil {
-		return nil, err
-	}
-	return &Descent{func(times []float64) ([]*Point, error) {
-		if err := ascending(times); err != nil {
-			return nil, err
-		}
-		return points(times)
-	}}, nil
-}
-
-func validMomentum(momentum float64) error {
+func newDescent(momentum float64, iterates solution) (*Descent, error) {
 	if momentum < 0 || momentum >= 1 || math.IsNaN(momentum) {
-		return fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
+		return nil, fmt.Errorf("dynamics: momentum %v: must be in [0, 1)", momentum)
 	}
-	return nil
+	return &Descent{iterates: iterates}, nil
 }
 
 // At returns the iterate after the given number of steps.
-func (d *Descent) At(step int) (*Point, error) { return one(d.points([]float64{float64(step)})) }
+func (d *Descent) At(step int) (Point, error) { return d.iterates.At(float64(step)) }
+
+// Points returns the iterates after ascending numbers of steps, in one pass.
+func (d *Descent) Points(steps []int) ([]Point, error) { return d.iterates.Points(timesOf(steps)) }
 
 // Trace returns the observables after ascending numbers of steps.
-func (d *Descent) Trace(steps []int) (*Trace, error) { return traceOf(timesOf(steps), d.points) }
+func (d *Descent) Trace(steps []int) (*Trace, error) {
+	times := timesOf(steps)
+	if d.trace == nil {
+		return d.iterates.Trace(times)
+	}
+	if err := ascending(times); err != nil {
+		return nil, err
+	}
+	return d.trace(times)
+}
 
 func timesOf(steps []int) []float64 {
 	times := make([]float64, len(steps))
@@ -44,23 +51,39 @@ func timesOf(steps []int) []float64 {
 	return times
 }
 
-// descend returns the points that gradient descent makes of the given eigenvalues after the given numbers of steps.
-func descend[P any](rate Schedule, momentum float64, omegas, drives []float64, times []float64, point func(growth) P) ([]P, error) {
-	points := make([]P, len(times))
+// flowGrowths returns what gradient flow makes of eigenvalues at the given times.
+func flowGrowths(rate Schedule, times []float64) []growth {
+	growths := make([]growth, len(times))
+	for i, zeta := range integrals(rate, times) {
+		growths[i] = flowGrowth{zeta}
+	}
+	return growths
+}
+
+// descentGrowths returns what gradient descent makes of the eigenvalues omegas, and of what they drive for those in
+// drives, after the given numbers of steps.
+func descentGrowths(rate Schedule, momentum float64, omegas, drives, times []float64) ([]growth, error) {
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
+		growths := make([]growth, len(times))
 		for i, t := range times {
-			points[i] = point(powerGrowth{float64(eta), t})
+			growths[i] = powerGrowth{float64(eta), t}
 		}
-		return points, nil
+		return growths, nil
 	}
 	if err := countable(times); err != nil {
 		return nil, err
 	}
 	steps := wholes(times)
-	for i, g := range recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps) {
-		points[i] = point(g)
+	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps), nil
+}
+
+// pointsOf makes a point of what each of the growths makes of the eigenvalues.
+func pointsOf(growths []growth, at func(growth) *point) []Point {
+	points := make([]Point, len(growths))
+	for i, g := range growths {
+		points[i] = at(g)
 	}
-	return points, nil
+	return points
 }
 
 // MaxSteps is the most steps of gradient descent that are made one by one.
@@ -69,7 +92,8 @@ const MaxSteps = 200_000_000
 // countable refuses numbers of steps that cannot be run one by one.
 func countable(times []float64) error {
 	if last := times[len(times)-1]; last > MaxSteps {
-		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate without momentum has no such limit", last, MaxSteps)
+		return fmt.Errorf("dynamics: %g steps of a schedule or with momentum: at most %d are run; a constant rate "+
+			"without momentum has no such limit", last, MaxSteps)
 	}
 	return nil
 }

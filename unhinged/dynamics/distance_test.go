@@ -88,7 +88,7 @@ func bigDistance(x, t []bigMatrix) float64 {
 
 // bigDescent runs gradient descent on the full (H, W) in high precision.
 func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMatrix) {
-	m := wholeM(q.state, q.gamma)
+	m := q.state.M(q.gamma)
 	m.Scale(-1, m)
 	down, downT := bigMatrixOf(m), bigMatrixOf(m.T()) // −M
 	h, w = bigMatrixOf(q.state.H), bigMatrixOf(q.state.W)
@@ -102,11 +102,11 @@ func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMa
 	return h, w
 }
 
-// bigFlow is gradient flow on the full (H, W) in high precision, by its Taylor series from each unit of time to the next, for
-// η1 = ExponentialRate and a constant η2.
+// bigFlow is gradient flow on the full (H, W) in high precision, by its Taylor series from each unit of time to the
+// next, for η1 = ExponentialRate and a constant η2.
 func bigFlow(q problem, rates Rates, end int) (h, w bigMatrix) {
 	const order = 24
-	m := wholeM(q.state, q.gamma)
+	m := q.state.M(q.gamma)
 	right, rightT := bigMatrixOf(m), bigMatrixOf(m.T())
 	h, w = bigMatrixOf(q.state.H), bigMatrixOf(q.state.W)
 	log, eta2 := math.Log(rates.H.(ExponentialRate).Factor), rates.W.At(0)
@@ -154,11 +154,12 @@ func (a bigMatrix) plus(scale float64, b bigMatrix) bigMatrix {
 	return out
 }
 
-// decaying returns rates that are not proportional, with an η1 or an η2 that falls much faster than the other: one of ‖H‖ and
-// ‖W‖ becomes far larger than the other.
+// decaying returns rates that are not proportional, with an η1 or an η2 that falls much faster than the other: one of
+// ‖H‖ and ‖W‖ becomes far larger than the other.
 func decaying(rng *rand.Rand, q problem) Rates {
 	fast := ExponentialRate{q.eta2, 0.5 + 0.4*rng.Float64()}
-	slow := []Schedule{ConstantRate(q.eta2), StepRate{q.eta2, 0.8, 20}, FuncRate(func(t float64) float64 { return q.eta2 / (1 + t/50) })}[rng.IntN(3)]
+	slow := []Schedule{ConstantRate(q.eta2), StepRate{q.eta2, 0.8, 20},
+		FuncRate(func(t float64) float64 { return q.eta2 / (1 + t/50) })}[rng.IntN(3)]
 	if rng.IntN(4) == 0 {
 		return Rates{W: fast, H: slow}
 	}
@@ -172,8 +173,9 @@ type logDistances interface {
 	LogDistanceW() float64
 }
 
-// TestDistancesOfDecayingRates holds the distances of both engines to the same trajectory in high precision, for rates of H's
-// own. Their error is float64's rounding, 10⁻¹⁶ of the numbers of the state and not of the larger of its two parts.
+// TestDistancesOfDecayingRates holds the distances of both engines to the same trajectory in high precision, for rates
+// of H's own. Their error is float64's rounding, 10⁻¹⁶ of the numbers of the state and not of the larger of its two
+// parts.
 func TestDistancesOfDecayingRates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 3))
 	for range 30 {
@@ -185,9 +187,10 @@ func TestDistancesOfDecayingRates(t *testing.T) {
 		what := fmt.Sprintf("%v, %T and %T, momentum %g, %d steps", q, rates.W, rates.H, momentum, steps)
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigDescent(q, momentum, rates, steps)
-		sameDistances(t, what+", linear", must[*Point](t)(must[*Descent](t)(flow.Descent(momentum)).At(steps)), flow.Collapse().Direction(), h, w, 1e-15)
-		sameDistances(t, what+", kernel", must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(momentum)).At(steps)),
-			must[*KernelLimit](t)(kernel.Limit()).Direction.Direction(), h, w, 1e-15)
+		sameDistances(t, what+", linear", must[Point](t)(must[*Descent](t)(flow.Descent(momentum)).At(steps)),
+			flow.Collapse().Direction(), h, w, 1e-15)
+		sameDistances(t, what+", kernel", must[Point](t)(must[*Descent](t)(kernel.Descent(momentum)).At(steps)),
+			must[Limit](t)(kernel.Limit()).Point.Direction(), h, w, 1e-15)
 	}
 }
 
@@ -196,20 +199,23 @@ func TestDistancesOfDecayingFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 3))
 	for range 10 {
 		q := randomProblem(rng)
-		rates, end := Rates{W: ConstantRate(q.eta2), H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}}, 10+rng.IntN(20)
+		rates, end := Rates{W: ConstantRate(q.eta2), H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}},
+			10+rng.IntN(20)
 		what := fmt.Sprintf("%v, to %d", q, end)
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigFlow(q, rates, end)
 		time := float64(end)
-		sameDistances(t, what+", linear", must[*Point](t)(flow.At(time)), flow.Collapse().Direction(), h, w, 1e-11)
-		sameDistances(t, what+", kernel", must[*KernelPoint](t)(kernel.At(time)), must[*KernelLimit](t)(kernel.Limit()).Direction.Direction(), h, w, 1e-11)
+		sameDistances(t, what+", linear", must[Point](t)(flow.At(time)), flow.Collapse().Direction(), h, w, 1e-11)
+		sameDistances(t, what+", kernel", must[Point](t)(kernel.At(time)),
+			must[Limit](t)(kernel.Limit()).Point.Direction(), h, w, 1e-11)
 	}
 }
 
 // bothEngines returns the flow by itself and as that of the kernel I.
 func (q problem) bothEngines(t *testing.T, rates Rates) (*Flow, *KernelFlow) {
 	t.Helper()
-	return q.flow(t, rates), must[*KernelFlow](t)(Invariant{Gamma: q.gamma, Lambda1: q.l1, Lambda2: q.l2, Rates: rates}.From(q.state))
+	return q.flow(t, rates), must[*KernelFlow](t)(Invariant{Gamma: q.gamma, Lambda1: q.l1, Lambda2: q.l2,
+		Rates: rates}.From(q.state))
 }
 
 // sameDistances compares a point's distances to a limit with those of (h, w).
@@ -232,8 +238,8 @@ func sameDistances(t *testing.T, what string, at logDistances, limit *State, h, 
 	}
 }
 
-// TestDistancesAfterDecay: η1 dies out while W goes on growing, until ‖W‖ is 10⁴ times ‖H‖. The distances were computed in
-// high precision by others.
+// TestDistancesAfterDecay: η1 dies out while W goes on growing, until ‖W‖ is 10⁴ times ‖H‖. The distances were computed
+// in high precision by others.
 func TestDistancesAfterDecay(t *testing.T) {
 	const steps = 200_000
 	s := Gaussian(8, 4, 3, 1)
@@ -246,16 +252,18 @@ func TestDistancesAfterDecay(t *testing.T) {
 		accuracy float64
 		point    func() logDistances
 	}{
-		{"momentum 0.9, linear", 2.364e-3, 1e-6, func() logDistances { return must[*Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
+		{"momentum 0.9, linear", 2.364e-3, 1e-6,
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
 		{"momentum 0.9, kernel", 2.364e-3, 1e-6, func() logDistances {
-			return must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(0.9)).At(steps))
+			return must[Point](t)(must[*Descent](t)(kernel.Descent(0.9)).At(steps))
 		}},
-		{"linear", 5.1034e-3, 1e-7, func() logDistances { return must[*Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
+		{"linear", 5.1034e-3, 1e-7,
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
 		{"kernel", 5.1034e-3, 1e-7, func() logDistances {
-			return must[*KernelPoint](t)(must[*KernelDescent](t)(kernel.Descent(0)).At(steps))
+			return must[Point](t)(must[*Descent](t)(kernel.Descent(0)).At(steps))
 		}},
-		{"flow, linear", 5.632e-3, 1e-6, func() logDistances { return must[*Point](t)(flow.At(steps)) }},
-		{"flow, kernel", 5.632e-3, 1e-6, func() logDistances { return must[*KernelPoint](t)(kernel.At(steps)) }},
+		{"flow, linear", 5.632e-3, 1e-6, func() logDistances { return must[Point](t)(flow.At(steps)) }},
+		{"flow, kernel", 5.632e-3, 1e-6, func() logDistances { return must[Point](t)(kernel.At(steps)) }},
 	} {
 		if got := math.Exp(of.point().LogDistanceH()); !(math.Abs(got-of.want) < of.accuracy) {
 			t.Errorf("%s: distance of H = %.8g, want %.5g", of.name, got, of.want)

@@ -2,68 +2,102 @@ package dynamics
 
 import (
 	"fmt"
+	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
-// DualFlow is a trajectory of features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a kernel κ⊗I_p: what MSE and FeaturePenalty make, whose
-// features do not stay in the span of MK as those of Invariant do.
+// DualFlow is the Trajectory of MSE and of FeaturePenalty: features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a
+// kernel κ⊗I_p. They do not stay in the span of Mκ as those of Invariant do. Distances and gaps are plain differences
+// to the limit, with float64's 10⁻¹⁶ as their floor.
 type DualFlow struct {
-	flow        func(times []float64) ([]*DualPoint, error)
-	descent     func(momentum float64, times []float64) ([]*DualPoint, error)
-	limit       func() (*DualPoint, error)
+	solution
+	start       *dual
+	descent     func(momentum float64, times []float64) ([]*point, error)
+	limit       func() (Limit, error) // with a point
 	largestRate float64
 }
 
-// At returns gradient flow at time t ≥ 0.
-func (f *DualFlow) At(t float64) (*DualPoint, error) { return one(f.Points([]float64{t})) }
-
-// Points returns gradient flow at ascending times.
-func (f *DualFlow) Points(times []float64) ([]*DualPoint, error) {
-	if err := ascending(times); err != nil {
-		return nil, err
-	}
-	return f.flow(times)
+// dualFlow returns the DualFlow of what gradient flow and gradient descent do at ascending times.
+func (d *dual) dualFlow(
+	flow func(times []float64) ([]*point, error), descent func(momentum float64, times []float64) ([]*point, error),
+	limit func() (Limit, error), largestRate float64,
+) *DualFlow {
+	f := &DualFlow{start: d, descent: descent, limit: sync.OnceValues(limit), largestRate: largestRate}
+	f.solution = func(times []float64) ([]Point, error) { return f.aimed(flow(times)) }
+	return f
 }
 
-// Descend returns gradient descent with momentum μ in [0, 1) after ascending numbers of steps: v(t+1) = μ v(t) + gradient + λx,
-// x(t+1) = x − η(t)v(t+1), v(0) = 0.
-func (f *DualFlow) Descend(momentum float64, steps []int) ([]*DualPoint, error) {
-	if err := validMomentum(momentum); err != nil {
-		return nil, err
-	}
-	times := timesOf(steps)
-	if err := ascending(times); err != nil {
-		return nil, err
-	}
-	return f.descent(momentum, times)
+// Descent returns gradient descent on the same objective, with momentum μ in [0, 1).
+func (f *DualFlow) Descent(momentum float64) (*Descent, error) {
+	return newDescent(momentum, func(times []float64) ([]Point, error) { return f.aimed(f.descent(momentum, times)) })
 }
 
-// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not known.
-func (f *DualFlow) Limit() (*DualPoint, error) { return f.limit() }
+// aimed gives points the limit, if there is one, to measure their distances to.
+func (f *DualFlow) aimed(all []*point, err error) ([]Point, error) {
+	if err != nil {
+		return nil, err
+	}
+	end, none := f.limit()
+	out := make([]Point, len(all))
+	for i, p := range all {
+		if none == nil {
+			p.target, p.subtract = end.Point.(*point).now, true
+		}
+		out[i] = p
+	}
+	return out, nil
+}
 
-// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate into growth, 2 over the largest
-// curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with prototypes that learn, whose curvature changes.
+// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not
+// known.
+func (f *DualFlow) Limit() (Limit, error) { return f.limit() }
+
+// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate
+// into growth, 2 over the largest curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with
+// prototypes that learn, whose curvature changes.
 func (f *DualFlow) LargestRate() float64 { return f.largestRate }
 
-// DualPoint is a state with what is needed to know its features on points never trained on.
-type DualPoint struct {
-	*State
-	dual *mat.Dense // Y, p×n, columns in the caller's order of samples
+// dualState is a state with Y, which knows its features on points never trained on.
+type dualState struct {
+	flat
+	d     *dual
+	state *State     // without biases
+	y     *mat.Dense // p×n, columns in the caller's order of samples
 }
 
-// Features returns H_* = H_*(0) + Yκ_*, p×m, from the features at the start, p×m, and the kernel from training samples (in the order
-// of the training kernel's) to these points, n×m.
-func (d *DualPoint) Features(hStar, kernel *mat.Dense) (*mat.Dense, error) {
-	if err := validUnseen(d.State, hStar, kernel, 1); err != nil {
-		return nil, err
-	}
-	h := new(mat.Dense)
-	h.Mul(d.dual, kernel)
-	h.Add(h, hStar)
-	return h, nil
+func (s dualState) loss(_ float64, biases []float64) (loss, logAbs float64) {
+	now := *s.state
+	now.B = biases
+	loss = s.d.loss(&now)
+	return loss, math.Log(math.Abs(loss))
 }
+
+func (s dualState) classifier(log float64) func(biases []float64) float64 {
+	l := new(mat.Dense)
+	l.Mul(s.state.H.T(), s.state.W)
+	return classifier(l, s.state.Labels(), log)
+}
+
+func (s dualState) build(scale float64) *State {
+	out := s.state.Clone()
+	out.H.Scale(scale, out.H)
+	out.W.Scale(scale, out.W)
+	return out
+}
+
+func (s dualState) features(at points) *mat.Dense {
+	h := new(mat.Dense)
+	h.Mul(s.y, at.drive)
+	h.Add(h, at.start)
+	return h
+}
+
+func (s dualState) prototypes(bool) *mat.Dense { return s.state.W }
+
+func (s dualState) of(trajectory any) bool { return trajectory == s.d }
 
 // Logits returns Wᵀh + b of every column of p×m features, C×m.
 func (s *State) Logits(features *mat.Dense) *mat.Dense {
@@ -80,9 +114,6 @@ func (s *State) Accuracy() float64 {
 	return fraction(Predict(s.Logits(s.H)), s.Labels())
 }
 
-// Predict returns the first largest of every column of C×m logits.
-func Predict(logits *mat.Dense) []int { return classes(mat.DenseCopyOf(logits.T()), nil, 0) }
-
 // MeanSquaredError returns ‖WᵀH + b1ᵀ − onehot‖²/n, the loss of (25).
 func (s *State) MeanSquaredError() float64 {
 	r := s.Logits(s.H)
@@ -94,12 +125,13 @@ func (s *State) MeanSquaredError() float64 {
 	return norm * norm / float64(n)
 }
 
-// dual is a state in the caller's order of samples, with κ.
+// dual is the start of a DualFlow, with its samples in the caller's order, and κ.
 type dual struct {
 	state   *State
 	samples samples
 	kappa   *mat.Dense
 	h       *mat.Dense
+	loss    func(*State) float64
 }
 
 func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
@@ -107,13 +139,15 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 		return nil, err
 	}
 	if k.Full != nil || k.Features != nil {
-		return nil, fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
+		return nil,
+			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
 	}
 	order, err := newSamples(s, gamma)
 	if err != nil {
 		return nil, err
 	}
 	d := &dual{state: s, samples: order, kappa: k.Samples, h: mat.DenseCopyOf(s.H)}
+	d.loss = d.unhinged
 	if d.kappa == nil {
 		d.kappa = identity(order.n)
 	}
@@ -126,14 +160,30 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 	return d, nil
 }
 
-// point makes a point of H and Y in the caller's order; it refuses numbers too large for float64.
-func (d *dual) point(h, y, w *mat.Dense, b []float64) (*DualPoint, error) {
+// unhinged returns the loss (3) of a state, with its columns in the order of the start's.
+func (d *dual) unhinged(s *State) float64 {
+	sum, own := 0.0, s.Logits(s.H)
+	for j, y := range s.Labels() {
+		for c := range s.B {
+			sum += d.samples.gamma * own.At(c, j)
+		}
+		sum -= (1 + d.samples.gamma) * own.At(y, j)
+	}
+	return sum / float64(d.samples.n)
+}
+
+// point makes a point of H and Y, in the caller's order, with biases that do not move; it refuses numbers too large for
+// float64.
+func (d *dual) point(h, y, w *mat.Dense, b []float64) (*point, error) {
 	s := d.state.Clone()
-	s.H, s.W, s.B = d.samples.sorted(h, 1), mat.DenseCopyOf(w), append([]float64(nil), b...)
+	s.H, s.W, s.B = d.samples.sorted(h, 1), mat.DenseCopyOf(w), b
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("the state grew too large for float64: %w", err)
 	}
-	return &DualPoint{s, mat.DenseCopyOf(y)}, nil
+	return &point{
+		now: dualState{flat{s.H.RawMatrix().Data, s.W.RawMatrix().Data}, d, s, mat.DenseCopyOf(y)},
+		b:   append([]float64(nil), b...), drift: d.samples.drift(), biasDecay: scaled{1, 0},
+	}, nil
 }
 
 // eigenKernel returns κ's eigenvalues, what is negative by rounding as 0, and eigenvectors.
@@ -145,7 +195,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	n := float64(d.samples.n)
 	largest := values[len(values)-1]
 	if values[0] < -kernelRounding*n*largest {
-		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v", values[0])
+		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v",
+			values[0])
 	}
 	for j, v := range values {
 		if v <= n*0x1p-52*largest {
@@ -167,8 +218,8 @@ func (endless) driven(omega float64) float64 {
 	return -1 / omega
 }
 
-// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j) Eᵀ,
-// Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
+// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j)
+// Eᵀ, Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
 type quadratic struct {
 	*dual
 	alpha, kappas []float64
@@ -208,7 +259,7 @@ func (q *quadratic) omegas() []float64 {
 	return out
 }
 
-func (q *quadratic) at(g growth) (*DualPoint, error) {
+func (q *quadratic) at(g growth) (*point, error) {
 	moved := mat.DenseCopyOf(q.pull)
 	moved.Apply(func(i, j int, v float64) float64 { return product(v, g.driven(-q.alpha[i]*q.kappas[j])) }, moved)
 	var y, h mat.Dense
@@ -219,58 +270,48 @@ func (q *quadratic) at(g growth) (*DualPoint, error) {
 	return q.point(&h, &y, q.state.W, q.state.B)
 }
 
-// flow is a DualFlow at the rate of the features.
+// flow is a DualFlow at the rate of the features. What decays most slowly sets the rate of the approach.
 func (q *quadratic) flow(rate Schedule) *DualFlow {
-	return newDualFlow(rate, q.omegas(), q.at, func() (*DualPoint, error) { return q.at(endless{}) }, 2/(q.alpha[len(q.alpha)-1]*q.kappas[len(q.kappas)-1]))
-}
-
-// newDualFlow is the DualFlow of a closed form in what has become of the eigenvalues.
-func newDualFlow(rate Schedule, omegas []float64, at func(growth) (*DualPoint, error), limit func() (*DualPoint, error), largestRate float64) *DualFlow {
-	return &DualFlow{
-		flow: func(times []float64) ([]*DualPoint, error) {
-			points := make([]*DualPoint, len(times))
-			for i, zeta := range integrals(rate, times) {
-				var err error
-				if points[i], err = at(flowGrowth{zeta}); err != nil {
-					return nil, err
+	return q.linearFlow(rate, q.omegas(), q.at, func() (Limit, error) {
+		slowest := math.Inf(1)
+		for i, a := range q.alpha {
+			for j, k := range q.kappas {
+				if omega := a * k; omega > 0 && q.pull.At(i, j) != 0 {
+					slowest = math.Min(slowest, omega)
 				}
 			}
-			return points, nil
-		},
-		descent: func(momentum float64, times []float64) ([]*DualPoint, error) {
-			growths, err := descend(rate, momentum, omegas, omegas, times, func(g growth) growth { return g })
-			if err != nil {
+		}
+		end, err := q.at(endless{})
+		return finiteLimit(end, slowest), err
+	}, 2/(q.alpha[len(q.alpha)-1]*q.kappas[len(q.kappas)-1]))
+}
+
+// finiteLimit is the limit of a state that distances are measured to.
+func finiteLimit(end *point, rate float64) Limit {
+	if end != nil {
+		end.target, end.subtract = end.now, true
+	}
+	return Limit{Point: end, Finite: true, Rate: rate}
+}
+
+// linearFlow is the DualFlow of a closed form in what has become of the eigenvalues.
+func (d *dual) linearFlow(
+	rate Schedule, omegas []float64, at func(growth) (*point, error), limit func() (Limit, error), largestRate float64,
+) *DualFlow {
+	each := func(growths []growth, err error) ([]*point, error) {
+		points := make([]*point, len(growths))
+		for i, g := range growths {
+			if points[i], err = at(g); err != nil {
 				return nil, err
 			}
-			points := make([]*DualPoint, len(times))
-			for i, g := range growths {
-				if points[i], err = at(g); err != nil {
-					return nil, err
-				}
-			}
-			return points, nil
-		},
-		limit: limit, largestRate: largestRate,
+		}
+		return points, err
 	}
-}
-
-// validUnseen refuses features and kernels of unseen points that do not fit; q is the block of a full kernel.
-func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
-	p, _, n := s.Dims()
-	if hStar == nil || kernel == nil {
-		return fmt.Errorf("dynamics: unseen points need features at the start and a kernel to the training samples")
-	}
-	rows, m := hStar.Dims()
-	if rows != p {
-		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m, p)
-	}
-	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
-		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a column a point (each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
-	}
-	if err := finite("features of unseen points", hStar); err != nil {
-		return err
-	}
-	return finite("kernel to unseen points", kernel)
+	return d.dualFlow(
+		func(times []float64) ([]*point, error) { return each(flowGrowths(rate, times), nil) },
+		func(momentum float64, times []float64) ([]*point, error) {
+			return each(descentGrowths(rate, momentum, omegas, omegas, times))
+		}, limit, largestRate)
 }
 
 // onehot returns the C×n matrix of labels in the caller's order.

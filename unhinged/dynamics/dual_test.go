@@ -10,13 +10,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-func (pr kernelProblem) checkDual(t *testing.T, what string, p *DualPoint, want *State, wantStar *mat.Dense, tolerance float64) {
+func (pr kernelProblem) checkDual(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense,
+	tolerance float64) {
 	t.Helper()
-	closeStates(t, what, p.State, want, tolerance)
-	star, err := p.Features(pr.hStar, pr.kStar)
-	if err != nil {
-		t.Fatal(err)
-	}
+	closeStates(t, what, must[*State](t)(p.State()), want, tolerance)
+	star := must[*mat.Dense](t)(u.Features(p))
 	var d mat.Dense
 	d.Sub(star, wantStar)
 	if e := mat.Norm(&d, 2); !(e <= 10*tolerance*(1+want.NormZ()+mat.Norm(wantStar, 2))) {
@@ -33,7 +31,8 @@ func TestFeaturePenalty(t *testing.T) {
 		f := randomField(rng, pr)
 		f.onFeatures = true
 		eta1, eta2, end := 0.1+rng.Float64(), 0.1+rng.Float64(), 5*rng.Float64()
-		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2), Kernel: pr.kernel, Anchored: f.anchored}
+		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2),
+			Kernel: pr.kernel, Anchored: f.anchored}
 		flow, err := penalty.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
@@ -43,26 +42,29 @@ func TestFeaturePenalty(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, star := f.flow(t, ConstantRate(eta1).At, ConstantRate(eta2).At, end)
-		pr.checkDual(t, fmt.Sprintf("case %d, flow", i), p, want, star, 1e-10)
+		pr.checkDual(t, fmt.Sprintf("case %d, flow", i), p, must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star,
+			1e-10)
 
-		points, err := flow.Descend(0, []int{0, 1, 20})
+		points, err := must[*Descent](t)(flow.Descent(0)).Points([]int{0, 1, 20})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for j, steps := range []int{0, 1, 20} {
 			want, star := f.descend(0, ConstantRate(eta1).At, ConstantRate(eta2).At, steps)
-			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j], want, star, 1e-11)
+			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j], must[*Unseen](t)(flow.Test(pr.hStar,
+				pr.kStar)), want, star, 1e-11)
 		}
 
 		penalty.Rates = Follow(0.8, cosine)
 		if flow, err = penalty.From(pr.state); err != nil {
 			t.Fatal(err)
 		}
-		if points, err = flow.Descend(0.6, []int{15}); err != nil {
+		if points, err = must[*Descent](t)(flow.Descent(0.6)).Points([]int{15}); err != nil {
 			t.Fatal(err)
 		}
 		want, star = f.descend(0.6, penalty.Rates.Features, cosine.At, 15)
-		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0], want, star, 1e-11)
+		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0],
+			must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
 	}
 }
 
@@ -90,7 +92,7 @@ func TestFeaturePenaltyIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeStates(t, "penalty and decay", p.State, want, 1e-12)
+	closeStates(t, "penalty and decay", must[*State](t)(p.State()), want, 1e-12)
 }
 
 // TestFeaturePenaltyLimit: with enough of both penalties everything comes to rest.
@@ -102,7 +104,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		if f.anchored {
 			f.lambda2 = 0
 		}
-		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3), Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
+		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3),
+			Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,19 +113,18 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		star, err := limit.Features(pr.hStar, pr.kStar)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dh, dhs, dw, db := f.at(limit.H, star, limit.W, limit.B)
-		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2); !(e < 1e-7) {
+		star := must[*mat.Dense](t)(must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)).Features(limit.Point))
+		end := must[*State](t)(limit.Point.State())
+		dh, dhs, dw, db := f.at(end.H, star, end.W, end.B)
+		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db),
+			2); !(e < 1e-7) {
 			t.Errorf("case %d: the limit still moves by %g", i, e)
 		}
 		late, err := flow.At(1e12)
 		if err != nil {
 			t.Fatal(err)
 		}
-		closeStates(t, "late flow", late.State, limit.State, 1e-7)
+		closeStates(t, "late flow", must[*State](t)(late.State()), end, 1e-7)
 	}
 }
 
@@ -179,21 +181,22 @@ func TestMSE(t *testing.T) {
 			}
 			what := fmt.Sprintf("case %d, anchored %v", i, anchored)
 			want, star := simulate(t, pr, field.at, rates.Features, rates.W.At, 9)
-			pr.checkDual(t, what+", flow", points[2], want, star, 1e-8)
+			pr.checkDual(t, what+", flow", points[2], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-8)
 			for _, momentum := range []float64{0, 0.5} {
-				points, err := flow.Descend(momentum, []int{0, 20})
+				points, err := must[*Descent](t)(flow.Descent(momentum)).Points([]int{0, 20})
 				if err != nil {
 					t.Fatal(err)
 				}
 				want, star := iterateField(pr, field.at, momentum, rates.Features, rates.W.At, 20)
-				pr.checkDual(t, what+", descent", points[1], want, star, 1e-11)
+				pr.checkDual(t, what+", descent", points[1], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want,
+					star, 1e-11)
 			}
 		}
 	}
 }
 
-// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and so does descent below the largest
-// rate, but not above.
+// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and
+// so does descent below the largest rate, but not above.
 func TestMSELimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 8))
 	for range 10 {
@@ -211,8 +214,9 @@ func TestMSELimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		closeStates(t, "late flow", late.State, limit.State, 1e-6)
-		dh, _, _, _ := mseField{pr, true}.at(limit.H, nil, limit.W, limit.B)
+		end := must[*State](t)(limit.Point.State())
+		closeStates(t, "late flow", must[*State](t)(late.State()), end, 1e-6)
+		dh, _, _, _ := mseField{pr, true}.at(end.H, nil, end.W, end.B)
 		if e := mat.Norm(dh, 2); !(e < 1e-9) {
 			t.Errorf("the limit still moves by %g", e)
 		}
@@ -222,13 +226,9 @@ func TestMSELimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			points, err := at.Descend(0, []int{0, 2000})
-			if err != nil {
-				t.Fatal(err)
-			}
-			grew := points[1].MeanSquaredError() > points[0].MeanSquaredError()
-			if grew != (share > 1) {
-				t.Errorf("at %v of the largest rate the loss went from %v to %v", share, points[0].MeanSquaredError(), points[1].MeanSquaredError())
+			loss := must[*Trace](t)(must[*Descent](t)(at.Descent(0)).Trace([]int{0, 2000})).Loss
+			if grew := loss[1] > loss[0]; grew != (share > 1) {
+				t.Errorf("at %v of the largest rate the loss went from %v to %v", share, loss[0], loss[1])
 			}
 		}
 	}
@@ -258,11 +258,7 @@ func TestDualRefuses(t *testing.T) {
 	if _, err := flow.Limit(); err == nil || !strings.Contains(err.Error(), "λ1 = 0") {
 		t.Errorf("limit without a penalty: error %v", err)
 	}
-	p, err := flow.At(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Features(identity(2), identity(3)); err == nil || !strings.Contains(err.Error(), "want 6×2") {
+	if _, err := flow.Test(identity(2), identity(3)); err == nil || !strings.Contains(err.Error(), "want 6×2") {
 		t.Errorf("unseen kernel of wrong size: error %v", err)
 	}
 	grown, err := FeaturePenalty{Gamma: 0.5, Rates: rates}.From(s)
@@ -277,11 +273,13 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
-// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too large, and no direction wins.
+// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too
+// large, and no direction wins.
 func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
-	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
+	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2,
+		1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +287,8 @@ func TestUnseenKernel(t *testing.T) {
 		t.Errorf("largest rate %v, want +Inf", rate)
 	}
 	for _, anchored := range []bool{false, true} {
-		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}, Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
+		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones},
+			Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
 		if err != nil {
 			t.Fatal(err)
 		}

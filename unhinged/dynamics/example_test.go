@@ -1,6 +1,7 @@
 package dynamics_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -8,7 +9,58 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Figure 1's run at γ = 1/(C−1), without ever iterating: 50,000 steps of gradient descent in closed form.
+// Two trajectories of one state are compared at the same times, whichever theorem they are of: Theorem 4's closed form,
+// Theorem 8 with the kernel I, which is the same, gradient descent, and Theorem 6, whose prototypes are fixed.
+func ExampleTrajectory() {
+	state := dynamics.Gaussian(16, 4, 5, 1)
+	rates := dynamics.Constant(0.1, 0.1)
+	free, err1 := dynamics.Regularized{Gamma: 1. / 3, Lambda1: 0.05, Lambda2: 0.05, Rates: rates}.From(state)
+	kernel, err2 := dynamics.Invariant{Gamma: 1. / 3, Lambda1: 0.05, Lambda2: 0.05, Rates: rates}.From(state)
+	anchored, err3 := dynamics.Anchored{Gamma: 1. / 3, Lambda: 0.05, Rates: rates}.From(state)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		fmt.Println(err)
+		return
+	}
+	show := func(name string, trace *dynamics.Trace, err error) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for i, t := range trace.Time {
+			fmt.Printf("%-10s t = %4.0f: accuracy %.2f, ln‖Z‖ = %.3f, ln distance of H = %.3f\n",
+				name, t, trace.Accuracy[i], trace.LogNormZ[i], trace.LogDistanceH[i])
+		}
+	}
+	for _, c := range []struct {
+		name string
+		dynamics.Trajectory
+	}{{"Theorem 4", free}, {"Theorem 8", kernel}, {"Theorem 6", anchored}} {
+		trace, err := c.Trace([]float64{0, 100, 1000})
+		show(c.name, trace, err)
+	}
+	descent, err := free.Descent(0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	trace, err := descent.Trace([]int{0, 100, 1000})
+	show("descent", trace, err)
+	// Output:
+	// Theorem 4  t =    0: accuracy 0.40, ln‖Z‖ = 3.007, ln distance of H = 0.140
+	// Theorem 4  t =  100: accuracy 1.00, ln‖Z‖ = 3.179, ln distance of H = -0.572
+	// Theorem 4  t = 1000: accuracy 1.00, ln‖Z‖ = 11.990, ln distance of H = -13.855
+	// Theorem 8  t =    0: accuracy 0.40, ln‖Z‖ = 3.007, ln distance of H = 0.140
+	// Theorem 8  t =  100: accuracy 1.00, ln‖Z‖ = 3.179, ln distance of H = -0.572
+	// Theorem 8  t = 1000: accuracy 1.00, ln‖Z‖ = 11.990, ln distance of H = -13.855
+	// Theorem 6  t =    0: accuracy 0.40, ln‖Z‖ = 3.007, ln distance of H = 0.319
+	// Theorem 6  t =  100: accuracy 1.00, ln‖Z‖ = 2.825, ln distance of H = -0.163
+	// Theorem 6  t = 1000: accuracy 1.00, ln‖Z‖ = 3.149, ln distance of H = -5.174
+	// descent    t =    0: accuracy 0.40, ln‖Z‖ = 3.007, ln distance of H = 0.140
+	// descent    t =  100: accuracy 1.00, ln‖Z‖ = 3.175, ln distance of H = -0.569
+	// descent    t = 1000: accuracy 1.00, ln‖Z‖ = 11.942, ln distance of H = -13.819
+}
+
+// The run of section D.1 at γ = 1/(C−1), without ever iterating: 50,000 steps of gradient descent in closed form.
 func ExampleUnconstrained() {
 	state := dynamics.Gaussian(512, 100, 10, 1)
 	state.W.Scale(math.Sqrt(2.0/512), state.W) // W0 ~ N(0, 2/p)
@@ -27,7 +79,8 @@ func ExampleUnconstrained() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("accuracy %.0f, ‖Z‖ = %.3g, distance to Z̄ %.2g\n", point.Accuracy(false), math.Exp(point.LogNormZ()), math.Exp(point.LogDistance()))
+	fmt.Printf("accuracy %.0f, ‖Z‖ = %.3g, distance to Z̄ %.2g\n", point.Accuracy(false), math.Exp(point.LogNormZ()),
+		math.Exp(point.LogDistance()))
 	// Output: accuracy 1, ‖Z‖ = 1.37e+09, distance to Z̄ 5e-07
 }
 
@@ -36,13 +89,19 @@ func ExampleRegularized() {
 	state := dynamics.Gaussian(16, 4, 5, 1)
 	star := dynamics.CriticalLambda(1.0/3, 4, 5)
 	for _, lambda := range []float64{0.5 * star, star, 2 * star} {
-		flow, err := dynamics.Regularized{Gamma: 1.0 / 3, Lambda1: lambda, Lambda2: lambda, Rates: dynamics.Constant(0.1, 0.1)}.From(state)
+		flow, err := dynamics.Regularized{Gamma: 1.0 / 3, Lambda1: lambda, Lambda2: lambda,
+			Rates: dynamics.Constant(0.1, 0.1)}.From(state)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		limit := flow.Limit()
-		fmt.Printf("λ = %.4f: growth %+.4f per unit of ζ2, approach %.4f, collapses %v\n", lambda, limit.Growth, limit.Rate, limit.Collapses)
+		limit, err := flow.Limit()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("λ = %.4f: growth %+.4f per unit of ζ2, approach %.4f, collapses %v\n", lambda, limit.Growth,
+			limit.Rate, limit.Collapses)
 	}
 	// Output:
 	// λ = 0.0745: growth +0.0745 per unit of ζ2, approach 0.1491, collapses true
@@ -69,20 +128,26 @@ func ExampleFlow_Descent() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("log10 ‖Z‖: %.1f %.1f %.1f\n", trace.LogNormZ[0]/math.Ln10, trace.LogNormZ[1]/math.Ln10, trace.LogNormZ[2]/math.Ln10)
+	fmt.Printf("log10 ‖Z‖: %.1f %.1f %.1f\n", trace.LogNormZ[0]/math.Ln10, trace.LogNormZ[1]/math.Ln10,
+		trace.LogNormZ[2]/math.Ln10)
 	// Output: log10 ‖Z‖: 1.0 73.7 99.8
 }
 
-// A network of infinite width on five inputs, of which it sees four: the prediction for the fifth as a function of time, and at t = ∞.
+// A network of infinite width on five inputs, of which it sees four: the prediction for the fifth as a function of
+// time, and at t = ∞.
 func ExampleInvariant() {
 	inputs := []float64{-1.2, -0.7, 0.8, 1.1, 0.5} // the last is never trained on
 	kernel := mat.NewDense(5, 5, nil)
-	kernel.Apply(func(i, j int, _ float64) float64 { return math.Exp(-(inputs[i] - inputs[j]) * (inputs[i] - inputs[j])) }, kernel)
+	kernel.Apply(func(i, j int,
+		_ float64) float64 {
+		return math.Exp(-(inputs[i] - inputs[j]) * (inputs[i] - inputs[j]))
+	}, kernel)
 	state := dynamics.Gaussian(3, 2, 2, 1) // classes 0, 0, 1, 1
 	start := dynamics.Gaussian(3, 2, 1, 2).H.Slice(0, 3, 0, 1).(*mat.Dense)
 
 	flow, err := dynamics.Invariant{
-		Gamma: 1, Rates: dynamics.Constant(0.5, 0.5), Kernel: dynamics.Kernel{Samples: kernel.Slice(0, 4, 0, 4).(*mat.Dense)},
+		Gamma: 1, Rates: dynamics.Constant(0.5, 0.5), Kernel: dynamics.Kernel{Samples: kernel.Slice(0, 4, 0,
+			4).(*mat.Dense)},
 	}.From(state)
 	if err != nil {
 		fmt.Println(err)
@@ -103,7 +168,7 @@ func ExampleInvariant() {
 		fmt.Println(err)
 		return
 	}
-	for _, point := range append(points, limit.Direction) {
+	for _, point := range append(points, limit.Point) {
 		class, err := unseen.Predict(point, false)
 		if err != nil {
 			fmt.Println(err)

@@ -50,60 +50,50 @@ func (r Regularized) On(pr *Projection) (*Flow, error) {
 		return nil, err
 	}
 	f := &Flow{driver: d, rates: r.Rates, lambda1: r.Lambda1, lambda2: r.Lambda2}
-	s := r.Rates.ratio()
+	s := r.Rates.Ratio()
 	for _, sigma := range d.sigma {
 		f.modes = append(f.modes, newMode(sigma, s, r.Lambda1, r.Lambda2))
 	}
 	f.leaders = f.corollary()
+	f.solution = f.solve
 	return f, nil
 }
 
-// Flow is a solution of (5) or (12) in closed form. Time t is the integral's upper end in ζ(t) = ∫₀ᵗ η: for a
-// constant rate one unit of time is one step of gradient descent.
+// Flow is the Trajectory of Theorems 2 and 4, (5) or (12) in closed form. With rates of their own (Rates.H) there is no
+// closed form: flow is integrated mode by mode, and descent is a product of 2×2 matrices.
 type Flow struct {
 	*driver
+	solution
 	rates            Rates
 	lambda1, lambda2 float64
 	modes            []mode
 	leaders          []component // what the distances are measured to
 }
 
-// At returns the flow at time t ≥ 0.
-func (f *Flow) At(t float64) (*Point, error) { return one(f.points([]float64{t})) }
-
-// Trace returns the observables at ascending times.
-func (f *Flow) Trace(times []float64) (*Trace, error) { return traceOf(times, f.points) }
-
-func (f *Flow) points(times []float64) ([]*Point, error) {
-	if err := ascending(times); err != nil {
-		return nil, err
-	}
+func (f *Flow) solve(times []float64) ([]Point, error) {
 	if f.rates.H != nil {
 		return f.integrate(times)
 	}
-	points := make([]*Point, len(times))
-	for i, zeta := range integrals(f.rates.W, times) {
-		points[i] = f.point(flowGrowth{zeta})
-	}
-	return points, nil
+	return pointsOf(flowGrowths(f.rates.W, times), f.point), nil
 }
 
 // Descent returns gradient descent on the same objective, with momentum μ in [0, 1).
 func (f *Flow) Descent(momentum float64) (*Descent, error) {
-	return newDescent(momentum, func(times []float64) ([]*Point, error) {
+	return newDescent(momentum, func(times []float64) ([]Point, error) {
 		if f.rates.H != nil {
 			if err := countable(times); err != nil {
 				return nil, err
 			}
 			return f.multiply(momentum, wholes(times)), nil
 		}
-		return descend(f.rates.W, momentum, f.eigenvalues(), []float64{-f.lambda2}, times, f.point)
+		growths, err := descentGrowths(f.rates.W, momentum, f.eigenvalues(), []float64{-f.lambda2}, times)
+		return pointsOf(growths, f.point), err
 	})
 }
 
 // eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.
 func (f *Flow) eigenvalues() []float64 {
-	omegas := []float64{-f.rates.ratio() * f.lambda1, -f.lambda2}
+	omegas := []float64{-f.rates.Ratio() * f.lambda1, -f.lambda2}
 	for _, m := range f.modes {
 		omegas = append(omegas, m.plus, m.minus)
 	}
@@ -112,15 +102,16 @@ func (f *Flow) eigenvalues() []float64 {
 }
 
 // point evaluates the closed form for what has become of the eigenvectors.
-func (f *Flow) point(g growth) *Point {
-	perp := g.of(-f.rates.ratio() * f.lambda1)
+func (f *Flow) point(g growth) *point {
+	perp := g.of(-f.rates.Ratio() * f.lambda1)
 	plus, minus := make([]scaled, len(f.modes)), make([]scaled, len(f.modes))
 	for k, m := range f.modes {
 		plus[k], minus[k] = g.of(m.plus), g.of(m.minus)
 	}
-	target := f.span(f.leaders)
-	p := &Point{d: f.driver, target: &target, biasDecay: g.of(-f.lambda2), biasGain: g.driven(-f.lambda2)}
-	p.now, p.log = f.assemble(plus, minus, perp)
+	now, log := f.assemble(plus, minus, perp)
+	p := f.driver.point(now)
+	p.log, p.target = log, linearState{f.driver, f.span(f.leaders)}
+	p.biasDecay, p.biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
 	for _, c := range f.leaders { // all of one rate: leave them out, and the rest is what remains
 		v := &perp
 		switch c.kind {
@@ -132,7 +123,8 @@ func (f *Flow) point(g growth) *Point {
 		p.lead = [2]float64{v.at(p.log), v.at(p.log)}
 		*v = scaled{}
 	}
-	p.rest, p.restLog = f.assemble(plus, minus, perp)
+	rest, restLog := f.assemble(plus, minus, perp)
+	p.rest, p.restLog = linearState{f.driver, rest}, restLog
 	return p
 }
 
@@ -164,28 +156,6 @@ func validPenalties(lambda1, lambda2 float64, anchored bool) error {
 	}
 	if anchored && lambda2 != 0 {
 		return fmt.Errorf("dynamics: λ2 = %v with anchored prototypes: must be 0, for they do not move", lambda2)
-	}
-	return nil
-}
-
-func one[P any](points []P, err error) (first P, _ error) {
-	if err != nil {
-		return first, err
-	}
-	return points[0], nil
-}
-
-func ascending(times []float64) error {
-	if len(times) == 0 {
-		return fmt.Errorf("dynamics: no times to evaluate at")
-	}
-	for i, t := range times {
-		if t < 0 || math.IsNaN(t) || math.IsInf(t, 0) {
-			return fmt.Errorf("dynamics: time %d is %v: must be finite and not negative (for t → ∞ ask for Limit)", i, t)
-		}
-		if i > 0 && t < times[i-1] {
-			return fmt.Errorf("dynamics: time %d is %v, before %v: times must ascend", i, t, times[i-1])
-		}
 	}
 	return nil
 }

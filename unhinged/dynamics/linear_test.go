@@ -39,7 +39,8 @@ func randomProblem(rng *rand.Rand) problem {
 
 func (q problem) String() string {
 	p, c, n := q.state.Dims()
-	return fmt.Sprintf("p=%d C=%d n=%d counts=%v γ=%.4g λ=(%.3g, %.3g) s=%.3g η2=%.3g", p, c, n, q.state.Counts, q.gamma, q.l1, q.l2, q.s, q.eta2)
+	return fmt.Sprintf("p=%d C=%d n=%d counts=%v γ=%.4g λ=(%.3g, %.3g) s=%.3g η2=%.3g", p, c, n, q.state.Counts,
+		q.gamma, q.l1, q.l2, q.s, q.eta2)
 }
 
 func (q problem) flow(t *testing.T, rates Rates) *Flow {
@@ -67,7 +68,7 @@ func TestFlowIsTheMatrixExponential(t *testing.T) {
 		q := randomProblem(rng)
 		time := 20 * rng.Float64()
 		want := bruteFlow(q.state, q.gamma, q.l1, q.l2, q.s*q.eta2, q.eta2, time)
-		point := must[*Point](t)(q.flow(t, Constant(q.s*q.eta2, q.eta2)).At(time))
+		point := must[Point](t)(q.flow(t, Constant(q.s*q.eta2, q.eta2)).At(time))
 		closeStates(t, q.String(), must[*State](t)(point.State()), want, 1e-11)
 	}
 }
@@ -91,7 +92,7 @@ func TestDescentIsGradientDescent(t *testing.T) {
 		}
 		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rates.Features, rates.W.At, false, steps)
 		d := must[*Descent](t)(q.flow(t, rates).Descent(momentum))
-		point := must[*Point](t)(d.At(steps))
+		point := must[Point](t)(d.At(steps))
 		what := fmt.Sprintf("%v, %T %T, momentum %.2g, %d steps", q, rates.W, rates.H, momentum, steps)
 		closeStates(t, what, must[*State](t)(point.State()), want, 1e-10)
 	}
@@ -104,7 +105,7 @@ func TestRatesThatAreNotProportional(t *testing.T) {
 		rates := Rates{W: CosineRate{q.eta2, 30}, H: ExponentialRate{q.s * q.eta2, 0.9}}
 		flow := q.flow(t, rates)
 		want := must[*State](t)(wholeFlow(q.state, q.gamma, q.l1, q.l2, rates.H, rates.W, 0, 25))
-		closeStates(t, q.String(), must[*State](t)(must[*Point](t)(flow.At(25)).State()), want, 1e-9)
+		closeStates(t, q.String(), must[*State](t)(must[Point](t)(flow.At(25)).State()), want, 1e-9)
 	}
 }
 
@@ -114,10 +115,10 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 		q := randomProblem(rng)
 		schedules := []Schedule{ConstantRate(q.eta2), CosineRate{q.eta2, 50}}
 		rate, momentum, steps := schedules[rng.IntN(2)], 0.5*float64(rng.IntN(2)), rng.IntN(80)
-		flow := must[*AnchoredFlow](t)(Anchored{q.gamma, q.l1, rate}.From(q.state))
+		flow := must[*AnchoredFlow](t)(Anchored{q.gamma, q.l1, Rates{H: rate}}.From(q.state))
 		d := must[*Descent](t)(flow.Descent(momentum))
 		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rate.At, rate.At, true, steps)
-		closeStates(t, q.String(), must[*State](t)(must[*Point](t)(d.At(steps)).State()), want, 1e-11)
+		closeStates(t, q.String(), must[*State](t)(must[Point](t)(d.At(steps)).State()), want, 1e-11)
 
 		// (17): H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M, ζW M added for λ = 0.
 		time := 30 * rng.Float64()
@@ -127,23 +128,24 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 			gain = -math.Expm1(-q.l1*zeta) / q.l1
 		}
 		var wm mat.Dense
-		wm.Mul(q.state.W, wholeM(q.state, q.gamma))
+		wm.Mul(q.state.W, q.state.M(q.gamma))
 		want = q.state.Clone()
 		want.H.Apply(func(i, j int, v float64) float64 { return math.Exp(-q.l1*zeta)*v + gain*wm.At(i, j) }, want.H)
-		point := must[*Point](t)(flow.At(time))
+		point := must[Point](t)(flow.At(time))
 		closeStates(t, q.String(), must[*State](t)(point.State()), want, 1e-12)
 		if mat.Norm(&wm, 2) > 1e-9 {
 			closeTo(t, "distance to W M", math.Exp(point.LogDistanceH()), normalizedDistance(want.H, &wm), 1e-12)
 			if q.l1 > 0 {
 				limit := want.Clone()
 				limit.H.Scale(1/q.l1, &wm)
-				end, rate := flow.Limit()
-				closeStates(t, "limit", must[*State](t)(end.State()), limit, 1e-12)
-				closeTo(t, "rate", rate, q.l1, 0)
+				end := must[Limit](t)(flow.Limit())
+				closeStates(t, "limit", must[*State](t)(end.Point.State()), limit, 1e-12)
+				closeTo(t, "rate", end.Rate, q.l1, 0)
 				var gap mat.Dense
 				gap.Sub(want.H, limit.H)
 				closeTo(t, "gap to W M/λ", math.Exp(point.LogGapH()), mat.Norm(&gap, 2), 1e-11)
-				closeTo(t, "distance of Z", math.Exp(point.LogDistance()), normalizedDistance(stack(want), stack(limit)), 1e-11)
+				closeTo(t, "distance of Z", math.Exp(point.LogDistance()), normalizedDistance(stack(want),
+					stack(limit)), 1e-11)
 			}
 		}
 	}
@@ -169,9 +171,9 @@ func TestObservables(t *testing.T) {
 		q := randomProblem(rng)
 		flow := q.flow(t, Constant(q.s*q.eta2, q.eta2))
 		time := 30 * rng.Float64()
-		point := must[*Point](t)(flow.At(time))
+		point := must[Point](t)(flow.At(time))
 		s := must[*State](t)(point.State())
-		bar := flow.Collapse().build(1)
+		bar := must[*State](t)(flow.Collapse().State())
 		loss, accuracy, slack := observe(s, q.gamma, false)
 		_, withBias, slackBias := observe(s, q.gamma, true)
 		got, logAbs := point.Loss()
@@ -190,7 +192,8 @@ func TestObservables(t *testing.T) {
 		if mat.Norm(bar.H, 2) < 1e-9 || mat.Norm(bar.W, 2) < 1e-9 {
 			continue // no direction
 		}
-		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)), 1e-13)
+		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)),
+			1e-13)
 		closeTo(t, q.String()+" distance of H", math.Exp(point.LogDistanceH()), normalizedDistance(s.H, bar.H), 1e-13)
 		closeTo(t, q.String()+" distance of W", math.Exp(point.LogDistanceW()), normalizedDistance(s.W, bar.W), 1e-13)
 		var gap mat.Dense

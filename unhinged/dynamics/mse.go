@@ -8,13 +8,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MSE is the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under the same invariant kernel κ⊗I_p, for comparison with the unhinged loss. With
-// R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
+// MSE is the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under the same invariant kernel κ⊗I_p, for comparison with the
+// unhinged loss. With R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
 //
 //	H' = η1 W R κ,   W' = η2 H Rᵀ,   b' = η2 R 1,   H_*' = η1 W R κ_*.
 //
-// With prototypes that learn this is nonlinear and simulated, with error control or step by step. With anchored ones it is kernel regression
-// and has a closed form for every t and t = ∞, F = WᵀH: F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in the eigenbases of WWᵀ and κ.
+// With prototypes that learn this is nonlinear and simulated, with error control or step by step. With anchored ones it
+// is kernel regression and has a closed form for every t and t = ∞, F = WᵀH: F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in
+// the eigenbases of WWᵀ and κ.
 type MSE struct {
 	Rates    Rates
 	Kernel   Kernel // between samples: Kernel.Samples, or none for I_n
@@ -24,15 +25,17 @@ type MSE struct {
 // mseTolerance is the ODE solver's, relative to the largest number of the state.
 const mseTolerance = 1e-10
 
-// From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues of κ.
+// From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues
+// of κ.
 func (m MSE) From(s *State) (*DualFlow, error) {
-	if err := m.Rates.validateMoving(); err != nil {
+	if err := m.Rates.validateMoving(m.Anchored); err != nil {
 		return nil, err
 	}
 	d, err := newDual(s, m.Kernel, 0)
 	if err != nil {
 		return nil, err
 	}
+	d.loss = (*State).MeanSquaredError
 	sim := &mseRun{dual: d, rates: m.Rates, onehot: d.samples.onehot()}
 	if m.Anchored {
 		force := new(mat.Dense)
@@ -51,12 +54,11 @@ func (m MSE) From(s *State) (*DualFlow, error) {
 		}
 		return q.flow(m.Rates.featureSchedule()), nil
 	}
-	return &DualFlow{
-		flow: sim.flow, descent: sim.descend, largestRate: math.NaN(),
-		limit: func() (*DualPoint, error) {
-			return nil, fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by simulation, or for Anchored")
-		},
-	}, nil
+	return d.dualFlow(sim.flow, sim.descend, func() (Limit, error) {
+		return Limit{},
+			fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by " +
+				"simulation, or for Anchored")
+	}, math.NaN()), nil
 }
 
 // mseRun simulates (H, Y, W, b), samples in the caller's order.
@@ -77,7 +79,8 @@ func (r *mseRun) residual(h, w *mat.Dense, b []float64) *mat.Dense {
 // split returns the parts of a vector.
 func (r *mseRun) split(x []float64) (h, y, w *mat.Dense, b []float64) {
 	p, c, n := r.state.Dims()
-	return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), mat.NewDense(p, c, x[2*p*n:2*p*n+p*c]), x[2*p*n+p*c:]
+	return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), mat.NewDense(p, c, x[2*p*n:2*p*n+p*c]),
+		x[2*p*n+p*c:]
 }
 
 func (r *mseRun) start() []float64 {
@@ -111,8 +114,8 @@ func (r *mseRun) learned() int {
 	return 2 * p * n
 }
 
-func (r *mseRun) flow(times []float64) ([]*DualPoint, error) {
-	points := make([]*DualPoint, len(times))
+func (r *mseRun) flow(times []float64) ([]*point, error) {
+	points := make([]*point, len(times))
 	x, from, second := r.start(), 0.0, r.learned()
 	for i, t := range times {
 		var err error
@@ -132,8 +135,8 @@ func (r *mseRun) flow(times []float64) ([]*DualPoint, error) {
 	return points, nil
 }
 
-func (r *mseRun) descend(momentum float64, times []float64) ([]*DualPoint, error) {
-	points := make([]*DualPoint, len(times))
+func (r *mseRun) descend(momentum float64, times []float64) ([]*point, error) {
+	points := make([]*point, len(times))
 	x, second := r.start(), r.learned()
 	v, dx := make([]float64, len(x)), make([]float64, len(x))
 	step := 0

@@ -8,13 +8,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel κ⊗I_p, which Invariant's λ1, weight
-// decay of the parameters, equals only for κ = I:
+// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel
+// κ⊗I_p, which Invariant's λ1, weight decay of the parameters, equals only for κ = I:
 //
 //	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
 //
-// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a symmetric matrix of size
-// n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w) obeys
+// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a
+// symmetric matrix of size n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w)
+// obeys
 //
 //	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
 type FeaturePenalty struct {
@@ -29,7 +30,7 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 	if err := validPenalties(f.Lambda1, f.Lambda2, f.Anchored); err != nil {
 		return nil, err
 	}
-	if err := f.Rates.validateMoving(); err != nil {
+	if err := f.Rates.validateMoving(f.Anchored); err != nil {
 		return nil, err
 	}
 	d, err := newDual(s, f.Kernel, f.Gamma)
@@ -52,14 +53,17 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 		}
 		flow := q.flow(f.Rates.featureSchedule())
 		if f.Lambda1 == 0 {
-			flow.limit = func() (*DualPoint, error) {
-				return nil, fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
+			flow.limit = func() (Limit, error) {
+				return Limit{},
+					fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
 			}
 		}
 		return flow, nil
 	}
 	if f.Rates.H != nil {
-		return nil, fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S and not Rates.H")
+		return nil,
+			fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S " +
+				"and not Rates.H")
 	}
 	return d.penalized(f, m)
 }
@@ -77,7 +81,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	kappas, e = kappas[still:], mat.DenseCopyOf(e.Slice(0, all, still, all))
 	n := all - still
-	root := math.Sqrt(f.Rates.ratio())
+	root := math.Sqrt(f.Rates.Ratio())
 	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
 	q.Mul(m, e)
 	he.Mul(d.h, e)
@@ -116,7 +120,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	start.Mul(start, v)
 	drift := d.samples.drift()
 
-	at := func(g growth) (*DualPoint, error) {
+	at := func(g growth) (*point, error) {
 		z := mat.NewDense(p, n+c, nil)
 		for k, omega := range omegas {
 			grown, driven := g.of(omega).at(0), g.driven(omega)
@@ -137,13 +141,21 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 			return v / kappas[j]
 		}, x)
 		y.Mul(x, e.T())
-		b := movedBiases(d.state.B, drift, 0, 0, g.of(-f.Lambda2), g.driven(-f.Lambda2))
-		return d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), b)
-	}
-	return newDualFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (*DualPoint, error) {
-		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
-			return nil, fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
+		decay, gain := g.of(-f.Lambda2), g.driven(-f.Lambda2)
+		point, err := d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), movedBiases(d.state.B, drift, 0, 0, decay,
+			gain))
+		if err == nil {
+			point.b, point.biasDecay, point.biasGain = d.state.B, decay, gain
 		}
-		return at(endless{})
+		return point, err
+	}
+	return d.linearFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (Limit, error) {
+		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
+			return Limit{},
+				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the "+
+					"state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
+		}
+		end, err := at(endless{})
+		return finiteLimit(end, -omegas[n+c-1]), err
 	}, 2/math.Abs(omegas[0])), nil
 }

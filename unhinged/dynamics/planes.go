@@ -21,6 +21,7 @@ type Planes struct {
 	labels   []int
 	target   *mat.Dense // û, p×C
 	drive    []float64  // ‖u_c‖
+	normW    float64    // ‖W‖
 	centered bool
 
 	norms    []float64  // ‖h_i(0)‖
@@ -49,7 +50,7 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 	p, c, n := s.Dims()
 	pl := &Planes{
 		state: s, gamma: gamma, labels: s.Labels(), target: mat.NewDense(p, c, nil), drive: make([]float64, c),
-		norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
+		normW: mat.Norm(s.W, 2), norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
 	}
 
 	sum := make([]float64, p)
@@ -65,7 +66,9 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		floats.AddScaled(u, -gamma/float64(n), sum)
 		pl.drive[k] = floats.Norm(u, 2)
 		if pl.drive[k] <= 1e-14*((1+gamma)*floats.Norm(w, 2)+gamma*floats.Norm(sum, 2))/float64(n) {
-			return nil, fmt.Errorf("dynamics: (1+γ)w_%d − γΣw is zero: samples of class %d have no direction to converge to", k, k)
+			return nil,
+				fmt.Errorf("dynamics: (1+γ)w_%d − γΣw is zero: samples of class %d have no direction to converge to", k,
+					k)
 		}
 		floats.Scale(1/pl.drive[k], u)
 		targets[k] = u

@@ -3,33 +3,7 @@ package dynamics
 import (
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/mat"
 )
-
-// linear maps the state at time 0 to a state, mode by mode; perp multiplies H⊥.
-type linear struct {
-	modes []mat2
-	perp  float64
-}
-
-// Point is a state of a trajectory, held as the linear map that made it from the initial state, with its scale as
-// a logarithm: asking it for a number costs microseconds and never builds H.
-type Point struct {
-	d   *driver
-	log float64 // the map is exp(log)·now
-	now linear
-	// exp(log)·now = exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's, lead[1] W's.
-	// If subtract is set, there is no such form, and split takes the difference of now and target instead.
-	target   *linear
-	lead     [2]float64
-	rest     linear
-	restLog  float64
-	subtract bool
-
-	biasDecay scaled // b(t) = biasDecay·b(0) + biasGain·M1
-	biasGain  float64
-}
 
 // part selects H, W or both.
 type part int
@@ -40,65 +14,80 @@ const (
 	both  part = 3
 )
 
-// inner returns ⟨a Z0, b Z0⟩ over the part.
-func (d *driver) inner(a, b linear, over part) float64 {
-	sum := 0.0
-	for k, g := range d.grams {
-		x, y := a.modes[k], b.modes[k]
-		if over&onlyH != 0 {
-			sum += x[0]*y[0]*g.hh + (x[0]*y[1]+x[1]*y[0])*g.hw + x[1]*y[1]*g.ww
-		}
-		if over&onlyW != 0 {
-			sum += x[2]*y[2]*g.hh + (x[2]*y[3]+x[3]*y[2])*g.hw + x[3]*y[3]*g.ww
-		}
-	}
-	if over&onlyH != 0 {
-		sum += a.perp * b.perp * d.perpNorm2
-	}
-	return sum
+// vector is a state (H, W), or a sum of such, in whatever numbers its engine keeps it. Two vectors that meet are of the
+// same trajectory.
+type vector interface {
+	// dot returns ⟨v, o⟩ over the part, norm ‖v‖ over the part.
+	dot(o vector, over part) float64
+	norm(over part) float64
+	// combined returns x·v + y·o.
+	combined(x, y float64, o vector) vector
 }
 
-// norm returns ‖a Z0‖ over the part; its square may be too small for float64.
-func (d *driver) norm(a linear, over part) float64 {
-	scale := math.Abs(a.perp)
-	for _, m := range a.modes {
-		scale = max(scale, largest(m))
-	}
-	if scale == 0 || math.IsInf(scale, 0) || math.IsNaN(scale) {
-		return scale
-	}
-	unit := linear{make([]mat2, len(a.modes)), a.perp / scale}
-	for k, m := range a.modes {
-		unit.modes[k] = combine(1/scale, m, 0, m)
-	}
-	return scale * math.Sqrt(math.Max(0, d.inner(unit, unit, over)))
+// body is a vector with what else only its engine knows how to compute.
+type body interface {
+	vector
+	// loss returns the loss of exp(log)·v with the biases, and the natural logarithm of its absolute value.
+	loss(log float64, biases []float64) (loss, logAbs float64)
+	// classifier returns the train accuracy of exp(log)·v as a function of the biases; nil stands for none.
+	classifier(log float64) func(biases []float64) float64
+	// build returns (H, W) of scale·v, and no biases.
+	build(scale float64) *State
 }
 
-func (p *Point) logNorm(over part) float64 { return p.log + math.Log(p.d.norm(p.now, over)) }
+// point is a Point as all linear engines have it: a vector with its scale as a logarithm.
+type point struct {
+	log float64 // the state is exp(log)·now
+	now body
+	// The state is exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's,
+	// lead[1] W's. If subtract is set, there is no such form, and split takes the difference of now and target instead.
+	target   vector // nil if there is nothing to measure distances to
+	lead     [2]float64
+	rest     vector
+	restLog  float64
+	subtract bool
 
-// LogNormH returns ln‖H‖ (Frobenius).
-func (p *Point) LogNormH() float64 { return p.logNorm(onlyH) }
+	b, drift  []float64 // b(t) = biasDecay·b + biasGain·drift
+	biasDecay scaled
+	biasGain  float64
+}
 
-// LogNormW returns ln‖W‖ (Frobenius).
-func (p *Point) LogNormW() float64 { return p.logNorm(onlyW) }
+func (p *point) logNorm(over part) float64 { return p.log + math.Log(p.now.norm(over)) }
 
-// LogNormZ returns ln‖Z‖, Z = (H, W).
-func (p *Point) LogNormZ() float64 { return p.logNorm(both) }
+func (p *point) LogNormH() float64 { return p.logNorm(onlyH) }
+func (p *point) LogNormW() float64 { return p.logNorm(onlyW) }
+func (p *point) LogNormZ() float64 { return p.logNorm(both) }
+
+// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is
+// taken with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much
+// smaller than the other, and the lead of both together would then be rounding noise to it.
+func (p *point) split(over part) (lead float64, rest vector, restLog float64) {
+	switch {
+	case p.subtract:
+		if size := p.target.dot(p.target, over); size > 0 {
+			lead = p.target.dot(p.now, over) / size
+		}
+		return lead, p.now.combined(1, -lead, p.target), p.log
+	case over == onlyW:
+		return p.lead[1], p.rest, p.restLog
+	}
+	return p.lead[0], p.rest, p.restLog
+}
 
 // logDistance returns ln‖X/‖X‖ − X̄/‖X̄‖‖ for X = lead·X̄ + rest, to full relative accuracy however small it is.
-func (p *Point) logDistance(over part) float64 {
-	if over == both && p.lead[0] != p.lead[1] { // anchored, λ = 0: H grows and W does not
+func (p *point) logDistance(over part) float64 {
+	if p.target == nil || over == both && p.lead[0] != p.lead[1] { // anchored, λ = 0: H grows and W does not
 		return math.NaN()
 	}
 	lead, left, restLog := p.split(over)
-	bar, rest := p.d.norm(*p.target, over), p.d.norm(left, over)
+	bar, rest := p.target.norm(over), left.norm(over)
 	if rest == 0 && lead > 0 {
 		return math.Inf(-1)
 	}
-	cos := p.d.inner(*p.target, left, over) / (bar * rest) // between X̄ and rest
+	cos := p.target.dot(left, over) / (bar * rest) // between X̄ and rest
 	size := math.Log(rest) + restLog - math.Log(math.Abs(lead)*bar) - p.log
 	if lead <= 0 || size > 0 { // far away: no cancellation to avoid
-		cos := p.d.inner(*p.target, p.now, over) / (bar * p.d.norm(p.now, over))
+		cos := p.target.dot(p.now, over) / (bar * p.now.norm(over))
 		return math.Log(math.Max(0, 2-2*cos)) / 2
 	}
 	return logTurn(size, cos)
@@ -116,45 +105,21 @@ func logTurn(size, cos float64) float64 {
 	return size + math.Log(math.Max(0, shrink*shrink+2*shrink*cos/norm+1/(norm*norm)))/2
 }
 
-// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is taken
-// with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much smaller than the
-// other, and the lead of both together would then be rounding noise to it.
-func (p *Point) split(over part) (lead float64, rest linear, restLog float64) {
-	switch {
-	case p.subtract:
-		lead = p.d.inner(*p.target, p.now, over) / p.d.inner(*p.target, *p.target, over)
-		rest = linear{make([]mat2, len(p.now.modes)), p.now.perp - lead*p.target.perp}
-		for k, m := range p.now.modes {
-			rest.modes[k] = combine(1, m, -lead, p.target.modes[k])
-		}
-		return lead, rest, p.log
-	case over == onlyW:
-		return p.lead[1], p.rest, p.restLog
-	}
-	return p.lead[0], p.rest, p.restLog
-}
-
-// LogDistance returns ln‖Ẑ − Z̄̂‖ to the limit direction Z̄ of Corollary 3 or 5 (for unequal class sizes: of Flow.Limit).
-func (p *Point) LogDistance() float64 { return p.logDistance(both) }
-
-// LogDistanceH returns ln‖Ĥ − H̄̂‖, Frobenius-normalised.
-func (p *Point) LogDistanceH() float64 { return p.logDistance(onlyH) }
-
-// LogDistanceW returns ln‖Ŵ − W̄̂‖, Frobenius-normalised.
-func (p *Point) LogDistanceW() float64 { return p.logDistance(onlyW) }
+func (p *point) LogDistance() float64  { return p.logDistance(both) }
+func (p *point) LogDistanceH() float64 { return p.logDistance(onlyH) }
+func (p *point) LogDistanceW() float64 { return p.logDistance(onlyW) }
 
 // logGap returns ln‖X − X̄‖, not normalised.
-func (p *Point) logGap(over part) float64 {
+func (p *point) logGap(over part) float64 {
+	if p.target == nil {
+		return math.NaN()
+	}
 	lead, left, restLog := p.split(over)
 	base, gap, rest := gapScales(lead, p.log, restLog)
 	if math.IsInf(base, -1) {
 		return base // arrived, to the last digit
 	}
-	diff := linear{make([]mat2, len(left.modes)), gap*p.target.perp + rest*left.perp}
-	for k := range diff.modes {
-		diff.modes[k] = combine(gap, p.target.modes[k], rest, left.modes[k])
-	}
-	return base + math.Log(p.d.norm(diff, over))
+	return base + math.Log(p.target.combined(gap, rest, left).norm(over))
 }
 
 // gapScales returns exp(log)·lead·X̄ + exp(restLog)·R − X̄ as exp(base)·(gap·X̄ + rest·R).
@@ -170,15 +135,14 @@ func gapScales(lead, log, restLog float64) (base, gap, rest float64) {
 	return base, gap, math.Exp(restLog - base)
 }
 
-// LogGapH returns ln‖H − H̄‖, H̄ the feature part of Z̄ (W M/λ with anchored prototypes); finite limits (λ = λ*) are reached.
-func (p *Point) LogGapH() float64 { return p.logGap(onlyH) }
+func (p *point) LogGapH() float64 { return p.logGap(onlyH) }
+func (p *point) LogGapW() float64 { return p.logGap(onlyW) }
 
-// LogGapW returns ln‖W − W̄‖, as figure 4(b) draws it (there P = W̄).
-func (p *Point) LogGapW() float64 { return p.logGap(onlyW) }
+func (p *point) Biases() []float64 { return movedBiases(p.b, p.drift, 0, 0, p.biasDecay, p.biasGain) }
 
-// Biases returns b.
-func (p *Point) Biases() []float64 {
-	return movedBiases(p.d.state.B, p.d.drift, 0, 0, p.biasDecay, p.biasGain)
+// biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
+func (p *point) biasesBeyondFirst() []float64 {
+	return movedBiases(p.b, p.drift, p.b[0], p.drift[0], p.biasDecay, p.biasGain)
 }
 
 // movedBiases returns decay·(b − from) + gain·(drift − driftFrom).
@@ -198,22 +162,7 @@ func product(a, b float64) float64 {
 	return a * b
 }
 
-// biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
-func (p *Point) biasesBeyondFirst() []float64 {
-	b, drift := p.d.state.B, p.d.drift
-	return movedBiases(b, drift, b[0], drift[0], p.biasDecay, p.biasGain)
-}
-
-// Loss returns the unhinged loss (3), −Tr(Mᵀ Wᵀ H) − (M1)ᵀb, and the natural logarithm of its absolute value;
-// the loss is ±Inf where float64 cannot hold it.
-func (p *Point) Loss() (loss, logAbs float64) {
-	sum := 0.0
-	for k, g := range p.d.grams {
-		x := p.now.modes[k]
-		sum -= p.d.sigma[k] * (x[0]*x[2]*g.hh + (x[0]*x[3]+x[1]*x[2])*g.hw + x[1]*x[3]*g.ww)
-	}
-	return lossOf(sum, p.log, p.d.drift, p.Biases())
-}
+func (p *point) Loss() (loss, logAbs float64) { return p.now.loss(p.log, p.Biases()) }
 
 // lossOf returns exp(2·log)·sum − (M1)ᵀb and the natural logarithm of its absolute value.
 func lossOf(sum, log float64, drift, biases []float64) (loss, logAbs float64) {
@@ -231,75 +180,46 @@ func lossOf(sum, log float64, drift, biases []float64) (loss, logAbs float64) {
 	return loss, math.Log(math.Abs(loss))
 }
 
-// State builds (H, W, b); an error where its numbers are too large for float64 (see Direction).
-func (p *Point) State() (*State, error) {
+func (p *point) Accuracy(withBias bool) float64 {
+	accuracy := p.now.classifier(p.log)
+	if withBias {
+		return accuracy(p.biasesBeyondFirst())
+	}
+	return accuracy(nil)
+}
+
+func (p *point) accuracies(biasesDiffer bool) (without, with float64) {
+	accuracy := p.now.classifier(p.log)
+	without = accuracy(nil)
+	if !biasesDiffer {
+		return without, without
+	}
+	return without, accuracy(p.biasesBeyondFirst())
+}
+
+func (p *point) State() (*State, error) {
 	if err := fits(p.LogNormZ()); err != nil {
 		return nil, err
 	}
-	return p.build(math.Exp(p.log)), nil
+	s := p.now.build(math.Exp(p.log))
+	s.B = p.Biases()
+	return s, nil
 }
 
 // fits refuses ‖Z‖ that is too large for float64.
 func fits(logNormZ float64) error {
 	if logNormZ > 709 {
-		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", logNormZ/math.Ln10)
+		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead",
+			logNormZ/math.Ln10)
 	}
 	return nil
 }
 
-// Direction builds Ẑ = Z/‖Z‖, with the biases on the same scale.
-func (p *Point) Direction() *State {
-	s := p.build(1 / p.d.norm(p.now, both))
+func (p *point) Direction() *State {
+	s := p.now.build(1 / p.now.norm(both))
+	s.B = p.Biases()
 	for i := range s.B {
 		s.B[i] *= math.Exp(-p.LogNormZ())
 	}
 	return s
-}
-
-func (p *Point) build(scale float64) *State {
-	d := p.d
-	s := &State{
-		H: mat.DenseCopyOf(d.perp), W: new(mat.Dense), B: p.Biases(),
-		Counts: append([]int(nil), d.state.Counts...), Order: append([]int(nil), d.state.Order...),
-	}
-	s.H.Scale(scale*p.now.perp, s.H)
-	var means, h, w mat.Dense
-	means.Add(d.mapped(&h, d.means, d.x, p.now, 0, d.x), d.mapped(&w, d.state.W, d.v, p.now, 1, d.x))
-	s.W.Add(d.mapped(&h, d.means, d.x, p.now, 2, d.v), d.mapped(&w, d.state.W, d.v, p.now, 3, d.v))
-	means.Scale(scale, &means)
-	s.W.Scale(scale, s.W)
-	for j, y := range d.state.Labels() {
-		root := math.Sqrt(float64(d.state.Counts[y]))
-		for i := range s.H.RawMatrix().Rows {
-			s.H.Set(i, j, s.H.At(i, j)+means.At(i, y)/root)
-		}
-	}
-	return s
-}
-
-// mapped sets dst = a·from·diag(entry of every mode)·toᵀ.
-func (d *driver) mapped(dst *mat.Dense, a, from mat.Matrix, l linear, entry int, to mat.Matrix) *mat.Dense {
-	if d.v == nil { // equal class sizes: from = to, entry(σ1)·(I − 11ᵀ/C) + entry(σ2)·11ᵀ/C
-		p, c := a.Dims()
-		on1, on2 := l.modes[0][entry], l.modes[1][entry]
-		dst.CloneFrom(a)
-		for i := range p {
-			row := dst.RawRowView(i)
-			mean := 0.0
-			for _, v := range row {
-				mean += v
-			}
-			mean /= float64(c)
-			for j := range row {
-				row[j] = on1*row[j] + (on2-on1)*mean
-			}
-		}
-		return dst
-	}
-	diag := make([]float64, len(l.modes))
-	for k := range diag {
-		diag[k] = l.modes[k][entry]
-	}
-	dst.Product(a, from, mat.NewDiagDense(len(diag), diag), to.T())
-	return dst
 }

@@ -8,7 +8,7 @@ import (
 
 // multiply is gradient descent with learning rates that are not proportional: per mode a product of matrices in
 // time order, carried as the images of (h, w) = (1, 0) and (0, 1) with their scale as a logarithm.
-func (f *Flow) multiply(momentum float64, steps []int) []*Point {
+func (f *Flow) multiply(momentum float64, steps []int) []Point {
 	eta1, eta2 := tabulate(f.rates.H.At, steps), tabulate(f.rates.W.At, steps)
 	logs := make([][]float64, len(steps)) // of every mode
 	maps := make([][]mat2, len(steps))
@@ -41,17 +41,16 @@ func (f *Flow) multiply(momentum float64, steps []int) []*Point {
 	}
 	perp := recordGrowth([]float64{-f.lambda1}, nil, momentum, eta1, steps)
 	bias := recordGrowth([]float64{-f.lambda2}, []float64{-f.lambda2}, momentum, eta2, steps)
-	points := make([]*Point, len(steps))
+	points := make([]Point, len(steps))
 	for i := range steps {
-		points[i] = f.ordered(logs[i], maps[i], perp[i].of(-f.lambda1))
-		points[i].biasDecay, points[i].biasGain = bias[i].of(-f.lambda2), bias[i].driven(-f.lambda2)
+		points[i] = f.ordered(logs[i], maps[i], perp[i].of(-f.lambda1), bias[i])
 	}
 	return points
 }
 
 // integrate is gradient flow with learning rates that are not proportional: per mode an ODE with error control.
-func (f *Flow) integrate(times []float64) ([]*Point, error) {
-	points := make([]*Point, len(times))
+func (f *Flow) integrate(times []float64) ([]Point, error) {
+	points := make([]Point, len(times))
 	maps, logs := make([]mat2, len(f.sigma)), make([]float64, len(f.sigma))
 	for k := range maps {
 		maps[k] = mat2{1, 0, 0, 1}
@@ -78,16 +77,14 @@ func (f *Flow) integrate(times []float64) ([]*Point, error) {
 			maps[k] = mat2(x)
 		}
 		from = t
-		points[i] = f.ordered(append([]float64(nil), logs...), append([]mat2(nil), maps...), scaled{1, -f.lambda1 * zeta1[i]})
-		g := flowGrowth{zeta2[i]}
-		points[i].biasDecay, points[i].biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
+		points[i] = f.ordered(logs, maps, scaled{1, -f.lambda1 * zeta1[i]}, flowGrowth{zeta2[i]})
 	}
 	return points, nil
 }
 
-// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference, with
-// float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
-func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
+// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference,
+// with float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
+func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled, biases growth) *point {
 	log := perp.log
 	for _, l := range logs {
 		log = max(log, l)
@@ -96,8 +93,10 @@ func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled) *Point {
 	for k := range maps {
 		now.modes[k] = combine(math.Exp(logs[k]-log), maps[k], 0, maps[k])
 	}
-	target := f.span(f.leaders)
-	return &Point{d: f.driver, log: log, now: now, target: &target, subtract: true}
+	p := f.driver.point(now)
+	p.log, p.target, p.subtract = log, linearState{f.driver, f.span(f.leaders)}, true
+	p.biasDecay, p.biasGain = biases.of(-f.lambda2), biases.driven(-f.lambda2)
+	return p
 }
 
 func largest(m mat2) float64 {

@@ -98,7 +98,8 @@ func integrals(s Schedule, times []float64) []float64 {
 	return zetas
 }
 
-// Rates are the learning rates of the features (η1) and of prototypes and biases (η2).
+// Rates are the learning rates of the features (η1) and of prototypes and biases (η2). Every theorem takes them in this
+// form. Where prototypes are fixed only η1 matters, and H alone may be set.
 type Rates struct {
 	W Schedule // η2
 	// S is the ratio s = η1/η2, constant over time; zero means 1.
@@ -125,8 +126,8 @@ func Follow(s float64, schedule Schedule) Rates {
 	return Rates{W: schedule, S: s}
 }
 
-// ratio returns s, for rates of their own s = η1(0)/η2(0), as the corollaries define it.
-func (r Rates) ratio() float64 {
+// Ratio returns s = η1/η2; where the two follow schedules of their own it is η1(0)/η2(0), as the corollaries define it.
+func (r Rates) Ratio() float64 {
 	switch {
 	case r.H != nil:
 		return r.H.At(0) / r.W.At(0)
@@ -141,12 +142,13 @@ func (r Rates) Features(t float64) float64 {
 	if r.H != nil {
 		return r.H.At(t)
 	}
-	return r.ratio() * r.W.At(t)
+	return r.Ratio() * r.W.At(t)
 }
 
 func (r Rates) validate() error {
 	if r.W == nil {
-		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, η2) or a Schedule")
+		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, " +
+			"η2) or a Schedule")
 	}
 	if r.S < 0 || math.IsNaN(r.S) || math.IsInf(r.S, 0) {
 		return fmt.Errorf("dynamics: ratio s = η1/η2 is %v: must be finite and positive", r.S)
@@ -161,17 +163,30 @@ func (r Rates) validate() error {
 		return err
 	}
 	if r.W.At(0) == 0 {
-		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: begin with a positive rate, or set S and not H")
+		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: " +
+			"begin with a positive rate, or set S and not H")
 	}
 	return nil
 }
 
-// validateMoving is validate for features that a kernel moves.
-func (r Rates) validateMoving() error {
-	if err := r.validate(); err != nil {
+// validateFeatures is validate where only the features learn.
+func (r Rates) validateFeatures() error {
+	if r.H != nil {
+		return validRate("η1", r.H)
+	}
+	return r.validate()
+}
+
+// validateMoving is validate for features that a kernel moves; with anchored prototypes only the features learn.
+func (r Rates) validateMoving(anchored bool) error {
+	valid := r.validate
+	if anchored {
+		valid = r.validateFeatures
+	}
+	if err := valid(); err != nil {
 		return err
 	}
-	if r.ratio() == 0 {
+	if r.H != nil && r.H.At(0) == 0 {
 		return fmt.Errorf("dynamics: η1(0) = 0: features that do not move need no kernel: use Regularized")
 	}
 	return nil
@@ -186,11 +201,13 @@ func validRate(name string, s Schedule) error {
 		}
 	case StepRate:
 		if !(r.Every > 0) || !(r.Factor >= 0) {
-			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be positive, Factor not negative", name, r.Every, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be "+
+				"positive, Factor not negative", name, r.Every, r.Factor)
 		}
 	case ExponentialRate:
 		if !(r.Factor > 0) {
-			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name,
+				r.Factor)
 		}
 	}
 	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
@@ -205,9 +222,9 @@ func (r Rates) featureSchedule() Schedule {
 		return r.H
 	}
 	if eta, ok := r.W.(ConstantRate); ok {
-		return ConstantRate(r.ratio() * float64(eta))
+		return ConstantRate(r.Ratio() * float64(eta))
 	}
-	return scaledRate{r.ratio(), r.W}
+	return scaledRate{r.Ratio(), r.W}
 }
 
 // scaledRate is s·η2(t).

@@ -13,21 +13,21 @@ func bruteSpherical(st *State, s Spherical, steps int) *State {
 	out := st.Clone()
 	_, _, n := st.Dims()
 	for i, y := range st.Labels() {
-		h, w := mat.Col(nil, i, st.H), drivingVector(st, s.Gamma, y)
+		h, w := mat.Col(nil, i, st.H), DrivingVector(st, s.Gamma, y)
 		for t := range steps {
 			toward := w
 			if norm := floats.Norm(h, 2) * floats.Norm(w, 2); s.Adjust > 0 && floats.Dot(h, w)/norm < -1+s.Adjust {
-				toward = floats.AddTo(make([]float64, len(w)), w, adjustment(h, w, s.Adjust))
+				toward = floats.AddTo(make([]float64, len(w)), w, Adjustment(h, w, s.Adjust))
 			}
-			sphericalStep(h, toward, s.Rate.At(float64(t))/float64(n), s.Rescale)
+			SphericalStep(h, toward, s.Rates.Features(float64(t))/float64(n), s.Rescale)
 		}
 		out.H.SetCol(i, h)
 	}
 	return out
 }
 
-// drivingVector returns −∂L_γ/∂ĥ of (1) for a sample of class y: w_y − γ Σ_{j≠y} w_j.
-func drivingVector(st *State, gamma float64, y int) []float64 {
+// DrivingVector returns −∂L_γ/∂ĥ of (1) for a sample of class y: w_y − γ Σ_{j≠y} w_j.
+func DrivingVector(st *State, gamma float64, y int) []float64 {
 	u := mat.Col(nil, y, st.W)
 	for j := range st.Counts {
 		if j != y {
@@ -37,8 +37,8 @@ func drivingVector(st *State, gamma float64, y int) []float64 {
 	return u
 }
 
-// sphericalStep adds (η/‖h‖)(I − ĥĥᵀ)w to h, with RLR η(I − ĥĥᵀ)w.
-func sphericalStep(h, w []float64, eta float64, rescale bool) {
+// SphericalStep adds (η/‖h‖)(I − ĥĥᵀ)w to h, with RLR η(I − ĥĥᵀ)w.
+func SphericalStep(h, w []float64, eta float64, rescale bool) {
 	norm2 := floats.Dot(h, h)
 	if !rescale {
 		eta /= math.Sqrt(norm2)
@@ -49,9 +49,9 @@ func sphericalStep(h, w []float64, eta float64, rescale bool) {
 	}
 }
 
-// adjustment returns δ of (104) as erratum E8 has it, −(1+k)(I − ĥĥᵀ)w with k = c√(1−(1−ε)²)/((1−ε)√(1−c²)), c = ŵᵀĥ < −1+ε;
-// at c = −1, where k is infinite, its limit along a fixed tangent.
-func adjustment(h, w []float64, epsilon float64) []float64 {
+// Adjustment returns δ of (104) as erratum E8 has it, −(1+k)(I − ĥĥᵀ)w with k = c√(1−(1−ε)²)/((1−ε)√(1−c²)), c = ŵᵀĥ <
+// −1+ε; at c = −1, where k is infinite, its limit along a fixed tangent.
+func Adjustment(h, w []float64, epsilon float64) []float64 {
 	size, norm := floats.Norm(w, 2), floats.Norm(h, 2)
 	c := floats.Dot(h, w) / (norm * size)
 	away := make([]float64, len(w)) // (I − ĥĥᵀ)w

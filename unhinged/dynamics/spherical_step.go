@@ -16,7 +16,7 @@ import (
 // It needs no trigonometric function, and as b is only ever multiplied, tiny angles keep their full relative accuracy.
 
 // advance takes the samples (a, b) through one step for each rate.
-func (d *SphericalDescent) advance(a, b, gain, rates []float64) {
+func (d *SphericalFlow) advance(a, b, gain, rates []float64) {
 	if d.s.Adjust == 0 && slices.Max(rates)*slices.Max(gain) <= smallStep {
 		d.advanceSmall(a, b, gain, rates)
 	} else {
@@ -25,7 +25,7 @@ func (d *SphericalDescent) advance(a, b, gain, rates []float64) {
 }
 
 // advanceAny is advance for every α and for (104), where |cos θ|·tan takes the place of sin θ if cos θ < −1+ε.
-func (d *SphericalDescent) advanceAny(a, b, gain, rates []float64) {
+func (d *SphericalFlow) advanceAny(a, b, gain, rates []float64) {
 	edge := -1 + d.s.Adjust // −1 without (104), which cos θ does not fall below
 	tan := math.Sqrt(1-edge*edge) / -edge
 	for _, eta := range rates {
@@ -50,7 +50,7 @@ const smallStep = 0x1p-6
 
 // advanceSmall is advance for small α and the loss as it is, without divisions and roots: it keeps
 // s = gain/(a²+b²)^m (m = 3/2, with RLR 1), so that κ = ηsb, and uses s⁺ = s·(1+κ²)^−m as a series in κ².
-func (d *SphericalDescent) advanceSmall(a, b, gain, rates []float64) {
+func (d *SphericalFlow) advanceSmall(a, b, gain, rates []float64) {
 	c1, c2, c3, c4 := -3./2, 15./8, -35./16, 315./128
 	if d.s.Rescale {
 		c1, c2, c3, c4 = -1, 1, -1, 1
@@ -82,37 +82,43 @@ const (
 	chunk = 512
 )
 
-// run takes all samples from the start through the ascending steps and returns the sums over all samples at each, and
-// the last iterate.
-func (d *SphericalDescent) run(steps []int) ([]sphericalSums, *SphericalPoint, error) {
+// run takes all samples from the start through the ascending steps and returns the iterates at each: all of each if
+// keep is set, else only the sums over all samples, except for the last.
+func (d *SphericalFlow) run(steps []int, keep bool) ([]*SphericalPoint, error) {
 	if len(steps) == 0 {
-		return nil, nil, fmt.Errorf("dynamics: no steps: want at least one")
+		return nil, fmt.Errorf("dynamics: no steps: want at least one")
 	}
 	for i, t := range steps {
 		if t < 0 || i > 0 && t < steps[i-1] {
-			return nil, nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
+			return nil, fmt.Errorf("dynamics: step %d at position %d: steps must be ascending and not negative", t, i)
 		}
 	}
 	if last := steps[len(steps)-1]; last > MaxSteps {
-		return nil, nil, fmt.Errorf("dynamics: %d steps: spherical descent makes every one, and at most %d", last, MaxSteps)
+		return nil, fmt.Errorf("dynamics: %d steps: spherical descent makes every one, and at most %d", last, MaxSteps)
 	}
 	rates := make([]float64, steps[len(steps)-1])
 	for t := range rates {
-		rates[t] = d.s.Rate.At(float64(t))
+		rates[t] = d.rate.At(float64(t))
 		if eta := rates[t]; eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {
-			return nil, nil, fmt.Errorf("dynamics: learning rate η(%d) = %v: must be finite and not negative", t, eta)
+			return nil, fmt.Errorf("dynamics: learning rate η(%d) = %v: must be finite and not negative", t, eta)
 		}
 	}
 	n := len(d.labels)
-	last := &SphericalPoint{
-		Step: steps[len(steps)-1], d: d, a: append([]float64(nil), d.cos...), b: append([]float64(nil), d.sin...),
+	points := make([]*SphericalPoint, len(steps))
+	for i, t := range steps {
+		if points[i] = (&SphericalPoint{Time: float64(t), d: d}); keep || i == len(steps)-1 {
+			points[i] = d.newPoint(float64(t))
+		}
 	}
+	last := points[len(points)-1]
+	copy(last.a, d.cos)
+	copy(last.b, d.sin)
 	sums := make([][]sphericalSums, (n+block-1)/block)
 	parallel.For(len(sums), func(k int) {
 		first, end := k*block, min((k+1)*block, n)
 		a, b := last.a[first:end], last.b[first:end]
 		now := 0
-		for _, t := range steps {
+		for i, t := range steps {
 			for now < t && !d.still(a, b) {
 				to := min(now+chunk, t)
 				d.advance(a, b, d.gain[first:end], rates[now:to])
@@ -121,16 +127,18 @@ func (d *SphericalDescent) run(steps []int) ([]sphericalSums, *SphericalPoint, e
 			}
 			now = t
 			sums[k] = append(sums[k], d.observe(first, a, b))
+			if keep {
+				copy(points[i].a[first:end], a)
+				copy(points[i].b[first:end], b)
+			}
 		}
 	})
-	total := make([]sphericalSums, len(steps))
-	for i := range total {
+	for i, p := range points {
 		for k := range sums {
-			total[i].add(sums[k][i])
+			p.sums.add(sums[k][i])
 		}
 	}
-	last.sums = total[len(total)-1]
-	return total, last, nil
+	return points, nil
 }
 
 // flush sets to zero what is about to leave float64's range of full precision: those samples have arrived.
@@ -143,7 +151,7 @@ func flush(b []float64) {
 }
 
 // still says that no sample will move again.
-func (d *SphericalDescent) still(a, b []float64) bool {
+func (d *SphericalFlow) still(a, b []float64) bool {
 	for i := range b {
 		if b[i] != 0 || a[i] < 0 && d.s.Adjust > 0 {
 			return false
@@ -167,7 +175,7 @@ func (s *sphericalSums) add(other sphericalSums) {
 }
 
 // observe returns the observables of the samples first, first+1, … at (a, b).
-func (d *SphericalDescent) observe(first int, a, b []float64) sphericalSums {
+func (d *SphericalFlow) observe(first int, a, b []float64) sphericalSums {
 	out := sphericalSums{}
 	largest := 0.0
 	errors := make([]float64, len(a))
@@ -199,7 +207,7 @@ func (d *SphericalDescent) observe(first int, a, b []float64) sphericalSums {
 }
 
 // right says whether sample i, at (a, b), is classified as its own class by argmax_c w_cᵀh, the first of equal logits.
-func (d *SphericalDescent) right(i int, a, b float64) bool {
+func (d *SphericalFlow) right(i int, a, b float64) bool {
 	if bar := d.bar[i]; b >= 0 && !math.IsNaN(bar) && !math.IsInf(bar, 0) {
 		return a > b*bar
 	}

@@ -117,3 +117,16 @@ func normal(rng *rand.Rand, rows, cols int) *mat.Dense {
 	}
 	return m
 }
+
+// M returns the constant matrix M of (5), C×n, entry by entry from the labels: the loss without biases is −Tr(Mᵀ Wᵀ H).
+func (s *State) M(gamma float64) *mat.Dense {
+	_, c, n := s.Dims()
+	m := mat.NewDense(c, n, nil)
+	for i, y := range s.Labels() {
+		for j := range c {
+			m.Set(j, i, -gamma/float64(n))
+		}
+		m.Set(y, i, 1/float64(n))
+	}
+	return m
+}

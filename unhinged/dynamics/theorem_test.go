@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// printedProjections computes Theorem 2's projections from the paper's formulas, with the Kronecker products written out.
+// printedProjections computes Theorem 2's projections from the paper's formulas, with the Kronecker products written
+// out.
 func printedProjections(s *State) [5]*State {
 	p, c, n := s.Dims()
 	per := s.Counts[0]
@@ -56,7 +57,7 @@ func TestEigenspacesAreTheorem2(t *testing.T) {
 		sum := &State{H: new(mat.Dense), W: new(mat.Dense), B: make([]float64, c), Counts: s.Counts}
 		sum.H.CloneFrom(s.H)
 		sum.W.CloneFrom(s.W)
-		m := wholeM(s, gamma)
+		m := s.M(gamma)
 		for k, want := range printedProjections(s) {
 			closeStates(t, "projection", got[k], want, 1e-13)
 			sum.H.Sub(sum.H, got[k].H)
@@ -101,7 +102,7 @@ func TestTheorem2Printed(t *testing.T) {
 			want.B[i] += (1 + gamma - gamma*float64(c)) * zeta2 / float64(c) // (7)
 		}
 		flow := must[*Flow](t)(Unconstrained{gamma, Constant(eta1, eta2)}.From(s))
-		closeStates(t, "(6), (7)", must[*State](t)(must[*Point](t)(flow.At(time)).State()), want, 1e-12)
+		closeStates(t, "(6), (7)", must[*State](t)(must[Point](t)(flow.At(time)).State()), want, 1e-12)
 	}
 }
 
@@ -133,7 +134,7 @@ func TestLimits(t *testing.T) {
 		q := randomProblem(rng)
 		_, c, _ := q.state.Dims()
 		flow := q.flow(t, Constant(q.s*q.eta2, q.eta2))
-		limit := flow.Limit()
+		limit := must[Limit](t)(flow.Limit())
 		if flow.v == nil && q.l1 == q.l2 {
 			inRange := q.gamma > 0 && (c == 2 || q.gamma < 2/float64(c-2))
 			if limit.Collapses != inRange {
@@ -157,9 +158,9 @@ func TestLimits(t *testing.T) {
 		if limit.Rate <= 1e-6 {
 			continue
 		}
-		far := must[*Point](t)(flow.At(60 / limit.Rate / q.eta2)).Direction()
-		if flow.norm(limit.Direction.now, both) > 1e-6*q.state.NormZ() {
-			if d := normalizedDistance(stack(far), stack(limit.Direction.Direction())); d > 1e-10 {
+		far := must[Point](t)(flow.At(60 / limit.Rate / q.eta2)).Direction()
+		if math.Exp(limit.Point.LogNormZ()) > 1e-6*q.state.NormZ() {
+			if d := normalizedDistance(stack(far), stack(limit.Point.Direction())); d > 1e-10 {
 				t.Errorf("%v: at ζ2 = 60/rate, %g away from the limit", q, d)
 			}
 		}
@@ -172,10 +173,11 @@ func TestAgainstBig(t *testing.T) {
 	for _, q := range []struct {
 		gamma, lambda, eta float64
 		c, n, steps        int
-	}{{1. / 99, CriticalLambda(1./99, 100, 10), 0.1, 100, 10, 50_000}, {0.05, 0, 0.1, 100, 10, 50_000}, {0.3, 0.1 + 1e-12, 0.5, 4, 7, 100_000}} {
+	}{{1. / 99, CriticalLambda(1./99, 100, 10), 0.1, 100, 10, 50_000}, {0.05, 0, 0.1, 100, 10, 50_000},
+		{0.3, 0.1 + 1e-12, 0.5, 4, 7, 100_000}} {
 		s := Gaussian(3, q.c, q.n, 1)
 		flow := must[*Flow](t)(Regularized{q.gamma, q.lambda, q.lambda, Constant(q.eta, q.eta)}.From(s))
-		point := must[*Point](t)(must[*Descent](t)(flow.Descent(0)).At(q.steps))
+		point := must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(q.steps)).(*point)
 		for k, sigma := range flow.sigma {
 			// a(t+1) = a + η(σ b − λ a), b likewise, from (1, 1): both grow by the factor 1 + η(σ − λ).
 			factor := new(big.Float).SetPrec(prec).SetFloat64(math.Abs(sigma))
@@ -191,7 +193,7 @@ func TestAgainstBig(t *testing.T) {
 			if want < point.log-700 {
 				continue // nothing beside the winner, e^700 times as large
 			}
-			image := point.now.modes[k]
+			image := point.now.(linearState).modes[k]
 			sign := math.Copysign(1, sigma)
 			closeTo(t, "ln growth", point.log+math.Log(image[0]+sign*image[1]), want, 1e-12)
 		}

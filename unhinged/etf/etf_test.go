@@ -79,7 +79,8 @@ func TestEnergyGradient(t *testing.T) {
 		}
 		got := make([]float64, p*c)
 		energy(got, x, p, c, s)
-		want := fd.Gradient(nil, func(x []float64) float64 { return energy(nil, x, p, c, s) }, x, &fd.Settings{Formula: fd.Central})
+		want := fd.Gradient(nil, func(x []float64) float64 { return energy(nil, x, p, c, s) }, x,
+			&fd.Settings{Formula: fd.Central})
 		for i := range got {
 			if math.Abs(got[i]-want[i]) > 1e-7 {
 				t.Errorf("s = %g: gradient %d is %g, finite differences %g", s, i, got[i], want[i])
@@ -104,16 +105,20 @@ func TestSpreadReachesTheETF(t *testing.T) {
 // angle returns the smallest angle between two columns, in degrees.
 func angle(w *mat.Dense) float64 { return math.Acos(math.Min(1, LargestCosine(w))) * 180 / math.Pi }
 
-// TestSpreadReachesTheKnownOptima: below p = C−1 the best known smallest angles are, in three dimensions, those of Sloane's tables
-// of spherical codes (proved for C ≤ 14 and C = 24); in the plane regular polygons; 90° for p+1 < C ≤ 2p (Rankin); and those of the
-// 24-cell and of the 16 points of the Clebsch graph. One start, or one first scale, misses some of them.
+// TestSpreadReachesTheKnownOptima: below p = C−1 the best known smallest angles are, in three dimensions, those of
+// Sloane's tables of spherical codes (proved for C ≤ 14 and C = 24); in the plane regular polygons; 90° for p+1 < C ≤
+// 2p (Rankin); and those of the 24-cell and of the 16 points of the Clebsch graph. One start, or one first scale,
+// misses some of them.
 func TestSpreadReachesTheKnownOptima(t *testing.T) {
 	for _, test := range []struct {
 		p, c int
 		want float64
 	}{
-		{3, 5, 90}, {3, 6, 90}, {3, 7, 77.8695}, {3, 8, 74.8585}, {3, 9, 70.5288}, {3, 10, 66.1468}, {3, 11, 63.4349}, {3, 12, 63.4349},
-		{3, 13, 57.1367}, {3, 14, 55.6706}, {3, 24, 43.6908}, {4, 6, 90}, {4, 8, 90}, {4, 24, 60}, {5, 10, 90}, {5, 16, 78.4630},
+		{3, 5, 90}, {3, 6, 90}, {3, 7, 77.8695}, {3, 8, 74.8585}, {3, 9, 70.5288}, {3, 10, 66.1468}, {3, 11, 63.4349},
+		{3,
+			12, 63.4349},
+		{3, 13, 57.1367}, {3, 14, 55.6706}, {3, 24, 43.6908}, {4, 6, 90}, {4, 8, 90}, {4, 24, 60}, {5, 10, 90}, {5, 16,
+			78.4630},
 		{1, 3, 0}, {2, 4, 90}, {2, 5, 72}, {2, 11, 360. / 11},
 	} {
 		for seed := range uint64(3) {
@@ -130,14 +135,16 @@ func TestSpreadReachesTheKnownOptima(t *testing.T) {
 				}
 			}
 			if got := angle(w); math.Abs(got-test.want) > 0.001 {
-				t.Errorf("p = %d, C = %d, seed %d: smallest angle %.4f°, the best known is %.4f°", test.p, test.c, seed, got, test.want)
+				t.Errorf("p = %d, C = %d, seed %d: smallest angle %.4f°, the best known is %.4f°", test.p, test.c, seed,
+					got,
+					test.want)
 			}
 		}
 	}
 }
 
-// TestSpreadOfManyPrototypes: a hundred in 64 dimensions are no closer than 90°, which is the optimum; the result depends on the
-// seed only.
+// TestSpreadOfManyPrototypes: a hundred in 64 dimensions are no closer than 90°, which is the optimum; the result
+// depends on the seed only.
 func TestSpreadOfManyPrototypes(t *testing.T) {
 	w, err := Spread(64, 100, 1)
 	if err != nil {

@@ -10,21 +10,23 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Spread returns p×C unit prototypes, a column a class, whose smallest angle between two of them is as large as could be
-// found. For p ≥ C−1 that is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the best known angles, such
-// as 77.87° for C = 7 in p = 3, are those of spherical codes.
+// Spread returns p×C unit prototypes, a column a class, whose smallest angle between two of them is as large as could
+// be found. For p ≥ C−1 that is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the best known
+// angles, such as 77.87° for C = 7 in p = 3, are those of spherical codes.
 //
 // From random starts, gradient descent (L-BFGS) minimises the energy
 //
 //	(1/s) log Σ_{i≠j} exp(s·m̂_iᵀm̂_j),   M̂ the normalised columns,
 //
-// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s, so that the first scales
-// arrange all prototypes evenly, and the last ones move only the nearest pairs apart. Footnote 14 of the paper (with the minus
-// sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it depends on the scale.
+// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s, so that the first
+// scales arrange all prototypes evenly, and the last ones move only the nearest pairs apart. Footnote 14 of the paper
+// (with the minus sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it
+// depends on the scale.
 //
-// Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of firstScales
-// in turn, and the result is the start with the largest angle. Up to about 14 prototypes there are 24 starts, in a fraction of a
-// second; a hundred prototypes have 3, in some seconds. The same seed gives the same prototypes.
+// Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of
+// firstScales in turn, and the result is the best that any start came by. Up to about 14 prototypes there are 24
+// starts, in a fraction of a second; a hundred prototypes in 64 dimensions have 3, in some seconds, and larger sizes
+// one. The same seed gives the same prototypes.
 func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	if err := check(p, c); err != nil {
 		return nil, err
@@ -42,31 +44,36 @@ func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 			if m, err = minimise(m, p, c, s); err != nil {
 				return nil, err
 			}
-		}
-		w, _ := normalise(m, p, c)
-		if largest := LargestCosine(w); largest < smallest {
-			best, smallest = w, largest
-		}
-		if smallest <= bound(p, c)+1e-6 {
-			break
+			w, _ := normalise(m, p, c)
+			if largest := LargestCosine(w); largest < smallest {
+				best, smallest = w, largest
+			}
+			if smallest <= bound(p, c)+1e-6 {
+				return best, nil
+			}
 		}
 	}
 	return best, nil
 }
 
-// firstScales are the scales that starts begin with. None of them finds all known optima: 1 misses those of p = 3, C = 10 and
-// 14, and 64 most often misses that of p = 4, C = 24.
-var firstScales = []float64{1, 64, 16}
+// firstScales are the scales that starts begin with. None of them finds all known optima: 1 misses those of p = 3, C =
+// 10 and 14, and 64 most often misses that of p = 4, C = 24.
+var firstScales = []float64{64, 1, 16}
 
 // lastScale is where the energy and the largest cosine differ by 10⁻⁴ at most, and the prototypes' angles by less.
 const lastScale = 1 << 16
 
-// starts returns the number of starts: many where they cost little, and at least one from each of firstScales.
+// starts returns the number of starts: many where they cost little, one where a single one takes long.
 func starts(p, c int) int {
-	return max(len(firstScales), min(24, int(24_000/(float64(p)*float64(c)*float64(c)))))
+	cost := float64(p) * float64(c) * float64(c)
+	if cost > 1e6 {
+		return 1
+	}
+	return max(len(firstScales), min(24, int(24_000/cost)))
 }
 
-// bound returns a largest cosine that no prototypes fall below: the simplex ETF's, and 0 for more than p+1 of them (Rankin 1955).
+// bound returns a largest cosine that no prototypes fall below: the simplex ETF's, and 0 for more than p+1 of them
+// (Rankin 1955).
 func bound(p, c int) float64 {
 	if p >= c-1 {
 		return -1 / float64(c-1)
@@ -76,12 +83,14 @@ func bound(p, c int) float64 {
 
 // LargestCosine returns the largest cosine between two of the columns of w: −1/(C−1) for a simplex ETF.
 func LargestCosine(w *mat.Dense) float64 {
-	_, c := w.Dims()
+	p, c := w.Dims()
+	unit, _ := normalise(mat.DenseCopyOf(w).RawMatrix().Data, p, c)
+	var cos mat.Dense
+	cos.Mul(unit.T(), unit)
 	largest := -1.0
 	for i := range c {
-		for j := range i {
-			a, b := w.ColView(i), w.ColView(j)
-			largest = math.Max(largest, mat.Dot(a, b)/(mat.Norm(a, 2)*mat.Norm(b, 2)))
+		for _, v := range cos.RawRowView(i)[:i] {
+			largest = math.Max(largest, v)
 		}
 	}
 	return largest
@@ -93,11 +102,13 @@ func minimise(m []float64, p, c int, s float64) ([]float64, error) {
 		Func: func(x []float64) float64 { return energy(nil, x, p, c, s) },
 		Grad: func(grad, x []float64) { energy(grad, x, p, c, s) },
 	}
-	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300}, &optimize.LBFGS{})
+	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300},
+		&optimize.LBFGS{})
 	if result == nil || result.X == nil {
 		return nil, fmt.Errorf("etf: spreading %d prototypes in dimension %d: %w", c, p, err)
 	}
-	// At rounding level the line search finds no smaller value and reports an error: the point is a minimum all the same.
+	// At rounding level the line search finds no smaller value and reports an error: the point is a minimum all the
+	// same.
 	return result.X, nil
 }
 

@@ -39,7 +39,8 @@ type Claim struct {
 	Verdict   Verdict `json:"verdict"`
 	Erratum   string  `json:"erratum,omitempty"` // such as "E24", of the project's list of errata
 	Reason    string  `json:"reason,omitempty"`  // why it is not claimed
-	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or is withdrawn.
+	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or
+	// is withdrawn.
 	Control string `json:"control,omitempty"`
 }
 
@@ -49,7 +50,8 @@ func Check(claim string, measured, expected, tolerance float64) Claim {
 	if !(math.Abs(measured-expected) <= tolerance) {
 		verdict = Fails
 	}
-	return Claim{Claim: claim, Measured: Number(measured), Expected: Number(expected), Tolerance: Number(tolerance), Verdict: verdict}
+	return Claim{Claim: claim, Measured: Number(measured), Expected: Number(expected), Tolerance: Number(tolerance),
+		Verdict: verdict}
 }
 
 // Withdrawn is a claim that is not made at the settings of a run, for the given reason.
@@ -58,7 +60,8 @@ func Withdrawn(claim, reason string) Claim {
 	return Claim{Claim: claim, Measured: none, Expected: none, Tolerance: none, Verdict: NotClaimed, Reason: reason}
 }
 
-// CorrectedBy names the erratum of a claim that fails as printed, and says whether the erratum's form was found to hold.
+// CorrectedBy names the erratum of a claim that fails as printed, and says whether the erratum's form was found to
+// hold.
 func (c Claim) CorrectedBy(erratum string, holds bool) Claim {
 	if c.Verdict == Fails {
 		c.Erratum = erratum
@@ -81,7 +84,8 @@ func ByKind(claims []Claim) (evidence, implementation []Claim) {
 	return evidence, implementation
 }
 
-// Tally counts verdicts, those of checks of the implementation apart: "5 hold, 1 corrected (E27); checks of the implementation: 3 hold".
+// Tally counts verdicts, those of checks of the implementation apart: "5 hold, 1 corrected (E27); checks of the
+// implementation: 3 hold".
 func Tally(claims []Claim) string {
 	evidence, implementation := ByKind(claims)
 	if len(implementation) == 0 {
@@ -107,7 +111,9 @@ func count(claims []Claim) string {
 	for _, v := range []struct {
 		verdict  Verdict
 		one, all string
-	}{{Holds, "holds", "hold"}, {Corrected, "corrected", "corrected"}, {Fails, "fails", "fail"}, {Undecided, "undecided", "undecided"},
+	}{{Holds, "holds", "hold"}, {Corrected, "corrected", "corrected"}, {Fails, "fails", "fail"},
+		{Undecided, "undecided",
+			"undecided"},
 		{NotClaimed, "not claimed", "not claimed"}} {
 		word := v.all
 		switch n := number[v.verdict]; n {

@@ -15,8 +15,8 @@ var ErrElsewhere = errors.New("another process is training this run")
 // lockName is the file in a run's folder whose lock the process holds that trains there.
 const lockName = ".lock"
 
-// lockFolder keeps a folder for this run until unlock, which removes the lock's file. Where the process is killed, the system
-// frees the lock; the file stays, and the next run takes it over.
+// lockFolder keeps a folder for this run until unlock, which removes the lock's file. Where the process is killed, the
+// system frees the lock; the file stays, and the next run takes it over.
 func lockFolder(folder string) (unlock func(), err error) {
 	path := filepath.Join(folder, lockName)
 	for {

@@ -33,7 +33,8 @@ func TestSameAsNTK(t *testing.T) {
 		"resnet": {
 			resNet("one", width, 3, basicBlock, 1),
 			ntk.Serial(filter(), ntk.BatchNorm, ntk.ReLU, ntk.Residual(ntk.Identity,
-				ntk.Serial(filter(), ntk.BatchNorm, ntk.ReLU, filter(), ntk.BatchNorm)), ntk.ReLU, ntk.GlobalAveragePool),
+				ntk.Serial(filter(), ntk.BatchNorm, ntk.ReLU, filter(), ntk.BatchNorm)), ntk.ReLU,
+				ntk.GlobalAveragePool),
 			map[string][2]string{
 				"stem":                {"layer0", "layer1"},
 				"stage1-block1/conv1": {"layer3/branch1/layer0", "layer3/branch1/layer1"},
@@ -91,7 +92,8 @@ func TestSameAsNTK(t *testing.T) {
 			same := func(what string, a, b *tensors.Tensor) {
 				t.Helper()
 				if d, ok := distance(a, b); !ok || math.IsNaN(d) || d > 1e-12 {
-					t.Errorf("%s, %s: they differ by %g, or in their shapes %s and %s", name, what, d, a.Shape(), b.Shape())
+					t.Errorf("%s, %s: they differ by %g, or in their shapes %s and %s", name, what, d, a.Shape(),
+						b.Shape())
 				}
 			}
 			for step, training := range []bool{false, true, true, false} {

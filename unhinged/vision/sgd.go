@@ -32,8 +32,8 @@ type SGD struct {
 	// (arXiv 2404.00498 has 64.)
 	ShiftRate float64
 
-	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of its own
-	// loss, and forgets it.
+	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of
+	// its own loss, and forgets it.
 	Accumulated bool
 }
 
@@ -42,7 +42,8 @@ var (
 	_ train.OptimizeWithGradients = SGD{}
 )
 
-// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered for it.
+// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered
+// for it.
 const velocities, sums = "velocity", "gradient"
 
 // UpdateGraph adds one step of descent on the scalar loss to the graph; it counts in gomlx's global step.
@@ -58,8 +59,9 @@ func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	s.UpdateGraphWithGradients(scope, gradients, loss.DType())
 }
 
-// UpdateGraphWithGradients is UpdateGraph with given gradients, one for each trainable variable that the graph uses, in the
-// order of scope.IterVariables. gomlx's trainer calls it when it accumulates gradients itself. Accumulated has no effect here.
+// UpdateGraphWithGradients is UpdateGraph with given gradients, one for each trainable variable that the graph uses, in
+// the order of scope.IterVariables. gomlx's trainer calls it when it accumulates gradients itself. Accumulated has no
+// effect here.
 func (s SGD) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, _ dtypes.DType) {
 	if len(gradients) == 0 {
 		return
@@ -86,7 +88,8 @@ func (s SGD) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, _ d
 	}
 }
 
-// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set, descends.
+// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set,
+// descends.
 func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	gradients := gradients(scope, loss)
 	for i, v := range trainable(scope, g) {

@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/backendtest"
 )
 
-// TestTrainer: gomlx's trainer descends with SGD, and with its accumulation of gradients over three thirds of a batch, as on
-// the whole batch, and both as the formulas say. Clear makes it start with velocities of 0.
+// TestTrainer: gomlx's trainer descends with SGD, and with its accumulation of gradients over three thirds of a batch,
+// as on the whole batch, and both as the formulas say. Clear makes it start with velocities of 0.
 func TestTrainer(t *testing.T) {
 	const examples, inputs, parts, steps = 12, 3, 3, 4
 	random := rand.New(rand.NewPCG(5, 6))
@@ -71,7 +71,9 @@ func TestTrainer(t *testing.T) {
 				for range steps {
 					for from := 0; from < examples; from += each {
 						batch := train.Batch{
-							Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(x[from*inputs:(from+each)*inputs], each, inputs)},
+							Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(
+								x[from*inputs:(from+each)*inputs],
+								each, inputs)},
 							Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(y[from:from+each], each, 1)},
 						}
 						if _, err := trainer.TrainStep(batch); err != nil {

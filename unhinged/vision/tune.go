@@ -20,8 +20,8 @@ const (
 	tuneSeed    = 1 // of what is held out, and of the runs
 )
 
-// TuneSplit is the data of a tuning: TuneHeldOut of the training images, as many of each class, take the place of the test
-// images, and are not trained on.
+// TuneSplit is the data of a tuning: TuneHeldOut of the training images, as many of each class, take the place of the
+// test images, and are not trained on.
 func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
 	split := &datasets.Dataset{Name: data.Name, Classes: data.Classes, Folder: data.Folder}
 	var err error
@@ -32,8 +32,9 @@ func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
 	return split, nil
 }
 
-// Tuning lists the runs of a search: for each training of the first seed, first its own rate and decay, then each rate of the
-// grid with its own decay, and each decay of the grid with its own rate. That is a cross in the grid and not all of it.
+// Tuning lists the runs of a search: for each training of the first seed, first its own rate and decay, then each rate
+// of the grid with its own decay, and each decay of the grid with its own rate. That is a cross in the grid and not all
+// of it.
 func Tuning(trainings []Training) []Training {
 	var list []Training
 	for _, t := range trainings {
@@ -67,7 +68,8 @@ type Tried struct {
 	Chosen       bool    `json:"chosen,omitempty"` // the method's best
 }
 
-// Tuned lists the finished runs of a search, by method in the order of Methods, the best first, which is the one to choose.
+// Tuned lists the finished runs of a search, by method in the order of Methods, the best first, which is the one to
+// choose.
 func Tuned(outcomes []Outcome) []Tried {
 	var list []Tried
 	var order []string
@@ -84,7 +86,8 @@ func Tuned(outcomes []Outcome) []Tried {
 		list, order = append(list, t), append(order, t.Method)
 	}
 	slices.SortStableFunc(list, func(a, b Tried) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Method), slices.Index(order, b.Method)), cmp.Compare(b.Accuracy, a.Accuracy))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Method), slices.Index(order, b.Method)), cmp.Compare(b.Accuracy,
+			a.Accuracy))
 	})
 	for i := range list {
 		list[i].Chosen = (i == 0 || list[i-1].Method != list[i].Method) && !list[i].Diverged

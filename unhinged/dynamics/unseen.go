@@ -1,0 +1,132 @@
+package dynamics
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Unseen are points that are never trained on: H_*' = η1(W M κ_* − λ1 H_*) of Theorem 8, or what MSE and FeaturePenalty
+// make of them. It can be asked about every Point of the trajectory that it was made by, of its descent and of its
+// limit. Points come in the caller's order.
+type Unseen struct {
+	trajectory any
+	at         points
+}
+
+// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the
+// order of the training kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of
+// p.
+func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
+	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
+		return nil, err
+	}
+	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), new(mat.Dense)}}
+	u.at.drive.Mul(f.v.T(), f.samples.contract(kernel, f.q))
+	return u, nil
+}
+
+// Test returns m points with the features hStar at the start, p×m, and the kernel κ_*, n×m, from training samples
+// (rows, in the order of the training kernel's) to them: H_* = H_*(0) + Yκ_*.
+func (f *DualFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
+	if err := validUnseen(f.start.state, hStar, kernel, 1); err != nil {
+		return nil, err
+	}
+	return &Unseen{f.start, points{mat.DenseCopyOf(hStar), mat.DenseCopyOf(kernel)}}, nil
+}
+
+// Features returns H_*, p×m; an error where its numbers are too large for float64 (see Direction).
+func (u *Unseen) Features(p Point) (*mat.Dense, error) {
+	known, state, err := u.find(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(p.LogNormZ()); err != nil {
+		return nil, err
+	}
+	return scaledCopy(math.Exp(known.log), state.features(u.at)), nil
+}
+
+// Direction returns H_*/‖Z‖, p×m, on the scale of Point.Direction.
+func (u *Unseen) Direction(p Point) (*mat.Dense, error) {
+	known, state, err := u.find(p)
+	if err != nil {
+		return nil, err
+	}
+	return scaledCopy(1/known.now.norm(both), state.features(u.at)), nil
+}
+
+// Logits returns WᵀH_* + b1ᵀ, C×m; an error where its numbers are too large for float64.
+func (u *Unseen) Logits(p Point) (*mat.Dense, error) {
+	known, state, err := u.find(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(2 * p.LogNormZ()); err != nil {
+		return nil, err
+	}
+	l := new(mat.Dense)
+	l.Mul(state.prototypes(false).T(), state.features(u.at))
+	biases := p.Biases()
+	unit := math.Exp(2 * known.log)
+	l.Apply(func(c, _ int, v float64) float64 { return v*unit + biases[c] }, l)
+	return l, nil
+}
+
+// Predict returns argmax_c w_cᵀh + b_c of every point, or without the biases. (The first of equal logits counts.)
+func (u *Unseen) Predict(p Point, withBias bool) ([]int, error) {
+	known, state, err := u.find(p)
+	if err != nil {
+		return nil, err
+	}
+	var biases []float64
+	if withBias {
+		biases = known.biasesBeyondFirst()
+	}
+	return classes(logits(state, u.at), biases, biasUnit(known.log)), nil
+}
+
+// Accuracy returns the share of points with Predict's class in labels.
+func (u *Unseen) Accuracy(p Point, labels []int, withBias bool) (float64, error) {
+	got, err := u.Predict(p, withBias)
+	if err != nil {
+		return 0, err
+	}
+	if len(labels) != len(got) {
+		return 0, fmt.Errorf("dynamics: %d labels for %d unseen points", len(labels), len(got))
+	}
+	return fraction(got, labels), nil
+}
+
+// find returns what is inside a point, and refuses points of other trajectories.
+func (u *Unseen) find(p Point) (*point, generalizer, error) {
+	if known, ok := p.(*point); ok {
+		if state, ok := known.now.(generalizer); ok && state.of(u.trajectory) {
+			return known, state, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("dynamics: the unseen points were made by another trajectory than this point")
+}
+
+// validUnseen refuses features and kernels of unseen points that do not fit; q is the block of a full kernel.
+func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
+	p, _, n := s.Dims()
+	if hStar == nil || kernel == nil {
+		return fmt.Errorf("dynamics: unseen points need features at the start and a kernel to the training samples")
+	}
+	rows, m := hStar.Dims()
+	if rows != p {
+		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m,
+			p)
+	}
+	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
+		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a "+
+			"column a point "+
+			"(each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
+	}
+	if err := finite("features of unseen points", hStar); err != nil {
+		return err
+	}
+	return finite("kernel to unseen points", kernel)
+}
