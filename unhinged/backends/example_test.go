@@ -12,7 +12,8 @@ import (
 func ExampleOpen() {
 	backend, note := must.M2(backends.Open("go"))
 	defer backend.Finalize()
-	square := graph.MustExecOnce(backend, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float64{1, 2, 3})
+	square := graph.MustExecOnce(backend, func(x *graph.Node) *graph.Node { return graph.Square(x) },
+		[]float64{1, 2, 3})
 	fmt.Printf("%q %v\n", note, square.Value())
 	// Output:
 	// "" [1 4 9]
