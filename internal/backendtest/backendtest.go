@@ -10,7 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so.
+// Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so, and
+// with go test -short, too.
 func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	t.Run("go", func(t *testing.T) {
 		backend, err := goBackend()
@@ -20,6 +21,9 @@ func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 		test(t, backend)
 	})
 	t.Run("xla", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short: XLA takes seconds to compile each graph")
+		}
 		backend, err := xlaBackend()
 		if err != nil {
 			t.Skipf("no XLA CPU backend, tested on the Go backend only: %v", err)

@@ -12,9 +12,9 @@ import (
 func ExampleOpen() {
 	backend, note := must.M2(backends.Open("go"))
 	defer backend.Finalize()
-	square := graph.MustExecOnce(backend, func(x *graph.Node) *graph.Node { return graph.Square(x) },
-		[]float64{1, 2, 3})
-	fmt.Printf("%q %v\n", note, square.Value())
+	square := func(x *graph.Node) *graph.Node { return graph.Square(x) }
+	squares := graph.MustExecOnce(backend, square, []float64{1, 2, 3})
+	fmt.Printf("%q %v\n", note, squares.Value())
 	// Output:
 	// "" [1 4 9]
 }
