@@ -7,9 +7,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// margins are the samples' differences between their own logit and the others', without biases. Class y's samples are h̄_y + τh⊥, so that they
-// differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin between class means: whole classes are settled by a bound, and samples are
-// looked at only where the bound leaves it open.
+// margins are the samples' differences between their own logit and the others', without biases. Class y's samples are
+// h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin between class means: whole
+// classes are settled by a bound, and samples are looked at only where the bound leaves it open.
 type margins struct {
 	d      *driver
 	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
@@ -75,8 +75,9 @@ func (m margins) accuracy(bias []float64) float64 {
 	return float64(right) / float64(n)
 }
 
-// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the E2 part, which
-// adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the rest by any factor.
+// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the
+// E2 part, which adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the
+// rest by any factor.
 func (s linearState) prototypes() ([]mat2, float64) {
 	left := append([]mat2(nil), s.modes...)
 	if s.d.v == nil {
@@ -145,7 +146,8 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	gram := mat.NewDense(n, n, nil)
 	for i, l := range left {
 		for j, r := range left {
-			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
+			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+
+				l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
 		}
 	}
 	gram.Product(d.v, gram, d.v.T())
@@ -155,7 +157,8 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	}
 }
 
-// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is first.
+// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is
+// first.
 func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *mat.Dense {
 	count := d.state.Counts[y]
 	out := mat.NewDense(len(open), count, nil)

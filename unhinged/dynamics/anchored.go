@@ -38,8 +38,9 @@ func (a Anchored) On(pr *Projection) (*AnchoredFlow, error) {
 	return f, nil
 }
 
-// AnchoredFlow is the Trajectory H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M of Theorem 6. Distances and gaps are measured to (W M/λ, W). For λ = 0 H
-// grows without limit: then LogDistanceH is measured to the direction of W M, and LogDistance is NaN.
+// AnchoredFlow is the Trajectory H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M of Theorem 6. Distances and gaps are measured
+// to (W M/λ, W). For λ = 0 H grows without limit: then LogDistanceH is measured to the direction of W M, and
+// LogDistance is NaN.
 type AnchoredFlow struct {
 	*driver
 	solution
@@ -47,10 +48,10 @@ type AnchoredFlow struct {
 	rate   Schedule
 }
 
-// Limit returns (W M/λ, W), to which H tends at the rate λ. For λ = 0 H grows as ζ·W M: the limit is not finite, its H is the direction W M, and
-// the approach is slower than exponential.
+// Limit returns (W M/λ, W), to which H tends at the rate λ. For λ = 0 H grows as ζ·W M: the limit is not finite, its H
+// is the direction W M, and the approach is slower than exponential.
 func (f *AnchoredFlow) Limit() (Limit, error) {
-	end := f.driver.limit(f.target())
+	end := f.limit(f.target())
 	end.biasDecay = scaled{1, 0}
 	return Limit{Point: end, Finite: f.lambda > 0, Rate: f.lambda}, nil
 }

@@ -11,7 +11,8 @@ import (
 // BenchmarkTrace is a descent of 50,000 steps without the projection, 500 recorded points.
 func BenchmarkTrace(b *testing.B) {
 	for _, size := range []struct{ p, c, n, steps int }{
-		{512, 100, 10, 50_000}, {2048, 100, 10, 50_000}, {512, 200, 10, 50_000}, {512, 100, 40, 50_000}, {512, 100, 10, 500_000},
+		{512, 100, 10, 50_000}, {2048, 100, 10, 50_000}, {512, 200, 10, 50_000}, {512, 100, 40, 50_000},
+		{512, 100, 10, 500_000},
 	} {
 		b.Run(fmt.Sprintf("p=%d/C=%d/N=%d/steps=%d", size.p, size.c, size.n, size.steps), func(b *testing.B) {
 			pr, err := Gaussian(size.p, size.c, size.n, 1).Project()

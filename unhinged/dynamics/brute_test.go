@@ -9,7 +9,8 @@ import (
 )
 
 // bruteDescent iterates gradient descent on the full (H, W, b).
-func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta2 func(t float64) float64, anchored bool, steps int) *State {
+func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta2 func(t float64) float64,
+	anchored bool, steps int) *State {
 	s = s.Clone()
 	p, c, n := s.Dims()
 	m := s.M(gamma)
@@ -137,8 +138,8 @@ func closeStates(t *testing.T, what string, got, want *State, tolerance float64)
 	}
 }
 
-// observe computes by definition what Point computes by structure.
-// slack is the smallest margin between two logits, relative to the largest logit: below rounding the accuracy is undecided.
+// observe computes by definition what Point computes by structure. slack is the smallest margin between two logits,
+// relative to the largest logit: below rounding the accuracy is undecided.
 func observe(s *State, gamma float64, withBias bool) (loss, accuracy, slack float64) {
 	m := s.M(gamma)
 	var logits mat.Dense

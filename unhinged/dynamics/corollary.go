@@ -49,7 +49,8 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		omega float64
 	}
 	runners := []runner{{component{resting, 0}, -f.rates.Ratio() * f.lambda1}}
-	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 { // N = 1, or features already collapsed: nothing rests; or W outgrows it
+	// There is no H⊥ if N = 1 or the features have collapsed already; where η1 = 0 and λ2 = 0, W outgrows it.
+	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 {
 		runners = nil
 	}
 	scale := 0.0 // of what ω⁺ is a difference of
@@ -73,11 +74,11 @@ func (f *Flow) race() (winners []component, first, second float64) {
 	return winners, first, second
 }
 
-// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another eigenspace or a tie. There
-// always is a limit.
+// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another
+// eigenspace or a tie. There always is a limit.
 func (f *Flow) Limit() (Limit, error) {
 	winners, first, second := f.race()
-	end := f.driver.limit(f.span(winners))
+	end := f.limit(f.span(winners))
 	l := Limit{
 		Point: end, Growth: first, Rate: first - second,
 		// λ = λ*; where neither η1 nor λ2 does anything, W grows linearly.
@@ -90,9 +91,9 @@ func (f *Flow) Limit() (Limit, error) {
 	return l, nil
 }
 
-// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: what the distances and gaps of the flow's points are
-// measured to.
-func (f *Flow) Collapse() Point { return f.driver.limit(f.span(f.leaders)) }
+// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: what the distances and gaps of the
+// flow's points are measured to.
+func (f *Flow) Collapse() Point { return f.limit(f.span(f.leaders)) }
 
 // Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the largest singular
 // value of M, (1+γ)/(C√N) for equal class sizes and γ ≤ 2/(C−2) (Corollary 5).

@@ -9,8 +9,9 @@ import (
 //
 //	v(t+1) = μ v(t) + gradient + λx,   x(t+1) = x − η(t)v(t+1),   v(0) = 0,
 //
-// after any number of steps: the exact iterates, as powers where the flow has exponentials. At constant rates and without momentum they cost the
-// same however many steps there are; else, and for Theorem 7, every step is made, and at most MaxSteps.
+// after any number of steps: the exact iterates, as powers where the flow has exponentials. At constant rates and
+// without momentum they cost the same however many steps there are; else, and for Theorem 7, every step is made, and at
+// most MaxSteps.
 type Descent struct {
 	iterates solution // of times that are whole numbers
 	// trace, if set, returns the trace without holding all iterates at once.
@@ -59,8 +60,8 @@ func flowGrowths(rate Schedule, times []float64) []growth {
 	return growths
 }
 
-// descentGrowths returns what gradient descent makes of the eigenvalues omegas, and of what they drive for those in drives, after the given
-// numbers of steps.
+// descentGrowths returns what gradient descent makes of the eigenvalues omegas, and of what they drive for those in
+// drives, after the given numbers of steps.
 func descentGrowths(rate Schedule, momentum float64, omegas, drives, times []float64) ([]growth, error) {
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
 		growths := make([]growth, len(times))

@@ -199,7 +199,8 @@ func TestDistancesOfDecayingFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 3))
 	for range 10 {
 		q := randomProblem(rng)
-		rates, end := Rates{W: ConstantRate(q.eta2), H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}}, 10+rng.IntN(20)
+		rates, end := Rates{W: ConstantRate(q.eta2),
+			H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}}, 10+rng.IntN(20)
 		what := fmt.Sprintf("%v, to %d", q, end)
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigFlow(q, rates, end)
@@ -251,11 +252,13 @@ func TestDistancesAfterDecay(t *testing.T) {
 		accuracy float64
 		point    func() logDistances
 	}{
-		{"momentum 0.9, linear", 2.364e-3, 1e-6, func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
+		{"momentum 0.9, linear", 2.364e-3, 1e-6,
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0.9)).At(steps)) }},
 		{"momentum 0.9, kernel", 2.364e-3, 1e-6, func() logDistances {
 			return must[Point](t)(must[*Descent](t)(kernel.Descent(0.9)).At(steps))
 		}},
-		{"linear", 5.1034e-3, 1e-7, func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
+		{"linear", 5.1034e-3, 1e-7,
+			func() logDistances { return must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(steps)) }},
 		{"kernel", 5.1034e-3, 1e-7, func() logDistances {
 			return must[Point](t)(must[*Descent](t)(kernel.Descent(0)).At(steps))
 		}},

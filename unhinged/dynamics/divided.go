@@ -26,8 +26,9 @@ func (v scaled) plus(w scaled) scaled {
 	return scaled{math.Copysign(1, sum), log + math.Log(math.Abs(sum))}
 }
 
-// smooth is a growth f that also has divided differences, accurate however near each other the eigenvalues lie:
-// f[x, y] = (f(x) − f(y))/(x − y) is what one coordinate leaves in another that it drives, f[x, y, z] what it leaves in a third.
+// smooth is a growth f that also has divided differences, accurate however near each other the eigenvalues lie: f[x,
+// y] = (f(x) − f(y))/(x − y) is what one coordinate leaves in another that it drives, f[x, y, z] what it leaves in a
+// third.
 type smooth interface {
 	growth
 	divided(x, y float64) scaled
@@ -105,8 +106,8 @@ func secondOf(g smooth, x, y, z float64) scaled {
 	return g.divided(x, y).plus(g.divided(y, z).times(-1)).times(1 / (x - z))
 }
 
-// homogeneousSeries returns Σ_j coefficient(j)·h_j(a, b), h_j = Σ_i aⁱ b^{j−i}, for |a|, |b| ≤ 1 and coefficients that fall
-// like 1/(j+2)!, which are asked for in order.
+// homogeneousSeries returns Σ_j coefficient(j)·h_j(a, b), h_j = Σ_i aⁱ b^{j−i}, for |a|, |b| ≤ 1 and coefficients that
+// fall like 1/(j+2)!, which are asked for in order.
 func homogeneousSeries(a, b float64, coefficient func(j int) float64) float64 {
 	sum, h, power := 0.0, 1.0, 1.0
 	for j := range 20 {

@@ -42,7 +42,8 @@ func bigDivided(f func(x *big.Float) *big.Float, nodes ...float64) *big.Float {
 	return d.Quo(d, new(big.Float).SetPrec(bits).Sub(bigFloat(nodes[len(nodes)-1]), bigFloat(nodes[0])))
 }
 
-// TestDividedDifferences compares with 2000-bit arithmetic, for nodes that lie apart, near, and within rounding of each other.
+// TestDividedDifferences compares with 2000-bit arithmetic, for nodes that lie apart, near, and within rounding of each
+// other.
 func TestDividedDifferences(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	for range 300 {
@@ -64,7 +65,8 @@ func TestDividedDifferences(t *testing.T) {
 			t.Helper()
 			w, _ := want.Float64()
 			if d := math.Abs(got.at(0) - w); !(d <= size*math.Abs(w)) {
-				t.Errorf("%s at %v, %v, %v (ζ = %v; η = %v, t = %v) = %v, want %v", what, x, y, z, zeta, eta, steps, got.at(0), w)
+				t.Errorf("%s at %v, %v, %v (ζ = %v; η = %v, t = %v) = %v, want %v",
+					what, x, y, z, zeta, eta, steps, got.at(0), w)
 			}
 		}
 		exponent := 4e-16 * (10 + zeta*math.Max(math.Abs(x), math.Abs(z)))
@@ -84,7 +86,8 @@ func TestDividedDifferences(t *testing.T) {
 			t.Helper()
 			w, _ := want.Float64()
 			if d := math.Abs(got.at(0) - w); !(d <= 1e-14*float64(steps)*(1+1/largest)*size) {
-				t.Errorf("powers at %v, %v, %v (η = %v, t = %v) = %v, want %v: off by %v of %v", x, y, z, eta, steps, got.at(0), w, d, size)
+				t.Errorf("powers at %v, %v, %v (η = %v, t = %v) = %v, want %v: off by %v of %v",
+					x, y, z, eta, steps, got.at(0), w, d, size)
 			}
 		}
 		n := float64(steps)

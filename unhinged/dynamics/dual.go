@@ -9,8 +9,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// DualFlow is the Trajectory of MSE and of FeaturePenalty: features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a kernel κ⊗I_p. They do not stay in
-// the span of Mκ as those of Invariant do. Distances and gaps are plain differences to the limit, with float64's 10⁻¹⁶ as their floor.
+// DualFlow is the Trajectory of MSE and of FeaturePenalty: features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a
+// kernel κ⊗I_p. They do not stay in the span of Mκ as those of Invariant do. Distances and gaps are plain differences
+// to the limit, with float64's 10⁻¹⁶ as their floor.
 type DualFlow struct {
 	solution
 	start       *dual
@@ -50,11 +51,13 @@ func (f *DualFlow) aimed(all []*point, err error) ([]Point, error) {
 	return out, nil
 }
 
-// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not known.
+// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not
+// known.
 func (f *DualFlow) Limit() (Limit, error) { return f.limit() }
 
-// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate into growth, 2 over the largest
-// curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with prototypes that learn, whose curvature changes.
+// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate
+// into growth, 2 over the largest curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with
+// prototypes that learn, whose curvature changes.
 func (f *DualFlow) LargestRate() float64 { return f.largestRate }
 
 // dualState is a state with Y, which knows its features on points never trained on.
@@ -136,7 +139,8 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 		return nil, err
 	}
 	if k.Full != nil || k.Features != nil {
-		return nil, fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
+		return nil, fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples " +
+			"alone")
 	}
 	order, err := newSamples(s, gamma)
 	if err != nil {
@@ -168,7 +172,8 @@ func (d *dual) unhinged(s *State) float64 {
 	return sum / float64(d.samples.n)
 }
 
-// point makes a point of H and Y, in the caller's order, with biases that do not move; it refuses numbers too large for float64.
+// point makes a point of H and Y, in the caller's order, with biases that do not move; it refuses numbers too large for
+// float64.
 func (d *dual) point(h, y, w *mat.Dense, b []float64) (*point, error) {
 	s := d.state.Clone()
 	s.H, s.W, s.B = d.samples.sorted(h, 1), mat.DenseCopyOf(w), b
@@ -190,7 +195,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	n := float64(d.samples.n)
 	largest := values[len(values)-1]
 	if values[0] < -kernelRounding*n*largest {
-		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v", values[0])
+		return nil, nil, fmt.Errorf("dynamics: kernel κ is not positive semi-definite: its smallest eigenvalue is %v",
+			values[0])
 	}
 	for j, v := range values {
 		if v <= n*0x1p-52*largest {
@@ -200,7 +206,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	return values, vectors, nil
 }
 
-// endless is the growth at t = ∞ of what decays: f = 0, driven −1/ω; what nothing moves or holds counts as still.
+// endless is the growth at t = ∞ of what decays: e^{ωζ} has become 0, and what is driven −1/ω. For ω = 0 only what is
+// not driven can have a limit, and it stays where it is.
 type endless struct{}
 
 func (endless) of(float64) scaled { return scaled{} }
@@ -212,8 +219,8 @@ func (endless) driven(omega float64) float64 {
 	return -1 / omega
 }
 
-// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j) Eᵀ,
-// Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
+// quadratic is H' = η(B − A H)κ with a symmetric, positive semi-definite A: with A = U diag(α) Uᵀ and κ = E diag(κ_j)
+// Eᵀ, Y(ζ) = U[(Uᵀ(B − A H(0))E) ∘ ((1 − e^{−α_iκ_jζ})/(α_iκ_j))]Eᵀ.
 type quadratic struct {
 	*dual
 	alpha, kappas []float64

@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-func (pr kernelProblem) checkDual(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense, tolerance float64) {
+func (pr kernelProblem) checkDual(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense,
+	tolerance float64) {
 	t.Helper()
 	closeStates(t, what, must[*State](t)(p.State()), want, tolerance)
 	star := must[*mat.Dense](t)(u.Features(p))
@@ -30,7 +31,8 @@ func TestFeaturePenalty(t *testing.T) {
 		f := randomField(rng, pr)
 		f.onFeatures = true
 		eta1, eta2, end := 0.1+rng.Float64(), 0.1+rng.Float64(), 5*rng.Float64()
-		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2), Kernel: pr.kernel, Anchored: f.anchored}
+		penalty := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(eta1, eta2),
+			Kernel: pr.kernel, Anchored: f.anchored}
 		flow, err := penalty.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +42,8 @@ func TestFeaturePenalty(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, star := f.flow(t, ConstantRate(eta1).At, ConstantRate(eta2).At, end)
-		pr.checkDual(t, fmt.Sprintf("case %d, flow", i), p, must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-10)
+		pr.checkDual(t, fmt.Sprintf("case %d, flow", i), p, must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star,
+			1e-10)
 
 		points, err := must[*Descent](t)(flow.Descent(0)).Points([]int{0, 1, 20})
 		if err != nil {
@@ -48,7 +51,8 @@ func TestFeaturePenalty(t *testing.T) {
 		}
 		for j, steps := range []int{0, 1, 20} {
 			want, star := f.descend(0, ConstantRate(eta1).At, ConstantRate(eta2).At, steps)
-			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
+			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j],
+				must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
 		}
 
 		penalty.Rates = Follow(0.8, cosine)
@@ -59,7 +63,8 @@ func TestFeaturePenalty(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, star = f.descend(0.6, penalty.Rates.Features, cosine.At, 15)
-		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
+		pr.checkDual(t, fmt.Sprintf("case %d, schedule with momentum", i), points[0],
+			must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
 	}
 }
 
@@ -99,7 +104,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		if f.anchored {
 			f.lambda2 = 0
 		}
-		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3), Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
+		flow, err := FeaturePenalty{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: Constant(0.4, 0.3),
+			Kernel: pr.kernel, Anchored: f.anchored}.From(pr.state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +116,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		star := must[*mat.Dense](t)(must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)).Features(limit.Point))
 		end := must[*State](t)(limit.Point.State())
 		dh, dhs, dw, db := f.at(end.H, star, end.W, end.B)
-		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2); !(e < 1e-7) {
+		e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2)
+		if !(e < 1e-7) {
 			t.Errorf("case %d: the limit still moves by %g", i, e)
 		}
 		late, err := flow.At(1e12)
@@ -181,14 +188,15 @@ func TestMSE(t *testing.T) {
 					t.Fatal(err)
 				}
 				want, star := iterateField(pr, field.at, momentum, rates.Features, rates.W.At, 20)
-				pr.checkDual(t, what+", descent", points[1], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
+				pr.checkDual(t, what+", descent", points[1], must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want,
+					star, 1e-11)
 			}
 		}
 	}
 }
 
-// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and so does descent below the largest
-// rate, but not above.
+// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and
+// so does descent below the largest rate, but not above.
 func TestMSELimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 8))
 	for range 10 {
@@ -265,11 +273,13 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
-// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too large, and no direction wins.
+// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too
+// large, and no direction wins.
 func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
-	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
+	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1),
+		Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +287,8 @@ func TestUnseenKernel(t *testing.T) {
 		t.Errorf("largest rate %v, want +Inf", rate)
 	}
 	for _, anchored := range []bool{false, true} {
-		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}, Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
+		flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones},
+			Anchored: anchored}.From(Gaussian(2, 3, 2, 1))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,7 +36,8 @@ func TestAfterDecay(t *testing.T) {
 	closeTo(t, "accuracy with equal biases", late.Accuracy(true), late.Accuracy(false), 0)
 
 	// At γ = 1/(C−1) nothing drives the biases, and the loss has a logarithm where float64 has no number.
-	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2, Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2, 3, 1)))
+	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2,
+		Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2, 3, 1)))
 	loss, log := must[Point](t)(flow.At(1e5)).Loss()
 	_, before := must[Point](t)(flow.At(9e4)).Loss()
 	growth := must[Limit](t)(flow.Limit()).Growth
@@ -73,7 +74,8 @@ func TestLongIntegration(t *testing.T) {
 // TestLimitOfFastFeatures has features that learn 10¹⁵ times as fast as prototypes: no tie but E1's.
 func TestLimitOfFastFeatures(t *testing.T) {
 	for _, ratio := range []float64{1e-15, 1e-6, 1e6, 1e15} {
-		limit := must[Limit](t)(must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 0.1, Lambda2: 0.1, Rates: Constant(ratio, 1)}.From(Gaussian(6, 4, 3, 1))).Limit())
+		limit := must[Limit](t)(must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 0.1, Lambda2: 0.1,
+			Rates: Constant(ratio, 1)}.From(Gaussian(6, 4, 3, 1))).Limit())
 		if !limit.Collapses {
 			t.Errorf("s = %g: no collapse", ratio)
 		}
@@ -88,8 +90,10 @@ func TestFrozenFeatures(t *testing.T) {
 	for _, lambda := range []float64{0, 0.01} {
 		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
 			flow := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda, Rates: Constant(0, 1)}.From(s))
-			follows := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda, Rates: Follow(0, ConstantRate(1))}.From(s))
-			closeTo(t, "‖W‖ of η1 = 0·η2", must[Point](t)(follows.At(7)).LogNormW(), must[Point](t)(flow.At(7)).LogNormW(), 0)
+			follows := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda2: lambda,
+				Rates: Follow(0, ConstantRate(1))}.From(s))
+			closeTo(t, "‖W‖ of η1 = 0·η2", must[Point](t)(follows.At(7)).LogNormW(),
+				must[Point](t)(flow.At(7)).LogNormW(), 0)
 			state := must[*State](t)(must[Point](t)(flow.At(2000)).State())
 			if d := normalizedDistance(state.H, s.H); d > 1e-12 {
 				t.Errorf("λ = %g: H has moved by %g", lambda, d)
@@ -128,7 +132,8 @@ func TestArrivesInOneStep(t *testing.T) {
 	}
 }
 
-// TestLargeCommonMean gives all features one large vector in common, as non-negative ones have: E2's part, 10⁶ times E1's.
+// TestLargeCommonMean gives all features one large vector in common, as non-negative ones have: E2's part, 10⁶ times
+// E1's.
 func TestLargeCommonMean(t *testing.T) {
 	s := Gaussian(8, 5, 4, 1)
 	s.H.Apply(func(_, _ int, v float64) float64 { return v + 1e6 }, s.H)

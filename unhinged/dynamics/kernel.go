@@ -8,26 +8,30 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Kernel is a neural tangent kernel ∇ΘHᵀ∇ΘH of the training samples that stays what it is during training (section 3.5). Samples come in
-// the caller's order (the rows that FromSamples was given; State.Order leads from there to the columns of H). There are two forms:
+// Kernel is a neural tangent kernel ∇ΘHᵀ∇ΘH of the training samples that stays what it is during training (section
+// 3.5). Samples come in the caller's order (the rows that FromSamples was given; State.Order leads from there to the
+// columns of H). There are two forms:
 //
-//   - κ ⊗ K_p, an n×n kernel between samples times a p×p kernel between features. A missing factor is the identity: Samples
-//     alone is a network of infinite width, Features alone the case that Theorem 8 prints (erratum E7), neither is Theorem 2.
+//   - κ ⊗ K_p, an n×n kernel between samples times a p×p kernel between features. A missing factor is the identity:
+//     Samples alone is a network of infinite width, Features alone the case that Theorem 8 prints (erratum E7), neither
+//     is Theorem 2.
 //   - Full, any pn×pn kernel of a finite network: block (i, j) is J(x_i)J(x_j)ᵀ ∈ R^{p×p}. It excludes the other two.
 //
-// Kernels are symmetric and positive semi-definite up to rounding, for which float32's is allowed: 10⁻⁶ of their largest entry.
-// Symmetry is checked in full; definiteness on all pairs and on what the loss sees, for the eigenvalues of a large
-// kernel would cost more than all the rest.
+// Kernels are symmetric and positive semi-definite up to rounding, for which float32's is allowed: 10⁻⁶ of their
+// largest entry. Symmetry is checked in full; definiteness on all pairs and on what the loss sees, for the eigenvalues
+// of a large kernel would cost more than all the rest.
 type Kernel struct {
 	Samples  *mat.Dense // κ, n×n
 	Features *mat.Dense // K_p, p×p
 	Full     *mat.Dense // K, pn×pn, samples in blocks of p
 }
 
-// kernelRounding is how far, relative to its largest entry, a kernel may be from symmetric and from positive semi-definite.
+// kernelRounding is how far, relative to its largest entry, a kernel may be from symmetric and from positive
+// semi-definite.
 const kernelRounding = 1e-6
 
-// validateKernel refuses what is no symmetric, positive semi-definite matrix of the given size, and returns its largest entry.
+// validateKernel refuses what is no symmetric, positive semi-definite matrix of the given size, and returns its largest
+// entry.
 func validateKernel(name string, k *mat.Dense, size int, meaning string) (largest float64, err error) {
 	if rows, cols := k.Dims(); rows != size || cols != size {
 		return 0, fmt.Errorf("dynamics: %s is %d×%d: want %d×%d (%s)", name, rows, cols, size, size, meaning)
@@ -41,7 +45,8 @@ func validateKernel(name string, k *mat.Dense, size int, meaning string) (larges
 	slack := kernelRounding * largest
 	for i := range size {
 		if k.At(i, i) < -slack {
-			return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v", name, i, i, k.At(i, i))
+			return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v",
+				name, i, i, k.At(i, i))
 		}
 	}
 	const tile = 64 // the transposed element, too, is then in the cache
@@ -52,9 +57,11 @@ func validateKernel(name string, k *mat.Dense, size int, meaning string) (larges
 				for j := left; j < min(left+tile, i); j++ {
 					switch v, w := row[j], k.At(j, i); {
 					case math.Abs(v-w) > slack:
-						return 0, fmt.Errorf("dynamics: %s is not symmetric: element (%d, %d) is %v but (%d, %d) is %v", name, i, j, v, j, i, w)
+						return 0, fmt.Errorf("dynamics: %s is not symmetric: element (%d, %d) is %v but (%d, %d) is %v",
+							name, i, j, v, j, i, w)
 					case math.Abs(v) > math.Sqrt(math.Max(0, row[i]*k.At(j, j)))+slack:
-						return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v, larger than its diagonal %v and %v allows", name, i, j, v, row[i], k.At(j, j))
+						return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v, "+
+							"larger than its diagonal %v and %v allows", name, i, j, v, row[i], k.At(j, j))
 					}
 				}
 			}
@@ -104,7 +111,8 @@ func newSamples(s *State, gamma float64) (samples, error) {
 	for j, y := range s.Labels() {
 		i := out.place[j]
 		if i < 0 || i >= n || seen[i] {
-			return samples{}, fmt.Errorf("dynamics: State.Order[%d] = %d: the order must hold each of 0 … %d once", j, i, n-1)
+			return samples{}, fmt.Errorf("dynamics: State.Order[%d] = %d: the order must hold each of 0 … %d once",
+				j, i, n-1)
 		}
 		seen[i] = true
 		out.labels[i] = y
@@ -130,7 +138,8 @@ func (s samples) weights() float64 {
 	return largest
 }
 
-// contract returns (M⊗I_q)·k for a matrix k with a block of q rows a sample, in the caller's order: class sums are all it takes.
+// contract returns (M⊗I_q)·k for a matrix k with a block of q rows a sample, in the caller's order: class sums are all
+// it takes.
 func (s samples) contract(k *mat.Dense, q int) *mat.Dense {
 	_, cols := k.Dims()
 	c := len(s.counts)

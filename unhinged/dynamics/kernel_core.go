@@ -12,9 +12,9 @@ import (
 //
 //	h_r' = η1(d_r·w_r M̃κ̃ − λ1 h_r),   w_r' = η2(h_r M̃ᵀ − λ2 w_r).
 //
-// κ ⊗ K_p with K_p = U diag(d) Uᵀ has p of them, UᵀH and UᵀW, with M̃ = M and κ̃ = κ. A full kernel is a single row, vec(H)ᵀ and vec(W)ᵀ,
-// with M̃ = M⊗I_p and κ̃ = K. With G = M̃κ̃M̃ᵀ = V diag(σ²) Vᵀ, C×C or pC×pC, row and mode (r, k) are two numbers,
-// a = h_r M̃ᵀv_k and w = w_r v_k, that obey a' = η1(d_rσ_k² w − λ1 a), w' = η2(a − λ2 w), and
+// κ ⊗ K_p with K_p = U diag(d) Uᵀ has p of them, UᵀH and UᵀW, with M̃ = M and κ̃ = κ. A full kernel is a single row,
+// vec(H)ᵀ and vec(W)ᵀ, with M̃ = M⊗I_p and κ̃ = K. With G = M̃κ̃M̃ᵀ = V diag(σ²) Vᵀ, C×C or pC×pC, row and mode (r, k)
+// are two numbers, a = h_r M̃ᵀv_k and w = w_r v_k, that obey a' = η1(d_rσ_k² w − λ1 a), w' = η2(a − λ2 w), and
 //
 //	h_r(t) = e^{−λ1ζ1}h_r(0) + d_r Σ_k I_rk v_kᵀM̃κ̃,   I_rk' = η1(w_rk − λ1 I_rk),  I_rk(0) = 0,
 //
@@ -53,7 +53,8 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 	switch {
 	case k.Full != nil:
 		if k.Samples != nil || k.Features != nil {
-			return nil, fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full kernel holds both factors")
+			return nil, fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full " +
+				"kernel holds both factors")
 		}
 		core.q, core.of = p, []int{0}
 		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
@@ -101,7 +102,8 @@ func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
 		return err
 	}
 	if values[0] < -kernelRounding*largest*float64(p) {
-		return fmt.Errorf("dynamics: kernel K_p is not positive semi-definite: its smallest eigenvalue is %v", values[0])
+		return fmt.Errorf("dynamics: kernel K_p is not positive semi-definite: its smallest eigenvalue is %v",
+			values[0])
 	}
 	settle(values, values[p-1])
 	core.u, core.d = vectors, nil
@@ -121,16 +123,17 @@ func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
 		return err
 	}
 	if values[0] < -kernelRounding*scale*float64(len(values)) {
-		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of it, has the eigenvalue %v", values[0])
+		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of "+
+			"it, has the eigenvalue %v", values[0])
 	}
 	settle(values, scale)
 	core.sigma2, core.v = values, vectors
 	return nil
 }
 
-// settle clears ascending eigenvalues of what rounding did to them; scale is how large an entry of the matrix was before it cancelled. All within
-// rounding of 0 become 0, and so do negative ones; equal ones become equal, so that together they can win. Small ones otherwise stay what they are:
-// their effect is of the order of their value.
+// settle clears ascending eigenvalues of what rounding did to them; scale is how large an entry of the matrix was
+// before it cancelled. All within rounding of 0 become 0, and so do negative ones; equal ones become equal, so that
+// together they can win. Small ones otherwise stay what they are: their effect is of the order of their value.
 func settle(values []float64, scale float64) {
 	const epsilon = 0x1p-52
 	top := values[len(values)-1]
@@ -171,8 +174,8 @@ func eigenSym(name string, m *mat.Dense) ([]float64, *mat.Dense, error) {
 	return eig.Values(nil), vectors, nil
 }
 
-// centerClasses returns V without, in each column and for each of the q features, the mean over the c classes, which adds
-// the same vector to all prototypes and never changes an argmax.
+// centerClasses returns V without, in each column and for each of the q features, the mean over the c classes, which
+// adds the same vector to all prototypes and never changes an argmax.
 func centerClasses(v *mat.Dense, c, q int) *mat.Dense {
 	out := mat.DenseCopyOf(v)
 	rows, modes := v.Dims()

@@ -16,11 +16,14 @@ func closeTraces(t *testing.T, what string, got, want *Trace, tolerance float64)
 		name      string
 		got, want []float64
 	}{
-		{"loss", got.Loss, want.Loss}, {"ln|loss|", got.LogAbsLoss, want.LogAbsLoss}, {"accuracy", got.Accuracy, want.Accuracy},
+		{"loss", got.Loss, want.Loss}, {"ln|loss|", got.LogAbsLoss, want.LogAbsLoss},
+		{"accuracy", got.Accuracy, want.Accuracy},
 		{"accuracy with bias", got.AccuracyWithBias, want.AccuracyWithBias},
-		{"distance", got.LogDistance, want.LogDistance}, {"distance H", got.LogDistanceH, want.LogDistanceH}, {"distance W", got.LogDistanceW, want.LogDistanceW},
+		{"distance", got.LogDistance, want.LogDistance},
+		{"distance H", got.LogDistanceH, want.LogDistanceH}, {"distance W", got.LogDistanceW, want.LogDistanceW},
 		{"gap H", got.LogGapH, want.LogGapH}, {"gap W", got.LogGapW, want.LogGapW},
-		{"ln‖H‖", got.LogNormH, want.LogNormH}, {"ln‖W‖", got.LogNormW, want.LogNormW}, {"ln‖Z‖", got.LogNormZ, want.LogNormZ},
+		{"ln‖H‖", got.LogNormH, want.LogNormH}, {"ln‖W‖", got.LogNormW, want.LogNormW},
+		{"ln‖Z‖", got.LogNormZ, want.LogNormZ},
 		{"bias min", got.BiasMin, want.BiasMin}, {"bias max", got.BiasMax, want.BiasMax},
 	} {
 		for i := range got.Time {
@@ -85,7 +88,8 @@ func TestKernelIdentity(t *testing.T) {
 				t.Fatal(err)
 			}
 			if momentum > 0 { // the one removes the limit's part exactly, the other takes a difference
-				a.LogDistance, a.LogDistanceH, a.LogDistanceW, a.LogGapH, a.LogGapW = b.LogDistance, b.LogDistanceH, b.LogDistanceW, b.LogGapH, b.LogGapW
+				a.LogDistance, a.LogDistanceH, a.LogDistanceW = b.LogDistance, b.LogDistanceH, b.LogDistanceW
+				a.LogGapH, a.LogGapW = b.LogGapH, b.LogGapW
 			}
 			closeTraces(t, fmt.Sprintf("%s, descent with momentum %v", what, momentum), a, b, 1e-9)
 		}
@@ -102,7 +106,8 @@ func TestKernelIdentity(t *testing.T) {
 			t.Errorf("%s: one limit is finite and the other is not", what)
 		}
 		closeTo(t, what+", growth", gotLimit.Growth, wantLimit.Growth, 1e-12)
-		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7) // next to rest: σ = 0 is only known to the root of rounding
+		// Where what comes next is at rest, its σ = 0 is only known to the root of rounding.
+		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
 		anchored, err := Anchored{Gamma: gamma, Lambda: lambda1, Rates: rates}.From(s)
 		if err != nil {
@@ -289,7 +294,8 @@ func TestKernelLongTimes(t *testing.T) {
 	}
 }
 
-// TestKernelLongAccuracy is the accuracy of Theorem 2 at times when one eigenspace has outgrown the others beyond all rounding.
+// TestKernelLongAccuracy is the accuracy of Theorem 2 at times when one eigenspace has outgrown the others beyond all
+// rounding.
 func TestKernelLongAccuracy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 8))
 	for range 20 {
@@ -316,14 +322,16 @@ func TestKernelLongAccuracy(t *testing.T) {
 			}
 			for _, withBias := range []bool{false, true} {
 				if p.Accuracy(withBias) != q.Accuracy(withBias) {
-					t.Errorf("γ = %v, C = %d, t = %v, biases %v: accuracy %v, want %v", gamma, c, time, withBias, q.Accuracy(withBias), p.Accuracy(withBias))
+					t.Errorf("γ = %v, C = %d, t = %v, biases %v: accuracy %v, want %v",
+						gamma, c, time, withBias, q.Accuracy(withBias), p.Accuracy(withBias))
 				}
 			}
 		}
 	}
 }
 
-// TestKernelConstant adds a constant to all of κ = I. At γ = 1/(C−1), M1 = 0 and the loss cannot see it, except for rounding.
+// TestKernelConstant adds a constant to all of κ = I. At γ = 1/(C−1), M1 = 0 and the loss cannot see it, except for
+// rounding.
 func TestKernelConstant(t *testing.T) {
 	s := Gaussian(4, 5, 6, 3)
 	gamma := 1. / 4

@@ -9,8 +9,8 @@ import (
 // response is what a mode's start leaves in it, (a(0), w(0)) ↦ (w, I); a = e^{−λ1ζ1}a(0) + dσ² I.
 type response struct{ wa, ww, ia, iw scaled }
 
-// kernelMode is the generator of a mode per unit of ζ2, [[−sλ1, s·dσ²], [1, −λ2]] on (a, w), with I' = s·w − sλ1·I. With a =
-// √d·σ·h it is mode's on (h, w); but it is a that stays finite when σ = 0.
+// kernelMode is the generator of a mode per unit of ζ2, [[−sλ1, s·dσ²], [1, −λ2]] on (a, w), with I' = s·w − sλ1·I.
+// With a = √d·σ·h it is mode's on (h, w); but it is a that stays finite when σ = 0.
 type kernelMode struct {
 	mode
 	s, rho      float64 // ρ = −sλ1, the eigenvalue of what nothing drives; ω⁻ ≤ ρ ≤ ω⁺
@@ -30,7 +30,8 @@ func newKernelMode(dsigma2, s, lambda1, lambda2 float64) kernelMode {
 	return m
 }
 
-// after returns the whole response at a time: functions of the generator by divided differences, for which no two eigenvalues are too near.
+// after returns the whole response at a time: functions of the generator by divided differences, for which no two
+// eigenvalues are too near.
 func (m kernelMode) after(g smooth) response {
 	plus, minus := m.onPlus[3], m.onMinus[3]
 	return response{
@@ -46,7 +47,8 @@ func (m kernelMode) leading() response {
 	plus := m.onPlus[3]
 	one := scaled{1, 0}
 	return response{
-		wa: one.times(1 / m.wide), ww: one.times(plus), ia: one.times(m.s / (m.above * m.wide)), iw: one.times(m.s * plus / m.above),
+		wa: one.times(1 / m.wide), ww: one.times(plus),
+		ia: one.times(m.s / (m.above * m.wide)), iw: one.times(m.s * plus / m.above),
 	}
 }
 
@@ -63,7 +65,8 @@ func (m kernelMode) trailing(g smooth) response {
 	}
 }
 
-// responses are those of all modes at a time, [multiplier][mode], with what a(0) and H(0) are multiplied by where nothing drives them.
+// responses are those of all modes at a time, [multiplier][mode], with what a(0) and H(0) are multiplied by where
+// nothing drives them.
 type responses struct {
 	rest  scaled
 	modes [][]response
@@ -84,7 +87,9 @@ func (core *kernelCore) eachMode(work func(j, k int)) {
 }
 
 // recordResponses runs gradient descent with momentum on (a, w, I), from a(0) = 1 and from w(0) = 1, mode by mode.
-func (core *kernelCore) recordResponses(lambda1, lambda2, momentum float64, eta1, eta2 []float64, steps []int) []responses {
+func (core *kernelCore) recordResponses(
+	lambda1, lambda2, momentum float64, eta1, eta2 []float64, steps []int,
+) []responses {
 	out := make([]responses, len(steps))
 	for i, g := range recordGrowth([]float64{-lambda1}, nil, momentum, eta1, steps) {
 		out[i] = core.newResponses()
@@ -121,8 +126,11 @@ func (core *kernelCore) recordResponses(lambda1, lambda2, momentum float64, eta1
 	return out
 }
 
-// integrateResponses is gradient flow with learning rates that are not proportional: per mode an ODE with error control.
-func (core *kernelCore) integrateResponses(lambda1, lambda2 float64, rates Rates, times []float64) ([]responses, error) {
+// integrateResponses is gradient flow with learning rates that are not proportional: per mode an ODE with error
+// control.
+func (core *kernelCore) integrateResponses(
+	lambda1, lambda2 float64, rates Rates, times []float64,
+) ([]responses, error) {
 	out := make([]responses, len(times))
 	for i, zeta1 := range integrals(rates.H, times) {
 		out[i] = core.newResponses()

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestKernelNetwork trains a network that is linear in its parameters, vec(H) = JΘ, by gradient descent on Θ with momentum and weight decay λ1: what
-// Invariant says about its features, on unseen points too, from K = JJᵀ alone.
+// TestKernelNetwork trains a network that is linear in its parameters, vec(H) = JΘ, by gradient descent on Θ with
+// momentum and weight decay λ1: what Invariant says about its features, on unseen points too, from K = JJᵀ alone.
 func TestKernelNetwork(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 8))
 	const p, m, parameters, steps, eta1, eta2, lambda1, lambda2, gamma = 3, 4, 7, 25, 0.2, 0.3, 0.4, 0.1, 0.3
@@ -25,7 +25,8 @@ func TestKernelNetwork(t *testing.T) {
 		}
 		s.H = features(j)
 		flow, err := Invariant{
-			Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: Constant(eta1, eta2), Kernel: Kernel{Full: product3(j, j)},
+			Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: Constant(eta1, eta2),
+			Kernel: Kernel{Full: product3(j, j)},
 		}.From(s)
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +45,9 @@ func TestKernelNetwork(t *testing.T) {
 			byH.Mul(w, constant)
 			byTheta.Mul(j.T(), mat.NewDense(p*n, 1, mat.DenseCopyOf(byH.T()).RawMatrix().Data))
 			byW.Mul(h, constant.T())
-			vTheta.Apply(func(i, k int, v float64) float64 { return momentum*v - byTheta.At(i, k) + lambda1*theta.At(i, k) }, vTheta)
+			vTheta.Apply(func(i, k int, v float64) float64 {
+				return momentum*v - byTheta.At(i, k) + lambda1*theta.At(i, k)
+			}, vTheta)
 			vw.Apply(func(i, k int, v float64) float64 { return momentum*v - byW.At(i, k) + lambda2*w.At(i, k) }, vw)
 			theta.Sub(theta, scaledCopy(eta1, vTheta))
 			w.Sub(w, scaledCopy(eta2, vw))

@@ -67,8 +67,8 @@ func (core *kernelCore) driven(i *mat.Dense) *mat.Dense {
 	return out
 }
 
-// kernelState is a state of a KernelFlow, held as a few numbers a mode: only build, the accuracy and what is asked of points never trained on make
-// features of them.
+// kernelState is a state of a KernelFlow, held as a few numbers a mode: only build, the accuracy and what is asked of
+// points never trained on make features of them.
 type kernelState struct {
 	flat
 	core *kernelCore

@@ -38,7 +38,8 @@ func randomField(rng *rand.Rand, pr kernelProblem) kernelField {
 
 func (f kernelField) flowFrom(t *testing.T, rates Rates) (*KernelFlow, *Unseen) {
 	t.Helper()
-	flow, err := Invariant{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: rates, Kernel: f.pr.kernel, Anchored: f.anchored}.From(f.pr.state)
+	flow, err := Invariant{Gamma: f.gamma, Lambda1: f.lambda1, Lambda2: f.lambda2, Rates: rates, Kernel: f.pr.kernel,
+		Anchored: f.anchored}.From(f.pr.state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,8 @@ func (f kernelField) flowFrom(t *testing.T, rates Rates) (*KernelFlow, *Unseen) 
 }
 
 // checkPoint compares all that a point can be asked with a state and features of unseen points.
-func (f kernelField) checkPoint(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense, tolerance float64) {
+func (f kernelField) checkPoint(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense,
+	tolerance float64) {
 	t.Helper()
 	got, err := p.State()
 	if err != nil {
@@ -153,7 +155,8 @@ func TestKernelDescent(t *testing.T) {
 				momentum float64
 			}{
 				{"constant", Constant(1.5*rng.Float64()+0.1, 1.5*rng.Float64()+0.1), 0},
-				{"momentum", Constant(0.2, 0.3), 0.8}, {"cosine", Follow(0.6, cosine), 0}, {"own", Rates{W: decay, H: cosine}, 0.5},
+				{"momentum", Constant(0.2, 0.3), 0.8}, {"cosine", Follow(0.6, cosine), 0},
+				{"own", Rates{W: decay, H: cosine}, 0.5},
 			} {
 				flow, unseen := f.flowFrom(t, c.rates)
 				descent, err := flow.Descent(c.momentum)
@@ -166,7 +169,8 @@ func TestKernelDescent(t *testing.T) {
 					t.Fatal(err)
 				}
 				want, star := f.descend(c.momentum, c.rates.Features, c.rates.W.At, steps)
-				f.checkPoint(t, fmt.Sprintf("form %d, %s %d, %d steps", form, c.name, i, steps), p, unseen, want, star, 2e-12)
+				f.checkPoint(t, fmt.Sprintf("form %d, %s %d, %d steps", form, c.name, i, steps), p, unseen, want, star,
+					2e-12)
 			}
 		}
 	}

@@ -11,8 +11,9 @@ import (
 // Lemma1 is the minimisation of the mean unhinged loss (3), without biases, over ‖w_c‖ ≤ E1 and ‖h‖ ≤ E2, for equal
 // class sizes. Erratum E13 corrects the printed lemma, which has the simplex ETF as the only minimiser, for any γ > 0:
 //
-//   - 0 < γ < 2/(C−2), or C = 2: the minimum is −(1+γ)E1E2, attained exactly where ‖w_c‖ = E1, W1 = 0 and h = E2·ŵ_y. The
-//     ETF is one such W, and the only one (up to rotation) if C ≤ 3; for C ≥ 4 there is a continuum (see Continuum).
+//   - 0 < γ < 2/(C−2), or C = 2: the minimum is −(1+γ)E1E2, attained exactly where ‖w_c‖ = E1, W1 = 0 and h = E2·ŵ_y.
+//     The ETF is one such W, and the only one (up to rotation) if C ≤ 3; for C ≥ 4 there is a continuum (see
+//     Continuum).
 //   - γ > 2/(C−2): the minimum is −(γ(C−1)−1)E1E2, at w_c = E1·u for all c and h = −E2·u.
 //   - γ = 2/(C−2): both have the same loss, as has every W with ‖w_c‖ = E1 and equal w_cᵀΣw.
 //   - γ = 0: the minimum is −E1E2, with any W of ‖w_c‖ = E1.
@@ -49,12 +50,13 @@ type Lemma1Trace struct {
 	MinCosine, MaxCosine []float64
 }
 
-// Minimize runs projected gradient descent: a step in H and W with the gradient of (3), then each column that left
-// its ball is scaled back to it. The step is 1/L, L the gradient's Lipschitz constant, which is the largest
-// eigenvalue in size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
+// Minimize runs projected gradient descent: a step in H and W with the gradient of (3), then each column that left its
+// ball is scaled back to it. The step is 1/L, L the gradient's Lipschitz constant, which is the largest eigenvalue in
+// size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
 //
-// Beyond γ = 2/(C−2) a W with W1 = 0 still is a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2, q the smallest
-// eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and q = 0.
+// Beyond γ = 2/(C−2) a W with W1 = 0 still is a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2, q
+// the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and
+// q = 0.
 func (l Lemma1) Minimize(start *State, steps int) (*State, *Lemma1Trace, error) {
 	if err := start.Validate(); err != nil {
 		return nil, nil, err
@@ -136,7 +138,8 @@ func (tr *Lemma1Trace) add(loss float64, w *mat.Dense) {
 	tr.MaxCosine = append(tr.MaxCosine, high)
 }
 
-// ETFDistance returns ‖WᵀW/‖WᵀW‖ − (I − 11ᵀ/C)/√(C−1)‖ (Frobenius): 0 exactly for simplex ETFs of any scale, at most √2.
+// ETFDistance returns ‖WᵀW/‖WᵀW‖ − (I − 11ᵀ/C)/√(C−1)‖ (Frobenius): 0 exactly for simplex ETFs of any scale, at most
+// √2.
 func ETFDistance(w *mat.Dense) float64 {
 	_, c := w.Dims()
 	var gram mat.Dense
@@ -156,13 +159,16 @@ func ETFDistance(w *mat.Dense) float64 {
 }
 
 // Continuum returns the minimiser of E13's example for C = 4 and 0 ≤ γ ≤ 1, W = E1[e1, −e1, v, −v] with
-// v = cos(angle)e1 + sin(angle)e2 and h = E2·ŵ_y, in R^p, p ≥ 2: whatever the angle, the loss is the minimum −(1+γ)E1E2 and W is no ETF.
+// v = cos(angle)e1 + sin(angle)e2 and h = E2·ŵ_y, in R^p, p ≥ 2: whatever the angle, the loss is the minimum −(1+γ)E1E2
+// and W is no ETF.
 func (l Lemma1) Continuum(p, n int, angle float64) (*State, error) {
 	if p < 2 || n < 1 {
 		return nil, fmt.Errorf("dynamics: dimension %d and %d samples per class: want at least 2 and 1", p, n)
 	}
 	e1, e2 := l.radii()
-	s := &State{H: mat.NewDense(p, 4*n, nil), W: mat.NewDense(p, 4, nil), B: make([]float64, 4), Counts: []int{n, n, n, n}}
+	s := &State{
+		H: mat.NewDense(p, 4*n, nil), W: mat.NewDense(p, 4, nil), B: make([]float64, 4), Counts: []int{n, n, n, n},
+	}
 	sin, cos := math.Sincos(angle)
 	for y, v := range [][2]float64{{1, 0}, {-1, 0}, {cos, sin}, {-cos, -sin}} {
 		for i := range v {

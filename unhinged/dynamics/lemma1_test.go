@@ -18,7 +18,8 @@ func randomLemma1(rng *rand.Rand, p, c int, share float64) (Lemma1, *State) {
 	if c > 2 {
 		limit = 2 / float64(c-2)
 	}
-	return Lemma1{Gamma: share * limit, E1: 0.5 + rng.Float64(), E2: 0.5 + 3*rng.Float64()}, Gaussian(p, c, 1+rng.IntN(3), rng.Uint64())
+	return Lemma1{Gamma: share * limit, E1: 0.5 + rng.Float64(), E2: 0.5 + 3*rng.Float64()},
+		Gaussian(p, c, 1+rng.IntN(3), rng.Uint64())
 }
 
 // Nothing within the balls has a smaller loss than Minimum.
@@ -87,7 +88,8 @@ func TestLemma1WithinTheRange(t *testing.T) {
 			t.Errorf("C = %d: ETF distance %v", c, tr.ETFDistance[3000])
 		} else if etf {
 			etfs++
-			if math.Abs(tr.MinCosine[3000]+1/float64(c-1)) > 1e-6 || math.Abs(tr.MaxCosine[3000]+1/float64(c-1)) > 1e-6 {
+			if math.Abs(tr.MinCosine[3000]+1/float64(c-1)) > 1e-6 ||
+				math.Abs(tr.MaxCosine[3000]+1/float64(c-1)) > 1e-6 {
 				t.Errorf("C = %d: cosines %v … %v", c, tr.MinCosine[3000], tr.MaxCosine[3000])
 			}
 		}
@@ -160,7 +162,8 @@ func TestLemma1LocalMinimumInFewDimensions(t *testing.T) {
 	}{{0.9, true}, {0.99, true}, {1.02, false}, {1.2, false}} { // q = 1/3: the threshold is γ = 1, and 2/(C−2) = .5
 		l := Lemma1{Gamma: test.gamma}
 		octahedron := mat.NewDense(p, c, []float64{1, -1, 0, 0, 0, 0, 0, 0, 1, -1, 0, 0, 0, 0, 0, 0, 1, -1})
-		s := &State{H: mat.DenseCopyOf(octahedron), W: octahedron, B: make([]float64, c), Counts: []int{1, 1, 1, 1, 1, 1}}
+		s := &State{H: mat.DenseCopyOf(octahedron), W: octahedron, B: make([]float64, c),
+			Counts: []int{1, 1, 1, 1, 1, 1}}
 		noise := normal(rand.New(rand.NewPCG(35, 0)), p, c)
 		noise.Scale(1e-3, noise)
 		s.W.Add(s.W, noise)

@@ -12,8 +12,8 @@ type linear struct {
 	perp  float64
 }
 
-// linearState is the state that a linear map makes of the initial one. Its inner products follow from those of the initial state in each mode:
-// they cost microseconds, and H is never built for them.
+// linearState is the state that a linear map makes of the initial one. Its inner products follow from those of the
+// initial state in each mode: they cost microseconds, and H is never built for them.
 type linearState struct {
 	d *driver
 	linear

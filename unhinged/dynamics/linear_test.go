@@ -39,7 +39,8 @@ func randomProblem(rng *rand.Rand) problem {
 
 func (q problem) String() string {
 	p, c, n := q.state.Dims()
-	return fmt.Sprintf("p=%d C=%d n=%d counts=%v γ=%.4g λ=(%.3g, %.3g) s=%.3g η2=%.3g", p, c, n, q.state.Counts, q.gamma, q.l1, q.l2, q.s, q.eta2)
+	return fmt.Sprintf("p=%d C=%d n=%d counts=%v γ=%.4g λ=(%.3g, %.3g) s=%.3g η2=%.3g", p, c, n, q.state.Counts,
+		q.gamma, q.l1, q.l2, q.s, q.eta2)
 }
 
 func (q problem) flow(t *testing.T, rates Rates) *Flow {
@@ -143,7 +144,8 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 				var gap mat.Dense
 				gap.Sub(want.H, limit.H)
 				closeTo(t, "gap to W M/λ", math.Exp(point.LogGapH()), mat.Norm(&gap, 2), 1e-11)
-				closeTo(t, "distance of Z", math.Exp(point.LogDistance()), normalizedDistance(stack(want), stack(limit)), 1e-11)
+				closeTo(t, "distance of Z", math.Exp(point.LogDistance()),
+					normalizedDistance(stack(want), stack(limit)), 1e-11)
 			}
 		}
 	}
@@ -190,7 +192,8 @@ func TestObservables(t *testing.T) {
 		if mat.Norm(bar.H, 2) < 1e-9 || mat.Norm(bar.W, 2) < 1e-9 {
 			continue // no direction
 		}
-		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)), 1e-13)
+		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)),
+			1e-13)
 		closeTo(t, q.String()+" distance of H", math.Exp(point.LogDistanceH()), normalizedDistance(s.H, bar.H), 1e-13)
 		closeTo(t, q.String()+" distance of W", math.Exp(point.LogDistanceW()), normalizedDistance(s.W, bar.W), 1e-13)
 		var gap mat.Dense

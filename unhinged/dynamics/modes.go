@@ -14,7 +14,8 @@ func combine(a float64, m mat2, b float64, n mat2) mat2 {
 //
 //	A = [[−s·λ1, s·σ], [σ, −λ2]] = ω⁺Π⁺ + ω⁻Π⁻,  ω^± = ½(−(sλ1+λ2) ± √((sλ1−λ2)² + 4sσ²))
 //
-// (Corollary 5 calls ω⁻, ω⁺ for λ1 = λ2 ω1, ω2). Both eigenvectors belong to flow, to descent and to descent with momentum alike.
+// (Corollary 5 calls ω⁻, ω⁺ for λ1 = λ2 ω1, ω2). Both eigenvectors belong to flow, to descent and to descent with
+// momentum alike.
 type mode struct {
 	plus, minus     float64 // ω⁺ ≥ ω⁻
 	onPlus, onMinus mat2    // Π⁺, Π⁻; I and 0 where A = ω·I; A and 0 where A is nilpotent
@@ -108,8 +109,8 @@ func (g powerGrowth) driven(omega float64) float64 {
 	return math.Expm1(g.of(omega).log) / omega
 }
 
-// heavyBall runs x(t+1) = x − η(t)v(t+1), v(t+1) = μ v(t) − ω x(t) − drive, v(0) = 0, and calls record at every step from 0
-// to len(etas) with x as mantissa·exp(log).
+// heavyBall runs x(t+1) = x − η(t)v(t+1), v(t+1) = μ v(t) − ω x(t) − drive, v(0) = 0, and calls record at every step
+// from 0 to len(etas) with x as mantissa·exp(log).
 func heavyBall(omega, drive, x, momentum float64, etas []float64, record func(step int, x, log float64)) {
 	v, log := 0.0, 0.0
 	record(0, x, 0)

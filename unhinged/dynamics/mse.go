@@ -8,23 +8,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MSE is the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under the same invariant kernel κ⊗I_p, for comparison with the unhinged loss. With
-// R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
+// MSE is training with the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under an invariant kernel κ⊗I_p, for comparison
+// with the unhinged loss. With R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
 //
 //	H' = η1 W R κ,   W' = η2 H Rᵀ,   b' = η2 R 1,   H_*' = η1 W R κ_*.
 //
-// With prototypes that learn this is nonlinear and simulated, with error control or step by step. With anchored ones it is kernel regression
-// and has a closed form for every t and t = ∞, F = WᵀH: F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in the eigenbases of WWᵀ and κ.
+// With prototypes that learn, this is nonlinear: flow is simulated with error control, and descent step by step. With
+// anchored prototypes it is kernel regression, which has a closed form for every t and for t = ∞: with F = WᵀH it is
+// F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in the eigenbases of WWᵀ and κ.
 type MSE struct {
-	Rates    Rates
-	Kernel   Kernel // between samples: Kernel.Samples, or none for I_n
-	Anchored bool   // prototypes and biases fixed
+	Rates    Rates  // η1 of the network, η2 of prototypes and biases
+	Kernel   Kernel // between samples, n×n: Kernel.Samples, or none for I_n; the other forms are refused
+	Anchored bool   // prototypes and biases are fixed, and η2 has no meaning
 }
 
 // mseTolerance is the ODE solver's, relative to the largest number of the state.
 const mseTolerance = 1e-10
 
-// From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues of κ.
+// From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues
+// of κ.
 func (m MSE) From(s *State) (*DualFlow, error) {
 	if err := m.Rates.validateMoving(m.Anchored); err != nil {
 		return nil, err
@@ -53,7 +55,8 @@ func (m MSE) From(s *State) (*DualFlow, error) {
 		return q.flow(m.Rates.featureSchedule()), nil
 	}
 	return d.dualFlow(sim.flow, sim.descend, func() (Limit, error) {
-		return Limit{}, fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by simulation, or for Anchored")
+		return Limit{}, fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only " +
+			"by simulation, or for Anchored")
 	}, math.NaN()), nil
 }
 
@@ -75,7 +78,8 @@ func (r *mseRun) residual(h, w *mat.Dense, b []float64) *mat.Dense {
 // split returns the parts of a vector.
 func (r *mseRun) split(x []float64) (h, y, w *mat.Dense, b []float64) {
 	p, c, n := r.state.Dims()
-	return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), mat.NewDense(p, c, x[2*p*n:2*p*n+p*c]), x[2*p*n+p*c:]
+	h, y, x = mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), x[2*p*n:]
+	return h, y, mat.NewDense(p, c, x[:p*c]), x[p*c:]
 }
 
 func (r *mseRun) start() []float64 {

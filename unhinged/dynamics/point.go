@@ -14,7 +14,8 @@ const (
 	both  part = 3
 )
 
-// vector is a state (H, W), or a sum of such, in whatever numbers its engine keeps it. Two vectors that meet are of the same trajectory.
+// vector is a state (H, W), or a sum of such, in whatever numbers its engine keeps it. Two vectors that meet are of the
+// same trajectory.
 type vector interface {
 	// dot returns ⟨v, o⟩ over the part, norm ‖v‖ over the part.
 	dot(o vector, over part) float64
@@ -38,8 +39,8 @@ type body interface {
 type point struct {
 	log float64 // the state is exp(log)·now
 	now body
-	// The state is exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's, lead[1] W's.
-	// If subtract is set, there is no such form, and split takes the difference of now and target instead.
+	// The state is exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's,
+	// lead[1] W's. If subtract is set, there is no such form, and split takes the difference of now and target instead.
 	target   vector // nil if there is nothing to measure distances to
 	lead     [2]float64
 	rest     vector
@@ -208,7 +209,8 @@ func (p *point) State() (*State, error) {
 // fits refuses ‖Z‖ that is too large for float64.
 func fits(logNormZ float64) error {
 	if logNormZ > 709 {
-		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead", logNormZ/math.Ln10)
+		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead",
+			logNormZ/math.Ln10)
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// points are what a kernel's dynamics need of a set of samples, trained on or not: their features at the start, and the kernel to them, as the
-// engine has both.
+// points are what a kernel's dynamics need of a set of samples, trained on or not: their features at the start, and the
+// kernel to them, as the engine has both.
 type points struct{ start, drive *mat.Dense }
 
 // generalizer is a state under a kernel, which has features on any points. The state is exp(log)·s of a point.
@@ -20,8 +20,8 @@ type generalizer interface {
 	of(trajectory any) bool
 }
 
-// logits returns those of an argmax at the points, m×C; what is added to all prototypes alike is left out, for it may be larger than the rest by
-// any factor.
+// logits returns those of an argmax at the points, m×C; what is added to all prototypes alike is left out, for it may
+// be larger than the rest by any factor.
 func logits(s generalizer, at points) *mat.Dense {
 	l := new(mat.Dense)
 	l.Mul(s.features(at).T(), s.prototypes(true))
@@ -31,7 +31,8 @@ func logits(s generalizer, at points) *mat.Dense {
 // biasUnit is what biases are multiplied by beside the logits of s, where the state is exp(log)·s.
 func biasUnit(log float64) float64 { return math.Exp(-2 * log) }
 
-// classifier returns the accuracy of samples with logits l, a row a sample, as a function of the biases, where the state is exp(log)·s.
+// classifier returns the accuracy of samples with logits l, a row a sample, as a function of the biases, where the
+// state is exp(log)·s.
 func classifier(l *mat.Dense, labels []int, log float64) func(biases []float64) float64 {
 	return func(biases []float64) float64 { return fraction(classes(l, biases, biasUnit(log)), labels) }
 }

@@ -98,15 +98,15 @@ func integrals(s Schedule, times []float64) []float64 {
 	return zetas
 }
 
-// Rates are the learning rates of the features (η1) and of prototypes and biases (η2). Every theorem takes them in this form. Where prototypes are
-// fixed only η1 matters, and H alone may be set.
+// Rates are the learning rates of the features (η1) and of prototypes and biases (η2). Every theorem takes them in this
+// form. Where prototypes are fixed only η1 matters, and H alone may be set.
 type Rates struct {
 	W Schedule // η2
-	// S is the ratio s = η1/η2, constant over time; zero means 1.
+	// S is the ratio s = η1/η2, if it does not change over time. The zero value means 1.
 	S float64
-	// H, if set, is a schedule of its own for η1; S is then ignored, and there is no closed form: flow is
-	// integrated with error control and descent is a product of 2×2 matrices in time order. Distances and limits
-	// are then those of the constant ratio s = η1(0)/η2(0), as in the corollaries.
+	// H, if set, is a schedule of its own for η1, and S is ignored. Where prototypes learn there is then no closed
+	// form: flow is integrated with error control, and descent is made step by step. Distances and limits are those of
+	// the constant ratio s = η1(0)/η2(0), as in the corollaries.
 	H Schedule
 }
 
@@ -147,7 +147,8 @@ func (r Rates) Features(t float64) float64 {
 
 func (r Rates) validate() error {
 	if r.W == nil {
-		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, η2) or a Schedule")
+		return fmt.Errorf("dynamics: Rates.W, the learning rate η2 of the prototypes, is not set: use Constant(η1, " +
+			"η2) or a Schedule")
 	}
 	if r.S < 0 || math.IsNaN(r.S) || math.IsInf(r.S, 0) {
 		return fmt.Errorf("dynamics: ratio s = η1/η2 is %v: must be finite and positive", r.S)
@@ -162,7 +163,8 @@ func (r Rates) validate() error {
 		return err
 	}
 	if r.W.At(0) == 0 {
-		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: begin with a positive rate, or set S and not H")
+		return fmt.Errorf("dynamics: η2(0) = 0: the ratio s = η1(0)/η2(0) that limits are taken at is undefined: " +
+			"begin with a positive rate, or set S and not H")
 	}
 	return nil
 }
@@ -199,11 +201,13 @@ func validRate(name string, s Schedule) error {
 		}
 	case StepRate:
 		if !(r.Every > 0) || !(r.Factor >= 0) {
-			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be positive, Factor not negative", name, r.Every, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: StepRate with Every = %v, Factor = %v: Every must be "+
+				"positive, Factor not negative", name, r.Every, r.Factor)
 		}
 	case ExponentialRate:
 		if !(r.Factor > 0) {
-			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive",
+				name, r.Factor)
 		}
 	}
 	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {

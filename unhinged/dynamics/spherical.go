@@ -27,11 +27,11 @@ type Spherical struct {
 	// α⁺ = ξα/√(1+α²(1−β²)), and the step condition again is α(0) ≤ 1 (erratum E16).
 	Rescale bool
 
-	// Adjust is ε of the adjusted loss (104), 0 < ε < 1; zero leaves the loss as it is. Where û_yᵀĥ < −1+ε the prototype
-	// is replaced by u_y + δ, δ ⟂ ĥ (erratum E8), at the angle arccos(−1+ε) from ĥ. That leaves the loss as it is and multiplies its
-	// gradient by −k ≥ 1, so that in the recurrence sin θ becomes |cos θ|·√(1−(1−ε)²)/(1−ε), which does not vanish at θ = π.
-	// Samples that start there leave along a fixed tangent. The paper states (104) for W1 = 0; for other W it is used
-	// with u_y in place of w_y.
+	// Adjust is ε of the adjusted loss (104), 0 < ε < 1; zero leaves the loss as it is. Where û_yᵀĥ < −1+ε the
+	// prototype is replaced by u_y + δ, δ ⟂ ĥ (erratum E8), at the angle arccos(−1+ε) from ĥ. That leaves the loss as
+	// it is and multiplies its gradient by −k ≥ 1, so that in the recurrence sin θ becomes |cos θ|·√(1−(1−ε)²)/(1−ε),
+	// which does not vanish at θ = π. Samples that start there leave along a fixed tangent. The paper states (104) for
+	// W1 = 0; for other W it is used with u_y in place of w_y.
 	Adjust float64
 }
 
@@ -39,7 +39,8 @@ type Spherical struct {
 // φ = arctan(α sin θ) ≤ π/4 add up to at most π, and ∏ 1/cos φ is largest for four of π/4 (erratum E18).
 const GrowthBound = 4
 
-// From returns the gradient flow from the state, which must not change afterwards. Theorem 7 itself is about its Descent.
+// From returns the gradient flow from the state, which must not change afterwards. Theorem 7 itself is about its
+// Descent.
 func (s Spherical) From(st *State) (*SphericalFlow, error) {
 	pl, err := st.Planes(s.Gamma)
 	if err != nil {
@@ -51,16 +52,19 @@ func (s Spherical) From(st *State) (*SphericalFlow, error) {
 // On is From for a state whose planes are known, to sweep rates, RLR and (104) without finding them again.
 func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 	if s.Gamma != pl.gamma {
-		return nil, fmt.Errorf("dynamics: Spherical.Gamma is %v, but the planes were found for γ = %v: they must agree", s.Gamma, pl.gamma)
+		return nil, fmt.Errorf("dynamics: Spherical.Gamma is %v, but the planes were found for γ = %v: they must agree",
+			s.Gamma, pl.gamma)
 	}
 	if err := s.Rates.validateFeatures(); err != nil {
 		return nil, err
 	}
 	if s.Adjust != 0 && !(-1+s.Adjust > -1 && s.Adjust < 1) { // too small an ε is lost in −1+ε
-		return nil, fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as it is", s.Adjust)
+		return nil, fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as "+
+			"it is", s.Adjust)
 	}
 	if p, _, _ := pl.state.Dims(); p == 1 && s.Adjust > 0 {
-		return nil, fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no tangent to leave along")
+		return nil, fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no " +
+			"tangent to leave along")
 	}
 	f := &SphericalFlow{Planes: pl, s: s, rate: s.Rates.featureSchedule(), gain: make([]float64, len(pl.labels))}
 	f.solution = f.solve
@@ -70,17 +74,20 @@ func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 			f.gain[i] /= pl.norms[i]
 		}
 		if math.IsInf(f.gain[i], 0) {
-			return nil, fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be a number", i, y, pl.norms[i])
+			return nil, fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be "+
+				"a number", i, y, pl.norms[i])
 		}
 	}
 	return f, nil
 }
 
-// SphericalFlow is the Trajectory of Theorem 7. The theorem is about descent, which is exact to rounding. Flow is the limit of small steps: it keeps ‖h‖
-// as it is, so that α/η is constant, and θ' = −ηα sin θ is solved by tan(θ/2) = e^{−αζ} tan(θ(0)/2).
+// SphericalFlow is the Trajectory of Theorem 7. The theorem is about descent, which is exact to rounding. Flow is the
+// limit of small steps: it keeps ‖h‖ as it is, so that α/η is constant, and θ' = −ηα sin θ is solved by
+// tan(θ/2) = e^{−αζ} tan(θ(0)/2).
 //
-// Distances and gaps of its points are those of the normalised features Ĥ, all that the prototypes see, from Û(I⊗1ᵀ), which is Ŵ(I⊗1ᵀ) where W1 = 0:
-// LogGapH is the logarithm of ‖Ĥ − Û(I⊗1ᵀ)‖, the error of (20), and LogDistanceH is that of the error divided by √n.
+// Distances and gaps of its points are those of the normalised features Ĥ, all that the prototypes see, from Û(I⊗1ᵀ),
+// which is Ŵ(I⊗1ᵀ) where W1 = 0: LogGapH is the logarithm of ‖Ĥ − Û(I⊗1ᵀ)‖, the error of (20), and LogDistanceH is that
+// of the error divided by √n.
 type SphericalFlow struct {
 	*Planes
 	solution
@@ -110,10 +117,12 @@ func (f *SphericalFlow) Violations() []int {
 	return out
 }
 
-// Descent returns gradient descent (19), which Theorem 7 is about. It has no momentum: μ must be 0. At most MaxSteps steps are made.
+// Descent returns gradient descent (19), which Theorem 7 is about. It has no momentum: μ must be 0. At most MaxSteps
+// steps are made.
 func (f *SphericalFlow) Descent(momentum float64) (*Descent, error) {
 	if momentum != 0 {
-		return nil, fmt.Errorf("dynamics: momentum %v: Theorem 7 is about plain gradient descent, momentum must be 0", momentum)
+		return nil, fmt.Errorf("dynamics: momentum %v: Theorem 7 is about plain gradient descent, momentum must be 0",
+			momentum)
 	}
 	return &Descent{
 		iterates: func(times []float64) ([]Point, error) {
@@ -141,7 +150,8 @@ type SphericalTrace struct {
 	Last  *SphericalPoint // the iterate at the last of the steps
 }
 
-// Record returns the observables of gradient descent at one or more ascending steps: what Descent(0).Trace returns, and more.
+// Record returns the observables of gradient descent at one or more ascending steps: what Descent(0).Trace returns, and
+// more.
 func (f *SphericalFlow) Record(steps []int) (*SphericalTrace, error) {
 	points, err := f.run(steps, false)
 	if err != nil {
@@ -157,9 +167,10 @@ func (f *SphericalFlow) Record(steps []int) (*SphericalTrace, error) {
 	return tr, nil
 }
 
-// Limit returns Ĥ = Û(I⊗1ᵀ), to which flow turns every sample without a change of its norm, except those that begin exactly opposite and stay there.
-// Descent has the same directions as its limit, with norms of its own. The rate is that of flow, the smallest α/η of the samples that have to turn;
-// that of descent is the Rate of its last SphericalPoint.
+// Limit returns Ĥ = Û(I⊗1ᵀ), to which flow turns every sample without a change of its norm, except those that begin
+// exactly opposite and stay there. Descent has the same directions as its limit, with norms of its own. The rate is
+// that of flow, the smallest α/η of the samples that have to turn; that of descent is the Rate of its last
+// SphericalPoint.
 func (f *SphericalFlow) Limit() (Limit, error) {
 	end := f.newPoint(math.Inf(1))
 	rate := math.Inf(1)

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// SphericalPoint is a Point of a SphericalFlow or of its descent: two numbers a sample. Section 6 has no biases: its loss and its accuracy leave them
-// out, and they stay what they are.
+// SphericalPoint is a Point of a SphericalFlow or of its descent: two numbers a sample. Section 6 has no biases: its
+// loss and its accuracy leave them out, and they stay what they are.
 type SphericalPoint struct {
 	Time float64 // steps of descent, or the time of the flow; +Inf in its limit
 
@@ -22,12 +22,14 @@ func (f *SphericalFlow) newPoint(time float64) *SphericalPoint {
 	return &SphericalPoint{Time: time, d: f, a: make([]float64, len(f.labels)), b: make([]float64, len(f.labels))}
 }
 
-// Loss returns the unhinged loss (3) at the normalised features, biases left out, and the logarithm of its absolute value.
+// Loss returns the unhinged loss (3) at the normalised features, biases left out, and the logarithm of its absolute
+// value.
 func (p *SphericalPoint) Loss() (loss, logAbs float64) {
 	return p.sums.loss, math.Log(math.Abs(p.sums.loss))
 }
 
-// Accuracy returns the train accuracy of argmax_c w_cᵀh, the first of equal logits, with or without biases: there are none.
+// Accuracy returns the train accuracy of argmax_c w_cᵀh, the first of equal logits, with or without biases: there are
+// none.
 func (p *SphericalPoint) Accuracy(bool) float64 {
 	return float64(p.sums.right) / float64(len(p.d.labels))
 }
@@ -39,7 +41,8 @@ func (p *SphericalPoint) accuracies(bool) (without, with float64) {
 // Biases returns b, which does not move.
 func (p *SphericalPoint) Biases() []float64 { return slices.Clone(p.d.state.B) }
 
-// Error returns ‖Ĥ − Û(I⊗1ᵀ)‖ with columns normalised one by one, the distance to the limit (20), computed as 2 sin(θ/2).
+// Error returns ‖Ĥ − Û(I⊗1ᵀ)‖ with columns normalised one by one, the distance to the limit (20), computed as 2
+// sin(θ/2).
 func (p *SphericalPoint) Error() float64 { return p.sums.err }
 
 // NormH returns ‖H‖.
@@ -68,7 +71,8 @@ func (p *SphericalPoint) LogDistanceH() float64 {
 // LogDistanceW returns −Inf: the prototypes do not move.
 func (p *SphericalPoint) LogDistanceW() float64 { return math.Inf(-1) }
 
-// LogDistance returns the logarithm of the distance of (Ĥ, W) from (Û(I⊗1ᵀ), W), both divided by their norm √(n + ‖W‖²).
+// LogDistance returns the logarithm of the distance of (Ĥ, W) from (Û(I⊗1ᵀ), W), both divided by their norm √(n +
+// ‖W‖²).
 func (p *SphericalPoint) LogDistance() float64 {
 	return p.LogGapH() - math.Log(math.Hypot(math.Sqrt(float64(len(p.d.labels))), p.d.normW))
 }
@@ -114,8 +118,8 @@ func (p *SphericalPoint) StepSizes() []float64 {
 	return out
 }
 
-// Rate returns the exponential rate of the error of descent a step, −log(1−α) of the slowest sample with its α at this step:
-// once angles are small, Error(t+1) ≈ e^{−Rate}·Error(t). Samples that lie on their target already do not count,
+// Rate returns the exponential rate of the error of descent a step, −log(1−α) of the slowest sample with its α at this
+// step: once angles are small, Error(t+1) ≈ e^{−Rate}·Error(t). Samples that lie on their target already do not count,
 // and one that is stuck opposite to it makes the rate 0. It is +Inf if all samples have arrived.
 func (p *SphericalPoint) Rate() float64 {
 	slowest := 0.0

@@ -80,8 +80,8 @@ const (
 	chunk = 512
 )
 
-// run takes all samples from the start through the ascending steps and returns the iterates at each: all of each if keep is set, else only the
-// sums over all samples, except for the last.
+// run takes all samples from the start through the ascending steps and returns the iterates at each: all of each if
+// keep is set, else only the sums over all samples, except for the last.
 func (d *SphericalFlow) run(steps []int, keep bool) ([]*SphericalPoint, error) {
 	if len(steps) == 0 {
 		return nil, fmt.Errorf("dynamics: no steps: want at least one")

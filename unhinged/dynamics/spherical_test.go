@@ -160,8 +160,9 @@ func TestSphericalAgainstBruteForce(t *testing.T) {
 			"accuracy": {tr.Accuracy[2], float64(right) / float64(len(st.Labels()))},
 			"error":    {math.Exp(tr.LogGapH[2]), math.Sqrt(square)},
 			"norm":     {tr.NormH[2], mat.Norm(want.H, 2)},
-			"At":       {point.Error() + loss + point.NormH() + point.Accuracy(false), tr.Last.Error() + tr.Loss[2] + tr.NormH[2] + tr.Accuracy[2]},
-			"Last":     {tr.Last.Error() + tr.Last.Growth(), point.Error() + point.Growth()},
+			"At": {point.Error() + loss + point.NormH() + point.Accuracy(false),
+				tr.Last.Error() + tr.Loss[2] + tr.NormH[2] + tr.Accuracy[2]},
+			"Last": {tr.Last.Error() + tr.Last.Growth(), point.Error() + point.Growth()},
 		} {
 			if math.Abs(pair[0]-pair[1]) > 1e2*tol {
 				t.Errorf("trial %d: %s %v, want %v", trial, name, pair[0], pair[1])
@@ -193,8 +194,9 @@ func TestSphericalRecurrence(t *testing.T) {
 				theta := now.Angles()[i]
 				beta := math.Cos(theta)
 				grown := 1 + alpha*alpha*(1-beta*beta)
-				if want := (beta + alpha*(1-beta*beta)) / math.Sqrt(grown); math.Abs(math.Cos(next.Angles()[i])-want) > 1e-12 {
-					t.Errorf("β⁺ = %v, want %v", math.Cos(next.Angles()[i]), want)
+				cos := math.Cos(next.Angles()[i])
+				if want := (beta + alpha*(1-beta*beta)) / math.Sqrt(grown); math.Abs(cos-want) > 1e-12 {
+					t.Errorf("β⁺ = %v, want %v", cos, want)
 				}
 				want := xi * alpha / grown
 				if s.Rescale {
@@ -214,7 +216,8 @@ func TestSphericalRecurrence(t *testing.T) {
 // Angles far below float64's resolution of ĥ − ŵ are right: gradient descent on full vectors with 2000-bit numbers.
 func TestSphericalTinyAnglesAgainstBig(t *testing.T) {
 	st := &State{
-		H: mat.NewDense(3, 2, []float64{1, -0.5, 2, 1, -1, 0.25}), W: mat.NewDense(3, 2, []float64{1, -1, 0.5, -0.5, 2, -2}),
+		H: mat.NewDense(3, 2, []float64{1, -0.5, 2, 1, -1, 0.25}),
+		W: mat.NewDense(3, 2, []float64{1, -1, 0.5, -0.5, 2, -2}),
 		B: make([]float64, 2), Counts: []int{1, 1},
 	}
 	const steps = 450
@@ -257,7 +260,8 @@ func bigAngle(h, w []float64, gamma float64, n int, eta float64, rescale bool, s
 		return sum
 	}
 	x, u := vector(h), vector(w)
-	factor := quo(mul(big.NewFloat(eta).SetPrec(bits), big.NewFloat(1+gamma).SetPrec(bits)), big.NewFloat(float64(n)).SetPrec(bits))
+	factor := quo(mul(big.NewFloat(eta).SetPrec(bits), big.NewFloat(1+gamma).SetPrec(bits)),
+		big.NewFloat(float64(n)).SetPrec(bits))
 	for range steps {
 		square := dot(x, x)
 		along := quo(dot(x, u), square)
@@ -303,8 +307,8 @@ func TestSphericalSeriesIsExactToRounding(t *testing.T) {
 	}
 }
 
-// Theorem 7 and errata E5, E16, E17, E18: with α(0) ≤ 1 and a constant rate, norms never fall and never quadruple, every
-// sample converges, at the rate that Rate says.
+// Theorem 7 and errata E5, E16, E17, E18: with α(0) ≤ 1 and a constant rate, norms never fall and never quadruple,
+// every sample converges, at the rate that Rate says.
 func TestTheorem7(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 0))
 	for trial := range 60 {
@@ -454,7 +458,8 @@ func TestSphericalAlignedAndStuck(t *testing.T) {
 }
 
 func TestSphericalAllArrived(t *testing.T) {
-	st := &State{H: mat.NewDense(1, 2, []float64{2, -1}), W: mat.NewDense(1, 2, []float64{1, -1}), B: make([]float64, 2), Counts: []int{1, 1}}
+	st := &State{H: mat.NewDense(1, 2, []float64{2, -1}), W: mat.NewDense(1, 2, []float64{1, -1}),
+		B: make([]float64, 2), Counts: []int{1, 1}}
 	d, err := Spherical{Rates: Constant(1, 1)}.From(st)
 	if err != nil {
 		t.Fatal(err)
@@ -497,7 +502,8 @@ func TestSphericalUncenteredPrototypes(t *testing.T) {
 			t.Fatal("the limit is no minimum")
 		}
 	}
-	if d, err = (Spherical{Gamma: 0.4, Rates: Constant(5, 5)}).From(st.CenterPrototypes()); err != nil || !d.Centered() {
+	if d, err = (Spherical{Gamma: 0.4, Rates: Constant(5, 5)}).From(st.CenterPrototypes()); err != nil ||
+		!d.Centered() {
 		t.Errorf("centred: %v", err)
 	}
 	for c := range 3 {

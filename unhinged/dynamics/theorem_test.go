@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// printedProjections computes Theorem 2's projections from the paper's formulas, with the Kronecker products written out.
+// printedProjections computes Theorem 2's projections from the paper's formulas, with the Kronecker products written
+// out.
 func printedProjections(s *State) [5]*State {
 	p, c, n := s.Dims()
 	per := s.Counts[0]
@@ -172,7 +173,8 @@ func TestAgainstBig(t *testing.T) {
 	for _, q := range []struct {
 		gamma, lambda, eta float64
 		c, n, steps        int
-	}{{1. / 99, CriticalLambda(1./99, 100, 10), 0.1, 100, 10, 50_000}, {0.05, 0, 0.1, 100, 10, 50_000}, {0.3, 0.1 + 1e-12, 0.5, 4, 7, 100_000}} {
+	}{{1. / 99, CriticalLambda(1./99, 100, 10), 0.1, 100, 10, 50_000}, {0.05, 0, 0.1, 100, 10, 50_000},
+		{0.3, 0.1 + 1e-12, 0.5, 4, 7, 100_000}} {
 		s := Gaussian(3, q.c, q.n, 1)
 		flow := must[*Flow](t)(Regularized{q.gamma, q.lambda, q.lambda, Constant(q.eta, q.eta)}.From(s))
 		point := must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(q.steps)).(*point)

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Trace is the observables of a trajectory over time, a value a time, under the names of Point's methods. Logarithms are natural.
+// Trace is the observables of a trajectory over time, a value a time, under the names of Point's methods. Logarithms
+// are natural.
 type Trace struct {
 	Time                                    []float64 // steps of descent, or the time of the flow
 	Loss, LogAbsLoss                        []float64 // Point.Loss
@@ -24,8 +25,9 @@ type Trace struct {
 func traceOf(times []float64, points []Point) *Trace {
 	tr := &Trace{Time: slices.Clone(times)}
 	columns := []*[]float64{
-		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.LogDistance, &tr.LogDistanceH, &tr.LogDistanceW,
-		&tr.LogGapH, &tr.LogGapW, &tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
+		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias,
+		&tr.LogDistance, &tr.LogDistanceH, &tr.LogDistanceW, &tr.LogGapH, &tr.LogGapW,
+		&tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
 	}
 	for _, c := range columns {
 		*c = make([]float64, len(times))

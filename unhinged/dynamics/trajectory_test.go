@@ -47,9 +47,11 @@ func subjects(rng *rand.Rand) []subject {
 			s.Rates = r
 			return s.From(q.state)
 		}},
-		{fmt.Sprintf("Theorem 8, γ = %g, counts %v, %s", gamma, pr.state.Counts, q), pr.state, func(r Rates) (Trajectory, error) {
-			return Invariant{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: r, Kernel: pr.kernel}.From(pr.state)
-		}},
+		{fmt.Sprintf("Theorem 8, γ = %g, counts %v, %s", gamma, pr.state.Counts, q), pr.state,
+			func(r Rates) (Trajectory, error) {
+				return Invariant{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: r,
+					Kernel: pr.kernel}.From(pr.state)
+			}},
 		{"Theorem 8 at λ*", pr.state, func(r Rates) (Trajectory, error) {
 			free, err := Invariant{Gamma: gamma, Rates: r, Kernel: pr.kernel}.From(pr.state)
 			if err != nil {
@@ -108,22 +110,23 @@ func TestTrajectoriesStart(t *testing.T) {
 	}
 }
 
-// TestTrajectoriesDescend: gradient descent with a rate and with a quarter of it, for the same time ζ, comes four times as near to the flow; with
-// momentum μ it does at (1−μ) times the rate.
+// TestTrajectoriesDescend: gradient descent with a rate and with a quarter of it, for the same time ζ, comes four times
+// as near to the flow; with momentum μ it does at (1−μ) times the rate.
 func TestTrajectoriesDescend(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 12))
 	for range 20 {
 		for _, s := range subjects(rng) {
 			for _, momentum := range []float64{0, 0.5} {
-				if _, isSpherical := must[Trajectory](t)(s.from(Constant(1, 1))).(*SphericalFlow); isSpherical && momentum > 0 {
-					continue
+				if momentum > 0 && strings.HasPrefix(s.name, "Theorem 7") {
+					continue // it has none
 				}
 				const zeta = 1.2
 				var misses []float64
 				for _, eta := range []float64{0.006, 0.0015} {
-					want := must[*State](t)(must[Point](t)(must[Trajectory](t)(s.from(Constant(eta, eta))).At(zeta / eta)).State())
+					f := must[Trajectory](t)(s.from(Constant(eta, eta)))
+					want := must[*State](t)(must[Point](t)(f.At(zeta / eta)).State())
 					slowed := eta * (1 - momentum)
-					f := must[Trajectory](t)(s.from(Constant(slowed, slowed)))
+					f = must[Trajectory](t)(s.from(Constant(slowed, slowed)))
 					p := must[Point](t)(must[*Descent](t)(f.Descent(momentum)).At(int(math.Round(zeta / eta))))
 					misses = append(misses, apart(must[*State](t)(p.State()), want)/(1+want.NormZ()))
 				}
@@ -150,10 +153,11 @@ func TestTrajectoriesEnd(t *testing.T) {
 				}
 				continue
 			}
-			if d := limit.Point.LogDistanceH(); !math.IsInf(d, -1) && !math.IsInf(limit.Rate, 1) { // p = 1: some are stuck
+			stuck := math.IsInf(limit.Rate, 1) // p = 1: Theorem 7 turns nothing
+			if d := limit.Point.LogDistanceH(); !math.IsInf(d, -1) && !stuck {
 				t.Errorf("%s: the limit is e^%g from itself", s.name, d)
 			}
-			if limit.Rate < 1e-4 || math.IsInf(limit.Rate, 1) {
+			if limit.Rate < 1e-4 || stuck {
 				slow++
 				continue
 			}
@@ -178,7 +182,8 @@ func TestTrajectoriesEnd(t *testing.T) {
 			}
 			size := func(time float64) float64 { return must[Point](t)(f.At(time)).LogNormZ() }
 			if settles := math.Abs(size(times[2])-size(2*times[2])) < 1e-9; settles != limit.Finite {
-				t.Errorf("%s: finite: %v, but ln‖Z‖ goes from %g to %g", s.name, limit.Finite, size(times[2]), size(2*times[2]))
+				t.Errorf("%s: finite: %v, but ln‖Z‖ goes from %g to %g",
+					s.name, limit.Finite, size(times[2]), size(2*times[2]))
 			}
 			fell := math.Log(gaps[0] / gaps[1])
 			if gaps[1] > 1e-12 && math.Abs(fell-5) > 0.5 {
@@ -221,7 +226,8 @@ func TestSphericalFlow(t *testing.T) {
 		if _, jumps := s.Rates.H.(StepRate); jumps {
 			continue // the ODE solver has to find the jumps
 		}
-		closeStates(t, fmt.Sprintf("trial %d, %+v", trial, s), must[*State](t)(must[Point](t)(f.At(time)).State()), want, 1e-8)
+		closeStates(t, fmt.Sprintf("trial %d, %+v", trial, s), must[*State](t)(must[Point](t)(f.At(time)).State()),
+			want, 1e-8)
 	}
 }
 
@@ -247,7 +253,8 @@ func TestSphericalFlowStuck(t *testing.T) {
 	}
 }
 
-// TestEnginesAgree: with the kernel I all engines solve the same equations. (Theorem 8 beside Theorems 2, 4 and 6: TestKernelIdentity.)
+// TestEnginesAgree: with the kernel I all engines solve the same equations. (Theorem 8 beside Theorems 2, 4 and 6:
+// TestKernelIdentity.)
 func TestEnginesAgree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 12))
 	for range 40 {
@@ -259,8 +266,9 @@ func TestEnginesAgree(t *testing.T) {
 		}{
 			{"Theorem 4 and penalty", q.flow(t, rates), must[*DualFlow](t)(FeaturePenalty{
 				Gamma: q.gamma, Lambda1: q.l1, Lambda2: q.l2, Rates: rates}.From(q.state))},
-			{"Theorem 6 and penalty", must[*AnchoredFlow](t)(Anchored{q.gamma, q.l1, rates}.From(q.state)), must[*DualFlow](t)(
-				FeaturePenalty{Gamma: q.gamma, Lambda1: q.l1, Rates: rates, Anchored: true}.From(q.state))},
+			{"Theorem 6 and penalty", must[*AnchoredFlow](t)(Anchored{q.gamma, q.l1, rates}.From(q.state)),
+				must[*DualFlow](t)(FeaturePenalty{
+					Gamma: q.gamma, Lambda1: q.l1, Rates: rates, Anchored: true}.From(q.state))},
 		} {
 			a := must[*Trace](t)(pair.a.Trace([]float64{0, 1, 5, 20}))
 			b := must[*Trace](t)(pair.b.Trace([]float64{0, 1, 5, 20}))
@@ -294,7 +302,8 @@ func TestSlowPrototypes(t *testing.T) {
 			{"Theorem 8", func(r Rates) (Trajectory, error) {
 				return Invariant{Gamma: q.gamma, Lambda1: q.l1, Rates: r, Kernel: pr.kernel}.From(pr.state)
 			}, func(r Rates) (Trajectory, error) {
-				return Invariant{Gamma: q.gamma, Lambda1: q.l1, Rates: r, Kernel: pr.kernel, Anchored: true}.From(pr.state)
+				return Invariant{Gamma: q.gamma, Lambda1: q.l1, Rates: r, Kernel: pr.kernel,
+					Anchored: true}.From(pr.state)
 			}},
 			{"MSE", func(r Rates) (Trajectory, error) { return MSE{Rates: r, Kernel: pr.kernel}.From(pr.state) },
 				func(r Rates) (Trajectory, error) {
@@ -304,11 +313,13 @@ func TestSlowPrototypes(t *testing.T) {
 			want := must[*State](t)(must[Point](t)(must[Trajectory](t)(c.not(Constant(0.1, 1))).At(20)).State())
 			var misses []float64
 			for _, eta2 := range []float64{1e-4, 1e-5} {
-				got := must[*State](t)(must[Point](t)(must[Trajectory](t)(c.learns(Constant(0.1, eta2))).At(20)).State())
+				f := must[Trajectory](t)(c.learns(Constant(0.1, eta2)))
+				got := must[*State](t)(must[Point](t)(f.At(20)).State())
 				misses = append(misses, apart(got, want)/(1+want.NormZ()))
 			}
 			if !(misses[0] < 0.1 && misses[1] < misses[0]/8) {
-				t.Errorf("%s, %s: %g and %g from anchored prototypes at η2 = 1e-4 and 1e-5", c.name, q, misses[0], misses[1])
+				t.Errorf("%s, %s: %g and %g from anchored prototypes at η2 = 1e-4 and 1e-5",
+					c.name, q, misses[0], misses[1])
 			}
 		}
 	}

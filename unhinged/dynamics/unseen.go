@@ -7,15 +7,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Unseen are points that are never trained on: H_*' = η1(W M κ_* − λ1 H_*) of Theorem 8, or what MSE and FeaturePenalty make of them. It can be asked
-// about every Point of the trajectory that it was made by, of its descent and of its limit. Points come in the caller's order.
+// Unseen are points that are never trained on: H_*' = η1(W M κ_* − λ1 H_*) of Theorem 8, or what MSE and FeaturePenalty
+// make of them. It can be asked about every Point of the trajectory that it was made by, of its descent and of its
+// limit. Points come in the caller's order.
 type Unseen struct {
 	trajectory any
 	at         points
 }
 
-// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the order of the training
-// kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of p.
+// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the
+// order of the training kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of
+// p.
 func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
 		return nil, err
@@ -25,8 +27,8 @@ func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	return u, nil
 }
 
-// Test returns m points with the features hStar at the start, p×m, and the kernel κ_*, n×m, from training samples (rows, in the order of the training
-// kernel's) to them: H_* = H_*(0) + Yκ_*.
+// Test returns m points with the features hStar at the start, p×m, and the kernel κ_*, n×m, from training samples
+// (rows, in the order of the training kernel's) to them: H_* = H_*(0) + Yκ_*.
 func (f *DualFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.start.state, hStar, kernel, 1); err != nil {
 		return nil, err
@@ -115,10 +117,12 @@ func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
 	}
 	rows, m := hStar.Dims()
 	if rows != p {
-		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m, p)
+		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point",
+			rows, m, p)
 	}
 	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
-		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a column a point "+
+		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and "+
+			"a column a point "+
 			"(each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
 	}
 	if err := finite("features of unseen points", hStar); err != nil {
