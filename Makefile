@@ -2,7 +2,7 @@
 # make setup     only that
 # make test      Go tests                        make figures         every figure of the paper -> results/figures
 # make notebooks run and check all of them       make notebooks-save  the same, and write their outputs back
-# make lint      gofmt, vet, staticcheck, files  make bench           what the README's Performance section says
+# make lint      golangci-lint, deadcode, files   make bench           what the README's Performance section says
 # make scripts-test, make browser-test           tests of the lab itself
 # make fuzz      every fuzz target for 3 s (ARGS=60: seconds)
 # make chaos     kill, damage and starve training and kernels (ARGS=20: tries of each); 10 minutes, not in CI

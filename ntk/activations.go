@@ -12,8 +12,8 @@ type activation struct {
 	name     string // as [Parse] reads it; "" of a [Function]
 	node     func(x *graph.Node) *graph.Node
 	variance func(q float64) float64 // E[φ(u)²], u ~ N(0, q)
-	// One of the two is set: dual for one entry, or for a line of them entries, where the variances are not needed; single
-	// says that float32's precision is enough.
+	// One of the two is set: dual for one entry, or for a line of them entries, where the variances are not needed;
+	// single says that float32's precision is enough.
 	dual    func(q1, q2, k, near float64) dual
 	entries func(in, out covariance, single bool)
 }
@@ -75,7 +75,8 @@ var (
 		dual:     geluDual,
 	}
 	// Sin is sin(x).
-	Sin Layer = activation{name: "sin", node: graph.Sin, variance: func(q float64) float64 { return -math.Expm1(-2*q) / 2 }, dual: sinDual}
+	Sin Layer = activation{name: "sin", node: graph.Sin,
+		variance: func(q float64) float64 { return -math.Expm1(-2*q) / 2 }, dual: sinDual}
 )
 
 // LeakyReLU is max(x, 0) + slope·min(x, 0).
@@ -83,13 +84,13 @@ func LeakyReLU(slope float64) Layer { return ABReLU(slope, 1) }
 
 func erfVariance(q float64) float64 { return 2 / math.Pi * math.Atan2(2*q, math.Sqrt(1+4*q)) }
 
-// erfDual is K = (2/π) asin(2k/√((1+2q₁)(1+2q₂))), as an angle whose tangent is 2k/s with s² = (1+2q₁)(1+2q₂) − 4k². With
-// A₁ and A₂ the angles of the two variances and B that of |k|,
+// erfDual is K = (2/π) asin(2k/√((1+2q₁)(1+2q₂))), as an angle whose tangent is 2k/s with s² = (1+2q₁)(1+2q₂) − 4k².
+// With A₁ and A₂ the angles of the two variances and B that of |k|,
 //
 //	√(A₁A₂) − B = ((A₁−B) + (A₂−B))/2 − (√A₁−√A₂)²/2
 //
-// where A₁−B is the angle whose sine goes as q₁s − |k|√(1+4q₁), in which everything cancels that can:
-// (q₁s)² − k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
+// where A₁−B is the angle whose sine goes as q₁s − |k|√(1+4q₁), in which everything cancels that can: (q₁s)² −
+// k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
 func erfDual(q1, q2, k, near float64) dual {
 	size := math.Abs(k)
 	det := near * (near + 2*size)
@@ -108,8 +109,8 @@ func erfDual(q1, q2, k, near float64) dual {
 	return d
 }
 
-// sinDual is K = (e^{−D/2} − e^{−S/2})/2 with D = E(u−v)² and S = E(u+v)². The square of √(q₁q₂) less that of K is, for the
-// new values, ((1−e^{−D})(1−e^{−S}) − (e^{−q₁}−e^{−q₂})²)/4.
+// sinDual is K = (e^{−D/2} − e^{−S/2})/2 with D = E(u−v)² and S = E(u+v)². The square of √(q₁q₂) less that of K is, for
+// the new values, ((1−e^{−D})(1−e^{−S}) − (e^{−q₁}−e^{−q₂})²)/4.
 func sinDual(q1, q2, k, near float64) dual {
 	size := math.Abs(k)
 	roots := 0.0
@@ -126,8 +127,8 @@ func sinDual(q1, q2, k, near float64) dual {
 	return d
 }
 
-// geluKernel has everything but near. By Stein's lemma, with s² = det(1+Σ) and n = 1/(2πs) the expectation of the product
-// of the two normal densities,
+// geluKernel has everything but near. By Stein's lemma, with s² = det(1+Σ) and n = 1/(2πs) the expectation of the
+// product of the two normal densities,
 //
 //	E[Φ(u)Φ(v)]   = T = 1/4 + atan(k/s)/2π
 //	E[uΦ(u)vΦ(v)] = kT + n(q₁q₂ − k² + k²(1/(1+q₁) + 1/(1+q₂)))
@@ -153,7 +154,8 @@ func geluDual(q1, q2, k, near float64) dual {
 	if q1 != q2 {
 		d.near = max(0, top-geluKernel(q1, q2, r, 0).k)
 	}
-	for _, node := range [3][2]float64{{-math.Sqrt(0.6), 5. / 18}, {0, 8. / 18}, {math.Sqrt(0.6), 5. / 18}} { // Gauss–Legendre
+	// Gauss–Legendre
+	for _, node := range [3][2]float64{{-math.Sqrt(0.6), 5. / 18}, {0, 8. / 18}, {math.Sqrt(0.6), 5. / 18}} {
 		at := near * (1 + node[0]) / 2
 		d.near += node[1] * near * geluKernel(q1, q2, r-at, at).derivative
 	}

@@ -24,11 +24,13 @@ func BenchmarkEmpirical(b *testing.B) {
 		input []int
 	}{
 		{"dense,100×3072", Serial(Dense(512), ReLU, Dense(512), ReLU, Dense(10)), []int{100, 3072}},
-		{"conv,32×32×32×3", Serial(conv, ReLU, conv, ReLU, conv, ReLU, GlobalAveragePool, Dense(10)), []int{32, 32, 32, 3}},
+		{"conv,32×32×32×3", Serial(conv, ReLU, conv, ReLU, conv, ReLU, GlobalAveragePool, Dense(10)), []int{32, 32, 32,
+			3}},
 	} {
 		e := bench.net.Empirical(backend, seeded(1).RootScope(), NTKParameterization)
 		x := normals(1, dtypes.Float32, bench.input...)
-		for name, kernel := range map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"trace": e.TraceSum, "full": e.Full} {
+		for name, kernel := range map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"trace": e.TraceSum,
+			"full": e.Full} {
 			b.Run(bench.name+","+name, func(b *testing.B) {
 				run := func() {
 					if _, err := kernel(x, nil); err != nil {

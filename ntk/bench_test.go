@@ -40,7 +40,8 @@ func BenchmarkInfinite(b *testing.B) {
 		n1, n2 int
 		input  []int
 	}{
-		{"dense,1000×1000×3072", Serial(Dense(512), ReLU, Dense(512), ReLU, Dense(512), ReLU, Dense(10)), 1000, 1000, []int{3072}},
+		{"dense,1000×1000×3072", Serial(Dense(512), ReLU, Dense(512), ReLU, Dense(512), ReLU, Dense(10)), 1000, 1000,
+			[]int{3072}},
 		{"conv,flatten,50×50×32×32×3", Serial(conv, ReLU, conv, ReLU, Flatten, Dense(10)), 50, 50, []int{32, 32, 3}},
 		{"conv,pool,4×4×32×32×3", Serial(conv, ReLU, conv, ReLU, GlobalAveragePool, Dense(10)), 4, 4, []int{32, 32, 3}},
 	} {

@@ -44,12 +44,12 @@ func scaling(gain *graph.Node) derivative {
 	}
 }
 
-// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain. The two are
-// kept apart because between a nonlinearity and a linear output layer the gradients of all examples are the same, but for
-// the gain φ' of the nonlinearity.
+// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain. The two
+// are kept apart because between a nonlinearity and a linear output layer the gradients of all examples are the same,
+// but for the gain φ' of the nonlinearity.
 //
-// Whether each is the same for all examples or positions is said by shared and pooled, never by an axis of size 1: there may
-// be one example, or an image of one position.
+// Whether each is the same for all examples or positions is said by shared and pooled, never by an axis of size 1:
+// there may be one example, or an image of one position.
 type cotangent struct {
 	each   *graph.Node // [N, C, ...]
 	shared bool        // each is the same for all examples, [1, C, ...]
@@ -97,7 +97,8 @@ func unfold(folded, δ *graph.Node) *graph.Node {
 	return graph.Reshape(folded, append(dims, folded.Shape().Dimensions[1:]...)...)
 }
 
-func (n Network) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (n Network) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	derivatives := make([]derivative, len(n.layers))
 	for i, layer := range n.layers {
 		x, derivatives[i] = layer.differentiate(scope.In("layer%d", i), parameterization, x)
@@ -118,22 +119,28 @@ func (n Network) differentiate(scope *model.Scope, parameterization Parameteriza
 	}
 }
 
-func (d DenseLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (d DenseLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	y := d.forward(scope, parameterization, x)
 	weights, bias := d.parameters(scope, parameterization, x)
 	return y, derivative{
 		tangent: func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node {
-			return weights.tangent(bias, x, dx, change, func(x, w *graph.Node) *graph.Node { return graph.Dot(x, w).Product() })
+			return weights.tangent(bias, x, dx, change, func(x, w *graph.Node) *graph.Node {
+				return graph.Dot(x,
+					w).Product()
+			})
 		},
 		pullback: func(δ cotangent, to *jacobian) cotangent {
 			to.dense(x, δ, weights, bias)
 			δ = δ.merged()
-			return cotangent{each: graph.Einsum("nco,io->nci", graph.MulScalar(δ.each, weights.scale), weights.variable.NodeValue(x)), shared: δ.shared}
+			return cotangent{each: graph.Einsum("nco,io->nci", graph.MulScalar(δ.each, weights.scale),
+				weights.variable.NodeValue(x)), shared: δ.shared}
 		},
 	}
 }
 
-func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	y := c.forward(scope, parameterization, x)
 	weights, bias := c.parameters(scope, parameterization, x)
 	return y, derivative{
@@ -148,23 +155,29 @@ func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameteri
 				outputs := δ.each.Shape().Dimensions[1]
 				size := kernel.Shape().Dimensions
 				all := graph.Mul(graph.ExpandAxes(kernel, 2), graph.Reshape(δ.each, 1, 1, outputs, 1, size[3]))
-				images := c.transposed(δ.gain, graph.Reshape(all, size[0], size[1], outputs*dims[3], size[3]), dims[1], dims[2])
-				return cotangent{each: graph.TransposeAllAxes(graph.Reshape(images, dims[0], dims[1], dims[2], outputs, dims[3]), 0, 3, 1, 2, 4)}
+				images := c.transposed(δ.gain, graph.Reshape(all, size[0], size[1], outputs*dims[3], size[3]), dims[1],
+					dims[2])
+				return cotangent{each: graph.TransposeAllAxes(graph.Reshape(images, dims[0], dims[1], dims[2], outputs,
+					dims[3]), 0, 3, 1, 2, 4)}
 			}
 			δ = δ.everywhere(y)
-			return cotangent{each: unfold(c.transposed(fold(δ.each), kernel, dims[1], dims[2]), δ.each), shared: δ.shared}
+			return cotangent{each: unfold(c.transposed(fold(δ.each), kernel, dims[1], dims[2]), δ.each),
+				shared: δ.shared}
 		},
 	}
 }
 
 // transposed is the gradient of Σ δ·convolve(x, kernel) by x, [N, height, width, channels].
 func (c ConvLayer) transposed(δ, kernel *graph.Node, height, width int) *graph.Node {
-	image := graph.Zeros(δ.Graph(), shapes.Make(δ.DType(), δ.Shape().Dimensions[0], height, width, kernel.Shape().Dimensions[2])) // only its shape matters
+	// only its shape matters
+	image := graph.Zeros(δ.Graph(), shapes.Make(δ.DType(), δ.Shape().Dimensions[0], height, width,
+		kernel.Shape().Dimensions[2]))
 	return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.convolve(image, kernel), δ)), image)[0]
 }
 
 // tangent is that of y = apply(x, W) + b, bilinear in x and W.
-func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(*model.Variable) *graph.Node, apply func(x, w *graph.Node) *graph.Node) *graph.Node {
+func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(*model.Variable) *graph.Node,
+	apply func(x, w *graph.Node) *graph.Node) *graph.Node {
 	var dy *graph.Node
 	add := func(term *graph.Node) { dy = plus(dy, term) }
 	if dx != nil {
@@ -198,12 +211,14 @@ func plus(sum, term *graph.Node) *graph.Node {
 
 func (p parameter) trainable() bool { return p.variable != nil && p.variable.Trainable }
 
-func (a activation) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (a activation) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	y := a.node(x)
 	return y, scaling(graph.Gradient(graph.ReduceAllSum(y), x)[0])
 }
 
-func (a averagePool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (a averagePool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	y := a.forward(scope, parameterization, x)
 	pool := func(x *graph.Node) *graph.Node { return a.forward(scope, parameterization, x) }
 	return y, linear(pool, func(δ *graph.Node) *graph.Node {
@@ -224,7 +239,8 @@ func (globalAveragePool) differentiate(_ *model.Scope, _ Parameterization, x *gr
 	return y, derivative
 }
 
-// spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x, and zeros to those left over.
+// spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x, and zeros to those left
+// over.
 func spread(δ *graph.Node, window int, x *graph.Node) *graph.Node {
 	dims, image := δ.Shape().Dimensions, x.Shape().Dimensions
 	n, c, channels := dims[0], dims[1], image[3]
@@ -236,7 +252,8 @@ func spread(δ *graph.Node, window int, x *graph.Node) *graph.Node {
 		if left := image[axis-1] % window; left > 0 {
 			zeros := append([]int{}, δ.Shape().Dimensions...)
 			zeros[axis] = left
-			δ = graph.Concatenate([]*graph.Node{δ, graph.BroadcastToDims(graph.ScalarZero(x.Graph(), x.DType()), zeros...)}, axis)
+			δ = graph.Concatenate([]*graph.Node{δ, graph.BroadcastToDims(graph.ScalarZero(x.Graph(), x.DType()),
+				zeros...)}, axis)
 		}
 	}
 	return δ
@@ -256,7 +273,8 @@ func (identity) differentiate(_ *model.Scope, _ Parameterization, x *graph.Node)
 	}
 }
 
-func (r residual) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative) {
+func (r residual) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
+	derivative) {
 	if len(r.branches) == 0 {
 		r.forward(scope, parameterization, x) // panics
 	}

@@ -19,20 +19,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Descent trains a network of finite width by plain gradient descent: every step sees all examples, the loss is the mean
-// over them, there is no momentum, and one step is one unit of the time of package dynamics:
+// Descent trains a network of finite width by plain gradient descent: every step sees all examples, the loss is the
+// mean over them, there is no momentum, and one step is one unit of the time of package dynamics:
 //
 //	Θ ← Θ − η1(∂L/∂Θ + λ1 Θ),   W ← W − η2(∂L/∂W + λ2 W),   b ← b − η2(∂L/∂b + λ2 b),
 //
-// Θ the network's parameters, W and b the head's. While the tangent kernel Θ_t stays what it was, the outputs of the network
-// move by H' = η1 W M Θ_0, the flow of Theorem 8.
+// Θ the network's parameters, W and b the head's. While the tangent kernel Θ_t stays what it was, the outputs of the
+// network move by H' = η1 W M Θ_0, the flow of Theorem 8.
 type Descent struct {
 	Backend          compute.Backend
 	Network          Network
 	Parameterization Parameterization
 	Linearized       bool // train Network.Linearized, whose kernel never changes, in place of Network.Model
-	// Head holds the prototypes, trained or anchored, that make logits of the features that the network ends with. Without
-	// it the network's outputs are the logits.
+	// Head holds the prototypes, trained or anchored, that make logits of the features that the network ends with.
+	// Without it the network's outputs are the logits.
 	Head             *unhinged.Head
 	Loss             unhinged.Criterion // nil is unhinged.Loss{}
 	Rates            dynamics.Rates     // η1 of the network, η2 of the head; step k → k+1 uses the rates at time k
@@ -40,8 +40,8 @@ type Descent struct {
 
 	// Progress, if set, is called after every step with the number of steps done and the last one.
 	Progress func(step, last int)
-	// Observe, if set, is called at each recorded step, when the store holds the parameters of that step. An error of it ends
-	// the training.
+	// Observe, if set, is called at each recorded step, when the store holds the parameters of that step. An error of
+	// it ends the training.
 	Observe func(r Record) error
 }
 
@@ -67,14 +67,16 @@ type Record struct {
 	Biases      []float64  // nil if the head has none
 }
 
-// HeadScope is the scope, under the root, of the head's variables. The network's are those of Network.Model in the root scope.
+// HeadScope is the scope, under the root, of the head's variables. The network's are those of Network.Model in the root
+// scope.
 const (
 	HeadScope = "head"
 	headPath  = "/" + HeadScope
 )
 
 // Train is [Descent.On] and [Trainer.Train], once.
-func (d Descent) Train(ctx context.Context, store *model.Store, examples, test Examples, steps []int) ([]Record, error) {
+func (d Descent) Train(ctx context.Context, store *model.Store, examples, test Examples, steps []int) ([]Record,
+	error) {
 	t, err := d.On(store)
 	if err != nil {
 		return nil, err
@@ -92,7 +94,8 @@ type Trainer struct {
 
 // On returns the trainer of the network whose variables are, or will be, in the store. Those that are not there yet are
 // made: the network's from the store's seed (initializer.ParamInitialSeed), the head's from Head.Seed; to begin with
-// prototypes of your own, put them there as "/head/prototypes" [C, p]. The parameters stay on the device, and in the store.
+// prototypes of your own, put them there as "/head/prototypes" [C, p]. The parameters stay on the device, and in the
+// store.
 func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	if d.Loss == nil {
 		d.Loss = unhinged.Loss{}
@@ -104,11 +107,15 @@ func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	if t.advance, err = model.NewExec(d.Backend, store, d.step); err != nil {
 		return nil, err
 	}
-	if t.look, err = model.NewExec(d.Backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node { return d.predictions(scope, x) }); err != nil {
+	if t.look, err = model.NewExec(d.Backend, store, func(scope *model.Scope,
+		x *graph.Node) []*graph.Node {
+		return d.predictions(scope, x)
+	}); err != nil {
 		return nil, err
 	}
 	t.meanLoss, err = graph.NewExec(d.Backend, func(labels, logits *graph.Node) *graph.Node {
-		return graph.ReduceAllMean(d.Loss.Each(graph.OneHot(labels, logits.Shape().Dimensions[1], logits.DType()), logits))
+		return graph.ReduceAllMean(d.Loss.Each(graph.OneHot(labels, logits.Shape().Dimensions[1], logits.DType()),
+			logits))
 	})
 	return t, err
 }
@@ -120,8 +127,8 @@ func (t *Trainer) Finalize() {
 	t.meanLoss.Finalize()
 }
 
-// Train makes gradient descent up to the last of the ascending steps, from what the store holds as step 0, and returns a
-// record of each of them. It works in the type of the examples; those to test on may be left out.
+// Train makes gradient descent up to the last of the ascending steps, from what the store holds as step 0, and returns
+// a record of each of them. It works in the type of the examples; those to test on may be left out.
 //
 // There is an error if examples and labels do not match, if the loss is no longer finite, and when ctx is done.
 func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []int) ([]Record, error) {
@@ -145,7 +152,9 @@ func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []in
 			return r, err
 		}
 		if r.Loss = numbers.Of(loss[0])[0]; math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-			return r, fmt.Errorf("ntk: after %d steps the loss is %v: the learning rates are too large, or the numbers for %s", now, r.Loss, examples.X.DType())
+			return r,
+				fmt.Errorf("ntk: after %d steps the loss is %v: the learning rates are too large, or the "+
+					"numbers for %s", now, r.Loss, examples.X.DType())
 		}
 		if test.X != nil {
 			_, err = t.observe(test, &r.Test, nil)
@@ -163,7 +172,8 @@ func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []in
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if _, err := t.advance.Call(examples.X, y, t.Rates.Features(float64(now)), t.Rates.W.At(float64(now))); err != nil {
+			if _, err := t.advance.Call(examples.X, y, t.Rates.Features(float64(now)),
+				t.Rates.W.At(float64(now))); err != nil {
 				return nil, fmt.Errorf("ntk: step %d: %w", now, err)
 			}
 			if t.Progress != nil {
@@ -185,7 +195,8 @@ func (d Descent) check(examples, test Examples, steps []int) error {
 	case d.Rates.W == nil:
 		return errors.New("ntk: no learning rates: set Rates, for example to dynamics.Constant(0.1, 0.1)")
 	case !(d.Lambda1 >= 0 && d.Lambda2 >= 0) || math.IsInf(d.Lambda1+d.Lambda2, 1):
-		return fmt.Errorf("ntk: weight decay λ1 = %g, λ2 = %g: both must be finite and not negative", d.Lambda1, d.Lambda2)
+		return fmt.Errorf("ntk: weight decay λ1 = %g, λ2 = %g: both must be finite and not negative", d.Lambda1,
+			d.Lambda2)
 	case len(steps) == 0 || steps[0] < 0 || !slices.IsSorted(steps):
 		return fmt.Errorf("ntk: steps %v: need at least one, ascending and not negative", steps)
 	case examples.X == nil:

@@ -65,10 +65,12 @@ func TestDescentByHand(t *testing.T) {
 			if dtype == dtypes.Float32 && given.name != "cross-entropy" {
 				continue // compiling takes the time
 			}
-			for i, head := range []*unhinged.Head{nil, {Prototypes: unhinged.Trainable, UseBias: true}, {Prototypes: unhinged.ETF}} {
+			for i, head := range []*unhinged.Head{nil, {Prototypes: unhinged.Trainable, UseBias: true},
+				{Prototypes: unhinged.ETF}} {
 				parameterization := Parameterization((i + len(given.name)) % 2) // each with every loss and every head
 				n, inputs, classes := 1+random.IntN(9), 1+random.IntN(5), 2+random.IntN(4)
-				x, unseen := normals(random.Uint64(), dtype, n, inputs), normals(random.Uint64(), dtype, 1+random.IntN(4), inputs)
+				x, unseen := normals(random.Uint64(), dtype, n, inputs), normals(random.Uint64(), dtype,
+					1+random.IntN(4), inputs)
 				labels := make([]int, n)
 				for i := range labels {
 					labels[i] = random.IntN(classes)
@@ -80,9 +82,12 @@ func TestDescentByHand(t *testing.T) {
 					h.Classes, h.Seed = classes, random.Uint64()
 					head = &h
 				}
-				d := Descent{Backend: backend, Network: Serial(Dense(width).Std(wStd, 0)), Parameterization: parameterization, Head: head, Loss: given.loss,
-					Rates: dynamics.Rates{H: dynamics.StepRate{Initial: 0.2, Factor: 0.5, Every: 3}, W: dynamics.ConstantRate(0.1)}, Lambda1: 0.1, Lambda2: 0.2}
-				store, train, test := seeded(random.Int64()), Examples{x, labels}, Examples{unseen, make([]int, unseen.Shape().Dimensions[0])}
+				d := Descent{Backend: backend, Network: Serial(Dense(width).Std(wStd, 0)),
+					Parameterization: parameterization, Head: head, Loss: given.loss,
+					Rates: dynamics.Rates{H: dynamics.StepRate{Initial: 0.2, Factor: 0.5, Every: 3},
+						W: dynamics.ConstantRate(0.1)}, Lambda1: 0.1, Lambda2: 0.2}
+				store, train, test := seeded(random.Int64()), Examples{x, labels},
+					Examples{unseen, make([]int, unseen.Shape().Dimensions[0])}
 				var weights *mat.Dense
 				d.Observe = func(r Record) error {
 					if weights == nil {
@@ -99,13 +104,15 @@ func TestDescentByHand(t *testing.T) {
 				if parameterization == NTKParameterization {
 					scale = wStd / math.Sqrt(float64(inputs))
 				}
-				hand := byHand{scale, numbers.Matrix(x), labels, weights, records[0].Prototypes, records[0].Biases, given.residual, head != nil && head.Prototypes == unhinged.ETF}
+				hand := byHand{scale, numbers.Matrix(x), labels, weights, records[0].Prototypes, records[0].Biases,
+					given.residual, head != nil && head.Prototypes == unhinged.ETF}
 				now := 0
 				for i, r := range records {
 					for ; now < steps[i]; now++ {
 						hand.step(d.Rates.H.At(float64(now)), 0.1, d.Lambda1, d.Lambda2)
 					}
-					what := fmt.Sprintf("%s, parameterisation %d, head %+v, step %d", given.name, parameterization, head, now)
+					what := fmt.Sprintf("%s, parameterisation %d, head %+v, step %d", given.name, parameterization,
+						head, now)
 					if r.Time != float64(now) {
 						t.Errorf("%s: recorded as step %g", what, r.Time)
 					}
@@ -210,18 +217,21 @@ func nearly(t *testing.T, what string, got, want *mat.Dense, tolerance float64) 
 // loss, by finite differences in float64, and the head's regularisation counts.
 func TestDescentGradients(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		network := Serial(Conv(3, 2).Std(1, 0.5), Erf, AveragePool(2), Residual(Identity, Serial(Sin, Conv(3, 2).Same())), Flatten, Dense(4).Std(1.3, 0.2))
+		network := Serial(Conv(3, 2).Std(1, 0.5), Erf, AveragePool(2), Residual(Identity,
+			Serial(Sin, Conv(3, 2).Same())), Flatten, Dense(4).Std(1.3, 0.2))
 		train := Examples{normals(5, dtypes.Float64, 3, 5, 4, 2), []int{2, 0, 2}}
 		for _, head := range []*unhinged.Head{nil,
 			{Classes: 3, UseBias: true, FeatureRegularization: 0.1},
 			{Classes: 3, Prototypes: unhinged.ETF, NormalizeFeatures: true}} {
-			d := Descent{Backend: backend, Network: network, Head: head, Loss: unhinged.CrossEntropy{}, Rates: dynamics.Constant(1, 1)}
+			d := Descent{Backend: backend, Network: network, Head: head, Loss: unhinged.CrossEntropy{},
+				Rates: dynamics.Constant(1, 1)}
 			store := seeded(3)
 			look := model.MustNewExec(backend, store, func(scope *model.Scope, x, labels *graph.Node) *graph.Node {
 				predictions := d.predictions(scope, x)
 				loss := d.Loss.Fn([]*graph.Node{labels}, predictions)
 				if head != nil && head.FeatureRegularization != 0 {
-					loss = graph.Add(loss, graph.MulScalar(graph.ReduceAllSum(graph.Square(predictions[1])), head.FeatureRegularization))
+					loss = graph.Add(loss, graph.MulScalar(graph.ReduceAllSum(graph.Square(predictions[1])),
+						head.FeatureRegularization))
 				}
 				return loss
 			})
@@ -318,8 +328,11 @@ func TestDescentErrors(t *testing.T) {
 			"at least one":      func(_ *Descent, _, _ *Examples, steps *[]int) { *steps = nil },
 			"no examples":       func(_ *Descent, train, _ *Examples, _ *[]int) { train.X = nil },
 			"1 labels":          func(_ *Descent, train, _ *Examples, _ *[]int) { train.Labels = train.Labels[:1] },
-			"3 labels":          func(_ *Descent, train, test *Examples, _ *[]int) { *test = Examples{train.X, []int{0, 1, 0}} },
-			"2 labels without":  func(_ *Descent, _, test *Examples, _ *[]int) { test.Labels = []int{0, 1} },
+			"3 labels": func(_ *Descent, train, test *Examples, _ *[]int) {
+				*test = Examples{train.X,
+					[]int{0, 1, 0}}
+			},
+			"2 labels without": func(_ *Descent, _, test *Examples, _ *[]int) { test.Labels = []int{0, 1} },
 			"example 1 has": func(_ *Descent, train, _ *Examples, _ *[]int) {
 				train.X = tensors.FromValue([][]float32{{1, 2, 3}, {4, 5, float32(math.NaN())}})
 			},
@@ -331,11 +344,15 @@ func TestDescentErrors(t *testing.T) {
 			"the loss is": func(d *Descent, _, _ *Examples, _ *[]int) {
 				d.Rates, d.Loss = dynamics.Constant(1e30, 1e30), unhinged.SquaredError{}
 			},
-			"Dense": func(_ *Descent, train, _ *Examples, _ *[]int) { train.X = normals(5, dtypes.Float32, 2, 3, 3, 1) },
+			"Dense": func(_ *Descent, train, _ *Examples, _ *[]int) {
+				train.X = normals(5, dtypes.Float32, 2, 3, 3,
+					1)
+			},
 		} {
 			d, train, test, steps := good, train, Examples{}, []int{3}
 			change(&d, &train, &test, &steps)
-			if _, err := d.Train(context.Background(), seeded(1), train, test, steps); err == nil || !strings.Contains(err.Error(), want) {
+			if _, err := d.Train(context.Background(), seeded(1), train, test, steps); err == nil ||
+				!strings.Contains(err.Error(), want) {
 				t.Errorf("want an error about %q, got %v", want, err)
 			}
 		}

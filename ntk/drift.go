@@ -41,8 +41,8 @@ func pair(k, l *tensors.Tensor) (a, b []float64, err error) {
 }
 
 // CKA is the centred kernel alignment (Cortes et al. 2012) of two kernels of examples with themselves, [N, N]: the
-// [Alignment] of HKH and HLH with H = I − 11ᵀ/N, which a constant added to the features leaves alone. For a full kernel,
-// [N, N, C, C], each output is centred by itself. It is NaN if a kernel is constant, as for one example.
+// [Alignment] of HKH and HLH with H = I − 11ᵀ/N, which a constant added to the features leaves alone. For a full
+// kernel, [N, N, C, C], each output is centred by itself. It is NaN if a kernel is constant, as for one example.
 func CKA(k, l *tensors.Tensor) (float64, error) {
 	a, err := centred(k)
 	if err != nil {

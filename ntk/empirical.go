@@ -21,9 +21,9 @@ import (
 //
 // at the values that its trainable variables θ have when it is asked: ask again after some training, and see [Drift].
 //
-// Inputs are [N, ...], float32 or float64 as the variables are, and so are the kernels; in place of the second inputs nil
-// stands for the first ones, and their kernel is exactly symmetric. There is an error if an input is not finite, if the
-// inputs do not fit the network or each other, and if the kernel is not finite.
+// Inputs are [N, ...], float32 or float64 as the variables are, and so are the kernels; in place of the second inputs
+// nil stands for the first ones, and their kernel is exactly symmetric. There is an error if an input is not finite, if
+// the inputs do not fit the network or each other, and if the kernel is not finite.
 //
 // Examples are taken in chunks, so that no more than about MemoryBudget bytes are in use beside the kernel; each is
 // compiled for when its size first occurs.
@@ -54,7 +54,8 @@ type source interface {
 }
 
 func newEmpirical(backend compute.Backend, store *model.Store, source source) *Empirical {
-	return &Empirical{MemoryBudget: 1 << 30, backend: backend, store: store, source: source, contractions: map[contraction]*graph.Exec{}, measured: map[string]measured{}}
+	return &Empirical{MemoryBudget: 1 << 30, backend: backend, store: store, source: source,
+		contractions: map[contraction]*graph.Exec{}, measured: map[string]measured{}}
 }
 
 // Empirical returns the kernel of the finite network whose variables are, or will be, where [Network.Model] keeps them:
@@ -158,7 +159,8 @@ func checkInputs(x1, x2 *tensors.Tensor) error {
 		}
 		if at := notFinite(x); at >= 0 {
 			size := shape.Size() / shape.Dimensions[0]
-			return fmt.Errorf("ntk: example %d has an infinite number or NaN among its inputs, number %d: they must be finite", at/size, at%size)
+			return fmt.Errorf("ntk: example %d has an infinite number or NaN among its inputs, number %d: they must "+
+				"be finite", at/size, at%size)
 		}
 	}
 	return nil
@@ -180,10 +182,10 @@ func notFinite(t *tensors.Tensor) int {
 	return at
 }
 
-// Memory is about how many bytes each example takes that is differentiated at a time, beyond the parameters, and how many
-// outputs there are, for inputs of the given shape, whatever its number of examples. Variables that do not exist yet are
-// drawn: ask [Network.Size] first, if they may be too many. One example is taken at a time even if it takes more than the
-// MemoryBudget.
+// Memory is about how many bytes each example takes that is differentiated at a time, beyond the parameters, and how
+// many outputs there are, for inputs of the given shape, whatever its number of examples. Variables that do not exist
+// yet are drawn: ask [Network.Size] first, if they may be too many. One example is taken at a time even if it takes
+// more than the MemoryBudget.
 func (e *Empirical) Memory(input shapes.Shape) (example int64, outputs int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -219,7 +221,8 @@ func (e *Empirical) measure(shape shapes.Shape) (measured, error) {
 			m = e.source.measure(x)
 			for _, node := range x.Graph().Nodes() {
 				switch node.Type() {
-				case graph.NodeTypeDotGeneral, graph.NodeTypeConvGeneral, graph.NodeTypeTranspose, graph.NodeTypeConcatenate, graph.NodeTypeReverse:
+				case graph.NodeTypeDotGeneral, graph.NodeTypeConvGeneral, graph.NodeTypeTranspose,
+					graph.NodeTypeConcatenate, graph.NodeTypeReverse:
 					bytes[i] += node.Shape().ByteSize()
 				}
 			}

@@ -22,8 +22,10 @@ var reference = sync.OnceValues(func() (compute.Backend, error) {
 
 func onGo(backend compute.Backend) bool { return backends.Name(backend) == "go" }
 
-// naiveKernel is the full kernel in float64 from Jacobians on the Go backend: one gradient for each output of each example.
-func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.Node) *graph.Node, x1, x2 *tensors.Tensor) *tensors.Tensor {
+// naiveKernel is the full kernel in float64 from Jacobians on the Go backend: one gradient for each output of each
+// example.
+func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.Node) *graph.Node, x1,
+	x2 *tensors.Tensor) *tensors.Tensor {
 	t.Helper()
 	backend, err := reference()
 	if err != nil {
@@ -37,7 +39,8 @@ func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.N
 		one := graph.OneHot(output, outputs, y.DType())
 		for v := range store.IterVariables() {
 			if v.Trainable && v.InUseByGraph(x.Graph()) {
-				gradients = append(gradients, graph.Reshape(graph.Gradient(graph.ReduceAllSum(graph.Mul(graph.Reshape(y, -1), one)), v.NodeValue(x))[0], -1))
+				gradients = append(gradients, graph.Reshape(graph.Gradient(graph.ReduceAllSum(graph.Mul(graph.Reshape(y,
+					-1), one)), v.NodeValue(x))[0], -1))
 			}
 		}
 		return graph.Concatenate(gradients, 0)
@@ -61,7 +64,8 @@ func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.N
 			}
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(kernel, x1.Shape().Dimensions[0], x2.Shape().Dimensions[0], outputs, outputs)
+	return tensors.FromFlatDataAndDimensions(kernel, x1.Shape().Dimensions[0], x2.Shape().Dimensions[0], outputs,
+		outputs)
 }
 
 // finiteNetworks are those that have a finite kernel; some have no infinite one.
@@ -69,17 +73,21 @@ func finiteNetworks() map[string]Network {
 	all := networks()
 	delete(all, "identity")
 	conv := Conv(4, 3).Same().Std(1.4, 0.1)
-	all["max pool, batch norm"] = Serial(conv, BatchNorm, ReLU, MaxPool(2), conv, BatchNorm, Abs, Conv(3, 2).Std(1, 0.3), GlobalAveragePool, BatchNorm, Erf, Dense(3).Std(1, 0.5))
-	all["two outputs"] = Serial(Conv(3, 2), GELU, Residual(Flatten, Serial(GlobalAveragePool, ReLU, Dense(60))), Dense(2))
+	all["max pool, batch norm"] = Serial(conv, BatchNorm, ReLU, MaxPool(2), conv, BatchNorm, Abs, Conv(3, 2).Std(1,
+		0.3), GlobalAveragePool, BatchNorm, Erf, Dense(3).Std(1, 0.5))
+	all["two outputs"] = Serial(Conv(3, 2), GELU, Residual(Flatten, Serial(GlobalAveragePool, ReLU, Dense(60))),
+		Dense(2))
 	all["means only"] = Serial(GlobalAveragePool, Dense(1).Std(1, 1))
 	all["convolution last"] = Serial(conv, ReLU, Conv(2, 3).Std(1, 1), GlobalAveragePool)
 	all["all convolutions"] = Serial(conv, Sin, Conv(2, 4).Stride(2).Std(1, 1), Flatten)
-	all["mixed"] = Serial(conv, Residual(Identity, Serial(ReLU, conv)), ReLU, Residual(Flatten, Serial(GlobalAveragePool, Dense(120))), Dense(2))
+	all["mixed"] = Serial(conv, Residual(Identity, Serial(ReLU, conv)), ReLU, Residual(Flatten,
+		Serial(GlobalAveragePool, Dense(120))), Dense(2))
 	return all
 }
 
 // naive is the full kernel of a network in float64.
-func naive(t *testing.T, network Network, parameterization Parameterization, store *model.Store, x1, x2 *tensors.Tensor) *tensors.Tensor {
+func naive(t *testing.T, network Network, parameterization Parameterization, store *model.Store, x1,
+	x2 *tensors.Tensor) *tensors.Tensor {
 	return naiveKernel(t, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
 		return network.Model(scope, parameterization, x)
 	}, x1, x2)
@@ -95,8 +103,10 @@ func TestEmpirical(t *testing.T) {
 			store, x1, x2 := draw(dtypes.Float64)
 			want := naive(t, network, parameterization, store, x1, x2)
 			self := naive(t, network, parameterization, store, x1, x1)
-			backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
-				if onXLA := map[string]dtypes.DType{"max pool, batch norm": dtypes.Float64, "mixed": dtypes.Float32}; !onGo(backend) &&
+			backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType,
+				tolerance float64) {
+				if onXLA := map[string]dtypes.DType{"max pool, batch norm": dtypes.Float64,
+					"mixed": dtypes.Float32}; !onGo(backend) &&
 					(parameterization == StandardParameterization || onXLA[name] != dtype) {
 					return // XLA takes its time to compile
 				}

@@ -18,13 +18,16 @@ func ExampleUnhinged() {
 
 	trained := must.M1(ntk.Unhinged{Gamma: 1}.Train(must.M1(kernels.Kernels(x, nil)).NTK, labels))
 	must.M(trained.Test(must.M1(kernels.Kernels(x, unseen)).NTK, []int{0, 1}))
+	fmt.Println(trained)
 	for _, t := range []float64{1, 100} {
 		r := must.M1(trained.At(t))
-		fmt.Printf("t = %3g: loss %.3f, logits of unseen points %.3f %.3f\n", t, r.Loss, r.Test.Logits.RawRowView(0), r.Test.Logits.RawRowView(1))
+		fmt.Printf("t = %3g: loss %.3f, logits of unseen points %.3f %.3f\n", t, r.Loss, r.Test.Logits.RawRowView(0),
+			r.Test.Logits.RawRowView(1))
 	}
 	limit := must.M1(trained.Limit())
 	fmt.Printf("t = ∞: accuracy %g, on unseen points %g\n", limit.Train.Accuracy, limit.Test.Accuracy)
 	// Output:
+	// Theorem 8 for logits: γ = 1, λ1 = 0, λ2 = 0, 4 examples and 2 unseen of 2 classes
 	// t =   1: loss -0.258, logits of unseen points [0.156 -0.156] [-0.165 0.165]
 	// t = 100: loss -25.794, logits of unseen points [15.621 -15.621] [-16.503 16.503]
 	// t = ∞: accuracy 1, on unseen points 1

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// provenance says where the numbers of a register come from. In the limit of infinite width they are a Gaussian process, the
-// same for all channels and independent between them, only if they are gaussian: only then does a nonlinearity have the
-// kernel E[φ(u)φ(v)], (u, v) ~ N(0, K). A dense layer or a convolution makes them so of whatever comes in, because its
-// output is a sum over many channels with weights of its own.
+// provenance says where the numbers of a register come from. In the limit of infinite width they are a Gaussian
+// process, the same for all channels and independent between them, only if they are gaussian: only then does a
+// nonlinearity have the kernel E[φ(u)φ(v)], (u, v) ~ N(0, K). A dense layer or a convolution makes them so of whatever
+// comes in, because its output is a sum over many channels with weights of its own.
 type provenance int
 
 const (
@@ -16,16 +16,19 @@ const (
 	given                       // a linear function of the network's input
 	nonlinear                   // the outputs of a nonlinearity
 	pooled                      // means of finitely many outputs of a nonlinearity
-	flattened                   // positions side by side: Gaussian, but the variance differs between the entries of a vector
-	summed                      // a sum with a part that is not Gaussian
+	// positions side by side: Gaussian, but the variance differs between the entries of a vector
+	flattened
+	summed // a sum with a part that is not Gaussian
 )
 
 // obstacles say of each provenance but gaussian what it is and what to write instead.
 var obstacles = [...]struct{ what, instead string }{
-	given:     {"the network's input itself", "put a Dense or Conv before it, or apply it to the inputs beforehand"},
-	nonlinear: {"the output of another nonlinearity", "put a Dense or Conv between the two, or write both as one nonlinearity"},
-	pooled:    {"a mean of finitely many outputs of a nonlinearity", "put a Dense or Conv after the pooling"},
-	flattened: {"a flattened image, whose entries have different variances", "put it before Flatten, which makes the same network"},
+	given: {"the network's input itself", "put a Dense or Conv before it, or apply it to the inputs beforehand"},
+	nonlinear: {"the output of another nonlinearity",
+		"put a Dense or Conv between the two, or write both as one nonlinearity"},
+	pooled: {"a mean of finitely many outputs of a nonlinearity", "put a Dense or Conv after the pooling"},
+	flattened: {"a flattened image, whose entries have different variances",
+		"put it before Flatten, which makes the same network"},
 	summed: {"a sum in which a branch ends with a nonlinearity, pooling or Flatten and has no weights after it",
 		"end the branch with a Dense or Conv, as in Residual(Identity, Serial(ReLU, Dense(n)))"},
 }
@@ -68,7 +71,8 @@ func (p *program) checkGaussian(a activation, in register) error {
 	if provenance == gaussian {
 		return nil
 	}
-	return fmt.Errorf("ntk: %s at %s has no infinite-width kernel: its input is %s, which is not Gaussian in the limit: %s; or use Network.Empirical",
+	return fmt.Errorf("ntk: %s at %s has no infinite-width kernel: its input is %s, which is not Gaussian in the "+
+		"limit: %s; or use Network.Empirical",
 		describe(a), p.place(), obstacles[provenance].what, obstacles[provenance].instead)
 }
 
@@ -87,9 +91,11 @@ func (p *program) checkSum(outputs []register, before []int) error {
 	case len(outputs) == 1:
 		return nil
 	case correlated > 1:
-		return fmt.Errorf("ntk: %d branches of the Residual at %s do not end with a Dense or Conv of their own: they are correlated, and their sum has another kernel than the sum of theirs", correlated, p.place())
+		return fmt.Errorf("ntk: %d branches of the Residual at %s do not end with a Dense or Conv of their own: they "+
+			"are correlated, and their sum has another kernel than the sum of theirs", correlated, p.place())
 	case inputs > 0:
-		return fmt.Errorf("ntk: the Residual at %s adds the network's input to a layer, which then is as wide as the input and not infinitely wide: put a Dense or Conv before it", p.place())
+		return fmt.Errorf("ntk: the Residual at %s adds the network's input to a layer, which then is as wide as the "+
+			"input and not infinitely wide: put a Dense or Conv before it", p.place())
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/unhinged-lab/lab/internal/layers"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 )
@@ -24,8 +25,10 @@ func TestNotGaussian(t *testing.T) {
 		t.Fatal(err)
 	}
 	vectors, images := normals(1, dtypes.Float64, 2, 4), normals(1, dtypes.Float64, 2, 4, 4, 1)
-	given, again, sum := "its input is the network's input itself", "its input is the output of another nonlinearity", "its input is a sum in which a branch"
-	pooled, flat, wide := "its input is a mean of finitely many outputs", "its input is a flattened image", "adds the network's input to a layer"
+	given, again, sum := "its input is the network's input itself", "its input is the output of another nonlinearity",
+		"its input is a sum in which a branch"
+	pooled, flat, wide := "its input is a mean of finitely many outputs", "its input is a flattened image",
+		"adds the network's input to a layer"
 	for _, test := range []struct {
 		network string
 		x       *tensors.Tensor
@@ -43,7 +46,8 @@ func TestNotGaussian(t *testing.T) {
 		{"conv:1,3 relu gap abs dense:1", images, pooled},
 		{"conv:1,3 relu avgpool:2 residual[ identity | conv:1,1 ] abs flatten dense:1", images, sum},
 		{"conv:1,3 flatten relu dense:1", images, flat},
-		{"dense:1 relu residual[ identity | dense:1 relu dense:1 ] relu dense:1", vectors, "relu at layer3 has no infinite-width kernel: " + sum},
+		{"dense:1 relu residual[ identity | dense:1 relu dense:1 ] relu dense:1", vectors,
+			"relu at layer3 has no infinite-width kernel: " + sum},
 		{"dense:1 residual[ identity | dense:1 relu ] dense:1", vectors, "2 branches of the Residual at layer1"},
 		{"dense:1 residual[ dense:1 | dense:1 relu ] relu dense:1", vectors, sum},
 		{"conv:1,3 residual[ flatten | gap dense:4 ] relu dense:1", images, sum},
@@ -70,21 +74,23 @@ func TestNotGaussian(t *testing.T) {
 			t.Errorf("%s: error %v from Kernels, %v from Memory", test.network, err, memory)
 		case test.message == "" && err != nil:
 			t.Errorf("%s: %v", test.network, err)
-		case test.message != "" && (err == nil || !strings.Contains(err.Error(), test.message) || strings.Contains(err.Error(), "\n")):
+		case test.message != "" && (err == nil || !strings.Contains(err.Error(), test.message) ||
+			strings.Contains(err.Error(), "\n")):
 			t.Errorf("%s: error %v, want one line with %q", test.network, err, test.message)
 		}
 	}
 }
 
-// TestPreActivation: a residual with its nonlinearity before the weights has a kernel, here compared with the value that
-// finite networks confirmed (1.211 ± .02 by Monte Carlo in NumPy). x is the first row of
+// TestPreActivation: a residual with its nonlinearity before the weights has a kernel, here compared with the value
+// that finite networks confirmed (1.211 ± .02 by Monte Carlo in NumPy). x is the first row of
 // numpy.random.default_rng(3).standard_normal((4, 6)).
 func TestPreActivation(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := tensors.FromValue([][]float64{{2.0409191213851825, -2.5556650313141818, 0.41809884672577885, -0.5677696061279298,
+	x := tensors.FromValue([][]float64{{2.0409191213851825, -2.5556650313141818, 0.41809884672577885,
+		-0.5677696061279298,
 		-0.45264929211044586, -0.2155971630897659}})
 	network, err := Parse("dense:64 residual[ identity | relu dense:64 relu dense:64 ] relu dense:8")
 	if err != nil {
@@ -94,9 +100,9 @@ func TestPreActivation(t *testing.T) {
 	near(t, "NNGP", both(t, kernels, err)[0][0], 1.192, 5e-4)
 }
 
-// TestRandomCompositions: a random composition of layers either has no kernel of infinite width, or it has that of wide finite
-// networks: over draws of the weights the mean of each entry is within five standard errors, and of a share of the
-// kernel's size for the bias that finite width has.
+// TestRandomCompositions: a random composition of layers either has no kernel of infinite width, or it has that of wide
+// finite networks: over draws of the weights the mean of each entry is within five standard errors, and of a share of
+// the kernel's size for the bias that finite width has.
 func TestRandomCompositions(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -113,7 +119,8 @@ func TestRandomCompositions(t *testing.T) {
 			x := normals(random.Uint64(), dtypes.Float64, append([]int{2}, test.input...)...)
 			kernels, err := network.Infinite(backend).Kernels(x, nil)
 			if err != nil {
-				if !strings.Contains(err.Error(), "not Gaussian in the limit") && !strings.Contains(err.Error(), "Residual at layer") {
+				if !strings.Contains(err.Error(), "not Gaussian in the limit") && !strings.Contains(err.Error(),
+					"Residual at layer") {
 					t.Errorf("%s: %v", network, err)
 				}
 				continue
@@ -128,8 +135,10 @@ func TestRandomCompositions(t *testing.T) {
 						draws = append(draws, kernels[which][i])
 					}
 					mean, deviation := stat.MeanStdDev(draws, nil)
-					if off := math.Abs(mean - k); !(off <= 5*deviation/math.Sqrt(float64(len(draws)))+8/float64(test.width)*size) {
-						t.Errorf("%s: %s %d: %.4g ± %.2g by %d networks, infinite %.4g", network, []string{"NNGP", "NTK"}[which], i, mean, deviation, len(draws), k)
+					allowed := 5*deviation/math.Sqrt(float64(len(draws))) + 8/float64(test.width)*size
+					if off := math.Abs(mean - k); !(off <= allowed) {
+						t.Errorf("%s: %s %d: %.4g ± %.2g by %d networks, infinite %.4g", network,
+							[]string{"NNGP", "NTK"}[which], i, mean, deviation, len(draws), k)
 					}
 				}
 			}
@@ -140,9 +149,10 @@ func TestRandomCompositions(t *testing.T) {
 	}
 }
 
-// drawKernels draws the weights of a finite network so many times and returns f·f/outputs and the mean over the outputs of the
-// tangent kernel of each.
-func drawKernels(t *testing.T, backend compute.Backend, network Network, x *tensors.Tensor, draws int) (all [][2][]float64) {
+// drawKernels draws the weights of a finite network so many times and returns f·f/outputs and the mean over the outputs
+// of the tangent kernel of each.
+func drawKernels(t *testing.T, backend compute.Backend, network Network, x *tensors.Tensor,
+	draws int) (all [][2][]float64) {
 	t.Helper()
 	store := seeded(0)
 	nngp := model.MustNewExec(backend, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
@@ -153,7 +163,8 @@ func drawKernels(t *testing.T, backend compute.Backend, network Network, x *tens
 	for seed := range int64(draws) {
 		store.RootScope().SetParam(initializer.ParamInitialSeed, seed)
 		for v := range store.IterVariables() {
-			if err := v.SetValue(normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions)); err != nil {
+			if err := v.SetValue(layers.Normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(),
+				v.Shape().Dimensions...)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -16,13 +16,14 @@ import (
 // NewEmpirical returns the kernel of any gomlx model f, of inputs x to outputs [N, C], whose variables are in scope's
 // store: those that are trainable and that f uses are θ.
 //
-// It takes C backward passes for each example, one at a time, so that f may be anything that gomlx can differentiate, of
-// which an example's outputs depend on that example alone. Batch normalisation has to be in evaluation mode, with
+// It takes C backward passes for each example, one at a time, so that f may be anything that gomlx can differentiate,
+// of which an example's outputs depend on that example alone. Batch normalisation has to be in evaluation mode, with
 // statistics that are constants: there is an error if f changes a variable, as it does in training mode, or if an
 // example's outputs change when another one is beside it. (gomlx's norm.BatchNorm can be differentiated in evaluation
 // mode with UseBackendInference(false) only; max pooling on XLA only.) For networks made by [Serial],
 // [Network.Empirical] is much faster.
-func NewEmpirical(backend compute.Backend, scope *model.Scope, f func(scope *model.Scope, x *graph.Node) *graph.Node) *Empirical {
+func NewEmpirical(backend compute.Backend, scope *model.Scope, f func(scope *model.Scope,
+	x *graph.Node) *graph.Node) *Empirical {
 	g := &general{scope: scope, f: f, independent: map[string]bool{}}
 	g.row = model.MustNewExec(backend, scope.Store(), g.gradient).SetMaxCache(-1)
 	g.beside = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x *graph.Node) *graph.Node {
@@ -154,7 +155,8 @@ func (g *general) check(x *tensors.Tensor) error {
 		return err
 	}
 	if difference := numbers.Of(results[0])[0]; difference > 1e-3 {
-		return fmt.Errorf("an example's outputs change by %.2g of their size when another one is beside it: the model has to be in evaluation mode, and must not mix examples", difference)
+		return fmt.Errorf("an example's outputs change by %.2g of their size when another one is beside it: the "+
+			"model has to be in evaluation mode, and must not mix examples", difference)
 	}
 	g.independent[examples(x.Shape())] = true
 	return nil

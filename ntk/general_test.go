@@ -88,7 +88,8 @@ func TestChunks(t *testing.T) {
 						}
 					}
 				}
-				check(fmt.Sprint("product ", examples, kernel == general), got, err, tensors.FromFlatDataAndDimensions(want, 7, 3))
+				check(fmt.Sprint("product ", examples, kernel == general), got, err,
+					tensors.FromFlatDataAndDimensions(want, 7, 3))
 			}
 		}
 	})
@@ -117,8 +118,8 @@ func positive(t *testing.T, kernel *tensors.Tensor, tolerance float64) {
 	}
 }
 
-// TestTranspose: forward mode, which needs no gradients, and reverse mode agree on u·J v. (gomlx's own gradients do not, for
-// filters of even size.)
+// TestTranspose: forward mode, which needs no gradients, and reverse mode agree on u·J v. (gomlx's own gradients do
+// not, for filters of even size.)
 func TestTranspose(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -129,7 +130,8 @@ func TestTranspose(t *testing.T) {
 		for stride := range 3 {
 			conv := Conv(3, size+1).Stride(stride + 1)
 			networks[fmt.Sprint("filter ", size+1, " stride ", stride+1)] = Serial(Conv(2, 1), conv, Flatten)
-			networks[fmt.Sprint("filter ", size+1, " stride ", stride+1, " same")] = Serial(Conv(2, 1), conv.Same(), Flatten)
+			networks[fmt.Sprint("filter ", size+1, " stride ", stride+1, " same")] = Serial(Conv(2, 1), conv.Same(),
+				Flatten)
 		}
 	}
 	for name, network := range networks {
@@ -149,13 +151,14 @@ func TestTranspose(t *testing.T) {
 	}
 }
 
-// TestLinearized: at θ0 it is the network; away from it, its change is that of the network by finite differences of small
-// steps; its gradient by θ is the network's at θ0; and its kernel is Θ_0.
+// TestLinearized: at θ0 it is the network; away from it, its change is that of the network by finite differences of
+// small steps; its gradient by θ is the network's at θ0; and its kernel is Θ_0.
 func TestLinearized(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		const step = 1e-4
 		x := normals(1, dtypes.Float64, 3, 6, 5, 3)
-		network := Serial(Residual(everything, Serial(Conv(2, 3).Std(1, 1), GELU, AveragePool(2), Sin, Flatten, Dense(3))))
+		network := Serial(Residual(everything, Serial(Conv(2, 3).Std(1, 1), GELU, AveragePool(2), Sin, Flatten,
+			Dense(3))))
 		store := seeded(4)
 		run := func(f func(scope *model.Scope, x *graph.Node) *graph.Node) []float64 {
 			t.Helper()
@@ -200,7 +203,8 @@ func TestLinearized(t *testing.T) {
 				for i := range direction {
 					direction[i] = start[v.Path()][i] + step*direction[i]
 				}
-				if err := v.SetValue(tensors.FromFlatDataAndDimensions(direction, v.Shape().Dimensions...)); err != nil {
+				if err := v.SetValue(tensors.FromFlatDataAndDimensions(direction,
+					v.Shape().Dimensions...)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -249,7 +253,8 @@ func TestGomlxModel(t *testing.T) {
 				if onXLA {
 					x = graph.MaxPool(x).Window(2).Done()
 				}
-				return Dense(2).forward(scope.In("dense"), NTKParameterization, graph.Tanh(graph.Reshape(x, x.Shape().Dimensions[0], -1)))
+				return Dense(2).forward(scope.In("dense"), NTKParameterization,
+					graph.Tanh(graph.Reshape(x, x.Shape().Dimensions[0], -1)))
 			}
 		}
 		store, x := seeded(1), normals(1, dtypes.Float64, 2, 4, 4, 2)
@@ -390,12 +395,14 @@ func TestEmpiricalErrors(t *testing.T) {
 		{Serial(Identity), vectors, nil, "no trainable variables"},
 		{Serial(Residual()), vectors, nil, "no branches"},
 	} {
-		if _, err := test.network.Empirical(backend, seeded(1).RootScope(), NTKParameterization).Full(test.x1, test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
+		if _, err := test.network.Empirical(backend, seeded(1).RootScope(), NTKParameterization).Full(test.x1,
+			test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
 			t.Errorf("error %v, want one with %q", err, test.message)
 		}
 	}
 	for _, layer := range []Layer{MaxPool(2), BatchNorm} {
-		if _, err := Serial(Conv(1, 3), layer, Flatten).Infinite(backend).Kernels(images, nil); err == nil || !strings.Contains(err.Error(), "no infinite-width kernel") {
+		if _, err := Serial(Conv(1, 3), layer, Flatten).Infinite(backend).Kernels(images, nil); err == nil ||
+			!strings.Contains(err.Error(), "no infinite-width kernel") {
 			t.Errorf("%v has an infinite kernel: %v", layer, err)
 		}
 	}

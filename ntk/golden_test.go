@@ -25,7 +25,8 @@ type golden struct {
 
 // network is the one that golden.py calculates.
 func (g golden) network() Network {
-	φ := map[string]Layer{"ReLU": ReLU, "LeakyReLU": LeakyReLU(0.25), "Abs": Abs, "Erf": Erf, "Sin": Sin, "GELU": GELU}[g.Activation]
+	φ := map[string]Layer{"ReLU": ReLU, "LeakyReLU": LeakyReLU(0.25), "Abs": Abs, "Erf": Erf, "Sin": Sin,
+		"GELU": GELU}[g.Activation]
 	if g.Network == "dense" {
 		dense := Dense(8).Std(1.5, g.Bias)
 		return Serial(dense, φ, dense, φ, dense, φ, dense)
@@ -77,7 +78,8 @@ func TestGolden(t *testing.T) {
 							worst = max(worst, relative)
 						}
 						if !(relative <= tolerance) {
-							t.Errorf("%s %s bias %g, %s, %s of %s, %s: %.17g, want %s, off by %.1e", c.Network, c.Activation, c.Bias, c.Pair, kernel, pair.name, name, got[i], pair.want[i], relative)
+							t.Errorf("%s %s bias %g, %s, %s of %s, %s: %.17g, want %s, off by %.1e", c.Network,
+								c.Activation, c.Bias, c.Pair, kernel, pair.name, name, got[i], pair.want[i], relative)
 						}
 					}
 				}

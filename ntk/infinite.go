@@ -15,15 +15,15 @@ import (
 )
 
 // Infinite computes the kernels of a network of infinite width in the NTK parameterisation. The widths that the network
-// was described with play no part in them, nor does the width of the last layer: the kernels are those of one output, and
-// different outputs are independent.
+// was described with play no part in them, nor does the width of the last layer: the kernels are those of one output,
+// and different outputs are independent.
 type Infinite struct {
 	network        Network
 	products, gram *graph.Exec
 }
 
-// Infinite returns the kernels of the network. The backend multiplies the inputs of networks of vectors; the rest runs on
-// the host, on all cores, in float64.
+// Infinite returns the kernels of the network. The backend multiplies the inputs of networks of vectors; the rest runs
+// on the host, on all cores, in float64.
 func (n Network) Infinite(backend compute.Backend) *Infinite {
 	vectors := func(x *graph.Node) *graph.Node { return graph.Reshape(x, x.Shape().Dimensions[0], -1) }
 	return &Infinite{
@@ -44,8 +44,8 @@ func (n Network) Infinite(backend compute.Backend) *Infinite {
 	}
 }
 
-// gramRows is how many of n examples are multiplied at a time with themselves and those after them: a quarter, so that of
-// the products of all with all only 5/8 are computed.
+// gramRows is how many of n examples are multiplied at a time with themselves and those after them: a quarter, so that
+// of the products of all with all only 5/8 are computed.
 func gramRows(n int) int { return max(128, (n+3)/4) }
 
 // Kernels are the two kernels between examples, [N1, N2], or [N] on the diagonal.
@@ -57,16 +57,16 @@ type Kernels struct {
 // Kernels returns the kernels between the examples of x1 and those of x2, or of x1 with itself if x2 is nil. The inputs
 // are [N, features] or [N, height, width, channels], both float32 or both float64, which is what the kernels will be.
 //
-// Both are accurate to rounding also where two inputs point almost the same way, where the textbook formulas lose half of
-// the digits. (After pooling, inputs that differ by δ relative to their size are told apart with a relative error of
+// Both are accurate to rounding also where two inputs point almost the same way, where the textbook formulas lose half
+// of the digits. (After pooling, inputs that differ by δ relative to their size are told apart with a relative error of
 // 1e-16/δ.)
 //
-// Memory beyond the inputs and the kernels is small for vectors, 24 bytes for each position of a pair of images for each
-// of the few layers alive at a time and for each core, and with pooling 24 bytes for each pair of positions.
+// Memory beyond the inputs and the kernels is small for vectors, 24 bytes for each position of a pair of images for
+// each of the few layers alive at a time and for each core, and with pooling 24 bytes for each pair of positions.
 //
-// There is an error if an input is not finite, if shapes or types do not match or fit the network, and if the network has no
-// kernel by the package's rules: a nonlinearity whose input is not Gaussian in the limit, a Residual of correlated branches,
-// or an output that is still an image. The error names the layer, and what to write instead.
+// There is an error if an input is not finite, if shapes or types do not match or fit the network, and if the network
+// has no kernel by the package's rules: a nonlinearity whose input is not Gaussian in the limit, a Residual of
+// correlated branches, or an output that is still an image. The error names the layer, and what to write instead.
 //
 // Of a network that does not end with a dense layer or a convolution the kernels are the means over its outputs.
 func (inf *Infinite) Kernels(x1, x2 *tensors.Tensor) (*Kernels, error) {
@@ -99,7 +99,8 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 		return nil, err
 	}
 	if s1.DType == dtypes.Float32 {
-		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf, x1, x2, math.MaxFloat32)
+		return kernels(&pairs[float32]{program: program, diagonal: diagonal, single: true}, inf, x1, x2,
+			math.MaxFloat32)
 	}
 	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf, x1, x2, math.MaxFloat64)
 }
@@ -108,7 +109,8 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 func checkShape(inputs shapes.Shape) error {
 	switch {
 	case inputs.Rank() != 2 && inputs.Rank() != 4 || inputs.Size() == 0:
-		return fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not empty, not %s", inputs)
+		return fmt.Errorf("ntk: inputs are [examples, features] or [examples, height, width, channels] and not "+
+			"empty, not %s", inputs)
 	case inputs.DType != dtypes.Float32 && inputs.DType != dtypes.Float64:
 		return fmt.Errorf("ntk: inputs are float32 or float64, not %s", inputs.DType)
 	}
@@ -125,7 +127,8 @@ func (inf *Infinite) program(inputs shapes.Shape) (*program, error) {
 }
 
 // kernels fills in the pairs and solves them. The squares of the inputs must not exceed the largest number.
-func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Tensor, largest float64) (*Kernels, error) {
+func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Tensor, largest float64) (*Kernels,
+	error) {
 	input := p.program.shapes[0]
 	var err error
 	if p.x1, err = read(flat[T](x1), x1.Shape().Dimensions[0], input, largest); err != nil {

@@ -20,15 +20,17 @@ import (
 func networks() map[string]Network {
 	conv := Conv(8, 3).Same().Std(1.4, 0.1)
 	return map[string]Network{
-		"dense":    Serial(Dense(8).Std(1.5, 0.1), ReLU, Dense(8), Residual(Identity, Serial(Erf, Dense(8))), GELU, Dense(8)),
+		"dense": Serial(Dense(8).Std(1.5, 0.1), ReLU, Dense(8), Residual(Identity, Serial(Erf, Dense(8))), GELU,
+			Dense(8)),
 		"linear":   Serial(Dense(8), Dense(8).Std(2, 1)),
 		"identity": Serial(Identity),
 		"flat":     Serial(Flatten, Dense(8), Abs, Dense(8)),
 		"conv":     Serial(conv, ReLU, Conv(8, 2).Stride(2), Sin, Flatten, Dense(8), LeakyReLU(0.1), Dense(8)),
 		"strides":  Serial(conv.Stride(2), Residual(Identity, Serial(ReLU, conv), conv), Flatten),
-		"pool":     Serial(conv, ReLU, AveragePool(2), conv, ABReLU(-0.5, 2), GlobalAveragePool, Dense(8), ReLU, Dense(8)),
-		"pools":    Serial(conv, AveragePool(2), Erf, AveragePool(2), Conv(8, 1), ReLU, Flatten, Dense(8)),
-		"inputs":   Serial(AveragePool(2), conv, Erf, GlobalAveragePool, Dense(8)),
+		"pool": Serial(conv, ReLU, AveragePool(2), conv, ABReLU(-0.5, 2), GlobalAveragePool, Dense(8), ReLU,
+			Dense(8)),
+		"pools":  Serial(conv, AveragePool(2), Erf, AveragePool(2), Conv(8, 1), ReLU, Flatten, Dense(8)),
+		"inputs": Serial(AveragePool(2), conv, Erf, GlobalAveragePool, Dense(8)),
 	}
 }
 
@@ -72,7 +74,8 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// TestKernels: what holds of every kernel of every network. The inputs include a zero, a copy and a multiple of another.
+// TestKernels: what holds of every kernel of every network. The inputs include a zero, a copy and a multiple of
+// another.
 func TestKernels(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(3, 3))
@@ -173,16 +176,23 @@ func TestQuadrature(t *testing.T) {
 	}{
 		{"sin", Sin, math.Sin, math.Cos, 1e-12},
 		{"erf", Erf, erf, func(x float64) float64 { return 2 / math.Sqrt(math.Pi) * math.Exp(-x*x) }, 1e-8},
-		{"GELU", GELU, func(x float64) float64 { return x * normal(x) }, func(x float64) float64 { return normal(x) + x*density(x) }, 1e-10},
+		{"GELU", GELU, func(x float64) float64 { return x * normal(x) }, func(x float64) float64 {
+			return normal(x) +
+				x*density(x)
+		}, 1e-10},
 		{"linear", LeakyReLU(1), func(x float64) float64 { return x }, func(float64) float64 { return 1 }, 1e-12},
-		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, func(x float64) float64 { return math.Copysign(0.5, x) + 0.5 }, 0.05},
+		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, func(x float64) float64 {
+			return math.Copysign(0.5,
+				x) + 0.5
+		}, 0.05},
 	} {
 		backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 			x := normals(8, dtypes.Float64, 3, 4)
 			layer := Function(test.f, test.df, func(x *graph.Node) *graph.Node { return x })
 			kernels, err := Serial(Dense(1), layer, Dense(1), layer, Dense(1)).Infinite(backend).Kernels(x, nil)
 			got := both(t, kernels, err)
-			kernels, err = Serial(Dense(1), test.closed, Dense(1), test.closed, Dense(1)).Infinite(backend).Kernels(x, nil)
+			kernels, err = Serial(Dense(1), test.closed, Dense(1), test.closed, Dense(1)).Infinite(backend).Kernels(x,
+				nil)
 			want := both(t, kernels, err)
 			for which := range got {
 				for i := range got[which] {
@@ -227,12 +237,16 @@ func TestErrors(t *testing.T) {
 			{Serial(Residual()), vectors, nil, "no branches"},
 			{Serial(Dense(1).Std(math.NaN(), 0)), vectors, nil, "σ_w = NaN"},
 			{Serial(Dense(1).Std(1, 1e200)), vectors, nil, "σ_b = 1e+200"},
-			{Serial(Dense(1), Residual(Identity, ReLU)), vectors, nil, "2 branches of the Residual at layer1 do not end"},
-			{Serial(Dense(1), Residual(Identity, Serial(Dense(1), ReLU), ReLU)), vectors, nil, "3 branches of the Residual"},
+			{Serial(Dense(1), Residual(Identity, ReLU)), vectors, nil,
+				"2 branches of the Residual at layer1 do not end"},
+			{Serial(Dense(1), Residual(Identity, Serial(Dense(1), ReLU), ReLU)), vectors, nil,
+				"3 branches of the Residual"},
 			{Serial(Residual(Identity, Identity)), vectors, nil, "correlated"},
-			{Serial(Residual(Identity, Conv(1, 3)), Flatten), images, nil, "branch 1 of a Residual ends with images of 2×2"},
+			{Serial(Residual(Identity, Conv(1, 3)), Flatten), images, nil,
+				"branch 1 of a Residual ends with images of 2×2"},
 		} {
-			if _, err := test.network.Infinite(backend).Kernels(test.x1, test.x2); err == nil || !strings.Contains(err.Error(), test.message) {
+			if _, err := test.network.Infinite(backend).Kernels(test.x1, test.x2); err == nil ||
+				!strings.Contains(err.Error(), test.message) {
 				t.Errorf("error %v, want one with %q", err, test.message)
 			}
 		}

@@ -18,9 +18,9 @@ type jacobian struct {
 //	outer       (w²·Σ_i a[n,i] a[m,i] + b²)·Σ_o g[n,c,o] g[m,k,o]          with J = (w·a⊗g, b·g): a dense layer
 //	separable   Σ_o (Σ_p a[n,p,o] a[m,p,o]) g[c,o] g[k,o]                  with J = a·g
 //
-// In outer, g is [1, C, ...] if the gradients are the same for all examples. For a trace only the sum over c = k matters, and
-// C may be another number. The forms of a network's factors do not depend on how many examples there are, nor on the size
-// of images.
+// In outer, g is [1, C, ...] if the gradients are the same for all examples. For a trace only the sum over c = k
+// matters, and C may be another number. The forms of a network's factors do not depend on how many examples there are,
+// nor on the size of images.
 type factor struct {
 	form
 	nodes []*graph.Node // a, unless plain, and g
@@ -43,8 +43,8 @@ func (j *jacobian) add(f form, nodes ...*graph.Node) {
 	j.factors = append(j.factors, factor{f, nodes})
 }
 
-// reduced replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where only
-// a trace is wanted: Σ_c g_ci g_ci is all that counts.
+// reduced replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where
+// only a trace is wanted: Σ_c g_ci g_ci is all that counts.
 func (j *jacobian) reduced(δ cotangent) cotangent {
 	if j.trace && δ.shared {
 		δ.each = graph.Sqrt(graph.ReduceAndKeep(graph.Square(δ.each), graph.ReduceSum, 1))
@@ -96,7 +96,8 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 		return
 	}
 	// Positions before outputs: one product for each example.
-	node := graph.TransposeAllAxes(graph.BroadcastToDims(δ.each, n, dims[1], images[1], images[2], channels), 0, 2, 3, 1, 4)
+	node := graph.TransposeAllAxes(graph.BroadcastToDims(δ.each, n, dims[1], images[1], images[2], channels), 0, 2, 3,
+		1, 4)
 	if δ.gain != nil {
 		node = graph.Mul(node, graph.ExpandAxes(δ.gain, 3))
 	}
@@ -166,8 +167,8 @@ func (want contraction) contract(left, right *jacobian) *graph.Node {
 	return kernel
 }
 
-// after is node, once first has been computed. The Go backend (gomlx v0.28.0) runs what is independent in parallel, and then
-// waits for ever when each of its workers has a matrix product that waits for another worker.
+// after is node, once first has been computed. The Go backend (gomlx v0.28.0) runs what is independent in parallel, and
+// then waits for ever when each of its workers has a matrix product that waits for another worker.
 func after(first, node *graph.Node) *graph.Node { return graph.SchedulingBarrier(node, first) }
 
 func (want contraction) term(l, r factor) *graph.Node {
@@ -176,8 +177,10 @@ func (want contraction) term(l, r factor) *graph.Node {
 	case plain:
 		return want.products(lg, rg)
 	case outer:
-		inputs := map[contraction]string{full: "ni,mi->nm", traced: "ni,mi->nm", perOutput: "ni,mi->nm", diagonal: "ni,ni->n"}[want]
-		a := graph.AddScalar(graph.MulScalar(graph.Einsum(inputs, l.nodes[0], r.nodes[0]), l.weight*l.weight), l.bias*l.bias)
+		inputs := map[contraction]string{full: "ni,mi->nm", traced: "ni,mi->nm", perOutput: "ni,mi->nm",
+			diagonal: "ni,ni->n"}[want]
+		a := graph.AddScalar(graph.MulScalar(graph.Einsum(inputs, l.nodes[0], r.nodes[0]), l.weight*l.weight),
+			l.bias*l.bias)
 		n, m := l.nodes[0].Shape().Dimensions[0], r.nodes[0].Shape().Dimensions[0]
 		switch want {
 		case full:
@@ -203,7 +206,8 @@ func (want contraction) term(l, r factor) *graph.Node {
 // products are those of g, [N or 1, C, p], over its last axis.
 func (want contraction) products(l, r *graph.Node) *graph.Node {
 	dims := l.Shape().Dimensions
-	lone := map[contraction]bool{full: dims[0]*dims[1] == 1, traced: dims[0] == 1, perOutput: dims[0] == 1, diagonal: dims[1] == 1}[want]
+	lone := map[contraction]bool{full: dims[0]*dims[1] == 1, traced: dims[0] == 1, perOutput: dims[0] == 1,
+		diagonal: dims[1] == 1}[want]
 	if lone && dims[0] == r.Shape().Dimensions[0] {
 		return want.inBlocks(l, r)
 	}
@@ -219,8 +223,9 @@ func (want contraction) products(l, r *graph.Node) *graph.Node {
 	}
 }
 
-// inBlocks are the products of single rows, which are sums over blocks: XLA on the CPU adds up the product of two vectors one
-// number after the other, and for a million numbers in float32 that is off by 0.2 %. Products of matrices are not.
+// inBlocks are the products of single rows, which are sums over blocks: XLA on the CPU adds up the product of two
+// vectors one number after the other, and for a million numbers in float32 that is off by 0.2 %. Products of matrices
+// are not.
 func (want contraction) inBlocks(l, r *graph.Node) *graph.Node {
 	size := l.Shape().Dimensions[2]
 	block := min(size, 1024)

@@ -2,17 +2,13 @@ package ntk
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math"
-	"math/rand/v2"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"github.com/unhinged-lab/lab/internal/layers"
 )
 
 // DenseLayer is made by [Dense].
@@ -29,20 +25,23 @@ func (d DenseLayer) Std(w, b float64) DenseLayer { d.wStd, d.bStd = w, b; return
 
 func (d DenseLayer) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	if x.Rank() != 2 {
-		exceptions.Panicf("ntk: Dense(%d) takes [batch, features], not %s: put Flatten or GlobalAveragePool before it", d.width, x.Shape())
+		exceptions.Panicf("ntk: Dense(%d) takes [batch, features], not %s: put Flatten or GlobalAveragePool before it",
+			d.width, x.Shape())
 	}
 	weights, bias := d.parameters(scope, parameterization, x)
 	return bias.addTo(graph.Dot(graph.MulScalar(x, weights.scale), weights.variable.NodeValue(x)).Product())
 }
 
-func (d DenseLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights, bias parameter) {
+func (d DenseLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights,
+	bias parameter) {
 	inputs := x.Shape().Dimensions[1]
 	return parameters(scope, x, parameterization, d.wStd, d.bStd, inputs, inputs, d.width)
 }
 
 func (d DenseLayer) infinite(p *program, in register) (register, error) {
 	if p.shapes[in].image() {
-		return 0, fmt.Errorf("ntk: Dense(%d) takes vectors, not images: put Flatten or GlobalAveragePool before it", d.width)
+		return 0, fmt.Errorf("ntk: Dense(%d) takes vectors, not images: put Flatten or GlobalAveragePool before it",
+			d.width)
 	}
 	return p.affine(in, filter{size: 1, stride: 1}, d.wStd, d.bStd)
 }
@@ -54,8 +53,8 @@ type ConvLayer struct {
 	wStd, bStd float64
 }
 
-// Conv is a convolution with square filters of size×size and the given number of output channels, with σ_w = 1, no bias,
-// stride 1 and no padding ("VALID"). Its input is [batch, height, width, channels].
+// Conv is a convolution with square filters of size×size and the given number of output channels, with σ_w = 1, no
+// bias, stride 1 and no padding ("VALID"). Its input is [batch, height, width, channels].
 func Conv(channels, size int) ConvLayer {
 	return ConvLayer{channels: channels, filter: filter{size: size, stride: 1}, wStd: 1}
 }
@@ -71,19 +70,21 @@ func (c ConvLayer) Same() ConvLayer { c.filter.same = true; return c }
 
 func (c ConvLayer) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	if x.Rank() != 4 {
-		exceptions.Panicf("ntk: Conv(%d, %d) takes [batch, height, width, channels], not %s", c.channels, c.filter.size, x.Shape())
+		exceptions.Panicf("ntk: Conv(%d, %d) takes [batch, height, width, channels], not %s", c.channels, c.filter.size,
+			x.Shape())
 	}
 	weights, bias := c.parameters(scope, parameterization, x)
 	return bias.addTo(c.convolve(x, weights.node(x)))
 }
 
-func (c ConvLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights, bias parameter) {
+func (c ConvLayer) parameters(scope *model.Scope, parameterization Parameterization, x *graph.Node) (weights,
+	bias parameter) {
 	size, channels := c.filter.size, x.Shape().Dimensions[3]
 	return parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*channels, size, size, channels, c.channels)
 }
 
-// convolve pads filters of even size with a row and a column of zeros: for those gomlx v0.28.0's gradient by the input is
-// that of a neighbouring position.
+// convolve pads filters of even size with a row and a column of zeros: for those gomlx v0.28.0's gradient by the input
+// is that of a neighbouring position.
 func (c ConvLayer) convolve(x, kernel *graph.Node) *graph.Node {
 	size, dims := c.filter.size, x.Shape().Dimensions
 	even := 1 - size%2
@@ -105,7 +106,8 @@ func (c ConvLayer) convolve(x, kernel *graph.Node) *graph.Node {
 
 func (c ConvLayer) infinite(p *program, in register) (register, error) {
 	if !p.shapes[in].image() {
-		return 0, fmt.Errorf("ntk: Conv(%d, %d) takes images [batch, height, width, channels], not vectors", c.channels, c.filter.size)
+		return 0, fmt.Errorf("ntk: Conv(%d, %d) takes images [batch, height, width, channels], not vectors", c.channels,
+			c.filter.size)
 	}
 	return p.affine(in, c.filter, c.wStd, c.bStd)
 }
@@ -120,12 +122,14 @@ type filter struct {
 func (f filter) apply(n int) (out, before int, err error) {
 	switch {
 	case f.size < 1 || f.stride < 1:
-		return 0, 0, fmt.Errorf("ntk: a convolution of size %d and stride %d: both must be at least 1", f.size, f.stride)
+		return 0, 0, fmt.Errorf("ntk: a convolution of size %d and stride %d: both must be at least 1", f.size,
+			f.stride)
 	case f.same:
 		out = (n + f.stride - 1) / f.stride
 		return out, max(0, (out-1)*f.stride+f.size-n) / 2, nil
 	case n < f.size:
-		return 0, 0, fmt.Errorf("ntk: a filter of size %d does not fit into %d positions without padding: use Same()", f.size, n)
+		return 0, 0, fmt.Errorf("ntk: a filter of size %d does not fit into %d positions without padding: use Same()",
+			f.size, n)
 	}
 	return (n-f.size)/f.stride + 1, 0, nil
 }
@@ -139,7 +143,8 @@ func AveragePool(window int) Layer { return averagePool{window} }
 
 func (a averagePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
 	if x.Rank() != 4 || a.window < 1 || min(x.Shape().Dimensions[1], x.Shape().Dimensions[2]) < a.window {
-		exceptions.Panicf("ntk: AveragePool(%d) takes [batch, height, width, channels] with sides of at least one window, not %s", a.window, x.Shape())
+		exceptions.Panicf("ntk: AveragePool(%d) takes [batch, height, width, channels] with sides of at least one "+
+			"window, not %s", a.window, x.Shape())
 	}
 	return graph.MeanPool(x).Window(a.window).NoPadding().Done()
 }
@@ -147,7 +152,8 @@ func (a averagePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) 
 func (a averagePool) infinite(p *program, in register) (register, error) {
 	shape := p.shapes[in]
 	if !shape.image() || a.window < 1 || min(shape.height, shape.width) < a.window {
-		return 0, fmt.Errorf("ntk: AveragePool(%d) takes images with sides of at least one window, not %v", a.window, shape)
+		return 0, fmt.Errorf("ntk: AveragePool(%d) takes images with sides of at least one window, not %v", a.window,
+			shape)
 	}
 	return p.add(pool{a.window, a.window}, layout{shape.height / a.window, shape.width / a.window}, in), nil
 }
@@ -200,10 +206,11 @@ func (identity) infinite(_ *program, in register) (register, error)             
 
 type residual struct{ branches []Layer }
 
-// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). There is an error from
-// Infinite if more than one branch ends without weights of its own, because then the branches are correlated; if a branch is
-// the network's input; and if a nonlinearity follows on a sum that is not Gaussian. So write the nonlinearity into the branch,
-// before its weights: Residual(Identity, Serial(ReLU, Dense(n))), not Residual(Identity, Serial(Dense(n), ReLU)).
+// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). There is an error
+// from Infinite if more than one branch ends without weights of its own, because then the branches are correlated; if a
+// branch is the network's input; and if a nonlinearity follows on a sum that is not Gaussian. So write the nonlinearity
+// into the branch, before its weights: Residual(Identity, Serial(ReLU, Dense(n))), not Residual(Identity,
+// Serial(Dense(n), ReLU)).
 func Residual(branches ...Layer) Layer { return residual{branches} }
 
 func (r residual) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
@@ -230,7 +237,8 @@ func (r residual) infinite(p *program, in register) (register, error) {
 			return 0, err
 		}
 		if i > 0 && p.shapes[out] != p.shapes[outputs[0]] {
-			return 0, fmt.Errorf("ntk: branch %d of a Residual ends with %v, branch 0 with %v", i, p.shapes[out], p.shapes[outputs[0]])
+			return 0, fmt.Errorf("ntk: branch %d of a Residual ends with %v, branch 0 with %v", i, p.shapes[out],
+				p.shapes[outputs[0]])
 		}
 		outputs = append(outputs, out)
 	}
@@ -263,7 +271,8 @@ func (p parameter) addTo(y *graph.Node) *graph.Node {
 
 // parameters returns W, of the given dimensions, the last of them the outputs, each of which sees fanIn inputs; and b,
 // without a variable if σ_b is 0.
-func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int, dimensions ...int) (weights, bias parameter) {
+func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int,
+	dimensions ...int) (weights, bias parameter) {
 	find := func(name string, std float64, dimensions ...int) parameter {
 		deviation, scale := 1.0, std
 		if parameterization == StandardParameterization {
@@ -271,10 +280,11 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		}
 		v := scope.GetVariable(name)
 		if v == nil {
-			v = scope.VariableWithValue(name, normal(scope, name, deviation, x.DType(), dimensions))
+			v = scope.VariableWithValue(name, layers.Normal(scope, name, deviation, x.DType(), dimensions...))
 		}
 		if need := shapes.Make(x.DType(), dimensions...); !v.Shape().Equal(need) {
-			exceptions.Panicf("ntk: variable %q is %s and should be %s for these inputs: it was made for others", v.Path(), v.Shape(), need)
+			exceptions.Panicf("ntk: variable %q is %s and should be %s for these inputs: it was made for others",
+				v.Path(), v.Shape(), need)
 		}
 		return parameter{v, scale}
 	}
@@ -283,26 +293,4 @@ func parameters(scope *model.Scope, x *graph.Node, parameterization Parameteriza
 		bias = find("bias", bStd, dimensions[len(dimensions)-1])
 	}
 	return weights, bias
-}
-
-// normal draws N(0, deviation²) on the host from the store's seed and the variable's path.
-func normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions []int) *tensors.Tensor {
-	path := fnv.New64a()
-	path.Write([]byte(scope.Scope() + "/" + name))
-	random := rand.New(rand.NewPCG(uint64(model.GetParamOr(scope, initializer.ParamInitialSeed, int64(0))), path.Sum64()))
-	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
-	if dtype == dtypes.Float32 {
-		fillNormal[float32](drawn, random, deviation)
-	} else {
-		fillNormal[float64](drawn, random, deviation)
-	}
-	return drawn
-}
-
-func fillNormal[T float32 | float64](t *tensors.Tensor, random *rand.Rand, deviation float64) {
-	tensors.MustMutableFlatData(t, func(flat []T) {
-		for i := range flat {
-			flat[i] = T(deviation * random.NormFloat64())
-		}
-	})
 }

@@ -16,9 +16,9 @@ const originScope = "origin"
 //
 //	f(x; θ0) + J(x; θ0)(θ − θ0),
 //
-// whose tangent kernel is Θ_0 whatever θ is. θ are the variables that Model uses, in the same places; θ0 are the values that
-// they have when Linearized is first built, or would be drawn: they are kept below scope in "origin", not trainable. Gradients
-// by θ are exact. Batch normalisation uses its averages at θ0, in training too.
+// whose tangent kernel is Θ_0 whatever θ is. θ are the variables that Model uses, in the same places; θ0 are the values
+// that they have when Linearized is first built, or would be drawn: they are kept below scope in "origin", not
+// trainable. Gradients by θ are exact. Batch normalisation uses its averages at θ0, in training too.
 func (n Network) Linearized(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	build := func(scope *model.Scope, x *graph.Node) *graph.Node { return n.Model(scope, parameterization, x) }
 	origin, current := origin(scope, x, build)
@@ -35,9 +35,10 @@ func (n Network) Linearized(scope *model.Scope, parameterization Parameterizatio
 	return graph.Add(y, dy)
 }
 
-// origin copies the variables of a model, unless it has done so before, and returns the scope of the copies, which are not
-// trainable, and what variable each is a copy of, by the copy's path.
-func origin(scope *model.Scope, x *graph.Node, f func(*model.Scope, *graph.Node) *graph.Node) (*model.Scope, map[string]*model.Variable) {
+// origin copies the variables of a model, unless it has done so before, and returns the scope of the copies, which are
+// not trainable, and what variable each is a copy of, by the copy's path.
+func origin(scope *model.Scope, x *graph.Node, f func(*model.Scope, *graph.Node) *graph.Node) (*model.Scope,
+	map[string]*model.Variable) {
 	shape := x.Shape().Clone()
 	shape.Dimensions[0] = 1
 	var used []*model.Variable

@@ -7,8 +7,8 @@ import (
 )
 
 // Memory estimates the bytes that [Infinite.Kernels] takes for inputs of the given shape (whatever its number of
-// examples) beyond the inputs themselves: pair·N1·N2 + example·(N1 + N2) + fixed, the two kernels included. The errors are
-// those of Kernels about shapes.
+// examples) beyond the inputs themselves: pair·N1·N2 + example·(N1 + N2) + fixed, the two kernels included. The errors
+// are those of Kernels about shapes.
 func (inf *Infinite) Memory(input shapes.Shape) (pair, example, fixed int64, err error) {
 	if err := checkShape(input); err != nil {
 		return 0, 0, 0, err

@@ -14,8 +14,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// What Kernels allocates in all, garbage included, is the estimate within a factor of 2.5. Left out are small kernels, where
-// the rest counts.
+// What Kernels allocates in all, garbage included, is the estimate within a factor of 2.5. Left out are small kernels,
+// where the rest counts.
 func TestMemory(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -36,7 +36,8 @@ func TestMemory(t *testing.T) {
 		for i := range values {
 			values[i] = random.NormFloat64()
 		}
-		for _, x := range []*tensors.Tensor{tensors.FromFlatDataAndDimensions(values, dims...), numbers.Tensor(dtypes.Float32, values, dims...)} {
+		for _, x := range []*tensors.Tensor{tensors.FromFlatDataAndDimensions(values, dims...),
+			numbers.Tensor(dtypes.Float32, values, dims...)} {
 			infinite := network.Infinite(backend)
 			used := uint64(0)
 			for range 2 { // the first time compiles

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/janpfeifer/must"
 	"github.com/unhinged-lab/lab/internal/backendtest"
+	"github.com/unhinged-lab/lab/internal/layers"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
@@ -25,8 +26,8 @@ func seeded(seed int64) *model.Store {
 	return store
 }
 
-// empirical returns a function of the seed that draws weights and returns f(x_i)·f(x_j)/outputs and, by naive Jacobians,
-// one example after the other, the tangent kernel of the first output.
+// empirical returns a function of the seed that draws weights and returns f(x_i)·f(x_j)/outputs and, by naive
+// Jacobians, one example after the other, the tangent kernel of the first output.
 func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func(seed int64) [2][]float64 {
 	store := seeded(0)
 	exec := model.MustNewExec(backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node {
@@ -60,7 +61,8 @@ func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func
 		store.RootScope().SetParam(initializer.ParamInitialSeed, seed)
 		for v := range store.IterVariables() {
 			if v.Trainable {
-				must.M(v.SetValue(normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(), v.Shape().Dimensions)))
+				must.M(v.SetValue(layers.Normal(store.Scope(v.Scope()), v.Name(), 1, v.DType(),
+					v.Shape().Dimensions...)))
 			}
 		}
 		results := exec.MustCall(x)
@@ -72,8 +74,8 @@ func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func
 	}
 }
 
-// TestWideNetworks draws networks of finite width n. Over the draws, the mean of each entry of both kernels is within five
-// standard errors of the infinite one, and 4/n of it for the bias that finite width has. On the Go backend:
+// TestWideNetworks draws networks of finite width n. Over the draws, the mean of each entry of both kernels is within
+// five standard errors of the infinite one, and 4/n of it for the bias that finite width has. On the Go backend:
 // TestParameterizations finds the same functions on both.
 func TestWideNetworks(t *testing.T) {
 	const draws = 16
@@ -102,12 +104,17 @@ func TestWideNetworks(t *testing.T) {
 		{"GELU", 256, dense(GELU), []int{2, 5}},
 		{"Sin", 256, dense(Sin), []int{2, 5}},
 		{"Function", 256, dense(odd), []int{2, 5}},
-		{"Residual", 256, Serial(Dense(256), Residual(Identity, Serial(ReLU, Dense(256).Std(1, 1)), Dense(256)), Erf, Dense(64)), []int{2, 5}},
-		{"same and stride", 64, Serial(conv.Same().Stride(2), ReLU, conv.Same(), ReLU, Flatten, Dense(64)), []int{2, 6, 5, 2}},
-		{"valid, even filter, same", 64, Serial(conv, Erf, Conv(64, 2).Same().Std(1, 0.5), ReLU, Flatten, Dense(64)), []int{2, 5, 4, 2}},
+		{"Residual", 256, Serial(Dense(256), Residual(Identity, Serial(ReLU, Dense(256).Std(1, 1)), Dense(256)), Erf,
+			Dense(64)), []int{2, 5}},
+		{"same and stride", 64, Serial(conv.Same().Stride(2), ReLU, conv.Same(), ReLU, Flatten, Dense(64)),
+			[]int{2, 6, 5, 2}},
+		{"valid, even filter, same", 64, Serial(conv, Erf, Conv(64, 2).Same().Std(1, 0.5), ReLU, Flatten, Dense(64)),
+			[]int{2, 5, 4, 2}},
 		{"valid and stride", 64, Serial(Conv(64, 2).Stride(2), Abs, Flatten, Dense(64)), []int{2, 5, 4, 2}},
-		{"average pooling", 64, Serial(conv.Same(), ReLU, AveragePool(2), conv.Same(), ReLU, Flatten, Dense(64)), []int{2, 5, 4, 2}},
-		{"global average pooling", 64, Serial(conv.Same(), ReLU, conv.Same().Stride(2), Erf, GlobalAveragePool, Dense(64)), []int{2, 5, 4, 2}},
+		{"average pooling", 64, Serial(conv.Same(), ReLU, AveragePool(2), conv.Same(), ReLU, Flatten, Dense(64)),
+			[]int{2, 5, 4, 2}},
+		{"global average pooling", 64, Serial(conv.Same(), ReLU, conv.Same().Stride(2), Erf, GlobalAveragePool,
+			Dense(64)), []int{2, 5, 4, 2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			x := normals(17, dtypes.Float64, test.input...)
@@ -131,10 +138,12 @@ func TestWideNetworks(t *testing.T) {
 				for i, k := range want[which] {
 					deviation := math.Sqrt((squares[which][i] - sum[which][i]*sum[which][i]) / (draws - 1))
 					if off := math.Abs(sum[which][i] - k); !(off <= 5*deviation+4/test.width*size) {
-						t.Errorf("%s: %s %d: mean %.4g ± %.2g of %d networks, infinite %.4g", test.name, name, i, sum[which][i], deviation, draws, k)
+						t.Errorf("%s: %s %d: mean %.4g ± %.2g of %d networks, infinite %.4g", test.name, name, i,
+							sum[which][i], deviation, draws, k)
 					}
 					if deviation > 0.2*size {
-						t.Errorf("%s: %s %d: a standard error of %g proves nothing about %g", test.name, name, i, deviation, k)
+						t.Errorf("%s: %s %d: a standard error of %g proves nothing about %g", test.name, name, i,
+							deviation, k)
 					}
 				}
 			}
@@ -173,8 +182,10 @@ func TestConvergence(t *testing.T) {
 // TestParameterizations: from the same random numbers both compute the same function, of weights scaled otherwise, and
 // on all backends; and there are no biases without σ_b.
 func TestParameterizations(t *testing.T) {
-	network := Serial(Conv(4, 3).Same().Std(1.5, 0.5), GELU, AveragePool(2), Residual(ReLU, Serial(Abs, Conv(4, 2).Same())), Erf, Conv(5, 2).Stride(2),
-		Residual(Flatten, Serial(GlobalAveragePool, Dense(5))), Dense(3).Std(0.7, 2), Residual(Identity, Serial(Sin, Dense(3))))
+	network := Serial(Conv(4, 3).Same().Std(1.5, 0.5), GELU, AveragePool(2),
+		Residual(ReLU, Serial(Abs, Conv(4, 2).Same())), Erf, Conv(5, 2).Stride(2),
+		Residual(Flatten, Serial(GlobalAveragePool, Dense(5))), Dense(3).Std(0.7, 2), Residual(Identity,
+			Serial(Sin, Dense(3))))
 	var first []float64
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		x := normals(2, dtype, 5, 5, 4, 2)
@@ -204,7 +215,7 @@ func TestParameterizations(t *testing.T) {
 			}
 			for name, scale := range map[string]float64{"weights": 1.5 / math.Sqrt(3*3*2), "bias": 0.5} {
 				drawn := values(store.GetVariable("/layer0/" + name).MustValue())
-				unit := values(normal(store.Scope("/layer0"), name, 1, dtypes.Float64, []int{len(drawn)}))
+				unit := values(layers.Normal(store.Scope("/layer0"), name, 1, dtypes.Float64, len(drawn)))
 				if parameterization == NTKParameterization {
 					scale = 1
 				}

@@ -8,8 +8,9 @@
 //
 //	z = σ_w/√n W·x + σ_b b,   n the number of inputs that each output sees,
 //
-// and as the widths grow the outputs become a Gaussian process with covariance K, the NNGP kernel (Neal 1996; Lee et al.
-// 2018), while Θ(x, y) = Σ_θ ∂f(x)/∂θ ∂f(y)/∂θ tends to the neural tangent kernel (Jacot et al. 2018). Layer by layer
+// and as the widths grow the outputs become a Gaussian process with covariance K, the NNGP kernel (Neal 1996; Lee et
+// al. 2018), while Θ(x, y) = Σ_θ ∂f(x)/∂θ ∂f(y)/∂θ tends to the neural tangent kernel (Jacot et al. 2018). Layer by
+// layer
 //
 //	dense          K ← σ_w² K + σ_b²                  Θ ← σ_w² Θ + K
 //	convolution    K ← σ_w² mean_o K(p+o, q+o) + σ_b²  Θ ← σ_w² mean_o Θ(p+o, q+o) + K
@@ -22,10 +23,10 @@
 //
 // These rules hold under assumptions, and a network outside of them has an error instead of a kernel:
 //
-//   - The input of a nonlinearity is Gaussian in the limit. The outputs of dense layers and convolutions are, and so are
-//     their means over positions and the sums of independent ones. Not Gaussian are the network's input, the output of a
-//     nonlinearity, means over positions of that, and sums with any of them, until a dense layer or a convolution follows;
-//     the entries of a flattened image are Gaussian, but not identically distributed.
+//   - The input of a nonlinearity is Gaussian in the limit. The outputs of dense layers and convolutions are, and so
+//     are their means over positions and the sums of independent ones. Not Gaussian are the network's input, the output
+//     of a nonlinearity, means over positions of that, and sums with any of them, until a dense layer or a convolution
+//     follows; the entries of a flattened image are Gaussian, but not identically distributed.
 //   - The branches of a sum are uncorrelated, and as wide as the layers are, not as the network's input.
 package ntk
 
@@ -57,7 +58,8 @@ type Parameterization int
 const (
 	// NTKParameterization: W, b ~ N(0, 1) and z = σ_w/√n W·x + σ_b b. Its tangent kernel has an infinite-width limit.
 	NTKParameterization Parameterization = iota
-	// StandardParameterization: W ~ N(0, σ_w²/n), b ~ N(0, σ_b²) and z = W·x + b. Its tangent kernel grows with the width.
+	// StandardParameterization: W ~ N(0, σ_w²/n), b ~ N(0, σ_b²) and z = W·x + b. Its tangent kernel grows with the
+	// width.
 	StandardParameterization
 )
 
@@ -72,10 +74,10 @@ func Serial(layers ...Layer) Network {
 	return Network{layers}
 }
 
-// Model builds the finite network on x: [batch, features], or [batch, height, width, channels] for networks of images. Its
-// variables are kept in scope, one sub-scope a layer, and drawn on the host from the store's seed
-// (initializer.ParamInitialSeed) and their path when they do not exist yet: the same on every backend. It panics, as graph
-// building does, on a layer that does not fit its input.
+// Model builds the finite network on x: [batch, features], or [batch, height, width, channels] for networks of images.
+// Its variables are kept in scope, one sub-scope a layer, and drawn on the host from the store's seed
+// (initializer.ParamInitialSeed) and their path when they do not exist yet: the same on every backend. It panics, as
+// graph building does, on a layer that does not fit its input.
 func (n Network) Model(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	return n.forward(scope, parameterization, x)
 }

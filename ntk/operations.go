@@ -88,8 +88,8 @@ func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from
 	}
 }
 
-// window adds up the filter's entries at rows h1 and h2 of the output: first the rows, into an array with zeros around, then
-// along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
+// window adds up the filter's entries at rows h1 and h2 of the output: first the rows, into an array with zeros around,
+// then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
 func (a *affine) window(in, out layout, full bool, h1, h2 int, rows, from, target []float64) {
 	wide := (out.width-1)*a.stride + a.size
 	inside := min(in.width, wide-a.left)

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
-	"sync/atomic"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example, channel,
-// position], and their variances |x|²/channels.
+// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example,
+// channel, position], and their variances |x|²/channels.
 type inputs[T float32 | float64] struct {
 	layout
 	variances
@@ -26,7 +25,7 @@ func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (
 		in.x = make([]T, len(flat))
 	}
 	errs := make([]error, n)
-	parallel(n, func() func(int) {
+	parallel.Workers(n, func() func(int) {
 		return func(i int) {
 			x, q, from := in.example(i), in.q[i*size:(i+1)*size], flat[i*len(flat)/n:]
 			if !shape.image() {
@@ -52,7 +51,8 @@ func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (
 			errs[i] = fmt.Errorf("ntk: the squares of example %d's inputs overflow %T: scale them down", i, flat[0])
 			for j, v := range from[:len(x)] {
 				if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-					errs[i] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", i, v, j)
+					errs[i] = fmt.Errorf("ntk: example %d has %g among its inputs, number %d: they must be finite", i,
+						v, j)
 				}
 			}
 		}
@@ -90,8 +90,8 @@ type pairs[T float32 | float64] struct {
 	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
 	single              bool
-	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if symmetric, at
-	// the one of their first row.
+	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if
+	// symmetric, at the one of their first row.
 	products [][]T
 	rows     int
 }
@@ -105,7 +105,7 @@ func (p *pairs[T]) variances(in *inputs[T]) []variances {
 			all[r] = newVariances(in.n * shape.positions())
 		}
 	}
-	parallel(in.n, func() func(int) {
+	parallel.Workers(in.n, func() func(int) {
 		views := make([]variances, len(all))
 		return func(i int) {
 			for r := range all {
@@ -208,7 +208,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 	}
 	columns := (n2 + chunk - 1) / chunk
 	last := p.program.steps[len(p.program.steps)-1].out
-	parallel(n1*columns, func() func(int) {
+	parallel.Workers(n1*columns, func() func(int) {
 		t := newTile(p.program, chunk, p.single)
 		return func(task int) {
 			i, from := task/columns, task%columns*chunk
@@ -252,30 +252,13 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 // mirror copies what is above the diagonal to below it.
 func mirror[T float32 | float64](n int, x []T) {
 	const block = 64
-	parallel((n+block-1)/block, func() func(int) {
-		return func(rows int) {
-			for left := 0; left <= rows*block; left += block {
-				for i := rows * block; i < min((rows+1)*block, n); i++ {
-					for j := left; j < min(left+block, i); j++ {
-						x[i*n+j] = x[j*n+i]
-					}
+	parallel.For((n+block-1)/block, func(rows int) {
+		for left := 0; left <= rows*block; left += block {
+			for i := rows * block; i < min((rows+1)*block, n); i++ {
+				for j := left; j < min(left+block, i); j++ {
+					x[i*n+j] = x[j*n+i]
 				}
 			}
 		}
 	})
-}
-
-// parallel runs tasks 0 … n−1 on all cores, each of which makes its own worker.
-func parallel(n int, worker func() func(task int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			run := worker()
-			for task := int(next.Add(1)) - 1; task < n; task = int(next.Add(1)) - 1 {
-				run(task)
-			}
-		})
-	}
-	group.Wait()
 }

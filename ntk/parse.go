@@ -20,7 +20,8 @@ import (
 //	residual[ identity | relu conv:64,3,same ]  Residual(Identity, Serial(ReLU, Conv(64, 3).Same()))
 //	[ relu dense:512 ]                        Serial(ReLU, Dense(512)) as one layer
 //
-// Options follow the numbers, in any order, and may be left out; they are 1 for w (σ_w) and stride, 0 for b (σ_b). A [Function] cannot be written so.
+// Options follow the numbers, in any order, and may be left out; they are 1 for w (σ_w) and stride, 0 for b (σ_b). A
+// [Function] cannot be written so.
 //
 //	ntk.Parse("conv:64,3,same relu gap dense:10")
 func Parse(text string) (Network, error) {
@@ -81,7 +82,8 @@ func describe(layer Layer) string {
 		branches := make([]string, len(l.branches))
 		for i, branch := range l.branches {
 			branches[i] = describe(branch)
-			if n, ok := branch.(Network); ok && len(n.layers) > 1 { // of one layer, the brackets tell it from the layer itself
+			// of one layer, the brackets tell it from the layer itself
+			if n, ok := branch.(Network); ok && len(n.layers) > 1 {
 				branches[i] = n.String()
 			}
 		}
@@ -259,7 +261,9 @@ func parseLayer(token string) (Layer, error) {
 	case "abrelu":
 		layer = ABReLU(a.number("slope below 0"), a.number("slope above 0"))
 	default:
-		return nil, fmt.Errorf("no layer is called %q; there are dense, conv, avgpool, maxpool, gap, batchnorm, flatten, identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
+		return nil,
+			fmt.Errorf("no layer is called %q; there are dense, conv, avgpool, maxpool, gap, batchnorm, flatten, "+
+				"identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
 	}
 	if len(a.words) > 0 {
 		a.fail("%q has no meaning there", a.words[0])

@@ -84,7 +84,8 @@ func TestParseRefuses(t *testing.T) {
 		"relu | abs":              `"|" has no [ before it`,
 		strings.Repeat("[", 1000): "brackets nest deeper than 100",
 	} {
-		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(),
+			"\n") {
 			t.Errorf("%.20q: error %v, want one line with %q", text, err, want)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// Product returns Θ(x1, x2)·v, [N1, C], for v [N2, C], of the same type as the outputs, without forming the kernel: J(x1)
-// (J(x2)ᵀ v), a backward pass through the examples of x2, whose sum is as large as the parameters, and a forward-mode pass
-// through those of x1. For a model of [NewEmpirical] the latter costs C backward passes for each example.
+// Product returns Θ(x1, x2)·v, [N1, C], for v [N2, C], of the same type as the outputs, without forming the kernel:
+// J(x1) (J(x2)ᵀ v), a backward pass through the examples of x2, whose sum is as large as the parameters, and a
+// forward-mode pass through those of x1. For a model of [NewEmpirical] the latter costs C backward passes for each
+// example.
 func (e *Empirical) Product(x1, x2, v *tensors.Tensor) (*tensors.Tensor, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -29,7 +30,8 @@ func (e *Empirical) Product(x1, x2, v *tensors.Tensor) (*tensors.Tensor, error) 
 		return nil, errors.New("ntk: no vector to multiply the kernel with")
 	}
 	if want := shapes.Make(m.dtype, x2.Shape().Dimensions[0], m.outputs); !v.Shape().Equal(want) {
-		return nil, fmt.Errorf("ntk: the vector that the kernel is to be multiplied with is %s, and should be %s", v.Shape(), want)
+		return nil, fmt.Errorf("ntk: the vector that the kernel is to be multiplied with is %s, and should be %s",
+			v.Shape(), want)
 	}
 	if at := notFinite(v); at >= 0 {
 		return nil, errors.New("ntk: the vector that the kernel is to be multiplied with is not finite")
@@ -76,9 +78,9 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 	return product, nil
 }
 
-// LargestEigenvalue returns the largest eigenvalue of the kernel Θ(x, x), as a matrix of N·C rows, by power iteration on
-// [Empirical.Product]: from below, until it grows by less than tolerance relative to its size. There is an error if a
-// thousand iterations are not enough.
+// LargestEigenvalue returns the largest eigenvalue of the kernel Θ(x, x), as a matrix of N·C rows, by power iteration
+// on [Empirical.Product]: from below, until it grows by less than tolerance relative to its size. There is an error if
+// a thousand iterations are not enough.
 func (e *Empirical) LargestEigenvalue(x *tensors.Tensor, tolerance float64) (float64, error) {
 	if err := checkInputs(x, nil); err != nil {
 		return 0, err

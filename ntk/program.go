@@ -6,14 +6,15 @@ import (
 	"slices"
 )
 
-// A program is a network's infinite-width recursion as a list of steps between registers. A register holds, for one input,
-// the variances q = K(x, x) of its positions, and for a tile of pairs of inputs the [covariance]s. The network's input is
-// register 0.
+// A program is a network's infinite-width recursion as a list of steps between registers. A register holds, for one
+// input, the variances q = K(x, x) of its positions, and for a tile of pairs of inputs the [covariance]s. The network's
+// input is register 0.
 type program struct {
 	shapes      []layout
 	provenances []provenance
 	steps       []step
-	// full: the covariances of images are of all pairs of positions, which pooling needs, not of a position with itself.
+	// full: the covariances of images are of all pairs of positions, which pooling needs, not of a position with
+	// itself.
 	full bool
 	// needed: a nonlinearity follows, so that the register's variances and angles matter.
 	needed []bool
@@ -71,8 +72,8 @@ func (v variances) roots() {
 }
 
 // covariance is what a register holds for a tile of pairs. k and ntk are the two kernels; near is √(q₁q₂) − |k| ≥ 0,
-// carried along because where it is small the difference has no digits left, while the derivatives of ReLU's kernel go with
-// its square root.
+// carried along because where it is small the difference has no digits left, while the derivatives of ReLU's kernel go
+// with its square root.
 //
 // The entries are, for vectors, one of x1 with a row of x2; for images, of one pair, [h, w], or [h, h', w, w'] if the
 // program is full.
@@ -113,7 +114,8 @@ func compile(network Network, input layout) (*program, error) {
 			}
 		}
 		a, linear := s.operation.(*affine)
-		p.steps[i].inPlace = len(p.steps[i].free) == 1 && (nonlinear || linear && a.bias == 0 && !p.shapes[s.out].image())
+		p.steps[i].inPlace = len(p.steps[i].free) == 1 && (nonlinear || linear && a.bias == 0 &&
+			!p.shapes[s.out].image())
 	}
 	return p, nil
 }
@@ -243,7 +245,8 @@ type call struct {
 }
 
 func newTile(p *program, chunk int, single bool) *tile {
-	return &tile{program: p, pairs: chunk, chunk: chunk, single: single, registers: make([]covariance, len(p.shapes)), unused: map[int][][]float64{}, calls: make([]call, len(p.steps))}
+	return &tile{program: p, pairs: chunk, chunk: chunk, single: single, registers: make([]covariance, len(p.shapes)),
+		unused: map[int][][]float64{}, calls: make([]call, len(p.steps))}
 }
 
 func (t *tile) array(n int) []float64 {
@@ -274,11 +277,12 @@ func (t *tile) input() covariance {
 	return c
 }
 
-// run takes the steps after the input has been filled. The output of the last step stays in its register: release it. Steps
-// in place follow line by line on the one before, while the line is in the cache.
+// run takes the steps after the input has been filled. The output of the last step stays in its register: release it.
+// Steps in place follow line by line on the one before, while the line is in the cache.
 func (t *tile) run(steps []step, variances func(r register) (v1, v2 variances)) {
 	view := func(r register) operand {
-		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full, needed: t.program.needed[r], input: r == 0}
+		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full,
+			needed: t.program.needed[r], input: r == 0}
 		o.v1, o.v2 = variances(r)
 		return o
 	}
@@ -322,8 +326,8 @@ func (o operand) part(line int) covariance {
 	return covariance{o.k[from:to], o.near[from:to], o.ntk[from:to]}
 }
 
-// rows visits the entries of a line in the order in which they are stored, by rows that pair one variance of x1, or as many
-// as there are of x2, with those of x2. first counts from the start of the line.
+// rows visits the entries of a line in the order in which they are stored, by rows that pair one variance of x1, or as
+// many as there are of x2, with those of x2. first counts from the start of the line.
 func (o operand) rows(line int, row func(first int, v1, v2 variances)) {
 	if !o.full || !o.image() {
 		row(0, o.v1, o.v2)
@@ -357,7 +361,8 @@ func (l layout) entry(p1, p2 int, full bool) int {
 	return ((p1/l.width*l.height+p2/l.width)*l.width+p1%l.width)*l.width + p2%l.width
 }
 
-// lines is the number of pairs (h, h') of rows of a full image, which are stored one after the other. All else is one line.
+// lines is the number of pairs (h, h') of rows of a full image, which are stored one after the other. All else is one
+// line.
 func (l layout) lines(full bool) int {
 	if full && l.image() {
 		return l.height * l.height
@@ -374,8 +379,8 @@ func (l layout) at(h, w int) (p int, inside bool) {
 // between two inputs goes with its square root.
 const threshold = 1e-4
 
-// terms of an operation calls add for each of the terms w_o·k_o that an entry of out is the sum of, with their near and with
-// the two variances.
+// terms of an operation calls add for each of the terms w_o·k_o that an entry of out is the sum of, with their near and
+// with the two variances.
 type terms interface {
 	terms(in []operand, out operand, entry int, add func(weight, k, near, q1, q2 float64))
 }
@@ -397,9 +402,10 @@ func (o operand) close(line int, in []operand, terms terms, bias float64) {
 			near := r - math.Abs(ks[j])
 			if near < threshold*r {
 				if terms != nil {
-					near = refine(ks[j] < 0, v1.q[min(j, len(v1.q)-1)], v2.q[j], bias, func(add func(weight, k, near, q1, q2 float64)) {
-						terms.terms(in, o, line*len(c.k)+first+j, add)
-					})
+					near = refine(ks[j] < 0, v1.q[min(j, len(v1.q)-1)], v2.q[j], bias,
+						func(add func(weight, k, near, q1, q2 float64)) {
+							terms.terms(in, o, line*len(c.k)+first+j, add)
+						})
 				}
 				near = max(0, near)
 			}

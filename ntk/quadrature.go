@@ -11,9 +11,9 @@ import (
 // nodes of the quadrature along each axis: exact for polynomials of degree 127.
 const nodes = 64
 
-// Function is the nonlinearity f with derivative df, whose kernel is computed by Gauss–Hermite quadrature with 64×64 nodes:
-// to rounding for smooth f whose scale is not much below √q, to few digits for one with kinks. It costs thousands of
-// evaluations of f and df for each covariance. node builds f in the finite network.
+// Function is the nonlinearity f with derivative df, whose kernel is computed by Gauss–Hermite quadrature with 64×64
+// nodes: to rounding for smooth f whose scale is not much below √q, to few digits for one with kinks. It costs
+// thousands of evaluations of f and df for each covariance. node builds f in the finite network.
 func Function(f, df func(x float64) float64, node func(x *graph.Node) *graph.Node) Layer {
 	if f == nil || df == nil || node == nil {
 		exceptions.Panicf("ntk: Function takes f, its derivative and its graph: none may be nil")

@@ -125,9 +125,11 @@ func TestRectify(t *testing.T) {
 						name        string
 						got         float64
 						want, scale *big.Float
-					}{{"K", out.k[i], wantK, newR}, {"near", out.near[i], wantNear, bigAdd(bigs(0), wantNear)}, {"derivative", out.ntk[i], wantNTK, bigAdd(bigEven, bigOdd)}} {
+					}{{"K", out.k[i], wantK, newR}, {"near", out.near[i], wantNear, bigAdd(bigs(0), wantNear)},
+						{"derivative", out.ntk[i], wantNTK, bigAdd(bigEven, bigOdd)}} {
 						if !isNear(number.got, number.want, number.scale, tolerance) {
-							t.Errorf("ABReLU(%g, %g), single %v, K %g, gap %g: %s %.17g, want %.17g", a, b, single, k, gap, number.name, number.got, number.want)
+							t.Errorf("ABReLU(%g, %g), single %v, K %g, gap %g: %s %.17g, want %.17g", a, b, single, k,
+								gap, number.name, number.got, number.want)
 						}
 					}
 				}
@@ -136,9 +138,9 @@ func TestRectify(t *testing.T) {
 	}
 }
 
-// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but for
-// that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for float32,
-// where it would leave 1e-4.
+// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but
+// for that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for
+// float32, where it would leave 1e-4.
 func TestNearDiagonal(t *testing.T) {
 	const features, pairs, wStd = 100, 60, 1.5
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, _ float64) {
@@ -156,7 +158,8 @@ func TestNearDiagonal(t *testing.T) {
 				v[i] = -v[i]
 			}
 		}
-		x1, x2 := tensors.FromFlatDataAndDimensions(x, 1, features), tensors.FromFlatDataAndDimensions(v, pairs, features)
+		x1, x2 := tensors.FromFlatDataAndDimensions(x, 1, features), tensors.FromFlatDataAndDimensions(v, pairs,
+			features)
 		if dtype == dtypes.Float32 {
 			x1, x2 = numbers.Tensor(dtypes.Float32, x, 1, features), numbers.Tensor(dtypes.Float32, v, pairs, features)
 			v = values(x2)
@@ -185,7 +188,8 @@ func TestNearDiagonal(t *testing.T) {
 				}
 				for which, want := range []*big.Float{k, ntk} {
 					if !isNear(got[which][pair], want, bigAdd(bigs(0), want), tolerance) {
-						t.Errorf("pair %d of %d, bias %g, kernel %d: %.17g, want %.17g", pair, pairs, bStd, which, got[which][pair], want)
+						t.Errorf("pair %d of %d, bias %g, kernel %d: %.17g, want %.17g", pair, pairs, bStd, which,
+							got[which][pair], want)
 					}
 				}
 			}

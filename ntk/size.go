@@ -12,13 +12,14 @@ import (
 type Size struct {
 	Outputs    int   // C
 	Parameters int64 // numbers that are trainable or, of BatchNorm, averages
-	// Example is how many numbers the derivatives of one example's outputs take at the least: those of C outputs by the largest
-	// layer, or the patches that a convolution sees.
+	// Example is how many numbers the derivatives of one example's outputs take at the least: those of C outputs by the
+	// largest layer, or the patches that a convolution sees.
 	Example int64
 }
 
-// Size counts the parameters of the finite network for inputs of the given shape, whatever its number of examples. Nothing is
-// allocated, so that a network that does not fit can be refused. The error is that of a layer that does not fit its input.
+// Size counts the parameters of the finite network for inputs of the given shape, whatever its number of examples.
+// Nothing is allocated, so that a network that does not fit can be refused. The error is that of a layer that does not
+// fit its input.
 func (n Network) Size(input shapes.Shape) (Size, error) {
 	if err := checkShape(input); err != nil {
 		return Size{}, err
@@ -29,9 +30,11 @@ func (n Network) Size(input shapes.Shape) (Size, error) {
 	case err != nil:
 		return Size{}, fmt.Errorf("ntk: %w", err)
 	case len(dims) != 1:
-		return Size{}, fmt.Errorf("ntk: the network ends with images of %v: end it with Flatten or GlobalAveragePool", dims)
+		return Size{}, fmt.Errorf("ntk: the network ends with images of %v: end it with Flatten or GlobalAveragePool",
+			dims)
 	}
-	size := Size{Outputs: dims[0], Parameters: saturated(c.parameters), Example: saturated(max(c.patches, float64(dims[0])*c.largest))}
+	size := Size{Outputs: dims[0], Parameters: saturated(c.parameters),
+		Example: saturated(max(c.patches, float64(dims[0])*c.largest))}
 	if float64(size.Outputs) >= math.MaxInt32 {
 		return size, fmt.Errorf("ntk: the network has %d outputs: want fewer than 2³¹", size.Outputs)
 	}

@@ -43,7 +43,8 @@ func TestSize(t *testing.T) {
 			parameters += v.Shape().Size()
 		}
 		if size.Parameters != int64(parameters) || size.Outputs != outputs {
-			t.Errorf("%s on %v: counted %+v, there are %d parameters and %d outputs", network, input, size, parameters, outputs)
+			t.Errorf("%s on %v: counted %+v, there are %d parameters and %d outputs", network, input, size, parameters,
+				outputs)
 		}
 	}
 	if misfits < 20 || misfits > 180 {
@@ -64,7 +65,8 @@ func TestSizeOfTheAbsurd(t *testing.T) {
 		"conv:2147483647,2147483647,same flatten":                    {images, 0, "flatten takes images of fewer"},
 		"conv:2147483647,2147483647,same gap dense:1":                {images, math.MaxInt64, ""},
 		"dense:2147483647":                                           {vectors, 0, "outputs: want fewer"},
-		"residual[ identity | dense:2147483647 ]":                    {vectors, 0, "branch 1 of a residual ends with [2147483647]"},
+		"residual[ identity | dense:2147483647 ]": {vectors, 0,
+			"branch 1 of a residual ends with [2147483647]"},
 		"conv:2,3": {images, 0, "ends with images"},
 	} {
 		network, err := Parse(text)
@@ -72,7 +74,8 @@ func TestSizeOfTheAbsurd(t *testing.T) {
 			t.Fatal(err)
 		}
 		size, err := network.Size(test.input)
-		if test.message == "" && (err != nil || size.Parameters != test.parameters) || test.message != "" && (err == nil || !strings.Contains(err.Error(), test.message)) {
+		if test.message == "" && (err != nil || size.Parameters != test.parameters) || test.message != "" &&
+			(err == nil || !strings.Contains(err.Error(), test.message)) {
 			t.Errorf("%s: %+v, error %v; want %+v", text, size, err, test)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestSplits: every form of the kernel of random networks is that of Jacobians computed example by example, whatever the
-// examples are computed with: all at once, in chunks of one or two, or each pair by a call of its own.
+// TestSplits: every form of the kernel of random networks is that of Jacobians computed example by example, whatever
+// the examples are computed with: all at once, in chunks of one or two, or each pair by a call of its own.
 func TestSplits(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(11, 5))
@@ -93,8 +93,8 @@ func pairOf(kernel *tensors.Tensor, i, j int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values(kernel)[at:at+block], 1, 1, dims[2], dims[3])
 }
 
-// TestImageSizes: what a kernel of images of one size notes does not confuse that of another size, here of one position a
-// channel before flattening and of four.
+// TestImageSizes: what a kernel of images of one size notes does not confuse that of another size, here of one position
+// a channel before flattening and of four.
 func TestImageSizes(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		network := Serial(Conv(3, 3).Std(1, 0.5), ReLU, Flatten)
@@ -118,7 +118,8 @@ func TestImageSizes(t *testing.T) {
 	})
 }
 
-// TestLonePairs: in float32 too a pair's kernel is that of many, although its sums are then products of two long vectors.
+// TestLonePairs: in float32 too a pair's kernel is that of many, although its sums are then products of two long
+// vectors.
 func TestLonePairs(t *testing.T) {
 	conv := func(channels int) Layer { return Conv(channels, 3).Same() }
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {

@@ -36,7 +36,8 @@ func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
 	case len(dims) == 4 && dims[1] == n && dims[2] == dims[3]:
 		c = dims[2]
 	default:
-		return nil, fmt.Errorf("ntk: a kernel of examples with themselves is [N, N] or [N, N, C, C], not %s", kernel.Shape())
+		return nil, fmt.Errorf("ntk: a kernel of examples with themselves is [N, N] or [N, N, C, C], not %s",
+			kernel.Shape())
 	}
 	if at := notFinite(kernel); at >= 0 {
 		return nil, fmt.Errorf("ntk: a kernel %s that is not finite", kernel.Shape())
@@ -73,21 +74,23 @@ func powerIteration(size int, tolerance float64, product func(v []float64) ([]fl
 		}
 		v = next
 	}
-	return 0, fmt.Errorf("ntk: the largest eigenvalue, %g, still grows by more than %g of its size after %d iterations", largest, tolerance, most)
+	return 0, fmt.Errorf("ntk: the largest eigenvalue, %g, still grows by more than %g of its size after %d iterations",
+		largest, tolerance, most)
 }
 
-// LargestStableRate returns the learning rate 2/(curvature·largest) up to which gradient descent on θ is stable, as long as
-// the kernel stays what it is and largest is its largest eigenvalue: that of all N·C outputs, [Empirical.Full] or
-// [Empirical.LargestEigenvalue]; or of κ, [N, N], for a kernel κ⊗I.
+// LargestStableRate returns the learning rate 2/(curvature·largest) up to which gradient descent on θ is stable, as
+// long as the kernel stays what it is and largest is its largest eigenvalue: that of all N·C outputs, [Empirical.Full]
+// or [Empirical.LargestEigenvalue]; or of κ, [N, N], for a kernel κ⊗I.
 //
-// curvature is the largest second derivative of the loss by the outputs of all N examples: 1/N for the mean over examples of
-// ½‖f(x_n) − y_n‖², 2/(N·C) for the mean over examples and outputs of (f_c(x_n) − y_nc)², at most 1/(2N) for the mean of
-// the cross-entropy.
+// curvature is the largest second derivative of the loss by the outputs of all N examples: 1/N for the mean over
+// examples of ½‖f(x_n) − y_n‖², 2/(N·C) for the mean over examples and outputs of (f_c(x_n) − y_nc)², at most 1/(2N)
+// for the mean of the cross-entropy.
 //
-// The unhinged loss is linear in the logits: its curvature is 0, the logits move by the same step for ever, and the rate
-// returned is +Inf: no rate makes them oscillate. With a trained last layer W the features and W drive each other,
+// The unhinged loss is linear in the logits: its curvature is 0, the logits move by the same step for ever, and the
+// rate returned is +Inf: no rate makes them oscillate. With a trained last layer W the features and W drive each other,
 // H' = η1 W M κ, W' = η2 H Mᵀ, and grow exponentially at any rate; that is the loss's own dynamics (Theorem 8) and no
-// instability of the steps. Weight decay λ has a limit of its own, η < 2/λ, for the directions that the loss leaves alone.
+// instability of the steps. Weight decay λ has a limit of its own, η < 2/λ, for the directions that the loss leaves
+// alone.
 func LargestStableRate(largest, curvature float64) float64 {
 	return 2 / (curvature * largest)
 }

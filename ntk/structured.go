@@ -22,7 +22,8 @@ type structured struct {
 	pulled, pushed   *model.Exec
 }
 
-func newStructured(backend compute.Backend, scope *model.Scope, network Network, parameterization Parameterization) *structured {
+func newStructured(backend compute.Backend, scope *model.Scope, network Network,
+	parameterization Parameterization) *structured {
 	s := &structured{backend: backend, scope: scope, network: network, parameterization: parameterization}
 	for i := range s.execs {
 		s.execs[i] = model.MustNewExec(backend, scope.Store(), func(_ *model.Scope, x *graph.Node) []*graph.Node {
@@ -68,8 +69,10 @@ func (s *structured) jacobian(x *graph.Node, trace bool) *jacobian {
 
 // checkOutputs panics if y is not [N, C], and returns C.
 func checkOutputs(x, y *graph.Node) int {
-	if y.Rank() != 2 || y.Shape().Dimensions[0] != x.Shape().Dimensions[0] || y.DType() != dtypes.Float32 && y.DType() != dtypes.Float64 {
-		panic(fmt.Errorf("the outputs are %s, and should be [examples, outputs], float32 or float64: end the network with Flatten or GlobalAveragePool", y.Shape()))
+	if y.Rank() != 2 || y.Shape().Dimensions[0] != x.Shape().Dimensions[0] || y.DType() != dtypes.Float32 &&
+		y.DType() != dtypes.Float64 {
+		panic(fmt.Errorf("the outputs are %s, and should be [examples, outputs], float32 or float64: end the network "+
+			"with Flatten or GlobalAveragePool", y.Shape()))
 	}
 	return y.Shape().Dimensions[1]
 }

@@ -33,14 +33,15 @@ func (t *tiling) run() error {
 	for first := 0; first < len(t.rows); {
 		var used int64
 		last := first
-		for ; last < len(t.rows) && (last == first || t.want != diagonal && used/int64(last-first)+used <= t.empirical.MemoryBudget); last++ {
+		for ; last < len(t.rows) && (last == first || t.want != diagonal &&
+			used/int64(last-first)+used <= t.empirical.MemoryBudget); last++ {
 			factors, err := t.factors(t.rows[last])
 			if err != nil {
 				return err
 			}
 			held[last] = factors
 			for _, f := range factors {
-				used += int64(f.Shape().ByteSize())
+				used += f.Shape().ByteSize()
 			}
 		}
 		for j, column := range t.columns {

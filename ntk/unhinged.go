@@ -14,23 +14,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Unhinged is Theorem 8 for a kernel that stays what it is: what training under the unhinged loss makes of the outputs of a
-// network, in closed form, at any time and on points never trained on. With the kernel Θ of the training examples and
-// M = ((1+γ)·onehotᵀ − γ11ᵀ)/n it is, for a network whose outputs are the logits F,
+// Unhinged is Theorem 8 for a kernel that stays what it is: what training under the unhinged loss makes of the outputs
+// of a network, in closed form, at any time and on points never trained on. With the kernel Θ of the training examples
+// and M = ((1+γ)·onehotᵀ − γ11ᵀ)/n it is, for a network whose outputs are the logits F,
 //
 //	F' = η1(M Θ − λ1 F),   F_*' = η1(M Θ_* − λ1 F_*)
 //
-// (a straight line if λ1 = 0), and for one that ends with features H before prototypes W and biases b, trained or anchored,
+// (a straight line if λ1 = 0), and for one that ends with features H before prototypes W and biases b, trained or
+// anchored,
 //
 //	H' = η1(W M Θ − λ1 H),   W' = η2(H Mᵀ − λ2 W),   b' = η2(M1 − λ2 b),   H_*' = η1(W M Θ_* − λ1 H_*),
 //
-// columns being examples here, and rows in a [Record]. The terms with λ1 are weight decay of a model that is linear in its parameters,
-// F = Jθ. A network with hidden layers, or its linearisation F(0) + J(θ − θ0), forgets Jθ0 and not F(0) = Jθ0/L (L layers of
-// weights, ReLU, no biases), and decay shrinks the kernel of the former. One step of [Descent] is one unit of time. It is a front of
-// dynamics.Invariant, which has more: momentum, traces, rates of the approach.
+// columns being examples here, and rows in a [Record]. The terms with λ1 are weight decay of a model that is linear in
+// its parameters, F = Jθ. A network with hidden layers, or its linearisation F(0) + J(θ − θ0), forgets Jθ0 and not F(0)
+// = Jθ0/L (L layers of weights, ReLU, no biases), and decay shrinks the kernel of the former. One step of [Descent] is
+// one unit of time. It is a front of dynamics.Invariant, which has more: momentum, traces, rates of the approach.
 type Unhinged struct {
-	Gamma            float64        // γ ≥ 0, the weight of the non-target logits, as written: 0 is 0
-	Lambda1, Lambda2 float64        // weight decay, of the network (one linear in its parameters, see above) and of its head
+	Gamma float64 // γ ≥ 0, the weight of the non-target logits, as written: 0 is 0
+	// weight decay, of the network (one linear in its parameters, see above) and of its head
+	Lambda1, Lambda2 float64
 	Rates            dynamics.Rates // η1 and η2; not set: both 1
 	// Start is where it begins: a network's record of step 0, Start.Test for the unseen points. With Prototypes it is a
 	// network with a head, without them one of logits. The zero value is logits 0.
@@ -50,9 +52,9 @@ type Trained struct {
 	testLabels []int
 }
 
-// Theory returns the closed form of a descent under the unhinged loss from its record of step 0; with weight decay λ1 > 0 it is
-// that of a network linear in its parameters. There is an error if the loss is another, or if the head does what Theorem 8
-// does not describe.
+// Theory returns the closed form of a descent under the unhinged loss from its record of step 0; with weight decay λ1 >
+// 0 it is that of a network linear in its parameters. There is an error if the loss is another, or if the head does
+// what Theorem 8 does not describe.
 func (d Descent) Theory(start Record) (Unhinged, error) {
 	u := Unhinged{Lambda1: d.Lambda1, Lambda2: d.Lambda2, Rates: d.Rates, Start: start}
 	loss, ok := d.Loss.(unhinged.Loss)
@@ -61,7 +63,8 @@ func (d Descent) Theory(start Record) (Unhinged, error) {
 	}
 	if h := d.Head; h != nil {
 		if h.NormalizeFeatures || h.FeatureRegularization != 0 {
-			return u, errors.New("ntk: Theorem 8 is about heads without normalisation or regularisation of the features")
+			return u,
+				errors.New("ntk: Theorem 8 is about heads without normalisation or regularisation of the features")
 		}
 		u.Anchored = h.Prototypes == unhinged.ETF
 	}
@@ -74,9 +77,9 @@ func (d Descent) Theory(start Record) (Unhinged, error) {
 	return u, nil
 }
 
-// Train returns the training of n examples with the kernel between them: Θ [n, n] of a network of infinite width or of a
-// trace, or the full one of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any order, none
-// without an example.
+// Train returns the training of n examples with the kernel between them: Θ [n, n] of a network of infinite width or of
+// a trace, or the full one of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any order,
+// none without an example.
 func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) {
 	if len(labels) == 0 {
 		return nil, fmt.Errorf("ntk: no labels")
@@ -109,7 +112,8 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 	if err != nil {
 		return nil, err
 	}
-	invariant := dynamics.Invariant{Gamma: u.Gamma, Lambda1: u.Lambda1, Lambda2: u.Lambda2, Rates: u.Rates, Anchored: u.Anchored, Kernel: dynamics.Kernel{Samples: k}}
+	invariant := dynamics.Invariant{Gamma: u.Gamma, Lambda1: u.Lambda1, Lambda2: u.Lambda2, Rates: u.Rates,
+		Anchored: u.Anchored, Kernel: dynamics.Kernel{Samples: k}}
 	if full {
 		invariant.Kernel = dynamics.Kernel{Full: k}
 	}
@@ -121,8 +125,22 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 	return t, err
 }
 
-// Test adds m points that are never trained on: the kernel [n, m] or [n, m, p, p] from the training examples to them, and
-// their labels. What the network makes of them at the start is Start.Test, or 0 if Start is not set.
+// String is the setting in one line.
+func (t *Trained) String() string {
+	what := "logits"
+	if t.setting.Start.Prototypes != nil {
+		what = "trained prototypes"
+		if t.setting.Anchored {
+			what = "anchored prototypes"
+		}
+	}
+	return fmt.Sprintf("Theorem 8 for %s: γ = %g, λ1 = %g, λ2 = %g, %d examples and %d unseen of %d classes",
+		what, t.setting.Gamma, t.setting.Lambda1, t.setting.Lambda2, len(t.labels), len(t.testLabels),
+		slices.Max(t.labels)+1)
+}
+
+// Test adds m points that are never trained on: the kernel [n, m] or [n, m, p, p] from the training examples to them,
+// and their labels. What the network makes of them at the start is Start.Test, or 0 if Start is not set.
 func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	start := t.setting.Start.Test.Features
 	if t.setting.Start.Prototypes == nil {
@@ -140,7 +158,8 @@ func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	}
 	for i, label := range labels {
 		if classes := slices.Max(t.labels) + 1; label < 0 || label >= classes {
-			return fmt.Errorf("ntk: label %d of unseen point %d: there are %d classes, numbered from 0", label, i, classes)
+			return fmt.Errorf("ntk: label %d of unseen point %d: there are %d classes, numbered from 0", label, i,
+				classes)
 		}
 	}
 	t.testLabels = labels
@@ -157,7 +176,8 @@ func (t *Trained) At(time float64) (Record, error) {
 	return t.record(point, time)
 }
 
-// Step returns gradient descent after a number of steps: what [Descent] makes of a network whose kernel stays what it is.
+// Step returns gradient descent after a number of steps: what [Descent] makes of a network whose kernel stays what it
+// is.
 func (t *Trained) Step(step int) (Record, error) {
 	point, err := t.descent.At(step)
 	if err != nil {
@@ -205,7 +225,8 @@ func (t *Trained) record(point dynamics.Point, time float64) (Record, error) {
 	return r, nil
 }
 
-// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (dynamics.Point.Loss has biases that learn, even where the network has none.)
+// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (dynamics.Point.Loss has biases that learn, even where the network has
+// none.)
 func (t *Trained) loss(logits *mat.Dense) float64 {
 	sum := 0.0
 	for i, y := range t.labels {
@@ -215,9 +236,10 @@ func (t *Trained) loss(logits *mat.Dense) float64 {
 	return sum / float64(len(t.labels))
 }
 
-// Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What grows
-// without bound leaves the biases behind, so that there are none in its logits. Where nothing grows (anchored prototypes or
-// logits with λ1 > 0; weight decay at the threshold λ*) it is the limit itself. An error says that nothing wins.
+// Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What
+// grows without bound leaves the biases behind, so that there are none in its logits. Where nothing grows (anchored
+// prototypes or logits with λ1 > 0; weight decay at the threshold λ*) it is the limit itself. An error says that
+// nothing wins.
 func (t *Trained) Limit() (Record, error) {
 	limit, err := t.flow.Limit()
 	if err != nil {
@@ -283,7 +305,9 @@ func kernelMatrix(kernel *tensors.Tensor, n, m, p int) (k *mat.Dense, full bool,
 		}
 		return k, true, nil
 	}
-	return nil, false, fmt.Errorf("ntk: a kernel %s does not fit %d examples by %d: need [%[2]d, %[3]d], or the full one, [%[2]d, %[3]d, %d, %[4]d]", kernel.Shape(), n, m, p)
+	return nil, false,
+		fmt.Errorf("ntk: a kernel %s does not fit %d examples by %d: need [%[2]d, %[3]d], or the full one, [%[2]d, "+
+			"%[3]d, %d, %[4]d]", kernel.Shape(), n, m, p)
 }
 
 func identityMatrix(n int) *mat.Dense {

@@ -72,9 +72,9 @@ func sameRecord(t *testing.T, what string, got, want Record, tolerance float64) 
 	}
 }
 
-// TestUnhingedIsDescent: a network of one linear layer is linear in its parameters, so that its kernel never changes, and
-// gradient descent on it is the closed form to rounding: of logits and with heads, trained and anchored, with weight decay,
-// from κ and from the full kernel κ⊗I, on the examples it is trained on and on others.
+// TestUnhingedIsDescent: a network of one linear layer is linear in its parameters, so that its kernel never changes,
+// and gradient descent on it is the closed form to rounding: of logits and with heads, trained and anchored, with
+// weight decay, from κ and from the full kernel κ⊗I, on the examples it is trained on and on others.
 func TestUnhingedIsDescent(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(7, 1))
@@ -82,13 +82,15 @@ func TestUnhingedIsDescent(t *testing.T) {
 			for _, lambda := range []float64{0, 0.05} {
 				inputs, classes := 1+random.IntN(6), 2+random.IntN(4)
 				n, m, p, gamma := classes+random.IntN(9), 1+random.IntN(5), classes, random.Float64()
-				x, unseen := normals(random.Uint64(), dtypes.Float64, n, inputs), normals(random.Uint64(), dtypes.Float64, m, inputs)
+				x, unseen := normals(random.Uint64(), dtypes.Float64, n, inputs), normals(random.Uint64(),
+					dtypes.Float64, m, inputs)
 				train, test := Examples{x, shuffled(random, n, classes)}, Examples{unseen, shuffled(random, m, classes)}
 				theory := Unhinged{Gamma: gamma, Lambda1: lambda, Rates: dynamics.Constant(0.3, 0.2)}
 				d := Descent{Backend: backend, Loss: unhinged.Loss{Gamma: &gamma}, Rates: theory.Rates, Lambda1: lambda}
 				if head != nil {
 					p += random.IntN(3)
-					d.Head = &unhinged.Head{Classes: classes, Prototypes: head.Prototypes, UseBias: head.UseBias, Seed: random.Uint64()}
+					d.Head = &unhinged.Head{Classes: classes, Prototypes: head.Prototypes, UseBias: head.UseBias,
+						Seed: random.Uint64()}
 					theory.Anchored = head.Prototypes == unhinged.ETF
 					if !theory.Anchored {
 						theory.Lambda2, d.Lambda2 = lambda/2, lambda/2
@@ -102,12 +104,14 @@ func TestUnhingedIsDescent(t *testing.T) {
 					t.Fatalf("the descent's theory is %+v, should be %+v", same, theory)
 				}
 				k, kStar := linearKernel(x, x), linearKernel(x, unseen)
-				for form, kernels := range map[string][2]*tensors.Tensor{"κ": {k, kStar}, "full": {timesIdentity(k, p), timesIdentity(kStar, p)}} {
+				for form, kernels := range map[string][2]*tensors.Tensor{"κ": {k, kStar}, "full": {timesIdentity(k, p),
+					timesIdentity(kStar, p)}} {
 					trained := must.M1(theory.Train(kernels[0], train.Labels))
 					must.M(trained.Test(kernels[1], test.Labels))
 					all := must.M1(trained.Steps(steps))
 					for i, step := range steps {
-						sameRecord(t, fmt.Sprintf("head %+v, λ = %g, %s, step %d", head, lambda, form, step), all[i], records[i], 1e-11)
+						sameRecord(t, fmt.Sprintf("head %+v, λ = %g, %s, step %d", head, lambda, form, step), all[i],
+							records[i], 1e-11)
 					}
 				}
 			}
@@ -115,17 +119,20 @@ func TestUnhingedIsDescent(t *testing.T) {
 	})
 }
 
-// TestUnhingedIsLinearized: gradient descent on the first-order Taylor expansion of a deep network is the closed form from the
-// network's own full kernel at the start, to rounding; the network itself goes elsewhere.
+// TestUnhingedIsLinearized: gradient descent on the first-order Taylor expansion of a deep network is the closed form
+// from the network's own full kernel at the start, to rounding; the network itself goes elsewhere.
 func TestUnhingedIsLinearized(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		network := Serial(Conv(4, 3).Same().Std(1.4, 0.3), ReLU, AveragePool(2), Flatten, Dense(10).Std(1.2, 0.1), Erf, Dense(4))
+		network := Serial(Conv(4, 3).Same().Std(1.4, 0.3), ReLU, AveragePool(2), Flatten, Dense(10).Std(1.2, 0.1), Erf,
+			Dense(4))
 		random := rand.New(rand.NewPCG(11, 1))
-		train, test := Examples{normals(1, dtypes.Float64, 7, 4, 4, 1), shuffled(random, 7, 3)}, Examples{normals(2, dtypes.Float64, 3, 4, 4, 1), shuffled(random, 3, 3)}
+		train, test := Examples{normals(1, dtypes.Float64, 7, 4, 4, 1), shuffled(random, 7, 3)},
+			Examples{normals(2, dtypes.Float64, 3, 4, 4, 1), shuffled(random, 3, 3)}
 		gamma := 0.2
 		for _, linearized := range []bool{true, false} {
 			store := seeded(6)
-			d := Descent{Backend: backend, Network: network, Linearized: linearized, Head: &unhinged.Head{Classes: 3, Seed: 4}, Loss: unhinged.Loss{Gamma: &gamma}, Rates: dynamics.Constant(0.2, 0.1)}
+			d := Descent{Backend: backend, Network: network, Linearized: linearized, Head: &unhinged.Head{Classes: 3,
+				Seed: 4}, Loss: unhinged.Loss{Gamma: &gamma}, Rates: dynamics.Constant(0.2, 0.1)}
 			own := network.Empirical(backend, store.RootScope(), NTKParameterization)
 			k, kStar := must.M1(own.Full(train.X, nil)), must.M1(own.Full(train.X, test.X))
 			records := must.M1(d.Train(context.Background(), store, train, test, []int{0, 15}))
@@ -135,14 +142,15 @@ func TestUnhingedIsLinearized(t *testing.T) {
 			if linearized {
 				sameRecord(t, "linearised", records[1], theory, 1e-11)
 			} else if math.Abs(records[1].Loss-theory.Loss) < 1e-3*math.Abs(theory.Loss) {
-				t.Errorf("the network's loss %g is the linearised one's %g: nothing was tested", records[1].Loss, theory.Loss)
+				t.Errorf("the network's loss %g is the linearised one's %g: nothing was tested", records[1].Loss,
+					theory.Loss)
 			}
 		}
 	})
 }
 
-// TestUnhingedFlow: logits without weight decay are a straight line, F(t) = F(0) + ηt MΘ, also on unseen points, and with it
-// they tend to MΘ/λ; flow at small rates is descent with many steps; and from nothing it begins at 0.
+// TestUnhingedFlow: logits without weight decay are a straight line, F(t) = F(0) + ηt MΘ, also on unseen points, and
+// with it they tend to MΘ/λ; flow at small rates is descent with many steps; and from nothing it begins at 0.
 func TestUnhingedFlow(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	n, m, classes, gamma, eta := 12, 5, 3, 0.4, 0.25
@@ -162,9 +170,11 @@ func TestUnhingedFlow(t *testing.T) {
 		s.Mul(numbers.Matrix(k).T(), drive)
 		return &s
 	}
-	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers.Of(normals(8, dtypes.Float64, n, classes)))},
+	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers.Of(normals(8, dtypes.Float64, n,
+		classes)))},
 		Test: Outputs{Logits: mat.NewDense(m, classes, numbers.Of(normals(9, dtypes.Float64, m, classes)))}}
-	for _, u := range []Unhinged{{Gamma: gamma, Rates: dynamics.Constant(eta, eta)}, {Gamma: gamma, Rates: dynamics.Constant(eta, eta), Start: start}} {
+	for _, u := range []Unhinged{{Gamma: gamma, Rates: dynamics.Constant(eta, eta)},
+		{Gamma: gamma, Rates: dynamics.Constant(eta, eta), Start: start}} {
 		trained := must.M1(u.Train(k, labels))
 		must.M(trained.Test(kStar, testLabels))
 		for _, time := range []float64{0, 0.5, 1e3} {
@@ -207,8 +217,10 @@ func TestUnhingedFlow(t *testing.T) {
 	}
 
 	// With prototypes: small steps of descent tend to flow, at first order.
-	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4))), []float64{1, 0, -1}
-	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4))), mat.NewDense(m, 4, numbers.Of(normals(7, dtypes.Float64, m, 4)))
+	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4))),
+		[]float64{1, 0, -1}
+	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4))),
+		mat.NewDense(m, 4, numbers.Of(normals(7, dtypes.Float64, m, 4)))
 	gap := func(eta float64) float64 {
 		trained := must.M1(Unhinged{Gamma: gamma, Rates: dynamics.Constant(eta, 2*eta), Start: start}.Train(k, labels))
 		must.M(trained.Test(kStar, testLabels))
@@ -222,7 +234,8 @@ func TestUnhingedFlow(t *testing.T) {
 	}
 }
 
-// TestUnhingedLimit: with a head that learns, (H, W)/‖Z‖ at a late time is the limit's direction, also on unseen points.
+// TestUnhingedLimit: with a head that learns, (H, W)/‖Z‖ at a late time is the limit's direction, also on unseen
+// points.
 func TestUnhingedLimit(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	n, m, classes, p := 12, 5, 3, 4
@@ -230,17 +243,21 @@ func TestUnhingedLimit(t *testing.T) {
 	draw := func(rows, columns int) *mat.Dense {
 		return mat.NewDense(rows, columns, numbers.Of(normals(random.Uint64(), dtypes.Float64, rows, columns)))
 	}
-	u := Unhinged{Gamma: 0.5, Start: Record{Prototypes: draw(classes, p), Train: Outputs{Features: draw(n, p)}, Test: Outputs{Features: draw(m, p)}}}
+	u := Unhinged{Gamma: 0.5, Start: Record{Prototypes: draw(classes, p), Train: Outputs{Features: draw(n, p)},
+		Test: Outputs{Features: draw(m, p)}}}
 	trained := must.M1(u.Train(linearKernel(x, x), shuffled(random, n, classes)))
 	must.M(trained.Test(linearKernel(x, unseen), shuffled(random, m, classes)))
 	limit, late := must.M1(trained.Limit()), must.M1(trained.At(1000))
 	scale := mat.Norm(limit.Prototypes, 2) / mat.Norm(late.Prototypes, 2)
-	for name, pair := range map[string][2]*mat.Dense{"prototypes": {late.Prototypes, limit.Prototypes}, "features": {late.Train.Features, limit.Train.Features}, "unseen features": {late.Test.Features, limit.Test.Features}} {
+	for name, pair := range map[string][2]*mat.Dense{"prototypes": {late.Prototypes, limit.Prototypes},
+		"features": {late.Train.Features, limit.Train.Features}, "unseen features": {late.Test.Features,
+			limit.Test.Features}} {
 		pair[0].Scale(scale, pair[0])
 		nearly(t, name, pair[0], pair[1], 1e-9)
 	}
 	if late.Train.Accuracy != limit.Train.Accuracy || late.Test.Accuracy != limit.Test.Accuracy {
-		t.Errorf("accuracies %g, %g late and %g, %g in the limit", late.Train.Accuracy, late.Test.Accuracy, limit.Train.Accuracy, limit.Test.Accuracy)
+		t.Errorf("accuracies %g, %g late and %g, %g in the limit", late.Train.Accuracy, late.Test.Accuracy,
+			limit.Train.Accuracy, limit.Test.Accuracy)
 	}
 	for _, time := range []float64{2000, 1e9} { // logits, then features, beyond float64
 		if _, err := trained.At(time); err == nil || !strings.Contains(err.Error(), "too large") {
@@ -253,20 +270,31 @@ func TestUnhingedErrors(t *testing.T) {
 	x := normals(1, dtypes.Float64, 4, 3)
 	k, labels := linearKernel(x, x), []int{0, 1, 1, 0}
 	for want, f := range map[string]func() error{
-		"no labels":                  func() error { _, err := Unhinged{}.Train(k, nil); return err },
-		"no kernel":                  func() error { _, err := Unhinged{}.Train(nil, labels); return err },
-		"does not fit":               func() error { _, err := Unhinged{}.Train(timesIdentity(k, 3), labels); return err },
-		"3 examples by 3":            func() error { _, err := Unhinged{}.Train(k, []int{0, 1, 1}); return err },
-		"4 examples by 1":            func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0}) },
-		"label -1":                   func() error { _, err := Unhinged{}.Train(k, []int{-1, -1, -1, -1}); return err },
-		"label 2 of unseen point 3":  func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0, 1, 0, 2}) },
-		"label -2 of unseen point 0": func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{-2, 1, 0, 1}) },
+		"no labels": func() error { _, err := Unhinged{}.Train(k, nil); return err },
+		"no kernel": func() error { _, err := Unhinged{}.Train(nil, labels); return err },
+		"does not fit": func() error {
+			_, err := Unhinged{}.Train(timesIdentity(k, 3),
+				labels)
+			return err
+		},
+		"3 examples by 3": func() error { _, err := Unhinged{}.Train(k, []int{0, 1, 1}); return err },
+		"4 examples by 1": func() error { return must.M1(Unhinged{}.Train(k, labels)).Test(k, []int{0}) },
+		"label -1":        func() error { _, err := Unhinged{}.Train(k, []int{-1, -1, -1, -1}); return err },
+		"label 2 of unseen point 3": func() error {
+			return must.M1(Unhinged{}.Train(k, labels)).Test(k,
+				[]int{0, 1, 0, 2})
+		},
+		"label -2 of unseen point 0": func() error {
+			return must.M1(Unhinged{}.Train(k, labels)).Test(k,
+				[]int{-2, 1, 0, 1})
+		},
 		"no Train.Features": func() error {
 			_, err := Unhinged{Start: Record{Prototypes: identityMatrix(2)}}.Train(k, labels)
 			return err
 		},
 		"no outputs to begin": func() error {
-			return must.M1(Unhinged{Start: Record{Train: Outputs{Logits: mat.NewDense(4, 2, nil)}}}.Train(k, labels)).Test(k, labels)
+			return must.M1(Unhinged{Start: Record{Train: Outputs{Logits: mat.NewDense(4, 2, nil)}}}.Train(k,
+				labels)).Test(k, labels)
 		},
 		"CrossEntropy": func() error { _, err := Descent{Loss: unhinged.CrossEntropy{}}.Theory(Record{}); return err },
 		"heads without": func() error {
@@ -274,9 +302,13 @@ func TestUnhingedErrors(t *testing.T) {
 			return err
 		},
 		"training's start": func() error { _, err := Descent{}.Theory(Record{}); return err },
-		"is -1":            func() error { _, err := must.M1(Unhinged{}.Train(k, labels)).Steps([]int{0, -1}); return err },
-		"γ":                func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
-		"class 1":          func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
+		"is -1": func() error {
+			_, err := must.M1(Unhinged{}.Train(k, labels)).Steps([]int{0,
+				-1})
+			return err
+		},
+		"γ":       func() error { _, err := Unhinged{Gamma: -1}.Train(k, labels); return err },
+		"class 1": func() error { _, err := Unhinged{}.Train(k, []int{0, 2, 2, 0}); return err },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)

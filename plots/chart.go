@@ -53,7 +53,8 @@ func newChart(p panel, sz size) chart {
 		pl.Y.Tick.Marker = logTicks(sz.yTicks + 2)
 	}
 	for _, cv := range p.curves {
-		cv.x, cv.y, cv.lo, cv.hi = divided(cv.x, xScale), divided(cv.y, yScale), divided(cv.lo, yScale), divided(cv.hi, yScale)
+		cv.x, cv.y, cv.lo, cv.hi = divided(cv.x, xScale), divided(cv.y, yScale), divided(cv.lo, yScale),
+			divided(cv.hi, yScale)
 		c.lines = append(c.lines, line{curve: cv, width: sz.stroke})
 	}
 	for i, parts := range stretches(c.lines, x0, x1, y0, y1) {
@@ -184,7 +185,8 @@ func (c chart) marks(area draw.Canvas) []vg.Point {
 	var out []vg.Point
 	seen := map[vg.Point]bool{}
 	mark := func(pt vg.Point) {
-		pt = vg.Point{X: apart * vg.Length(math.Round(float64(pt.X/apart))), Y: apart * vg.Length(math.Round(float64(pt.Y/apart)))}
+		pt = vg.Point{X: apart * vg.Length(math.Round(float64(pt.X/apart))),
+			Y: apart * vg.Length(math.Round(float64(pt.Y/apart)))}
 		if !seen[pt] {
 			seen[pt] = true
 			out = append(out, pt)
@@ -224,11 +226,13 @@ func emptiest(area vg.Rectangle, width, height vg.Length, marks []vg.Point, take
 	room := area.Size().Sub(vg.Point{X: width + 2*margin, Y: height + 2*margin})
 	for i := range places {
 		for j := range places {
-			at := area.Min.Add(vg.Point{X: margin + room.X*vg.Length(i)/(places-1), Y: margin + room.Y*vg.Length(j)/(places-1)})
+			at := area.Min.Add(vg.Point{X: margin + room.X*vg.Length(i)/(places-1), Y: margin +
+				room.Y*vg.Length(j)/(places-1)})
 			box := vg.Rectangle{Min: at, Max: at.Add(vg.Point{X: width, Y: height})}
 			covered, free := 0.0, math.Inf(1)
 			for _, t := range taken {
-				if box.Min.X < t.Max.X+margin && t.Min.X < box.Max.X+margin && box.Min.Y < t.Max.Y+margin && t.Min.Y < box.Max.Y+margin {
+				if box.Min.X < t.Max.X+margin && t.Min.X < box.Max.X+margin && box.Min.Y < t.Max.Y+margin &&
+					t.Min.Y < box.Max.Y+margin {
 					covered += 1e6
 				}
 			}

@@ -25,7 +25,8 @@ func ClaimsTable(claims []result.Claim) {
 
 // verdict is a verdict in words, with a sign for those who see no colours.
 func verdict(c result.Claim) string {
-	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈", result.Undecided: "?",
+	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈",
+		result.Undecided:  "?",
 		result.NotClaimed: "–"}[c.Verdict]
 	words := strings.TrimSpace(sign + " " + string(c.Verdict))
 	if c.Erratum != "" {
@@ -70,7 +71,9 @@ func words(c result.Claim) string {
 
 func claimsHTML(claims []result.Claim) string {
 	var b strings.Builder
-	b.WriteString(`<table class="claims"><thead><tr><th style="text-align:left">Verdict</th><th style="text-align:left">Claim</th><th>Measured</th><th>Expected</th><th>Tolerance</th></tr></thead><tbody>`)
+	b.WriteString(`<table class="claims"><thead><tr><th style="text-align:left">Verdict</th>` +
+		`<th style="text-align:left">Claim</th>` +
+		`<th>Measured</th><th>Expected</th><th>Tolerance</th></tr></thead><tbody>`)
 	rows := func(claims []result.Claim) {
 		for _, c := range claims {
 			control := ""

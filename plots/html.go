@@ -41,7 +41,8 @@ func HTML(figs []result.Figure) ([]byte, error) {
 			s.Rows = append(s.Rows, row{name, fmt.Sprint(fig.Settings[name])})
 		}
 		p := fig.Provenance
-		s.Origin = []row{{"command", p.Command}, {"seed", fmt.Sprint(p.Seed)}, {"commit", p.Commit}, {"computed by", p.Backend}, {"Go", p.Go},
+		s.Origin = []row{{"command", p.Command}, {"seed", fmt.Sprint(p.Seed)}, {"commit", p.Commit},
+			{"computed by", p.Backend}, {"Go", p.Go},
 			{"started", p.Started.Format("2006-01-02 15:04:05 MST")}, {"took", fmt.Sprintf("%.3g s", p.Duration)}}
 		sections = append(sections, s)
 	}

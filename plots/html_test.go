@@ -14,12 +14,16 @@ const evil = `<script>alert("it's")</script> & |`
 
 func claims() []result.Claim {
 	return []result.Claim{
-		{Claim: "the limit is √2 " + evil, Measured: 1.4142, Expected: 1.41421356, Tolerance: 1e-3, Verdict: result.Holds},
-		{Claim: "diverges", Measured: result.Number(math.Inf(1)), Expected: -2.5e54, Tolerance: 0, Verdict: result.Fails},
-		{Claim: "as captioned", Measured: 3e-5, Expected: 7e-7, Tolerance: 1e-8, Verdict: result.Corrected, Erratum: "E24"},
+		{Claim: "the limit is √2 " + evil, Measured: 1.4142, Expected: 1.41421356, Tolerance: 1e-3,
+			Verdict: result.Holds},
+		{Claim: "diverges", Measured: result.Number(math.Inf(1)), Expected: -2.5e54, Tolerance: 0,
+			Verdict: result.Fails},
+		{Claim: "as captioned", Measured: 3e-5, Expected: 7e-7, Tolerance: 1e-8, Verdict: result.Corrected,
+			Erratum: "E24"},
 		{Claim: "has the rate", Measured: -1, Expected: -1, Tolerance: 1e-9, Verdict: result.Holds,
 			Kind: result.Implementation},
-		{Claim: "is larger", Measured: 0.2, Expected: 0, Tolerance: 0.5, Verdict: result.Undecided, Control: "swap " + evil},
+		{Claim: "is larger", Measured: 0.2, Expected: 0, Tolerance: 0.5, Verdict: result.Undecided, Control: "swap " +
+			evil},
 		result.Withdrawn("converges", "γ is beyond 2/(C−2)"),
 	}
 }
@@ -30,7 +34,8 @@ func TestHTMLPage(t *testing.T) {
 	a.Settings = map[string]any{"γ " + evil: []float64{0, 0.05}}
 	a.Curves[0].Name = evil
 	a.Panels[0].Title = evil
-	a.Provenance = result.Provenance{Command: evil, Seed: 42, Commit: "abc", Backend: "gonum", Go: "go1.26", Started: time.Unix(0, 0), Duration: 0.5}
+	a.Provenance = result.Provenance{Command: evil, Seed: 42, Commit: "abc", Backend: "gonum", Go: "go1.26",
+		Started: time.Unix(0, 0), Duration: 0.5}
 	b.ID = "fig5"
 	out, err := HTML([]result.Figure{a, b})
 	if err != nil {
@@ -87,7 +92,8 @@ func TestClaimsInEveryForm(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 1.41421356: "1.414", -3e15: "−3×10¹⁵", 4.96e-7: "4.96×10⁻⁷", 50000: "5×10⁴", math.Inf(-1): "–"} {
+	for v, want := range map[float64]string{0: "0", 1.41421356: "1.414", -3e15: "−3×10¹⁵", 4.96e-7: "4.96×10⁻⁷",
+		50000: "5×10⁴", math.Inf(-1): "–"} {
 		if got := number(result.Number(v)); got != want {
 			t.Errorf("number(%g) = %q, want %q", v, got, want)
 		}

@@ -115,7 +115,8 @@ type cockpit struct {
 }
 
 func newCockpit(sliders []Slider, values []float64) *cockpit {
-	return &cockpit{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1), stopped: make(chan struct{})}
+	return &cockpit{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1),
+		stopped: make(chan struct{})}
 }
 
 func (c *cockpit) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
@@ -166,11 +167,14 @@ func (c *cockpit) build() {
 	root := c.element("cockpit", 0)
 	fmt.Fprintf(&b, `<div id="%s"><style>#%[1]s input { width: 22em; max-width: 60vw }</style>`, root)
 	for i, s := range c.sliders {
-		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em"><span style="min-width:4em;text-align:right">%s</span>`+
+		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em">`+
+			`<span style="min-width:4em;text-align:right">%s</span>`+
 			`<span id="%s"></span><output id="%s">%s</output></div>`,
-			html.EscapeString(s.Name), c.element("place", i), c.element("value", i), html.EscapeString(s.label(s.Value)))
+			html.EscapeString(s.Name), c.element("place", i), c.element("value", i),
+			html.EscapeString(s.label(s.Value)))
 	}
-	fmt.Fprintf(&b, `<div><span id="%s"></span> <span id="%s" style="opacity:.7"></span></div><div id="%s" style="overflow-x:auto"></div></div>`,
+	fmt.Fprintf(&b, `<div><span id="%s"></span> <span id="%s" style="opacity:.7"></span></div>`+
+		`<div id="%s" style="overflow-x:auto"></div></div>`,
 		c.element("place", len(c.sliders)), c.element("time", 0), c.element("picture", 0))
 	gonbui.UpdateHTML(c.id, b.String())
 
@@ -183,7 +187,8 @@ func (c *cockpit) build() {
 			}
 		}()
 	}
-	presses := widgets.Button("Stop").WithHtmlId(c.element("stop", 0)).AppendTo(c.element("place", len(c.sliders))).Done().Listen()
+	presses := widgets.Button("Stop").WithHtmlId(c.element("stop", 0)).AppendTo(c.element("place",
+		len(c.sliders))).Done().Listen()
 	go func() {
 		<-presses.C
 		close(c.stopped)
@@ -214,7 +219,8 @@ func (c *cockpit) redraw(draw func([]float64) ([]byte, error)) ([]byte, error) {
 	values := c.latest()
 	begin := time.Now()
 	picture, err := safely(draw, slices.Clone(values))
-	content := map[string]string{c.element("time", 0): fmt.Sprintf("%.1f ms", float64(time.Since(begin).Microseconds())/1000)}
+	content := map[string]string{c.element("time", 0): fmt.Sprintf("%.1f ms",
+		float64(time.Since(begin).Microseconds())/1000)}
 	content[c.element("picture", 0)] = string(picture)
 	if err != nil {
 		content[c.element("picture", 0)] = `<pre style="color:#b02020">` + html.EscapeString(err.Error()) + `</pre>`
@@ -226,7 +232,8 @@ func (c *cockpit) redraw(draw func([]float64) ([]byte, error)) ([]byte, error) {
 	if jsonErr != nil {
 		return nil, jsonErr
 	}
-	dom.TransientJavascript(fmt.Sprintf(`for (const [id, html] of Object.entries(%s)) { document.getElementById(id).innerHTML = html }`, literal))
+	dom.TransientJavascript(fmt.Sprintf(`for (const [id, html] of Object.entries(%s)) {`+
+		` document.getElementById(id).innerHTML = html }`, literal))
 	return picture, err
 }
 

@@ -39,7 +39,8 @@ func TestSliderPositions(t *testing.T) {
 func TestSlidersAreChecked(t *testing.T) {
 	for _, s := range []Slider{
 		{Min: 1, Max: 1, Value: 1}, {Min: 2, Max: 1, Value: 1}, {Min: 0, Max: 1, Log: true}, {Min: 0, Max: 1, Value: 2},
-		{Min: 0, Max: math.Inf(1)}, {Min: math.NaN(), Max: 1}, {Min: 0, Max: 1, Value: math.NaN()}, {Min: 0, Max: 1, Steps: -1},
+		{Min: 0, Max: math.Inf(1)}, {Min: math.NaN(), Max: 1}, {Min: 0, Max: 1, Value: math.NaN()},
+		{Min: 0, Max: 1, Steps: -1},
 	} {
 		s.Name = "η"
 		err := Interact([]Slider{s}, func([]float64) ([]byte, error) { t.Error("drawn"); return nil, nil })
@@ -51,17 +52,20 @@ func TestSlidersAreChecked(t *testing.T) {
 
 func TestInteractWithoutBrowser(t *testing.T) {
 	var drawn [][]float64
-	err := Interact([]Slider{{Name: "a", Max: 1, Value: 0.123}, {Name: "b", Min: 1, Max: 100, Value: 7, Log: true}}, func(v []float64) ([]byte, error) {
-		drawn = append(drawn, v)
-		return []byte("<svg/>"), nil
-	})
+	err := Interact([]Slider{{Name: "a", Max: 1, Value: 0.123}, {Name: "b", Min: 1, Max: 100, Value: 7, Log: true}},
+		func(v []float64) ([]byte, error) {
+			drawn = append(drawn, v)
+			return []byte("<svg/>"), nil
+		})
 	if err != nil || len(drawn) != 1 || !slices.Equal(drawn[0], []float64{0.123, 7}) {
 		t.Errorf("drawn for %v, error %v", drawn, err)
 	}
-	if err := Interact(nil, func([]float64) ([]byte, error) { return nil, fmt.Errorf("bad γ") }); err == nil || err.Error() != "bad γ" {
+	if err := Interact(nil, func([]float64) ([]byte, error) { return nil, fmt.Errorf("bad γ") }); err == nil ||
+		err.Error() != "bad γ" {
 		t.Errorf("error %v", err)
 	}
-	if err := Interact(nil, func([]float64) ([]byte, error) { panic("shape mismatch") }); err == nil || !strings.Contains(err.Error(), "shape mismatch") {
+	if err := Interact(nil, func([]float64) ([]byte, error) { panic("shape mismatch") }); err == nil ||
+		!strings.Contains(err.Error(), "shape mismatch") {
 		t.Errorf("panic became %v", err)
 	}
 }

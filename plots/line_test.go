@@ -16,7 +16,8 @@ func TestThinKeepsTheShape(t *testing.T) {
 		pts := make([]vg.Point, n)
 		burst := rng.IntN(n)
 		for i := range pts {
-			pts[i] = vg.Point{X: vg.Length(240 * float64(i) / float64(n)), Y: vg.Length(100 + 50*math.Sin(float64(i)/300))}
+			pts[i] = vg.Point{X: vg.Length(240 * float64(i) / float64(n)), Y: vg.Length(100 +
+				50*math.Sin(float64(i)/300))}
 		}
 		pts[burst].Y = 250
 		got := thin(pts)
@@ -76,7 +77,8 @@ func TestEmptiestStaysInsideAndFindsRoom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	area := vg.Rectangle{Min: vg.Point{X: 10, Y: 20}, Max: vg.Point{X: 250, Y: 200}}
 	for range 50 {
-		corner := vg.Point{X: vg.Length(10 + 160*rng.IntN(2)), Y: vg.Length(20 + 120*rng.IntN(2))} // the free corner, 80 by 60
+		// the free corner, 80 by 60
+		corner := vg.Point{X: vg.Length(10 + 160*rng.IntN(2)), Y: vg.Length(20 + 120*rng.IntN(2))}
 		var marks []vg.Point
 		for x := area.Min.X; x <= area.Max.X; x += 4 {
 			for y := area.Min.Y; y <= area.Max.Y; y += 4 {
@@ -95,7 +97,8 @@ func TestEmptiestStaysInsideAndFindsRoom(t *testing.T) {
 			}
 		}
 		second := emptiest(area, 40, 20, nil, []vg.Rectangle{box})
-		if second.Min.X < box.Max.X && box.Min.X < second.Max.X && second.Min.Y < box.Max.Y && box.Min.Y < second.Max.Y {
+		if second.Min.X < box.Max.X && box.Min.X < second.Max.X && second.Min.Y < box.Max.Y &&
+			box.Min.Y < second.Max.Y {
 			t.Errorf("boxes %v and %v overlap", box, second)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Live is one output of a GoNB cell in which a figure grows while the cell computes. What it leaves in the notebook is one
-// picture like Show's: the last.
+// Live is one output of a GoNB cell in which a figure grows while the cell computes. What it leaves in the notebook is
+// one picture like Show's: the last.
 //
 //	live := plots.NewLive()
 //	training.Report = vision.Watch("PAL", live.Show)
@@ -25,8 +25,8 @@ type Live struct {
 // NewLive makes a Live that shows nothing yet.
 func NewLive() *Live { return &Live{id: gonbui.UniqueId()} }
 
-// Show shows the figure, under a line of text that says how the computation stands, in place of the one before. Without a
-// browser nobody looks, and nothing is drawn until Done. What cannot be drawn is an error of Done.
+// Show shows the figure, under a line of text that says how the computation stands, in place of the one before. Without
+// a browser nobody looks, and nothing is drawn until Done. What cannot be drawn is an error of Done.
 func (l *Live) Show(fig result.Figure, status string) {
 	l.last = &fig
 	if !Interactive() {
@@ -57,7 +57,8 @@ func (l *Live) Done() error {
 }
 
 func (l *Live) display(picture []byte) {
-	gonbui.SendData(&protocol.DisplayData{DisplayID: l.id, Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
+	gonbui.SendData(&protocol.DisplayData{DisplayID: l.id,
+		Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
 }
 
 // withStatus is SVG with a line of text above.

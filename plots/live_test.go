@@ -24,7 +24,8 @@ func TestLiveIsTheFigureUnderALine(t *testing.T) {
 	if !strings.Contains(string(picture), "epoch 3 of 7 &lt;soon&gt;") || strings.Contains(string(without), "epoch") {
 		t.Errorf("%.300s", picture)
 	}
-	if a, b := strings.Count(string(picture), "<path"), strings.Count(string(without), "<path"); a != b+1 { // its white ground
+	// its white ground
+	if a, b := strings.Count(string(picture), "<path"), strings.Count(string(without), "<path"); a != b+1 {
 		t.Errorf("%d paths under a line, %d without it", a, b)
 	}
 	again, err := newSheet(fig)

@@ -60,7 +60,8 @@ func resolve(fig result.Figure) (panels []panel, legends [][]int, err error) {
 		}
 	}
 	for i, p := range fig.Panels {
-		out := panel{title: p.Title, xlabel: p.XLabel, ylabel: p.YLabel, log: p.Log, zoomFrom: p.ZoomFrom, zoomed: p.ZoomCurves}
+		out := panel{title: p.Title, xlabel: p.XLabel, ylabel: p.YLabel, log: p.Log, zoomFrom: p.ZoomFrom,
+			zoomed: p.ZoomCurves}
 		if out.xlabel == "" {
 			out.xlabel = "Time-of-training"
 		}
@@ -78,7 +79,8 @@ func resolve(fig result.Figure) (panels []panel, legends [][]int, err error) {
 				y = math.Log10(y)
 			}
 			if !finite(y) {
-				return fail("panel %q: reference line %q at %g cannot be drawn on this axis", p.Title, name, p.Lines[name])
+				return fail("panel %q: reference line %q at %g cannot be drawn on this axis", p.Title, name,
+					p.Lines[name])
 			}
 			out.refs = append(out.refs, reference{name, y})
 		}
@@ -123,7 +125,8 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 	sd := c.Series[p.Y+"_sd"]
 	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd} {
 		if s != nil && len(s) != len(x) {
-			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: they must be as many", key, len(s), xKey, len(x))
+			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: they must be as many", key, len(s), xKey,
+				len(x))
 		}
 	}
 	out := curve{name: c.Name}

@@ -25,17 +25,21 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 	}
 	layout := &grob.Layout{
 		PlotBgcolor: "white", PaperBgcolor: "white",
-		Legend:    &grob.LayoutLegend{Orientation: grob.LayoutLegendOrientationH, X: types.N(0.5), Xanchor: "center", Yanchor: "top"},
+		Legend: &grob.LayoutLegend{Orientation: grob.LayoutLegendOrientationH, X: types.N(0.5), Xanchor: "center",
+			Yanchor: "top"},
 		Hovermode: "closest",
 		Margin:    &grob.LayoutMargin{T: types.N(70), R: types.N(20)},
 	}
 	if len(panels) > 1 {
 		layout.Title = &grob.LayoutTitle{Text: types.S(fig.Title)}
 	}
-	xs := [plotlyPanels]**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4, &layout.XAxis5, &layout.XAxis6}
-	ys := [plotlyPanels]**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4, &layout.YAxis5, &layout.YAxis6}
+	xs := [plotlyPanels]**grob.LayoutXaxis{&layout.Xaxis, &layout.XAxis2, &layout.XAxis3, &layout.XAxis4,
+		&layout.XAxis5, &layout.XAxis6}
+	ys := [plotlyPanels]**grob.LayoutYaxis{&layout.Yaxis, &layout.YAxis2, &layout.YAxis3, &layout.YAxis4,
+		&layout.YAxis5, &layout.YAxis6}
 	if len(panels) > plotlyPanels {
-		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels), plotlyPanels)
+		return nil, fmt.Errorf("plots: figure %q has %d panels: an interactive figure can have %d", fig.ID, len(panels),
+			plotlyPanels)
 	}
 	rows := arrangement(len(panels))
 	inner := 340 * float64(len(rows))
@@ -48,10 +52,13 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 		if i > 0 {
 			number = strconv.Itoa(i + 1)
 		}
-		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
-			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
-		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + number), Gridcolor: "#e4e4e4", Zeroline: types.False,
-			Title: &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)}, Exponentformat: grob.LayoutYaxisExponentformatPower}
+		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + number), Gridcolor: "#e4e4e4",
+			Zeroline: types.False,
+			Title:    &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
+		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + number), Gridcolor: "#e4e4e4",
+			Zeroline:       types.False,
+			Title:          &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)},
+			Exponentformat: grob.LayoutYaxisExponentformatPower}
 		x0, x1, y0, y1, ok := p.bounds()
 		value := func(y float64) float64 { return y }
 		switch {
@@ -61,13 +68,16 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 			(*ys[i]).Type = grob.LayoutYaxisTypeLog
 			value = func(y float64) float64 { return math.Pow(10, y) }
 		}
-		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title), Showarrow: types.False,
-			X: (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper, Xanchor: grob.LayoutAnnotationXanchorCenter,
-			Y: y[1], Yref: "paper", Yanchor: grob.LayoutAnnotationYanchorBottom})
+		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title),
+			Showarrow: types.False,
+			X:         (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper,
+			Xanchor: grob.LayoutAnnotationXanchorCenter,
+			Y:       y[1], Yref: "paper", Yanchor: grob.LayoutAnnotationYanchorBottom})
 
 		add := func(name, group string, xs, ys []float64, ln grob.ScatterLine, more func(*grob.Scatter)) {
 			s := &grob.Scatter{Name: types.S(name), Legendgroup: types.S(group), Mode: grob.ScatterModeLines, Line: &ln,
-				X: nullable(xs, nil), Y: nullable(ys, value), Xaxis: types.S("x" + number), Yaxis: types.S("y" + number), Showlegend: types.B(!named[group])}
+				X: nullable(xs, nil), Y: nullable(ys, value), Xaxis: types.S("x" + number), Yaxis: types.S("y" +
+					number), Showlegend: types.B(!named[group])}
 			if more != nil {
 				more(s)
 			} else {
@@ -94,14 +104,17 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 				add(c.name, c.name, at(c.x), at(c.lo), grob.ScatterLine{Width: types.N(0)}, hidden)
 				add(c.name, c.name, at(c.x), at(c.hi), grob.ScatterLine{Width: types.N(0)}, func(s *grob.Scatter) {
 					hidden(s)
-					s.Fill, s.Fillcolor = grob.ScatterFillTonexty, types.C(fmt.Sprintf("rgba(%d,%d,%d,0.22)", c.color.R, c.color.G, c.color.B))
+					s.Fill, s.Fillcolor = grob.ScatterFillTonexty, types.C(fmt.Sprintf("rgba(%d,%d,%d,0.22)", c.color.R,
+						c.color.G, c.color.B))
 				})
 			}
-			add(c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x", c.color.R, c.color.G, c.color.B))}, nil)
+			add(c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x",
+				c.color.R, c.color.G, c.color.B))}, nil)
 		}
 		for _, r := range p.refs {
 			if ok {
-				add(r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y}, grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
+				add(r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y}, grob.ScatterLine{Color: "#555555",
+					Dash: "dash", Width: types.N(1.2)}, nil)
 			}
 		}
 	}

@@ -59,15 +59,18 @@ func png(width, height vg.Length, dpi int, paint func(draw.Canvas)) ([]byte, err
 	return b.Bytes(), nil
 }
 
-// lighten drops what repeats in gonum's SVG, so that it can stand inside HTML too, and names the picture for
-// screen readers; it shrinks to the column it stands in. Its font is metrically compatible with Arial and Helvetica, which most machines have.
+// lighten drops what repeats in gonum's SVG, so that it can stand inside HTML too, and names the picture for screen
+// readers; it shrinks to the column it stands in. Its font is metrically compatible with Arial and Helvetica, which
+// most machines have.
 func lighten(svg, title string) []byte {
 	_, body, _ := strings.Cut(svg, "<svg ")
-	body = strings.ReplaceAll(body, "font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
+	body = strings.ReplaceAll(body,
+		"font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
 	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
 	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // which it is
 	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `)
 	attributes, body, _ := strings.Cut(body, ">")
-	return fmt.Appendf(nil, `<svg role="img" style="max-width:100%%;height:auto" font-family="Liberation Sans, Arial, Helvetica, sans-serif" %s><title>%s</title>%s`,
+	return fmt.Appendf(nil, `<svg role="img" style="max-width:100%%;height:auto" `+
+		`font-family="Liberation Sans, Arial, Helvetica, sans-serif" %s><title>%s</title>%s`,
 		attributes, html.EscapeString(title), body)
 }

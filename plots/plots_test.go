@@ -33,7 +33,8 @@ func figure(n, k, steps int) result.Figure {
 		f.Curves = append(f.Curves, c)
 	}
 	for j := range n {
-		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Panel", 'a'+j), Y: "y", YLabel: "value", Log: j%2 == 1})
+		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Panel", 'a'+j), Y: "y", YLabel: "value",
+			Log: j%2 == 1})
 	}
 	return f
 }
@@ -99,7 +100,8 @@ func TestSVGNamesEverything(t *testing.T) {
 }
 
 func TestArrangement(t *testing.T) {
-	for panels, want := range map[int][]int{1: {1}, 2: {2}, 3: {3}, 4: {2, 2}, 5: {3, 2}, 6: {3, 3}, 7: {3, 3, 1}, 10: {3, 2, 3, 2}} {
+	for panels, want := range map[int][]int{1: {1}, 2: {2}, 3: {3}, 4: {2, 2}, 5: {3, 2}, 6: {3, 3}, 7: {3, 3, 1},
+		10: {3, 2, 3, 2}} {
 		if got := arrangement(panels); !slices.Equal(got, want) {
 			t.Errorf("%d panels: rows of %v, want %v", panels, got, want)
 		}
@@ -107,7 +109,9 @@ func TestArrangement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w, h := s.width/s.cell.X, (s.height-s.legendHeight(style(legendText)))/s.cell.Y; math.Abs(float64(w)-float64(want[0])) > 1e-9 || math.Abs(float64(h)-float64(len(want))) > 1e-9 {
+		if w, h := s.width/s.cell.X,
+			(s.height-s.legendHeight(style(legendText)))/s.cell.Y; math.Abs(float64(w)-float64(want[0])) > 1e-9 ||
+			math.Abs(float64(h)-float64(len(want))) > 1e-9 {
 			t.Errorf("%d panels: %v by %v cells, want %d by %d", panels, w, h, want[0], len(want))
 		}
 	}
@@ -121,7 +125,8 @@ func TestLogarithmsBeyondFloat64(t *testing.T) {
 		s["z"][i], s[result.Log10("z")][i] = math.Inf(1), 5000*float64(i)/49
 	}
 	f.Panels = []result.Panel{{Title: "norm", Y: "z", Log: true}}
-	if got := drawn(t, f); !strings.Contains(got, "105000") || !strings.Contains(got, "101000") { // 10⁵⁰⁰⁰, the exponent raised
+	// 10⁵⁰⁰⁰, the exponent raised
+	if got := drawn(t, f); !strings.Contains(got, "105000") || !strings.Contains(got, "101000") {
 		t.Errorf("no 10⁵⁰⁰⁰ on the axis: %q", got)
 	}
 	delete(s, "z") // the logarithms are enough
@@ -273,7 +278,8 @@ func TestYMin(t *testing.T) {
 	}
 	for i, v := range p[0].curves[0].y {
 		if math.IsNaN(v) != (i == 3) {
-			t.Errorf("value %d, %g, is drawn at %g: only what lies below 1e-3 is left out", i, f.Curves[0].Series["y"][i], v)
+			t.Errorf("value %d, %g, is drawn at %g: only what lies below 1e-3 is left out", i,
+				f.Curves[0].Series["y"][i], v)
 		}
 	}
 }
@@ -351,7 +357,8 @@ func TestGroupsThatShareNoPanelShareColours(t *testing.T) {
 // Any figure at all is drawn, or refused with an error: no panic, no NaN in the picture.
 func TestRandomFigures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
-	odd := []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), 5e-324, math.MaxFloat64, -math.MaxFloat64, 1e54, 719.18}
+	odd := []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), 5e-324, math.MaxFloat64, -math.MaxFloat64, 1e54,
+		719.18}
 	for range 60 {
 		f := figure(1+rng.IntN(6), 1+rng.IntN(5), 1+rng.IntN(60))
 		for _, c := range f.Curves {

@@ -35,7 +35,8 @@ func arrangement(panels int) []int {
 }
 
 // cells are the sizes of a panel in figures of one, two and three columns.
-var cells = []vg.Point{{X: 5.8 * vg.Inch, Y: 3.6 * vg.Inch}, {X: 4.4 * vg.Inch, Y: 3.1 * vg.Inch}, {X: 3.5 * vg.Inch, Y: 2.8 * vg.Inch}}
+var cells = []vg.Point{{X: 5.8 * vg.Inch, Y: 3.6 * vg.Inch}, {X: 4.4 * vg.Inch, Y: 3.1 * vg.Inch}, {X: 3.5 * vg.Inch,
+	Y: 2.8 * vg.Inch}}
 
 func newSheet(fig result.Figure) (*sheet, error) {
 	panels, groups, err := resolve(fig)
@@ -57,7 +58,8 @@ func newSheet(fig result.Figure) (*sheet, error) {
 		var entries []entry
 		for rank, i := range g {
 			if fig.Curves[i].Name != "" {
-				entries = append(entries, entry{fig.Curves[i].Name, draw.LineStyle{Color: palette[rank%len(palette)], Width: 2}})
+				entries = append(entries, entry{fig.Curves[i].Name, draw.LineStyle{Color: palette[rank%len(palette)],
+					Width: 2}})
 			}
 		}
 		s.legend = append(s.legend, wrap(entries, sty, s.width)...)
@@ -90,7 +92,8 @@ func (s *sheet) draw(c draw.Canvas) {
 		left := (s.width - s.cell.X*vg.Length(n)) / 2
 		for j := range n {
 			at := vg.Point{X: left + s.cell.X*vg.Length(j), Y: top - s.cell.Y*vg.Length(i+1)}
-			canvases = append(canvases, inside(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: at, Max: at.Add(s.cell)}}))
+			canvases = append(canvases, inside(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: at,
+				Max: at.Add(s.cell)}}))
 		}
 	}
 	// The same space for every panel's labels, so that frames line up.

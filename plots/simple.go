@@ -51,7 +51,8 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 		legend = append(legend, entry{g.Name, draw.LineStyle{Color: palette[i%len(palette)], Width: 3}})
 	}
 	if reach == 0 {
-		return nil, fmt.Errorf("plots: nothing to draw in the plane: there must be a point away from the origin, or a circle")
+		return nil,
+			fmt.Errorf("plots: nothing to draw in the plane: there must be a point away from the origin, or a circle")
 	}
 	pl := emptyPlot(wideSize)
 	pl.X.Min, pl.X.Max, pl.Y.Min, pl.Y.Max = -1.08*reach, 1.08*reach, -1.08*reach, 1.08*reach
@@ -121,14 +122,16 @@ type Bar struct {
 // Bars draws groups of bars side by side above their labels.
 func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 	if len(labels) == 0 || len(bars) == 0 {
-		return nil, fmt.Errorf("plots: %d labels and %d bars: there must be at least one of each", len(labels), len(bars))
+		return nil, fmt.Errorf("plots: %d labels and %d bars: there must be at least one of each", len(labels),
+			len(bars))
 	}
 	pl := emptyPlot(wideSize)
 	var lo, hi float64
 	var legend []entry
 	for i, b := range bars {
 		if len(b.Values) != len(labels) || b.SD != nil && len(b.SD) != len(labels) {
-			return nil, fmt.Errorf("plots: bars %q have %d values (and %d deviations) for %d labels", b.Name, len(b.Values), len(b.SD), len(labels))
+			return nil, fmt.Errorf("plots: bars %q have %d values (and %d deviations) for %d labels", b.Name,
+				len(b.Values), len(b.SD), len(labels))
 		}
 		for j, v := range b.Values {
 			sd := 0.0
@@ -136,7 +139,8 @@ func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 				sd = b.SD[j]
 			}
 			if !finite(v) || !finite(sd) {
-				return nil, fmt.Errorf("plots: bars %q have %g ± %g at %q: values must be finite", b.Name, v, sd, labels[j])
+				return nil, fmt.Errorf("plots: bars %q have %g ± %g at %q: values must be finite", b.Name, v, sd,
+					labels[j])
 			}
 			lo, hi = min(lo, v-sd), max(hi, v+sd)
 		}
@@ -174,10 +178,12 @@ func (g barGroups) Plot(c draw.Canvas, pl *plot.Plot) {
 		for j, v := range b.Values {
 			left := float64(j) - 0.4 + width*float64(i)
 			x0, x1, y0, y1 := tenth(toX(left)), tenth(toX(left+0.94*width)), tenth(toY(0)), tenth(toY(v/g.scale))
-			c.FillPolygon(palette[i%len(palette)], []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
+			c.FillPolygon(palette[i%len(palette)], []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1},
+				{X: x0, Y: y1}})
 			if b.SD != nil {
 				middle := (x0 + x1) / 2
-				c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1}, middle, toY((v-b.SD[j])/g.scale), middle, toY((v+b.SD[j])/g.scale))
+				c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1}, middle, toY((v-b.SD[j])/g.scale), middle,
+					toY((v+b.SD[j])/g.scale))
 			}
 		}
 	}
@@ -194,7 +200,8 @@ func HeatMap(title string, m mat.Matrix, reach float64) ([]byte, error) {
 	for i := range rows {
 		for j := range cols {
 			if !finite(m.At(i, j)) {
-				return nil, fmt.Errorf("plots: heat map has %g in row %d, column %d: values must be finite", m.At(i, j), i, j)
+				return nil, fmt.Errorf("plots: heat map has %g in row %d, column %d: values must be finite", m.At(i, j),
+					i, j)
 			}
 			largest = max(largest, math.Abs(m.At(i, j)))
 		}
@@ -294,5 +301,6 @@ func blank(c draw.Canvas) {
 
 // heading writes a title over the data area.
 func heading(area draw.Canvas, title string) {
-	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y + 6}, title)
+	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y +
+		6}, title)
 }

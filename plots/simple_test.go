@@ -10,7 +10,8 @@ import (
 )
 
 func TestLines(t *testing.T) {
-	got := drawn(t, Lines("Test loss", "Epoch", "Loss", true, XY("CE", []float64{1, 2, 3}, []float64{3, 2, 1}), XY("UL", []float64{1, 2}, []float64{1, 2})))
+	got := drawn(t, Lines("Test loss", "Epoch", "Loss", true, XY("CE", []float64{1, 2, 3}, []float64{3, 2, 1}),
+		XY("UL", []float64{1, 2}, []float64{1, 2})))
 	for _, w := range []string{"Test loss", "Epoch", "Loss", "CE", "UL"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("%q is not in the picture", w)
@@ -19,15 +20,18 @@ func TestLines(t *testing.T) {
 }
 
 func TestPlane(t *testing.T) {
-	picture, err := Plane("on the circle", 1, Group{Name: "features", At: [][2]float64{{0.5, 0.5}, {0, 0}}}, Group{Name: "prototypes", At: [][2]float64{{1, 0}, {0, 0}}, Arrows: true})
+	picture, err := Plane("on the circle", 1, Group{Name: "features", At: [][2]float64{{0.5, 0.5}, {0, 0}}},
+		Group{Name: "prototypes", At: [][2]float64{{1, 0}, {0, 0}}, Arrows: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := texts(t, picture); !strings.Contains(got, "features") || !strings.Contains(got, "prototypes") || !strings.Contains(got, "on the circle") {
+	if got := texts(t, picture); !strings.Contains(got, "features") || !strings.Contains(got, "prototypes") ||
+		!strings.Contains(got, "on the circle") {
 		t.Errorf("texts %q", got)
 	}
 	for _, bad := range [][2]float64{{math.NaN(), 0}, {0, math.Inf(1)}} {
-		if _, err := Plane("", 0, Group{Name: "bad", At: [][2]float64{bad}}); err == nil || !strings.Contains(err.Error(), "bad") {
+		if _, err := Plane("", 0, Group{Name: "bad", At: [][2]float64{bad}}); err == nil ||
+			!strings.Contains(err.Error(), "bad") {
 			t.Errorf("%v: error %v", bad, err)
 		}
 	}
@@ -37,7 +41,8 @@ func TestPlane(t *testing.T) {
 }
 
 func TestBars(t *testing.T) {
-	picture, err := Bars("accuracy", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean", Values: []float64{88, -3}, SD: []float64{1, 2}})
+	picture, err := Bars("accuracy", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean", Values: []float64{88, -3},
+		SD: []float64{1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,8 @@ func TestBars(t *testing.T) {
 			t.Errorf("%q is not in the picture", w)
 		}
 	}
-	for _, bad := range []Bar{{Name: "b", Values: []float64{1}}, {Name: "b", Values: []float64{1, math.NaN()}}, {Name: "b", Values: []float64{1, 2}, SD: []float64{1}}} {
+	for _, bad := range []Bar{{Name: "b", Values: []float64{1}}, {Name: "b", Values: []float64{1, math.NaN()}},
+		{Name: "b", Values: []float64{1, 2}, SD: []float64{1}}} {
 		if _, err := Bars("", "", []string{"x", "y"}, bad); err == nil || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%+v: error %v", bad, err)
 		}
@@ -81,7 +87,8 @@ func TestHeatMap(t *testing.T) {
 	if _, err := HeatMap("", &mat.Dense{}, 0); err == nil {
 		t.Error("an empty matrix accepted")
 	}
-	for v, want := range map[float64][3]uint8{0: {255, 255, 255}, 1: {palette[3].R, palette[3].G, palette[3].B}, -7: {palette[0].R, palette[0].G, palette[0].B}} {
+	for v, want := range map[float64][3]uint8{0: {255, 255, 255}, 1: {palette[3].R, palette[3].G, palette[3].B},
+		-7: {palette[0].R, palette[0].G, palette[0].B}} {
 		if c := shade(v); [3]uint8{c.R, c.G, c.B} != want {
 			t.Errorf("shade(%g) = %v", v, c)
 		}

@@ -72,7 +72,8 @@ func pieces(line string) []glyphs {
 			stacked = 0
 		}
 		g.text = string(r)
-		if n := len(out); n > 0 && !g.back && out[n-1].size == g.size && out[n-1].up == g.up && out[n-1].gap == 0 && !strings.ContainsAny(line, "\u0302\u0304\u0305\u0303") {
+		if n := len(out); n > 0 && !g.back && out[n-1].size == g.size && out[n-1].up == g.up && out[n-1].gap == 0 &&
+			!strings.ContainsAny(line, "\u0302\u0304\u0305\u0303") {
 			out[n-1].text += g.text
 			continue
 		}

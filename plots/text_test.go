@@ -35,7 +35,8 @@ func TestBlanksAfterScripts(t *testing.T) {
 			if drawn.String == c.after {
 				found = true
 				if math.Abs(float64(drawn.Point.X-at.X-end)) > 1e-9 {
-					t.Errorf("%q: %q is %v from the start, should be %v", c.before+c.after, c.after, drawn.Point.X-at.X, end)
+					t.Errorf("%q: %q is %v from the start, should be %v", c.before+c.after, c.after, drawn.Point.X-at.X,
+						end)
 				}
 			}
 		}

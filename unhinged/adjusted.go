@@ -16,9 +16,9 @@ import (
 //	       −(1+γ)(w_y + δ)ᵀĥ    if c < −1 + ε,
 //	δ = −(1+k)(I − ĥĥᵀ)w_y,   k = c√(1−(1−ε)²) / ((1−ε)√(1−c²)),
 //
-// δ with a stopped gradient, so that w_y + δ has cosine −1 + ε to ĥ (erratum E8: the paper prints I + ĥĥᵀ, which has not).
-// δ ⟂ ĥ: the value stays L_γ's, only its gradient by h grows, −k times, out of the point c = −1 where L_γ's vanishes. There
-// the direction of δ is free: it is the tangent nearest to the coordinate axis that ĥ has least of.
+// δ with a stopped gradient, so that w_y + δ has cosine −1 + ε to ĥ (erratum E8: the paper prints I + ĥĥᵀ, which has
+// not). δ ⟂ ĥ: the value stays L_γ's, only its gradient by h grows, −k times, out of the point c = −1 where L_γ's
+// vanishes. There the direction of δ is free: it is the tangent nearest to the coordinate axis that ĥ has least of.
 type AdjustedLoss struct {
 	Gamma      *float64 // γ ≥ 0; nil is 1/(C−1)
 	Epsilon    float64  // ε in (0, 1); the paper names no value
@@ -83,5 +83,6 @@ func tangent(w, length, direction *Node) *Node {
 	axis := OneHot(ArgMin(Abs(direction), -1), p, direction.DType())
 	none := LessOrEqual(L2Norm(along, -1), MulScalar(length, rounding))
 	along = Where(BroadcastToShape(none, along.Shape()), axis, along)
-	return L2Normalize(project(L2Normalize(project(along), -1)), -1) // projected twice: once leaves rounding's share of ĥ
+	// projected twice: once leaves rounding's share of ĥ
+	return L2Normalize(project(L2Normalize(project(along), -1)), -1)
 }

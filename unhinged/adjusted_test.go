@@ -127,14 +127,16 @@ func TestAdjustedLossAgainstThePaper(t *testing.T) {
 			predictions := []*Node{nil, inputs[1], inputs[2]}
 			mean := l.Fn(inputs[:1], predictions)
 			l.PerExample = true
-			return map[string]*Node{"each": l.Fn(inputs[:1], predictions), "mean": mean, "gradient": Gradient(mean, inputs[1])[0]}
+			return map[string]*Node{"each": l.Fn(inputs[:1], predictions), "mean": mean, "gradient": Gradient(mean,
+				inputs[1])[0]}
 		}, labels, tensor(dtype, features, len(labels), p), tensor(dtype, w, c, p))
 		wantAll(t, got, want, math.Max(tolerance*10, 1e-7)) // −k is up to 10 here and multiplies the rounding of 1−c²
 	})
 }
 
 // At c = −1 the unhinged loss of normalised features has no gradient and gradient descent stays for ever (Theorem 7),
-// or rather until rounding has grown, for which the rate here is too small; the adjusted loss leaves in one tangential direction, and arrives.
+// or rather until rounding has grown, for which the rate here is too small; the adjusted loss leaves in one tangential
+// direction, and arrives.
 func TestAdjustedLossLeavesTheStuckPoint(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const p, c, epsilon, rate = 4, 3, 0.1, 5

@@ -35,7 +35,8 @@ func TestAppendixAInequalities(t *testing.T) {
 				labels, logits := inputs[:1], inputs[1:]
 				onehot := OneHot(inputs[0], b.c, dtype)
 				ratio := gamma * float64(b.c-1)
-				others := MulScalar(ReduceSum(Mul(OneMinus(onehot), Sub(target(onehot, logits[0]), logits[0])), -1), 1/float64(b.c-1))
+				others := MulScalar(ReduceSum(Mul(OneMinus(onehot), Sub(target(onehot, logits[0]), logits[0])), -1),
+					1/float64(b.c-1))
 				return map[string]*Node{
 					"L":           Loss{&gamma, true}.Fn(labels, logits),
 					"multibinary": MultiBinary{&gamma, true}.Fn(labels, logits),
@@ -86,7 +87,10 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 			bound := math.Sqrt(float64(c-2) / float64(2*(c-1)))
 			var features []float64
 			var labels []int32
-			add := func(y int, h []float64) { features, labels = append(features, unit(h)...), append(labels, int32(y)) }
+			add := func(y int, h []float64) {
+				features, labels = append(features, unit(h)...),
+					append(labels, int32(y))
+			}
 			for range 200 { // random features, from anywhere to near their prototype
 				y := rng.IntN(c)
 				h := normals(rng, p)
@@ -107,7 +111,8 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 			add(0, w[:p])
 			got := run(backend, func(inputs []*Node) map[string]*Node {
 				logits := MatMul(inputs[1], Transpose(inputs[2], 0, 1))
-				return map[string]*Node{"L": Loss{new(gamma), true}.Fn(inputs[:1], []*Node{logits}), "m": SampleMargin(inputs[0], logits)}
+				return map[string]*Node{"L": Loss{new(gamma), true}.Fn(inputs[:1], []*Node{logits}),
+					"m": SampleMargin(inputs[0], logits)}
 			}, labels, tensor(dtype, features, len(labels), p), tensor(dtype, w, c, p))
 			losses, margins := got["L"], got["m"]
 			below := 0
@@ -118,7 +123,8 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 				if l < -(1+gamma)*bound-tolerance {
 					below++
 					if margins[i] <= 0 {
-						t.Errorf("C = %d: loss %.10g is below the bound %.10g but the class is wrong", c, l, -(1+gamma)*bound)
+						t.Errorf("C = %d: loss %.10g is below the bound %.10g but the class is wrong", c, l,
+							-(1+gamma)*bound)
 					}
 				}
 			}
@@ -127,11 +133,13 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 			}
 			wantClose(t, "loss at h = w_y", losses[best:best+1], []float64{-(1 + gamma)}, tolerance)
 			if margins[tight] > 0 || math.Abs(losses[tight]+(1+gamma)*bound) > 10*slack {
-				t.Errorf("C = %d: not tight: loss %.10g, bound %.10g, margin %.3g", c, losses[tight], -(1+gamma)*bound, margins[tight])
+				t.Errorf("C = %d: not tight: loss %.10g, bound %.10g, margin %.3g", c, losses[tight], -(1+gamma)*bound,
+					margins[tight])
 			}
 			// Erratum E9: as printed, without the sign, the bound admits features of another class.
 			if c >= 4 && !(losses[other] < (1+gamma)*bound && margins[other] < 0) {
-				t.Errorf("C = %d: h = w_j has loss %.4g, printed bound %.4g, margin %.3g", c, losses[other], (1+gamma)*bound, margins[other])
+				t.Errorf("C = %d: h = w_j has loss %.4g, printed bound %.4g, margin %.3g", c, losses[other],
+					(1+gamma)*bound, margins[other])
 			}
 		}
 	})

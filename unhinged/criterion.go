@@ -1,7 +1,8 @@
 // Package unhinged has the unhinged loss, its relatives, and the heads that the paper trains with it, as gomlx graph
 // code: each loss has the signature of gomlx's own (loss.LossFn), and a Head goes after any model.
 //
-// Shapes are the framework's: logits [batch, C], features [batch, p] and prototypes [C, p], an example or a class a row.
+// Shapes are the framework's: logits [batch, C], features [batch, p] and prototypes [C, p], an example or a class a
+// row.
 package unhinged
 
 import (
@@ -26,15 +27,6 @@ type Criterion interface {
 	// LogitGradient returns the gradient of Each by the logits, [batch, C], in closed form: for use where gomlx cannot
 	// differentiate, which is inside of a While loop.
 	LogitGradient(onehot, logits *Node) *Node
-}
-
-// Criteria are the losses by name, with their default constants.
-var Criteria = map[string]Criterion{
-	"unhinged":    Loss{},
-	"hinge":       Hinge{},
-	"multibinary": MultiBinary{},
-	"ce":          CrossEntropy{},
-	"mse":         SquaredError{},
 }
 
 // fn is Criterion.Fn, given Each.
@@ -85,7 +77,8 @@ func oneHot(labels, logits *Node) *Node {
 	switch {
 	case shape.Rank() == 2 && shape.Dimensions[0] == batch && shape.Dimensions[1] == classes:
 		return ConvertDType(labels, logits.DType())
-	case shape.DType.IsInt() && shape.Size() == batch && (shape.Rank() == 1 || shape.Rank() == 2 && shape.Dimensions[1] == 1):
+	case shape.DType.IsInt() && shape.Size() == batch && (shape.Rank() == 1 || shape.Rank() == 2 &&
+		shape.Dimensions[1] == 1):
 		return OneHot(Reshape(labels, batch), classes, logits.DType())
 	}
 	Panicf("unhinged: labels %s do not fit logits %s: need integers [%d] or [%d, 1], or one-hot rows [%d, %d]",

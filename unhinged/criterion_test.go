@@ -173,7 +173,7 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 				if gamma != nil {
 					value = *gamma
 				}
-				for name := range Criteria {
+				for name := range Criteria() {
 					each := make([]float64, b.n)
 					for i := range each {
 						each[i] = naive[name](b.logits[i*b.c:(i+1)*b.c], int(b.labels[i]), value)
@@ -185,9 +185,11 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 			got := run(backend, func(inputs []*Node) map[string]*Node {
 				outputs := map[string]*Node{}
 				for i, gamma := range gammas {
-					for name := range Criteria {
-						outputs[fmt.Sprintf("%s, γ number %d", name, i)] = criteria(gamma, true)[name].Fn(inputs[:1], inputs[1:])
-						outputs[fmt.Sprintf("%s, γ number %d, mean", name, i)] = criteria(gamma, false)[name].Fn(inputs[:1], inputs[1:])
+					for name := range Criteria() {
+						outputs[fmt.Sprintf("%s, γ number %d", name, i)] = criteria(gamma, true)[name].Fn(inputs[:1],
+							inputs[1:])
+						outputs[fmt.Sprintf("%s, γ number %d, mean", name, i)] = criteria(gamma,
+							false)[name].Fn(inputs[:1], inputs[1:])
 					}
 				}
 				return outputs
@@ -199,10 +201,10 @@ func TestCriteriaAgainstPlainLoops(t *testing.T) {
 
 func TestCriteriaTableHasTheDefaults(t *testing.T) {
 	defaults := criteria(nil, false)
-	if len(Criteria) != len(defaults) {
-		t.Errorf("%d losses in the table, %d known", len(Criteria), len(defaults))
+	if len(Criteria()) != len(defaults) {
+		t.Errorf("%d losses in the table, %d known", len(Criteria()), len(defaults))
 	}
-	for name, criterion := range Criteria {
+	for name, criterion := range Criteria() {
 		if criterion != defaults[name] {
 			t.Errorf("%s is %#v", name, criterion)
 		}
@@ -246,9 +248,11 @@ func TestLabelsThatDoNotFit(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		logits := tensor(dtypes.Float32, make([]float64, 12), 3, 4)
 		for what, labels := range map[string]any{
-			"float class numbers": []float32{0, 1, 2}, "too few": []int32{0, 1}, "too many classes": tensor(dtypes.Float32, make([]float64, 15), 3, 5),
+			"float class numbers": []float32{0, 1, 2}, "too few": []int32{0, 1},
+			"too many classes": tensor(dtypes.Float32, make([]float64, 15), 3, 5),
 		} {
-			if _, err := CallOnce(backend, func(inputs []*Node) *Node { return Loss{}.Fn(inputs[:1], inputs[1:]) }, labels, logits); err == nil {
+			if _, err := CallOnce(backend, func(inputs []*Node) *Node { return Loss{}.Fn(inputs[:1], inputs[1:]) },
+				labels, logits); err == nil {
 				t.Errorf("%s: no error", what)
 			}
 		}
@@ -269,7 +273,7 @@ func TestMaskAndWeights(t *testing.T) {
 		factors := []float64{0.5, 2, 7, 0, 1}
 		weights := tensor(dtype, factors, b.n)
 		want := map[string][]float64{}
-		for name := range Criteria {
+		for name := range Criteria() {
 			each, masked := make([]float64, b.n), make([]float64, b.n)
 			sum := 0.0
 			for i := range each {
@@ -283,19 +287,20 @@ func TestMaskAndWeights(t *testing.T) {
 		}
 		got := run(backend, func(inputs []*Node) map[string]*Node {
 			outputs := map[string]*Node{}
-			for name := range Criteria {
+			for name := range Criteria() {
 				outputs[name] = criteria(nil, true)[name].Fn(inputs[:3], inputs[3:])
 				outputs[name+", mask only"] = criteria(nil, true)[name].Fn(inputs[:2], inputs[3:])
 				mean := criteria(nil, false)[name].Fn([]*Node{inputs[0], inputs[2], inputs[1]}, inputs[3:])
 				outputs[name+", mean"] = mean
 				outputs[name+", gradient"] = ReduceAllSum(Gradient(mean, inputs[3])[0])
 			}
-			outputs["gomlx"] = loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(inputs[0], -1), inputs[1], inputs[2]}, inputs[3:])
+			outputs["gomlx"] = loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(inputs[0], -1), inputs[1],
+				inputs[2]}, inputs[3:])
 			return outputs
 		}, b.labels, mask, weights, logits)
 		wantClose(t, "gomlx's cross-entropy", got["ce, mean"], got["gomlx"], tolerance)
 		delete(got, "gomlx")
-		for name := range Criteria {
+		for name := range Criteria() {
 			if g := got[name+", gradient"][0]; math.IsNaN(g) {
 				t.Errorf("%s: the gradient of a masked NaN is NaN", name)
 			}
@@ -311,7 +316,8 @@ func TestSquaredErrorIsGomlxTimesC(t *testing.T) {
 		got := run(backend, func(inputs []*Node) map[string]*Node {
 			logits := inputs[1]
 			onehot := OneHot(inputs[0], b.c, logits.DType())
-			return map[string]*Node{"ratio": Div(SquaredError{}.Fn(inputs[:1], inputs[1:]), loss.MeanSquaredError([]*Node{onehot}, inputs[1:]))}
+			return map[string]*Node{"ratio": Div(SquaredError{}.Fn(inputs[:1], inputs[1:]),
+				loss.MeanSquaredError([]*Node{onehot}, inputs[1:]))}
 		}, b.labels, tensor(dtype, b.logits, b.n, b.c))
 		wantClose(t, "ratio", got["ratio"], []float64{float64(b.c)}, tolerance)
 	})
@@ -327,7 +333,7 @@ func TestCriteriaGradients(t *testing.T) {
 			gammas := []float64{0, 0.3}
 			want := map[string][]float64{}
 			for _, gamma := range gammas {
-				for name := range Criteria {
+				for name := range Criteria() {
 					gradient := fd.Gradient(nil, func(s []float64) float64 {
 						sum := 0.0
 						for i, y := range b.labels {
@@ -344,7 +350,8 @@ func TestCriteriaGradients(t *testing.T) {
 				onehot := OneHot(inputs[0], b.c, dtype)
 				for _, gamma := range gammas {
 					for name, criterion := range criteria(&gamma, false) {
-						outputs[fmt.Sprintf("%s, γ = %g, autodiff", name, gamma)] = Gradient(criterion.Fn(inputs[:1], inputs[1:]), inputs[1])[0]
+						outputs[fmt.Sprintf("%s, γ = %g, autodiff", name, gamma)] = Gradient(criterion.Fn(inputs[:1],
+							inputs[1:]), inputs[1])[0]
 						outputs[fmt.Sprintf("%s, γ = %g, closed form", name, gamma)] =
 							DivScalar(criterion.LogitGradient(onehot, inputs[1]), float64(b.n))
 					}
@@ -361,7 +368,8 @@ func TestCriteriaAtLargeLogits(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		logits := tensor(dtype, []float64{1e4, -1e4, 0, -1e4, 1e4, 0}, 2, 3)
 		want := map[string][]float64{ // of the labels 0 and 0; exp(−10⁴) is 0
-			"unhinged": {-1.5e4, 1.5e4}, "hinge": {0, 3e4 + 2}, "multibinary": {math.Ln2 / 2, 1.5e4 + math.Ln2/2}, "ce": {0, 2e4},
+			"unhinged": {-1.5e4, 1.5e4}, "hinge": {0, 3e4 + 2}, "multibinary": {math.Ln2 / 2, 1.5e4 + math.Ln2/2},
+			"ce":  {0, 2e4},
 			"mse": {(1e4-1)*(1e4-1) + 1e8, (1e4+1)*(1e4+1) + 1e8},
 		}
 		got := run(backend, func(inputs []*Node) map[string]*Node {

@@ -5,12 +5,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// CenteredLogits returns (w_c − w̄)ᵀ(h − h̄) + b_c, [batch, C], whose argmax is the decision rule of Appendix D.2.
-// The plain argmax of w_cᵀh + b_c changes when all features move by Δ and all prototypes by sΔ; this one does not.
+// CenteredLogits returns (w_c − w̄)ᵀ(h − h̄) + b_c, [batch, C], whose argmax is the decision rule of Appendix D.2. The
+// plain argmax of w_cᵀh + b_c changes when all features move by Δ and all prototypes by sΔ; this one does not.
 // (Centring W alone never changes an argmax; it is the features' centre that counts.)
 //
-// features are [batch, p], prototypes [C, p], biases [C] or nil. mean is h̄ [p], best that of the training features with
-// every class counting equally; nil takes the mean of the features given.
+// features are [batch, p], prototypes [C, p], biases [C] or nil. mean is h̄ [p], best that of the training features
+// with every class counting equally; nil takes the mean of the features given.
 func CenteredLogits(features, mean, prototypes, biases *Node) *Node {
 	if mean == nil {
 		mean = ReduceMean(features, 0)

@@ -28,8 +28,8 @@ const (
 	ETFInitialized
 )
 
-// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p]. The zero
-// value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
+// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p].
+// The zero value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
 //
 //	PAL          Head{Classes: C, Prototypes: ETF}
 //	PAL + EFR    Head{Classes: C, Prototypes: ETF, FeatureRegularization: 5e-7}
@@ -37,24 +37,25 @@ const (
 //	FNPAL + RLR  Head{Classes: C, Prototypes: ETF, NormalizeFeatures: true, RescaleRate: true}
 //	D.1          Head{Classes: C, Prototypes: ETFInitialized, Scale: 10}
 //
-// The model before it should end without a ReLU, so that features can be negative. Prototypes and initial values
-// are made on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
+// The model before it should end without a ReLU, so that features can be negative. Prototypes and initial values are
+// made on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
 type Head struct {
-	Classes               int        // C ≥ 2
-	Prototypes            Prototypes // trainable, anchored ETF, or trainable from an ETF
-	Scale                 float64    // factor s of the initial prototypes; 0 is 1
-	NormalizeFeatures     bool       // the prototypes see ĥ = h/‖h‖
-	RescaleRate           bool       // Loss multiplies each example by stop_gradient(‖h‖) (RLR); needs NormalizeFeatures
-	FeatureRegularization float64    // λ of EFR: adds λ Σ ‖h‖² over the batch (a sum, no ½) to the objective
-	UseBias               bool       // trainable biases
-	Seed                  uint64     // of the prototypes' initial values and the ETF's position
-	LogitScale            float64    `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
+	Classes           int        // C ≥ 2
+	Prototypes        Prototypes // trainable, anchored ETF, or trainable from an ETF
+	Scale             float64    // factor s of the initial prototypes; 0 is 1
+	NormalizeFeatures bool       // the prototypes see ĥ = h/‖h‖
+	// Loss multiplies each example by stop_gradient(‖h‖) (RLR); needs NormalizeFeatures
+	RescaleRate           bool
+	FeatureRegularization float64 // λ of EFR: adds λ Σ ‖h‖² over the batch (a sum, no ½) to the objective
+	UseBias               bool    // trainable biases
+	Seed                  uint64  // of the prototypes' initial values and the ETF's position
+	LogitScale            float64 `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
 }
 
-// Apply returns the logits [batch, C] of features [batch, p], and the features as they came, before any normalisation.
-// It creates the head's variables in scope, or finds them there, and registers the feature regularisation with
-// gomlx's trainer, in evaluation too, as gomlx's own regularisers do.
-func (h Head) Apply(scope *model.Scope, features *Node) (logits, featuresOut *Node) {
+// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them
+// there, and registers the feature regularisation with gomlx's trainer, in evaluation too, as gomlx's own regularisers
+// do.
+func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	if h.RescaleRate && !h.NormalizeFeatures {
 		Panicf("unhinged: RescaleRate undoes the 1/‖h‖ of normalised features: it needs NormalizeFeatures")
 	}
@@ -62,25 +63,25 @@ func (h Head) Apply(scope *model.Scope, features *Node) (logits, featuresOut *No
 		train.AddRegularizationLoss(MulScalar(L2NormSquare(features), h.FeatureRegularization))
 	}
 	prototypes := h.PrototypesOf(scope, features)
-	logits = MatMul(h.seen(features), Transpose(prototypes, 0, 1))
+	logits := MatMul(h.seen(features), Transpose(prototypes, 0, 1))
 	if h.LogitScale != 0 {
 		logits = MulScalar(logits, h.LogitScale)
 	}
 	if biases := h.biasesOf(scope, features); biases != nil {
 		logits = Add(logits, InsertAxes(biases, 0))
 	}
-	return logits, features
+	return logits
 }
 
-// Predictions returns {logits, features, prototypes}: what a model function returns so that Loss, AdjustedLoss and
-// metrics of the features find what they need.
+// Predictions returns {logits, features, prototypes}, the features as they came, before any normalisation: what a model
+// function returns so that Loss, AdjustedLoss and metrics of the features find what they need.
 func (h Head) Predictions(scope *model.Scope, features *Node) []*Node {
-	logits, featuresOut := h.Apply(scope, features)
-	return []*Node{logits, featuresOut, h.PrototypesOf(scope, features)}
+	return []*Node{h.Apply(scope, features), features, h.PrototypesOf(scope, features)}
 }
 
 // Loss returns the loss to train this head with, given one of Criterion's or gomlx's. With RescaleRate it multiplies
-// each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must be the features.
+// each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must be the
+// features.
 func (h Head) Loss(l loss.LossFn) loss.LossFn {
 	if !h.RescaleRate {
 		return l

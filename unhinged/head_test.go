@@ -24,19 +24,21 @@ import (
 
 // heads are the paper's methods and some mixtures.
 var heads = map[string]Head{
-	"linear":         {Classes: 4},
-	"linear + b":     {Classes: 4, UseBias: true, Seed: 1},
-	"PAL":            {Classes: 4, Prototypes: ETF},
-	"PAL + EFR":      {Classes: 4, Prototypes: ETF, FeatureRegularization: 0.03},
-	"FNPAL":          {Classes: 4, Prototypes: ETF, NormalizeFeatures: true, Scale: 2.5},
-	"FNPAL + RLR":    {Classes: 4, Prototypes: ETF, NormalizeFeatures: true, RescaleRate: true},
-	"D.1":            {Classes: 4, Prototypes: ETFInitialized, Scale: 10},
-	"all trainable":  {Classes: 4, Prototypes: ETFInitialized, NormalizeFeatures: true, RescaleRate: true, UseBias: true, FeatureRegularization: 0.01},
+	"linear":      {Classes: 4},
+	"linear + b":  {Classes: 4, UseBias: true, Seed: 1},
+	"PAL":         {Classes: 4, Prototypes: ETF},
+	"PAL + EFR":   {Classes: 4, Prototypes: ETF, FeatureRegularization: 0.03},
+	"FNPAL":       {Classes: 4, Prototypes: ETF, NormalizeFeatures: true, Scale: 2.5},
+	"FNPAL + RLR": {Classes: 4, Prototypes: ETF, NormalizeFeatures: true, RescaleRate: true},
+	"D.1":         {Classes: 4, Prototypes: ETFInitialized, Scale: 10},
+	"all trainable": {Classes: 4, Prototypes: ETFInitialized, NormalizeFeatures: true, RescaleRate: true,
+		UseBias: true, FeatureRegularization: 0.01},
 	"normalised + b": {Classes: 4, NormalizeFeatures: true, UseBias: true, Scale: 3},
 }
 
 // naiveObjective is a head's training objective by plain loops: the mean loss, each example's times rate, plus EFR.
-func naiveObjective(h Head, l func(s []float64, y int, gamma float64) float64, features, w, b, rate []float64, labels []int32) float64 {
+func naiveObjective(h Head, l func(s []float64, y int, gamma float64) float64, features, w, b, rate []float64,
+	labels []int32) float64 {
 	p := len(features) / len(labels)
 	sum, norms := 0.0, 0.0
 	for i, y := range labels {
@@ -74,7 +76,8 @@ func TestHeadsObjective(t *testing.T) {
 			for name, h := range heads {
 				for lossName, l := range map[string]loss.LossFn{
 					"unhinged": Loss{}.Fn, "ce": func(labels, predictions []*Node) *Node { // gomlx's own
-						return loss.SparseCategoricalCrossEntropyLogits(append([]*Node{InsertAxes(labels[0], -1)}, labels[1:]...), predictions)
+						return loss.SparseCategoricalCrossEntropyLogits(append([]*Node{InsertAxes(labels[0], -1)},
+							labels[1:]...), predictions)
 					},
 				} {
 					in := scope.At("%s %s", name, lossName)
@@ -95,7 +98,8 @@ func TestHeadsObjective(t *testing.T) {
 						b := in.GetVariable("biases").NodeValue(features)
 						outs = append(outs, Gradient(objective, b)[0], b)
 					}
-					for i, kind := range []string{"value", "by features", "by prototypes", "prototypes", "by biases", "biases"}[:len(outs)] {
+					for i, kind := range []string{"value", "by features", "by prototypes", "prototypes", "by biases",
+						"biases"}[:len(outs)] {
 						names = append(names, name+", "+lossName+": "+kind)
 						nodes = append(nodes, outs[i])
 					}
@@ -142,8 +146,8 @@ func TestHeadsObjective(t *testing.T) {
 func variables(backend compute.Backend, h Head, dtype dtypes.DType, p int) (*model.Store, error) {
 	store := model.NewStore()
 	_, err := model.CallOnce(backend, store, func(scope *model.Scope, features *Node) *Node {
-		logits, _ := h.Apply(scope.At("head"), features)
-		again, _ := h.Apply(scope.At("head"), features) // the second finds the variables of the first
+		logits := h.Apply(scope.At("head"), features)
+		again := h.Apply(scope.At("head"), features) // the second finds the variables of the first
 		return Sub(logits, again)
 	}, tensor(dtype, make([]float64, 2*p), 2, p))
 	return store, err
@@ -210,14 +214,15 @@ func TestHeadVariables(t *testing.T) {
 func TestHeadRefuses(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for what, h := range map[string]Head{
-			"no classes": {}, "RLR without normalised features": {Classes: 3, RescaleRate: true}, "unknown prototypes": {Classes: 3, Prototypes: 7},
+			"no classes": {}, "RLR without normalised features": {Classes: 3, RescaleRate: true},
+			"unknown prototypes": {Classes: 3, Prototypes: 7},
 		} {
 			if _, err := variables(backend, h, dtypes.Float32, 4); err == nil {
 				t.Errorf("%s: no error", what)
 			}
 		}
 		half := func(scope *model.Scope, features *Node) *Node {
-			logits, _ := Head{Classes: 3}.Apply(scope, ConvertDType(features, dtypes.Float16))
+			logits := Head{Classes: 3}.Apply(scope, ConvertDType(features, dtypes.Float16))
 			return logits
 		}
 		if _, err := model.CallOnce(backend, model.NewStore(), half, [][]float32{{1, 2}}); err == nil {
@@ -233,8 +238,10 @@ func TestRescaleRateWithMaskAndWeights(t *testing.T) {
 		features := []float64{3, 4, 1, 0, 0, 2} // of norms 5, 1, 2
 		got := run(backend, func(inputs []*Node) map[string]*Node {
 			predictions := []*Node{inputs[4], inputs[1]}
-			return map[string]*Node{"loss": h.Loss(Loss{PerExample: true}.Fn)([]*Node{inputs[0], inputs[2], inputs[3]}, predictions)}
-		}, []int32{0, 1, 0}, tensor(dtype, features, 3, 2), tensor(dtype, []float64{0.5, 10, 7}, 3), []bool{true, true, false},
+			return map[string]*Node{"loss": h.Loss(Loss{PerExample: true}.Fn)([]*Node{inputs[0], inputs[2], inputs[3]},
+				predictions)}
+		}, []int32{0, 1, 0}, tensor(dtype, features, 3, 2), tensor(dtype, []float64{0.5, 10, 7}, 3), []bool{true, true,
+			false},
 			tensor(dtype, []float64{2, 1, -1, 3, 8, 8}, 3, 2))
 		wantClose(t, "loss", got["loss"], []float64{5 * 0.5 * -1, 1 * 10 * -4, 0}, tolerance)
 	})
@@ -278,13 +285,18 @@ func TestCenteredDecision(t *testing.T) {
 				"only W centred":  rightShare(Sub(plain, ReduceAndKeep(plain, ReduceMean, -1))),
 				"centred":         rightShare(CenteredLogits(moved, nil, movedW, nil)),
 				"logits moved by": ReduceAllMax(Abs(Sub(CenteredLogits(moved, nil, movedW, nil), centered))),
-				"given mean":      ReduceAllMax(Abs(Sub(CenteredLogits(features, ReduceMean(features, 0), w, nil), centered))),
+				"given mean": ReduceAllMax(Abs(Sub(CenteredLogits(features, ReduceMean(features, 0), w, nil),
+					centered))),
 			}
-		}, tensor(dtype, features, n, p), tensor(dtype, w, c, p), tensor(dtype, movedFeatures, n, p), tensor(dtype, movedW, c, p), labels)
-		if got["before"][0] < 0.99 || got["after"][0] > 0.5 || got["only W centred"][0] != got["after"][0] || got["centred"][0] < 0.99 {
+		}, tensor(dtype, features, n, p), tensor(dtype, w, c, p), tensor(dtype, movedFeatures, n, p),
+			tensor(dtype, movedW, c, p), labels)
+		if got["before"][0] < 0.99 || got["after"][0] > 0.5 || got["only W centred"][0] != got["after"][0] ||
+			got["centred"][0] < 0.99 {
 			t.Errorf("shares classified right: %v", got)
 		}
-		wantClose(t, "centred logits", append(got["logits moved by"], got["given mean"]...), []float64{0, 0}, 100*tolerance) // Δ is about 12 long
+		// Δ is about 12 long
+		wantClose(t, "centred logits", append(got["logits moved by"], got["given mean"]...), []float64{0, 0},
+			100*tolerance)
 	})
 }
 
@@ -294,7 +306,7 @@ func TestHeadCenteredLogits(t *testing.T) {
 		features := normals(rand.New(rand.NewPCG(52, 0)), n*p)
 		h := Head{Classes: 3, NormalizeFeatures: true, UseBias: true}
 		difference := model.MustCallOnce(backend, model.NewStore(), func(scope *model.Scope, features *Node) *Node {
-			_, _ = h.Apply(scope, features)
+			_ = h.Apply(scope, features)
 			w, b := scope.GetVariable("prototypes").NodeValue(features), scope.GetVariable("biases").NodeValue(features)
 			direction := L2Normalize(features, -1)
 			return ReduceAllMax(Abs(Sub(h.CenteredLogits(scope, features, nil), CenteredLogits(direction, nil, w, b))))
@@ -342,7 +354,8 @@ func TestHeadInTrainer(t *testing.T) {
 		store.VariableWithValue("/layer/dense/weights", tensor(dtypes.Float64, first, d, p))
 		trainer := train.NewTrainer(backend, store, func(scope *model.Scope, x *Node) []*Node {
 			return h.Predictions(scope.In("head"), layers.Dense(scope.In("layer"), x, false, p))
-		}, h.Loss(Loss{}.Fn), optimizer.StochasticGradientDescent().WithLearningRate(rate).WithDecay(false).Done(), nil, nil)
+		}, h.Loss(Loss{}.Fn), optimizer.StochasticGradientDescent().WithLearningRate(rate).WithDecay(false).Done(), nil,
+			nil)
 		_, err := trainer.TrainStep(train.Batch{
 			Inputs: []*tensors.Tensor{tensor(dtypes.Float64, inputs, n, d)},
 			Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(append([]int32(nil), labels...), n, 1)},
@@ -367,7 +380,8 @@ func TestHeadInTrainer(t *testing.T) {
 		}, first, &fd.Settings{Formula: fd.Central})
 		want := append([]float64(nil), first...)
 		floats.AddScaled(want, -rate, gradient)
-		wantClose(t, "weights after a step", floats64(store.GetVariable("/layer/dense/weights").MustValue()), want, 1e-8)
+		wantClose(t, "weights after a step", floats64(store.GetVariable("/layer/dense/weights").MustValue()), want,
+			1e-8)
 	})
 }
 

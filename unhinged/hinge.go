@@ -20,7 +20,8 @@ func (l Hinge) Each(onehot, logits *Node) *Node {
 
 // LogitGradient returns 1 at each class that violates the margin, and minus their number at the target.
 func (l Hinge) LogitGradient(onehot, logits *Node) *Node {
-	violating := ConvertDType(GreaterThan(l.violations(onehot, logits), ScalarZero(logits.Graph(), logits.DType())), logits.DType())
+	violating := ConvertDType(GreaterThan(l.violations(onehot, logits), ScalarZero(logits.Graph(), logits.DType())),
+		logits.DType())
 	violating = Mul(OneMinus(onehot), violating)
 	return Sub(violating, Mul(onehot, ReduceAndKeep(violating, ReduceSum, -1)))
 }

@@ -6,8 +6,9 @@ import . "github.com/gomlx/gomlx/core/graph"
 //
 //	L_γ(s, y) = −s_y + γ Σ_{j≠y} s_j,   s = Wh + b.
 //
-// With γ = 1/(C−1) it is the multi-class hinge loss without its maximum and without its margin (erratum E20: the paper's
-// page 5 prints its negative). It is linear in the logits, so that unconstrained training never stops growing them.
+// With γ = 1/(C−1) it is the multi-class hinge loss without its maximum and without its margin (erratum E20: the
+// paper's page 5 prints its negative). It is linear in the logits, so that unconstrained training never stops growing
+// them.
 //
 // One rule holds for γ everywhere in this module. A γ that is written as 0 is 0. Where γ may be left out, the field is
 // a pointer (in package paper and in the command a list), and nil (an empty list) stands for 1/(C−1), or for the values

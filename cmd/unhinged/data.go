@@ -18,20 +18,23 @@ func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "List, get and verify the data sets",
-		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the user's cache
-folder), where get puts them, and where package managers do.`,
+		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the
+user's cache folder), where get puts them, and where package managers do.`,
 		Args: cobra.NoArgs, // another command is an error, not a help text
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
 		&cobra.Command{
-			Use: "list", Short: "Say which data sets are on this machine, and how to get the others", Args: cobra.NoArgs,
+			Use: "list", Short: "Say which data sets are on this machine, and how to get the others",
+			Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				for _, s := range datasets.List() {
 					where := "in " + s.Folder
 					switch {
 					case errors.Is(s.Err, datasets.ErrMissing):
-						where = fmt.Sprintf("missing; get it with `%s` (from %s)", strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or "))
+						where = fmt.Sprintf("missing; get it with `%s` (from %s)",
+							strings.Join(s.HowToGet, "`, or with `"),
+							strings.Join(s.Mirrors, " or "))
 					case s.Err != nil:
 						where = s.Err.Error()
 					}
@@ -41,10 +44,12 @@ folder), where get puts them, and where package managers do.`,
 			},
 		},
 		&cobra.Command{
-			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped", ValidArgs: datasets.Names(),
-			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache folder), unless
-they are on this machine already. A download that was interrupted goes on where it stopped. Every file is checked against the
-checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`, strings.Join(datasets.Names(), ", ")),
+			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped",
+			ValidArgs: datasets.Names(),
+			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache
+folder), unless they are on this machine already. A download that was interrupted goes on where it stopped. Every file
+is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
+				strings.Join(datasets.Names(), ", ")),
 			Args: func(_ *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
@@ -55,10 +60,7 @@ checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
 				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
 				for _, name := range names {
-					var progress func(string, int64, int64)
-					if isTerminal(c.ErrOrStderr()) {
-						progress = showBytes(c.ErrOrStderr())
-					}
+					progress := showBytes(c.ErrOrStderr())
 					folder, err := datasets.Get(ctx, name, progress)
 					if progress != nil {
 						fmt.Fprint(c.ErrOrStderr(), "\r\033[K")
@@ -72,10 +74,12 @@ checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
 			},
 		},
 		&cobra.Command{
-			Use: "verify [NAME…]", Short: "Check the files of data sets against their published checksums, and their content against what is known of it", ValidArgs: datasets.Names(),
-			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in each class, too, the mean and
-standard deviation of each channel, as far as they are known, and what was decoded earlier. Without names, all that are on
-this machine.`,
+			Use: "verify [NAME…]",
+			Short: "Check the files of data sets against their published checksums, and their content against " +
+				"what is known of it", ValidArgs: datasets.Names(),
+			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in
+each class, too, the mean and standard deviation of each channel, as far as they are known, and what was decoded
+earlier. Without names, all that are on this machine.`,
 			RunE: func(c *cobra.Command, names []string) error {
 				if len(names) == 0 {
 					for _, s := range datasets.List() {
@@ -89,7 +93,7 @@ this machine.`,
 				}
 				var failed []string
 				for _, name := range names {
-					d, err := datasets.Verify(name)
+					d, err := datasets.Verify(name, showBytes(c.ErrOrStderr()))
 					if err != nil {
 						if len(names) == 1 {
 							return err
@@ -99,11 +103,15 @@ this machine.`,
 						continue
 					}
 					norm := d.Train.Normalisation()
-					fmt.Fprintf(c.OutOrStdout(), "%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel means %.4f, standard deviations %.4f\n",
-						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels, len(d.Classes), norm.Mean, norm.Std)
+					fmt.Fprintf(c.OutOrStdout(),
+						"%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel "+
+							"means %.4f, standard deviations %.4f\n",
+						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels,
+						len(d.Classes), norm.Mean, norm.Std)
 				}
 				if failed != nil {
-					return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names), strings.Join(failed, ", "))
+					return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names),
+						strings.Join(failed, ", "))
 				}
 				return nil
 			},
@@ -112,9 +120,12 @@ this machine.`,
 	return c
 }
 
-// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it is
-// done.
-func showBytes(terminal io.Writer) func(what string, done, total int64) {
+// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
+// is done; nil if there is no terminal.
+func showBytes(terminal io.Writer) datasets.Progress {
+	if !isTerminal(terminal) {
+		return nil
+	}
 	var shown time.Time
 	return func(what string, done, total int64) {
 		if done == total {

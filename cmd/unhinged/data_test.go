@@ -46,7 +46,8 @@ func TestDataList(t *testing.T) {
 func TestDataIncomplete(t *testing.T) {
 	emptyData(t)
 	folder := filepath.Join(datasets.Root(), "svhn")
-	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "test_32x32.mat"), nil, 0o644)); err != nil {
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "test_32x32.mat"), nil,
+		0o644)); err != nil {
 		t.Fatal(err)
 	}
 	want := "svhn: " + folder + " is incomplete: it lacks train_32x32.mat. Get it again with `unhinged data get svhn`, or remove " + folder
@@ -64,12 +65,17 @@ func TestDataIncomplete(t *testing.T) {
 	}
 }
 
-// TestDataGet reaches no network: requests by https go to a proxy that is not there, those by http to one that gives a wrong file.
+// TestDataGet reaches no network: requests by https go to a proxy that is not there, those by http to one that gives a
+// wrong file.
 func TestDataGet(t *testing.T) {
 	emptyData(t)
-	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("not " + r.URL.Path)) }))
+	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("not " +
+			r.URL.Path))
+	}))
 	defer wrong.Close()
-	for name, value := range map[string]string{"HTTP_PROXY": wrong.URL, "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""} {
+	for name, value := range map[string]string{"HTTP_PROXY": wrong.URL, "HTTPS_PROXY": "http://127.0.0.1:1",
+		"NO_PROXY": "", "no_proxy": ""} {
 		t.Setenv(name, value)
 	}
 	for _, test := range []struct{ name, want string }{
@@ -102,7 +108,8 @@ func TestDataVerify(t *testing.T) {
 	}
 	out, err := call(t.Context(), dataCommand(), "verify", "mnist", "cifar-100")
 	if err == nil || err.Error() != "2 of 2 data sets could not be verified: mnist, cifar-100" ||
-		!strings.Contains(out, "mnist: NOT VERIFIED: "+datasets.Root()) || !strings.Contains(out, "cifar-100: NOT VERIFIED: cifar-100: this data set is not on this machine") {
+		!strings.Contains(out, "mnist: NOT VERIFIED: "+datasets.Root()) || !strings.Contains(out,
+		"cifar-100: NOT VERIFIED: cifar-100: this data set is not on this machine") {
 		t.Errorf("error %v, output\n%s", err, out)
 	}
 }
@@ -113,7 +120,8 @@ func TestDataVerifyReal(t *testing.T) {
 	if errors.Is(err, datasets.ErrMissing) {
 		t.Skip(err)
 	}
-	if want := "is as published: 60000 + 10000 images of 28×28×1 in 10 classes, channel means [0.2860], standard deviations [0.3530]\n"; err != nil || !strings.HasSuffix(out, want) {
+	if want := "is as published: 60000 + 10000 images of 28×28×1 in 10 classes, channel means [0.2860], standard " +
+		"deviations [0.3530]\n"; err != nil || !strings.HasSuffix(out, want) {
 		t.Errorf("error %v, output\n%s", err, out)
 	}
 }
@@ -133,7 +141,8 @@ func TestDataShowsProgress(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(datasets.Root(), "mnist"), os.DirFS(smallData(t))); err != nil {
 		t.Fatal(err)
 	}
-	child := exec.CommandContext(t.Context(), script, "-qec", shellLine([]string{os.Args[0], "-test.run=^TestDataShowsProgress$"}), os.DevNull)
+	child := exec.CommandContext(t.Context(), script, "-qec",
+		shellLine([]string{os.Args[0], "-test.run=^TestDataShowsProgress$"}), os.DevNull)
 	child.Env = append(os.Environ(), "UNHINGED_TEST_MAIN=1")
 	seen, _ := child.Output() // an error: these are other images than MNIST's
 	if want := "\r\033[Kdecoding mnist: 0.0 of 0.0 MB\r\033[Kunhinged: "; !strings.HasPrefix(string(seen), want) {

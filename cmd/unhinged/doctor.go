@@ -44,13 +44,15 @@ func doctor(out io.Writer) error {
 	}
 	checkout, notInCheckout := findCheckout()
 	inLab := func(path string) string { return filepath.Join(checkout, ".lab", path) }
-	fmt.Fprintf(out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Fprintf(out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS,
+		runtime.GOARCH, runtime.NumCPU())
 	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide the backends it does not name
 	goErr := computesOn("go")
 	say("go", goErr, "the pure-Go backend computes", "this is a defect of the lab: please report it")
 	plugin, err := xlaPlugin("")
 	say("xla:cpu", err, "XLA computes, with "+plugin,
-		"install a C compiler (gcc) and run make setup; until then the pure-Go backend does the work, slowly for training")
+		"install a C compiler (gcc) and run make setup; until then the pure-Go backend does the work, slowly for "+
+			"training")
 	plugin, err = xlaPlugin("xla:cuda")
 	say("xla:cuda", err, "XLA computes on the GPU, with "+plugin, "it needs an NVIDIA GPU and its driver")
 
@@ -84,7 +86,8 @@ func doctor(out io.Writer) error {
 // xlaPlugin is the plugin that XLA computes with: on the CPU for the empty configuration.
 func xlaPlugin(config string) (string, error) {
 	if !slices.Contains(compute.List(), "xla") {
-		return "", errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
+		return "",
+			errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
 	}
 	backend, note, err := backends.Open(config)
 	if err != nil {

@@ -13,7 +13,8 @@ func TestDoctor(t *testing.T) {
 	if err := doctor(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"ok       go ", "xla:cpu ", "xla:cuda ", "ok       kernel ", "mnist ", "fashion-mnist "} {
+	for _, line := range []string{"ok       go ", "xla:cpu ", "xla:cuda ", "ok       kernel ", "mnist ",
+		"fashion-mnist "} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no %q in\n%s", line, out.String())
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,128 +11,204 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/paper"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
+// figureOptions are the flags of `unhinged figures`.
+type figureOptions struct {
+	paper.Options
+	features, labels, prototypes, biases string
+	list, all                            bool
+	out                                  string
+}
+
 func figuresCommand() *cobra.Command {
-	var o paper.Options
-	var out, features, labels, prototypes, biases string
-	cmd := &cobra.Command{
-		Use:   "figures [" + strings.Join(paper.IDs(), " ") + "]",
-		Short: "Reproduce the paper's numerical figures, each sentence about them judged (all of them without arguments)",
-		Long: "For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, and one index.html that shows all of them, offline.\n" +
-			"Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).\n\n" +
-			"By name there are two more, on networks: theorem8 (networks of growing width beside the closed form) and drift (whether their tangent\n" +
-			"kernels stay what they were, on Fashion-MNIST). They take --widths, --networks, --seed, and theorem8 also --gamma and --eta.",
-		Example: "  unhinged figures\n  unhinged figures fig1 --C 20 --gamma 0.01,0.05,0.2\n" +
+	var o figureOptions
+	c := &cobra.Command{
+		Use:   "figures [ID …]",
+		Short: "Make the paper's figures, tables and studies, each sentence about them judged",
+		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, and one index.html
+that shows all of them, offline. Without a name it makes every figure that needs nothing but this program, with --all
+those drawn from recorded runs and the studies on networks too. --list says what there is, what each needs, and what
+is not built yet.
+
+Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).`,
+		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma " +
+			"0.01,0.05,0.2\n" +
 			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +
+			"  unhinged figures fig2 --runs training/cifar-10\n" +
 			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			for _, name := range []string{"p", "C", "N", "steps", "networks"} {
-				if f := cmd.Flags().Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
-					return fmt.Errorf("--%s %s: must be positive", name, f.Value)
-				}
+		RunE: func(c *cobra.Command, ids []string) error {
+			if o.list {
+				return listItems(c.OutOrStdout())
 			}
-			given := 0
-			for _, path := range []string{features, labels, prototypes} {
-				if path != "" {
-					given++
-				}
+			if err := o.read(c.Flags()); err != nil {
+				return err
 			}
-			switch {
-			case given == 3:
-				for _, name := range []string{"p", "C", "N", "seed"} {
-					if cmd.Flags().Changed(name) {
-						return fmt.Errorf("--%s has no meaning beside --features: the sizes are those of the files", name)
-					}
-				}
-				state, err := dynamics.FromFiles(features, labels, prototypes, biases)
-				if err != nil {
-					return err
-				}
-				o.State = state
-			case given > 0 || biases != "":
-				return fmt.Errorf("--features, --labels and --prototypes go together (--biases may be left out)")
+			items, err := o.items(ids)
+			if err != nil {
+				return err
 			}
-			if len(ids) == 0 {
-				ids = paper.IDs()
-			}
-			isFigure := func(id string) bool { return slices.Contains(paper.IDs(), id) }
-			isStudy := func(id string) bool { return !isFigure(id) }
-			for _, flags := range []struct {
-				names string
-				used  func(id string) bool
-			}{{"p C N steps features", isFigure}, {"widths networks", isStudy}} {
-				for _, name := range strings.Fields(flags.names) {
-					if cmd.Flags().Changed(name) && !slices.ContainsFunc(ids, flags.used) {
-						return fmt.Errorf("--%s has no meaning for %s", name, strings.Join(ids, ", "))
-					}
-				}
+			if err := meaningful(c.Flags(), items); err != nil {
+				return err
 			}
 			o.Command = command()
-			return writeFigures(cmd.ErrOrStderr(), out, ids, o)
+			return writeFigures(c.ErrOrStderr(), o.out, items, o.Options)
 		},
 	}
-	f := cmd.Flags()
-	f.IntVar(&o.P, "p", 512, "feature dimension")
-	f.IntVar(&o.C, "C", 100, "number of classes")
-	f.IntVar(&o.N, "N", 10, "samples per class")
-	f.IntVar(&o.Steps, "steps", 50_000, "gradient-descent steps")
+	f := c.Flags()
+	f.IntVar(&o.P, "p", 0, "feature dimension (default 512)")
+	f.IntVar(&o.C, "C", 0, "number of classes (default 100)")
+	f.IntVar(&o.N, "N", 0, "samples per class (default 10)")
+	f.IntVar(&o.Steps, "steps", 0, "gradient-descent steps (default 50000)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial state")
-	f.Float64SliceVar(&o.Gammas, "gamma", nil, "weight γ of the non-target logits, 0 included (left out: the "+
-		"paper's values); several for fig1 and fig5")
+	f.Float64SliceVar(&o.Gammas, "gamma", nil,
+		"weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
 	f.IntSliceVar(&o.Widths, "widths", nil, "widths of the networks: theorem8, drift")
 	f.IntVar(&o.Networks, "networks", 0, "networks of the widest: theorem8, drift (default 5)")
-	f.StringVar(&features, "features", "", "your own features, .npy [samples, p]")
-	f.StringVar(&labels, "labels", "", "their labels, .npy integers from 0 [samples]")
-	f.StringVar(&prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
-	f.StringVar(&biases, "biases", "", "the last layer's biases, .npy [C]")
-	f.StringVar(&out, "out", "figures", "folder to write to")
-	return cmd
+	f.StringVar(&o.features, "features", "", "your own features, .npy [samples, p]")
+	f.StringVar(&o.labels, "labels", "", "their labels, .npy integers from 0 [samples]")
+	f.StringVar(&o.prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
+	f.StringVar(&o.biases, "biases", "", "the last layer's biases, .npy [C]")
+	f.StringVar(&o.Runs, "runs", "",
+		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
+	f.BoolVar(&o.list, "list", false, "list all figures, tables and studies")
+	f.BoolVar(&o.all, "all", false, "make all that can be made")
+	f.StringVar(&o.out, "out", "figures", "folder to write to")
+	return c
 }
 
-// writeFigures runs the figures one after the other; what is finished is on disk whatever happens later.
-func writeFigures(progress io.Writer, out string, ids []string, o paper.Options) error {
-	var figures []result.Figure
+// read checks the flags and reads the user's own features.
+func (o *figureOptions) read(flags *pflag.FlagSet) error {
+	for _, name := range []string{"p", "C", "N", "steps", "networks"} {
+		if f := flags.Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
+			return fmt.Errorf("--%s %s: must be positive", name, f.Value)
+		}
+	}
+	given := 0
+	for _, path := range []string{o.features, o.labels, o.prototypes} {
+		if path != "" {
+			given++
+		}
+	}
+	switch {
+	case given == 0 && o.biases == "":
+		return nil
+	case given < 3:
+		return fmt.Errorf("--features, --labels and --prototypes go together (--biases may be left out)")
+	}
+	for _, name := range []string{"p", "C", "N", "seed"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("--%s has no meaning beside --features: the sizes are those of the files", name)
+		}
+	}
+	var err error
+	o.State, err = dynamics.FromFiles(o.features, o.labels, o.prototypes, o.biases)
+	return err
+}
+
+// items are those of the names; without names those that need nothing, or with --all everything that can be made.
+func (o figureOptions) items(ids []string) ([]paper.Item, error) {
+	var items []paper.Item
 	for _, id := range ids { // unknown names are refused before the first one runs
-		if _, err := paper.Lookup(id); err != nil {
+		item, err := paper.Lookup(id)
+		if err != nil {
+			return nil, err
+		}
+		if item.Missing != "" {
+			return nil, fmt.Errorf("%s cannot be made yet: %s", id, item.Missing)
+		}
+		items = append(items, item)
+	}
+	if len(ids) > 0 {
+		return items, nil
+	}
+	for _, item := range paper.Items() {
+		if item.Missing == "" && (o.all || item.Needs == paper.Nothing && item.Kind == paper.Figure) {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
+// meaningful refuses flags that none of the items takes.
+func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
+	numerical := func(i paper.Item) bool { return i.Kind == paper.Figure && i.Needs == paper.Nothing }
+	study := func(i paper.Item) bool { return i.ID == "theorem8" || i.ID == "drift" }
+	recorded := func(i paper.Item) bool { return i.Needs == paper.Runs }
+	for _, group := range []struct {
+		names string
+		used  func(paper.Item) bool
+	}{
+		{"p C N steps features lambda s", numerical}, {"widths networks", study}, {"runs", recorded},
+		{"gamma eta seed", func(i paper.Item) bool { return numerical(i) || study(i) }},
+	} {
+		for _, name := range strings.Fields(group.names) {
+			if flags.Changed(name) && !slices.ContainsFunc(items, group.used) {
+				var ids []string
+				for _, i := range items {
+					ids = append(ids, i.ID)
+				}
+				return fmt.Errorf("--%s has no meaning for %s", name, strings.Join(ids, ", "))
+			}
+		}
+	}
+	return nil
+}
+
+// listItems prints what there is, what it needs, and what is missing of what cannot be made yet.
+func listItems(out io.Writer) error {
+	for _, i := range paper.Items() {
+		needs := "needs " + string(i.Needs)
+		switch {
+		case i.Missing != "":
+			needs = "not built yet: " + i.Missing
+		case i.Command != "":
+			needs += fmt.Sprintf(" (`%s`)", i.Command)
+		}
+		if _, err := fmt.Fprintf(out, "%-16s section %-4s %s; %s\n", i.ID, i.Section, i.Title, needs); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// writeFigures makes the items one after the other; what is finished is on disk whatever happens later. Where several
+// are made, one whose runs are missing is passed over and said.
+func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Options) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		experiment, err := paper.Lookup(id)
-		if err != nil {
-			return err
+	var figures []result.Figure
+	for _, item := range items {
+		o := o
+		if item.Needs == paper.Runs {
+			o = paper.Options{Runs: o.Runs, Command: o.Command}
+		} else {
+			o.Runs = ""
 		}
-		fmt.Fprintf(progress, "%-6s", id)
+		fmt.Fprintf(progress, "%-6s", item.ID)
 		o.Progress = func() { fmt.Fprint(progress, ".") }
-		figure, err := experiment.Run(o)
+		figure, err := item.Run(o)
+		if errors.Is(err, training.ErrNoRuns) && len(items) > 1 {
+			fmt.Fprintf(progress, " passed over: %v\n", err)
+			continue
+		}
 		if err != nil {
 			fmt.Fprintln(progress)
 			return err
 		}
-		data, err := json.Marshal(figure)
-		if err != nil {
-			return err
-		}
-		svg, err := plots.SVG(*figure)
-		if err != nil {
-			return err
-		}
-		if err := writeAtomically(filepath.Join(out, id+".json"), data); err != nil {
-			return err
-		}
-		if err := writeAtomically(filepath.Join(out, id+".svg"), svg); err != nil {
+		if err := writeFigure(out, *figure); err != nil {
 			return err
 		}
 		figures = append(figures, *figure)
@@ -147,30 +224,25 @@ func writeFigures(progress io.Writer, out string, ids []string, o paper.Options)
 		return err
 	}
 	index := filepath.Join(out, "index.html")
-	if err := writeAtomically(index, page); err != nil {
+	if err := files.WriteBytes(index, page); err != nil {
 		return err
 	}
 	fmt.Fprintln(progress, "see", index)
 	return nil
 }
 
-// writeAtomically leaves either the old file or the whole new one.
-func writeAtomically(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// writeFigure writes a figure as JSON and as a picture.
+func writeFigure(folder string, figure result.Figure) error {
+	data, err := json.Marshal(figure)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
+	if err := files.WriteBytes(filepath.Join(folder, figure.ID+".json"), data); err != nil {
 		return err
 	}
-	if err := tmp.Chmod(0o644); err != nil {
-		tmp.Close()
+	picture, err := plots.SVG(figure)
+	if err != nil {
 		return err
 	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return files.WriteBytes(filepath.Join(folder, figure.ID+".svg"), picture)
 }

@@ -53,7 +53,8 @@ func TestFiguresWritesEverything(t *testing.T) {
 			t.Errorf("%s.svg: %v", id, err)
 		}
 	}
-	if page, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !bytes.Contains(page, []byte("fig9.json")) {
+	if page, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !bytes.Contains(page,
+		[]byte("fig9.json")) {
 		t.Errorf("index.html: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(out, ".*")); len(left) > 0 {
@@ -82,13 +83,15 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 	s := dynamics.Gaussian(5, 3, 4, 1)
 	for name, err := range map[string]error{
 		"H": npy.WriteMatrix(file("H.npy"), s.H.T()), "y": npy.WriteIntegers(file("y.npy"), s.Labels()),
-		"W": npy.WriteMatrix(file("W.npy"), s.W.T()), "bad": npy.WriteIntegers(file("bad.npy"), []int{0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 0, 1}),
+		"W": npy.WriteMatrix(file("W.npy"), s.W.T()), "bad": npy.WriteIntegers(file("bad.npy"), []int{0, 1, 2, 3, 0, 1,
+			2, 0, 1, 2, 0, 1}),
 	} {
 		if err != nil {
 			t.Fatal(name, err)
 		}
 	}
-	if said, err := figures(t, "fig7", "--steps", "50", "--features", file("H.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy"), "--out", file("out")); err != nil {
+	if said, err := figures(t, "fig7", "--steps", "50", "--features", file("H.npy"), "--labels", file("y.npy"),
+		"--prototypes", file("W.npy"), "--out", file("out")); err != nil {
 		t.Error(err, said)
 	}
 	for _, c := range []struct {
@@ -96,10 +99,13 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 		args []string
 	}{
 		{"go together", []string{"--features", file("H.npy")}},
-		{"no meaning beside --features", []string{"--p", "5", "--features", file("H.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy")}},
+		{"no meaning beside --features", []string{"--p", "5", "--features", file("H.npy"), "--labels", file("y.npy"),
+			"--prototypes", file("W.npy")}},
 		{"label", []string{"--features", file("H.npy"), "--labels", file("bad.npy"), "--prototypes", file("W.npy")}},
-		{"no such file", []string{"--features", file("none.npy"), "--labels", file("y.npy"), "--prototypes", file("W.npy")}},
-		{"fig1, fig4", []string{"fig3"}},
+		{"no such file", []string{"--features", file("none.npy"), "--labels", file("y.npy"), "--prototypes",
+			file("W.npy")}},
+		{"fig3 cannot be made yet", []string{"fig3"}},
+		{"table1, fig1, fig2", []string{"fig20"}},
 		{"must be positive", []string{"--p", "0"}},
 		{"must be positive", []string{"--steps=-4"}},
 		{"at least 2", []string{"fig1", "--C", "1"}},

@@ -53,10 +53,10 @@ func kernelComputeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compute",
 		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
-		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the tangent kernel of one
-of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles as they are done. After
-Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there. Several processes, also on machines that share the
-folder, divide the work with --worker 1/3, 2/3, 3/3.
+		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the
+tangent kernel of one of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles
+as they are done. After Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there.
+Several processes, also on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3.
 
 The network is its layers with spaces between them:
   dense:512,w=1.5,b=0.1   conv:64,3,stride=2,same   avgpool:2   gap (global average pool)   flatten   identity
@@ -64,16 +64,19 @@ The network is its layers with spaces between them:
   and with --empirical also maxpool:2 and batchnorm.
 w is σ_w (1), b is σ_b (0). Images want flatten or gap before the first dense.
 
-The examples are those of .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or the
-first ones of a data set, whose pixels are divided by 255. --normalize unit scales each example to mean square 1, which is norm
-1 where layers do not divide by the number of their inputs.
+The examples are those of .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or
+the examples of a data set, whose pixels are divided by 255. --normalize unit scales each example to mean square 1,
+which is norm 1 where layers do not divide by the number of their inputs.
 
 The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab/lab/ntk/tiles.`,
-		Example: `  unhinged kernel compute --data fashion-mnist --examples 5000 --network "flatten dense:512 relu dense:512 relu dense:10" --out kernels/fc3
+		Example: `  unhinged kernel compute --data fashion-mnist --examples 5000 \
+      --network "flatten dense:512 relu dense:512 relu dense:10" --out kernels/fc3
   unhinged kernel compute --data fashion-mnist --examples 5000 --split2 test --examples2 1000 \
       --network "conv:64,3,same relu conv:64,3,same relu flatten dense:10" --out kernels/cnn-train-test
-  unhinged kernel compute --data mnist --examples 1000 --network "flatten dense:256 relu dense:10" --empirical trace-mean --out kernels/finite
-  unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 --out kernels/mine --worker 2/4`,
+  unhinged kernel compute --data mnist --examples 1000 \
+      --network "flatten dense:256 relu dense:10" --empirical trace-mean --out kernels/finite
+  unhinged kernel compute --inputs x.npy --network "dense:512,b=0.1 erf dense:1" --dtype float64 \
+      --out kernels/mine --worker 2/4`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := untilInterrupted(c, "the tile", stopSignals()...)
@@ -87,7 +90,8 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f := c.Flags()
 	f.StringVar(&o.inputs[0], "inputs", "", "examples, .npy")
 	f.StringVar(&o.inputs[1], "inputs2", "", "examples of the columns, .npy (default: those of the rows)")
-	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
+	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
+		", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
 	f.StringVar(&o.split[0], "split", "train", "part of the data set: train or test")
 	f.IntVar(&o.examples[0], "examples", 0, "the first so many examples (0: all)")
 	f.StringVar(&o.split[1], "split2", "", "part of the data set for the columns (default: the examples of the rows)")
@@ -95,15 +99,19 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
-	f.StringVar(&o.empirical, "empirical", "", "full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
+	f.StringVar(&o.empirical, "empirical", "",
+		"full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
 	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
 	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
-	f.StringVar(&o.memory, "memory", "1GiB", "memory for examples, tiles and a finite network's parameters; the program itself takes some more")
-	f.IntVar(&o.tile, "tile", 0, "examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
+	f.StringVar(&o.memory, "memory", "1GiB",
+		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
+	f.IntVar(&o.tile, "tile", 0,
+		"examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
-	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
+	f.StringVar(&o.backend, "backend", "",
+		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
 }
 
@@ -113,10 +121,11 @@ func kernelInspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect DIR",
 		Short: "Say what a kernel's folder holds: provenance, missing tiles, entries, eigenvalues",
-		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete kernel the range
-of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples times outputs all eigenvalues
-are computed, beyond that the extreme ones by Lanczos' method, with the residuals as bounds. Everything is read and compared
-with its checksum. It ends with an error if a file is damaged or a kernel is not positive semi-definite.`,
+		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete
+kernel the range of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples
+times outputs all eigenvalues are computed, beyond that the extreme ones by Lanczos' method, with the residuals as
+bounds. Everything is read and compared with its checksum. It ends with an error if a file is damaged or a kernel is
+not positive semi-definite.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
@@ -185,7 +194,10 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		}
 		o := tiles.SpectrumOptions{Steps: steps}
 		if isTerminal(terminal) {
-			o.Progress = func(step int) { fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step, steps) }
+			o.Progress = func(step int) {
+				fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
+					steps)
+			}
 		}
 		found, err := array.Spectrum(ctx, o)
 		if o.Progress != nil {
@@ -196,7 +208,8 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 		}
 		fmt.Fprintf(out, "%16s %v\n", "", found)
 		if !found.PositiveSemiDefinite() {
-			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name, dir, found.Smallest))
+			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g",
+				name, dir, found.Smallest))
 		}
 	}
 	return errors.Join(wrong...)

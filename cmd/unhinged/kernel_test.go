@@ -48,16 +48,18 @@ func readKernel(t *testing.T, dir, name string) *mat.Dense {
 	return dense
 }
 
-// With images of mean square 1, a linear network's NNGP is the images' mean product, 1 on the diagonal, and its NTK with two
-// layers twice that.
+// With images of mean square 1, a linear network's NNGP is the images' mean product, 1 on the diagonal, and its NTK
+// with two layers twice that.
 func TestKernelOfADataSet(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
-	args := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out", dir, "--tile", "7", "--dtype", "float64"}
+	args := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out",
+		dir, "--tile", "7", "--dtype", "float64"}
 	printed, err := kernel(t.Context(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(printed, "nngp and ntk of 20×20 examples in tiles of at most 7") || !strings.Contains(printed, dir+": complete") {
+	if !strings.Contains(printed, "nngp and ntk of 20×20 examples in tiles of at most 7") || !strings.Contains(printed,
+		dir+": complete") {
 		t.Errorf("printed\n%s", printed)
 	}
 	opened, err := openDataset(data)
@@ -72,8 +74,10 @@ func TestKernelOfADataSet(t *testing.T) {
 				x, y := float64(opened.Train.Pixels[i*9+p]), float64(opened.Train.Pixels[j*9+p])
 				xx, yy, xy = xx+x*x, yy+y*y, xy+x*y
 			}
-			if want := xy / math.Sqrt(xx*yy); math.Abs(nngp.At(i, j)-want) > 1e-13 || math.Abs(ntk.At(i, j)-2*want) > 1e-13 {
-				t.Fatalf("kernels of examples %d and %d are %g and %g, want %g and twice that", i, j, nngp.At(i, j), ntk.At(i, j), want)
+			if want := xy / math.Sqrt(xx*yy); math.Abs(nngp.At(i, j)-want) > 1e-13 ||
+				math.Abs(ntk.At(i, j)-2*want) > 1e-13 {
+				t.Fatalf("kernels of examples %d and %d are %g and %g, want %g and twice that", i, j, nngp.At(i, j),
+					ntk.At(i, j), want)
 			}
 		}
 	}
@@ -95,21 +99,25 @@ func TestKernelOfADataSet(t *testing.T) {
 	}
 	printed, err = kernel(t.Context(), "inspect", dir)
 	for _, want := range []string{
-		"network          flatten dense:4 dense:1", "rows             rows, train, first 20, normalize unit",
+		"network          flatten dense:4 dense:1", "rows             rows, train, 20 examples, normalize unit",
 		"ntk              [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
-		"nngp", "all 9 chunks; entries from 0.", " to 1\n", "all eigenvalues computed", "positive semi-definite to rounding",
+		"nngp", "all 9 chunks; entries from 0.", " to 1\n", "all eigenvalues computed",
+		"positive semi-definite to rounding",
 	} {
 		if err != nil || !strings.Contains(printed, want) {
 			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
 		}
 	}
-	if _, err := kernel(t.Context(), args[:len(args)-4]...); err == nil || !strings.Contains(err.Error(), "dtype there is <f8, asked for is <f4") {
+	if _, err := kernel(t.Context(), args[:len(args)-4]...); err == nil || !strings.Contains(err.Error(),
+		"dtype there is <f8, asked for is <f4") {
 		t.Errorf("another dtype: %v", err)
 	}
-	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(), "has tiles of 7, --tile says 5") {
+	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(),
+		"has tiles of 7, asked for are tiles of 5") {
 		t.Errorf("another tile: %v", err)
 	}
-	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil || !strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil ||
+		!strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
 		t.Errorf("other inputs: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the folder's tiles hold
@@ -143,7 +151,8 @@ func TestKernelBetweenTrainAndTest(t *testing.T) {
 		t.Errorf("%d and %d labels, %v", len(rows), len(cols), err)
 	}
 	printed, err := kernel(t.Context(), "inspect", dir)
-	if err != nil || !strings.Contains(printed, "between two sets of examples") || strings.Contains(printed, "eigenvalues") {
+	if err != nil || !strings.Contains(printed, "between two sets of examples") || strings.Contains(printed,
+		"eigenvalues") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
 }
@@ -166,7 +175,8 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	with := func(dir string, more ...string) []string {
 		return append(append(common[:len(common):len(common)], "--out", dir), more...)
 	}
-	whole, shared, small := filepath.Join(folder, "whole"), filepath.Join(folder, "shared"), filepath.Join(folder, "small")
+	whole, shared, small := filepath.Join(folder, "whole"), filepath.Join(folder, "shared"), filepath.Join(folder,
+		"small")
 	if _, err := kernel(t.Context(), with(whole)...); err != nil {
 		t.Fatal(err)
 	}
@@ -176,13 +186,16 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := kernel(cancelled, with(shared, "--worker", "2/2")...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 0 of 7 tiles done; the same command goes on from there") {
+	if _, err := kernel(cancelled, with(shared, "--worker", "2/2")...); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "with 0 of 7 tiles done; the same command goes on from there") {
 		t.Errorf("cancelled: %v", err)
 	}
-	if printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...); err != nil || !strings.Contains(printed, "complete") {
+	if printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...); err != nil || !strings.Contains(printed,
+		"complete") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
-	if printed, err = kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil || !strings.Contains(printed, "30×30 examples in tiles of") {
+	if printed, err = kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil || !strings.Contains(printed,
+		"30×30 examples in tiles of") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
 	store, err := tiles.Open(small)
@@ -192,7 +205,8 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	if side := store.Kernel.Tile; side < 2 || side > 15 {
 		t.Errorf("tiles of %d examples in 12 kB, 30 examples of 6 features being 1.4 kB", side)
 	}
-	if _, err := kernel(t.Context(), with(small, "--memory", "4kB")...); err == nil || !strings.Contains(err.Error(), "holds tiles of") || !strings.Contains(err.Error(), "it takes about") {
+	if _, err := kernel(t.Context(), with(small, "--memory", "4kB")...); err == nil || !strings.Contains(err.Error(),
+		"holds tiles of") || !strings.Contains(err.Error(), "it takes about") {
 		t.Errorf("less memory than its tiles take: %v", err)
 	}
 	for _, dir := range []string{shared, small} {
@@ -206,14 +220,16 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	if err := npy.WriteMatrix(path, x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kernel(t.Context(), with(whole)...); err == nil || !strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+	if _, err := kernel(t.Context(), with(whole)...); err == nil || !strings.Contains(err.Error(),
+		"holds another kernel: inputs there is ") {
 		t.Errorf("changed inputs: %v", err)
 	}
 	x.Set(17, 3, math.NaN())
 	if err := npy.WriteMatrix(path, x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil || !strings.Contains(err.Error(), "x.npy: example 17 (from 0) has NaN as its number 3") {
+	if _, err := kernel(t.Context(), with(filepath.Join(folder, "nan"))...); err == nil ||
+		!strings.Contains(err.Error(), "x.npy: example 17 (from 0) has NaN as its number 3") {
 		t.Errorf("NaN: %v", err)
 	}
 }
@@ -221,24 +237,29 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 // The kernel of a finite network is gone on with only at the same parameters.
 func TestKernelOfAFiniteNetwork(t *testing.T) {
 	data, folder := smallData(t), t.TempDir()
-	common := []string{"compute", "--data", data, "--examples", "7", "--network", "flatten dense:5 relu dense:3", "--dtype", "float64", "--tile", "3", "--seed", "4"}
+	common := []string{"compute", "--data", data, "--examples", "7", "--network", "flatten dense:5 relu dense:3",
+		"--dtype", "float64", "--tile", "3", "--seed", "4"}
 	with := func(dir string, more ...string) []string {
 		return append(append(common[:len(common):len(common)], "--out", filepath.Join(folder, dir)), more...)
 	}
-	for _, args := range [][]string{with("full", "--empirical", "full"), with("sum", "--empirical", "trace-sum"), with("mean", "--empirical", "trace-mean")} {
+	for _, args := range [][]string{with("full", "--empirical", "full"), with("sum", "--empirical", "trace-sum"),
+		with("mean", "--empirical", "trace-mean")} {
 		if _, err := kernel(t.Context(), args...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	full, sum, mean := readKernel(t, filepath.Join(folder, "full"), "empirical"), readKernel(t, filepath.Join(folder, "sum"), "empirical"), readKernel(t, filepath.Join(folder, "mean"), "empirical")
+	full, sum, mean := readKernel(t, filepath.Join(folder, "full"), "empirical"), readKernel(t, filepath.Join(folder,
+		"sum"), "empirical"), readKernel(t, filepath.Join(folder, "mean"), "empirical")
 	if n, _ := full.Dims(); n != 21 {
 		t.Fatalf("full kernel of 7 examples and 3 outputs has %d rows", n)
 	}
 	for i := range 7 {
 		for j := range 7 {
 			trace := full.At(3*i, 3*j) + full.At(3*i+1, 3*j+1) + full.At(3*i+2, 3*j+2)
-			if math.Abs(sum.At(i, j)-trace) > 1e-12*math.Abs(trace) || math.Abs(mean.At(i, j)-trace/3) > 1e-12*math.Abs(trace) {
-				t.Errorf("examples %d and %d: sum %g, mean %g, the full kernel's trace is %g", i, j, sum.At(i, j), mean.At(i, j), trace)
+			if math.Abs(sum.At(i, j)-trace) > 1e-12*math.Abs(trace) ||
+				math.Abs(mean.At(i, j)-trace/3) > 1e-12*math.Abs(trace) {
+				t.Errorf("examples %d and %d: sum %g, mean %g, the full kernel's trace is %g", i, j, sum.At(i, j),
+					mean.At(i, j), trace)
 			}
 		}
 	}
@@ -255,7 +276,9 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	printed, err := kernel(t.Context(), "inspect", filepath.Join(folder, "full"))
-	for _, want := range []string{"width            finite", "seed             4", "empirical        [7 7 3 3] of <f8, symmetric, in tiles of [3 3 3 3]", "all 9 chunks", "positive semi-definite to rounding"} {
+	for _, want := range []string{"width            finite", "seed             4",
+		"empirical        [7 7 3 3] of <f8, symmetric, in tiles of [3 3 3 3]", "all 9 chunks",
+		"positive semi-definite to rounding"} {
 		if err != nil || !strings.Contains(printed, want) {
 			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
 		}
@@ -266,7 +289,9 @@ func TestKernelRefuses(t *testing.T) {
 	folder := t.TempDir()
 	data, path, zero := smallData(t), filepath.Join(folder, "x.npy"), filepath.Join(folder, "zero.npy")
 	vector, wide := filepath.Join(folder, "vector.npy"), filepath.Join(folder, "wide.npy")
-	if err := errors.Join(npy.WriteMatrix(wide, mat.NewDense(2, 4, nil)), npy.WriteMatrix(path, mat.NewDense(2, 3, []float64{1, 2, 3, 4, 5, 6})), npy.WriteMatrix(zero, mat.NewDense(2, 3, nil)), npy.WriteVector(vector, []float64{1})); err != nil {
+	if err := errors.Join(npy.WriteMatrix(wide, mat.NewDense(2, 4, nil)), npy.WriteMatrix(path, mat.NewDense(2, 3,
+		[]float64{1, 2, 3, 4, 5, 6})), npy.WriteMatrix(zero, mat.NewDense(2, 3, nil)), npy.WriteVector(vector,
+		[]float64{1})); err != nil {
 		t.Fatal(err)
 	}
 	for message, args := range map[string][]string{
@@ -289,7 +314,7 @@ func TestKernelRefuses(t *testing.T) {
 		"--kernel nt: want ntk, nngp or both":         {"--inputs", path, "--kernel", "nt"},
 		"--dtype float16: want float32 or float64":    {"--inputs", path, "--dtype", "float16"},
 		"--memory much: want a number of bytes":       {"--inputs", path, "--memory", "much"},
-		"--memory 30B: a memory budget of 30 bytes":   {"--inputs", path, "--memory", "30B"},
+		"a memory budget of 30 bytes is too small":    {"--inputs", path, "--memory", "30B"},
 		"--worker 3/2: want k/n":                      {"--inputs", path, "--worker", "3/2"},
 		"--worker 3: want k/n":                        {"--inputs", path, "--worker", "3"},
 		"--tile -1":                                   {"--inputs", path, "--tile", "-1"},
@@ -300,23 +325,27 @@ func TestKernelRefuses(t *testing.T) {
 		"is not a kernel's folder":                    {"--inputs", path, "--out", folder},
 	} {
 		all := append([]string{"compute", "--network", "dense:4", "--out", filepath.Join(folder, "kernel")}, args...)
-		if printed, err := kernel(t.Context(), all...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+		if printed, err := kernel(t.Context(), all...); err == nil || !strings.Contains(err.Error(), message) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
 		}
 	}
-	if _, err := kernel(t.Context(), "inspect", folder); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs") {
+	if _, err := kernel(t.Context(), "inspect", folder); err == nil || !strings.Contains(err.Error(),
+		"is not a kernel's folder: it has no .zattrs") {
 		t.Errorf("inspect: %v", err)
 	}
 	if _, err := kernel(t.Context(), "inspect", filepath.Join(folder, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("inspect no folder: %v", err)
 	}
-	if _, err := kernel(t.Context(), "inspct"); err == nil || !strings.Contains(err.Error(), "unknown command \"inspct\"") {
+	if _, err := kernel(t.Context(), "inspct"); err == nil || !strings.Contains(err.Error(),
+		"unknown command \"inspct\"") {
 		t.Errorf("no such command: %v", err)
 	}
 }
 
 func TestBytes(t *testing.T) {
-	for text, want := range map[string]int64{"1GiB": 1 << 30, "1.5 KiB": 1536, "500MB": 500_000_000, "7": 7, "7B": 7, "2kB": 2000} {
+	for text, want := range map[string]int64{"1GiB": 1 << 30, "1.5 KiB": 1536, "500MB": 500_000_000, "7": 7, "7B": 7,
+		"2kB": 2000} {
 		if got, err := parseBytes(text); err != nil || got != want {
 			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
 		}
@@ -348,18 +377,22 @@ func TestKernelOfAFiniteNetworkInPieces(t *testing.T) {
 		return x
 	}
 	vectors, images := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy")
-	if err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 5, values(35))), writeImages(images, "(4, 8, 8, 3)", values(4*8*8*3))); err != nil {
+	if err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 5, values(35))), writeImages(images, "(4, 8, 8, 3)",
+		values(4*8*8*3))); err != nil {
 		t.Fatal(err)
 	}
 	for path, network := range map[string]string{
 		vectors: "dense:32,b=0.3 relu dense:32,w=1.4 relu dense:10",
-		images:  "conv:6,3,same relu avgpool:2 conv:8,3,same relu avgpool:2 flatten dense:32 relu dense:32 relu dense:10",
+		images: "conv:6,3,same relu avgpool:2 conv:8,3,same relu avgpool:2 flatten dense:32 relu dense:32 relu " +
+			"dense:10",
 	} {
 		for _, form := range []string{"trace-mean", "trace-sum", "full"} {
 			var whole *mat.Dense
-			for name, more := range map[string][]string{"one": {"--memory", "1GiB", "--tile", "8"}, "tiles": {"--tile", "1"}, "little memory": {"--memory", "600kB"}} {
+			for name, more := range map[string][]string{"one": {"--memory", "1GiB", "--tile", "8"}, "tiles": {"--tile",
+				"1"}, "little memory": {"--memory", "600kB"}} {
 				dir := filepath.Join(folder, filepath.Base(path)+form+name)
-				args := append([]string{"compute", "--inputs", path, "--network", network, "--empirical", form, "--dtype", "float64", "--out", dir}, more...)
+				args := append([]string{"compute", "--inputs", path, "--network", network, "--empirical", form,
+					"--dtype", "float64", "--out", dir}, more...)
 				if _, err := kernel(t.Context(), args...); err != nil {
 					t.Fatal(err)
 				}
@@ -386,7 +419,8 @@ func writeImages(path, shape string, values []float64) error {
 // What is damaged, or not positive semi-definite, is an error of inspect and, of what it would go on with, of compute.
 func TestKernelInspectFails(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
-	compute := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "5"}
+	compute := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 relu dense:1",
+		"--out", dir, "--tile", "5"}
 	if _, err := kernel(t.Context(), compute...); err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +442,8 @@ func TestKernelInspectFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspect("ntk/3.0 is damaged")
-	if _, err := kernel(t.Context(), compute...); err == nil || !strings.Contains(err.Error(), "ntk/3.0 is damaged: it is not what ") || !strings.Contains(err.Error(), "remove it and compute") {
+	if _, err := kernel(t.Context(), compute...); err == nil || !strings.Contains(err.Error(),
+		"ntk/3.0 is damaged: it is not what ") || !strings.Contains(err.Error(), "remove it and compute") {
 		t.Errorf("computed again: error %v", err)
 	}
 	if err := os.Remove(tile); err != nil {
@@ -421,7 +456,8 @@ func TestKernelInspectFails(t *testing.T) {
 	inspect("")
 
 	dir = filepath.Join(t.TempDir(), "indefinite")
-	store, err := tiles.Create(dir, tiles.Kernel{Arrays: []string{"k"}, DType: tiles.Float64, Rows: 2, Cols: 2, Tile: 2, Symmetric: true})
+	store, err := tiles.Create(dir, tiles.Kernel{Arrays: []string{"k"}, DType: tiles.Float64, Rows: 2, Cols: 2, Tile: 2,
+		Symmetric: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,8 +471,10 @@ func TestKernelInspectFails(t *testing.T) {
 // What is absurd, or no file, is an error of one line, at once and with little memory, and leaves no folder behind.
 func TestKernelRefusesTheAbsurd(t *testing.T) {
 	folder := t.TempDir()
-	vectors, images, pipe := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy"), filepath.Join(folder, "pipe.npy")
-	err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 4, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1})),
+	vectors, images, pipe := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy"),
+		filepath.Join(folder, "pipe.npy")
+	err := errors.Join(npy.WriteMatrix(vectors, mat.NewDense(7, 4, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5,
+		6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1})),
 		writeImages(images, "(1, 32, 32, 3)", make([]float64, 32*32*3)), syscall.Mkfifo(pipe, 0o600))
 	if err != nil {
 		t.Fatal(err)
@@ -448,7 +486,8 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 	}{
 		{"the network has 5e+09 parameters", vectors, "dense:1000000000 relu dense:1", finite},
 		{"the network has 3.6e+09 parameters", vectors, "dense:60000 relu dense:60000 dense:1", finite},
-		{"the network has 4e+05 parameters; with the derivatives", vectors, "dense:100000", []string{"--empirical", "full"}},
+		{"the network has 4e+05 parameters; with the derivatives", vectors, "dense:100000", []string{"--empirical",
+			"full"}},
 		{"parameters; with the derivatives", images, "conv:2000000000,3,same gap dense:1", finite},
 		{"flatten takes images of fewer than", images, "conv:2000000000,3 flatten", finite},
 		{"it has no parameters", vectors, "relu", finite},
@@ -456,9 +495,11 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 		{"maxpool:99 takes images", images, "maxpool:99 flatten dense:1", finite},
 		{"covariances of one pair", images, "conv:4,2000000000,same relu gap dense:1", nil},
 		{"covariances of one pair", images, "conv:4,1000000000,same relu flatten dense:1", nil},
-		{"holds tiles of", vectors, "dense:4 relu dense:1", []string{"--memory", "1kB", "--tile", "9223372036854775807"}},
+		{"holds tiles of", vectors, "dense:4 relu dense:1", []string{"--memory", "1kB", "--tile",
+			"9223372036854775807"}},
 		{"vectors.npy has 28 numbers, which take 112B of the 100B", vectors, "dense:4", []string{"--memory", "100B"}},
-		{"has 7 examples, 9223372036854775807 are asked for", vectors, "dense:4", []string{"--examples", "9223372036854775807"}},
+		{"has 7 examples, 9223372036854775807 are asked for", vectors, "dense:4", []string{"--examples",
+			"9223372036854775807"}},
 		{"value out of range", vectors, "dense:4", []string{"--seed", "9223372036854775808"}},
 		{"--worker 1/99999999999999999999", vectors, "dense:4", []string{"--worker", "1/99999999999999999999"}},
 		{"is a named pipe: want a regular file", pipe, "dense:4", nil},
@@ -468,12 +509,14 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()
-		_, err := kernel(t.Context(), append([]string{"compute", "--inputs", test.inputs, "--network", test.network, "--out", out}, test.more...)...)
+		_, err := kernel(t.Context(), append([]string{"compute", "--inputs", test.inputs, "--network", test.network,
+			"--out", out}, test.more...)...)
 		runtime.ReadMemStats(&after)
 		if err == nil || !strings.Contains(err.Error(), test.message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s %v: error %v, want one line with %q", test.network, test.more, err, test.message)
 		}
-		if took, bytes := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > 3*time.Second || bytes > 64<<20 {
+		if took, bytes := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > 3*time.Second ||
+			bytes > 64<<20 {
 			t.Errorf("%s %v: refused after %v and %d bytes", test.network, test.more, took, bytes)
 		}
 		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
@@ -481,7 +524,8 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 		}
 	}
 	for i, more := range [][]string{{"--tile", "9223372036854775807"}, {"--worker", "1/9223372036854775807"}} {
-		args := append([]string{"compute", "--inputs", vectors, "--network", "dense:4 relu dense:1", "--out", filepath.Join(folder, fmt.Sprint(i))}, more...)
+		args := append([]string{"compute", "--inputs", vectors, "--network", "dense:4 relu dense:1", "--out",
+			filepath.Join(folder, fmt.Sprint(i))}, more...)
 		for range 2 {
 			if printed, err := kernel(t.Context(), args...); err != nil || !strings.Contains(printed, "complete") {
 				t.Errorf("%v: error %v, printed %q", more, err, printed)
@@ -498,7 +542,8 @@ func TestKernelStopsForSignals(t *testing.T) {
 	data := smallData(t)
 	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		dir := filepath.Join(t.TempDir(), "kernel")
-		args := []string{"compute", "--data", data, "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile", "1"}
+		args := []string{"compute", "--data", data, "--network", "flatten dense:4 relu dense:1", "--out", dir, "--tile",
+			"1"}
 		go func() {
 			for {
 				if entries, err := os.ReadDir(filepath.Join(dir, "ntk")); err == nil && len(entries) > 9 {
@@ -510,7 +555,8 @@ func TestKernelStopsForSignals(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		if _, err := kernel(t.Context(), args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "of 1830 tiles done; the same command goes on from there") {
+		if _, err := kernel(t.Context(), args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(),
+			"of 1830 tiles done; the same command goes on from there") {
 			t.Errorf("%v: error %v", sent, err)
 		}
 		if printed, err := kernel(t.Context(), "inspect", dir); err != nil || !strings.Contains(printed, "missing: ") {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -22,7 +20,6 @@ type inputs struct {
 	n      int
 	values *tensors.Tensor // [n, …]
 	labels []int           // nil if they are not known
-	sum    string          // SHA-256 of shape and values, which are as the network gets them
 	what   string          // where they are from
 }
 
@@ -59,7 +56,8 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 			return nil, nil, err
 		}
 		if one, two := x1.values.Shape().Dimensions[1:], x2.values.Shape().Dimensions[1:]; !slices.Equal(one, two) {
-			return nil, nil, fmt.Errorf("%s has examples of shape %v, %s of %v: want the same", o.inputs[0], one, o.inputs[1], two)
+			return nil, nil, fmt.Errorf("%s has examples of shape %v, %s of %v: want the same", o.inputs[0], one,
+				o.inputs[1], two)
 		}
 		return x1, x2, nil
 	}
@@ -76,7 +74,7 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 		default:
 			return nil, fmt.Errorf("--%s %s: want train or test", flag, split)
 		}
-		return fromImages[T](images, fmt.Sprintf("%s, %s", data.Name, split), n, normalize, budget)
+		return fromImages[T](images, len(data.Classes), fmt.Sprintf("%s, %s", data.Name, split), n, normalize, budget)
 	}
 	if x1, err = part("split", o.split[0], o.examples[0]); err != nil || o.split[1] == "" {
 		return x1, nil, err
@@ -88,7 +86,8 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 // checkFit refuses so many numbers of type T if they take more than the budget.
 func checkFit[T float32 | float64](what string, count float64, budget int64) error {
 	if bytes := count * float64(binary.Size(T(0))); bytes > float64(budget) {
-		return fmt.Errorf("%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or more memory",
+		return fmt.Errorf("%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or "+
+			"more memory",
 			what, count, formatBytes(int64(min(bytes, math.MaxInt64/2))), formatBytes(budget))
 	}
 	return nil
@@ -111,7 +110,8 @@ func readNPY[T float32 | float64](path string, n int, normalize string, budget i
 		return nil, err
 	}
 	if len(shape) != 2 && len(shape) != 4 {
-		return nil, fmt.Errorf("%s: shape %v: want [examples, features] or [examples, height, width, channels]", path, shape)
+		return nil, fmt.Errorf("%s: shape %v: want [examples, features] or [examples, height, width, channels]", path,
+			shape)
 	}
 	if n > shape[0] {
 		return nil, fmt.Errorf("%s has %d examples, %d are asked for", path, shape[0], n)
@@ -120,19 +120,21 @@ func readNPY[T float32 | float64](path string, n int, normalize string, budget i
 		values = values[:n*len(values)/shape[0]]
 		shape[0] = n
 	}
-	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, %d examples, normalize %s", path, shape[0], normalize))
+	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, %d examples, normalize %s", path, shape[0],
+		normalize))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return in, nil
 }
 
-func fromImages[T float32 | float64](images datasets.Images, name string, n int, normalize string, budget int64) (*inputs, error) {
+func fromImages[T float32 | float64](images datasets.Images, classes int, name string, n int, normalize string,
+	budget int64) (*inputs, error) {
 	if n > images.Len() {
 		return nil, fmt.Errorf("%s has %d examples, %d are asked for", name, images.Len(), n)
 	}
 	if n > 0 {
-		images = images.First(n)
+		images = images.Sample(n, classes)
 	}
 	n = images.Len()
 	if err := checkFit[T](name, float64(len(images.Pixels)), budget); err != nil {
@@ -143,7 +145,7 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 		values[i] = T(v) / 255
 	}
 	shape := []int{n, images.Height, images.Width, images.Channels}
-	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, first %d, normalize %s", name, n, normalize))
+	in, err := newInputs(shape, values, normalize, fmt.Sprintf("%s, %d examples, normalize %s", name, n, normalize))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -154,8 +156,8 @@ func fromImages[T float32 | float64](images datasets.Images, name string, n int,
 	return in, nil
 }
 
-// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an error now,
-// not when its tile's turn comes.
+// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an
+// error now, not when its tile's turn comes.
 func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
 	n := shape[0]
 	size := len(values) / n
@@ -173,33 +175,24 @@ func newInputs[T float32 | float64](shape []int, values []T, normalize, what str
 			}
 			scale := math.Sqrt(float64(size) / squares)
 			if !(scale > 0) || math.IsInf(scale, 0) {
-				return nil, fmt.Errorf("example %d has squares of sum %g and cannot be scaled to mean square 1: leave it out or use --normalize none", i, squares)
+				return nil,
+					fmt.Errorf("example %d has squares of sum %g and cannot be scaled to mean square 1: leave it out "+
+						"or use --normalize none", i, squares)
 			}
 			for j, v := range x {
 				x[j] = T(float64(v) * scale)
 			}
 		}
 	}
-	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), sum: sum(shape, values), what: what}, nil
-}
-
-// sum is the SHA-256 of a shape and values.
-func sum[T float32 | float64](shape []int, values []T) string {
-	hash := sha256.New()
-	fmt.Fprint(hash, shape)
-	var bytes []byte
-	for part := range slices.Chunk(values, 4096) {
-		bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // of fixed size: no error
-		hash.Write(bytes)
-	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return &inputs{n: n, values: tensors.FromFlatDataAndDimensions(values, shape...), what: what}, nil
 }
 
 // units of --memory.
 var units = []struct {
 	name  string
 	bytes float64
-}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}, {"", 1}}
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6},
+	{"kB", 1e3}, {"B", 1}, {"", 1}}
 
 // parseBytes reads a number with a unit, such as 1.5GiB.
 func parseBytes(text string) (int64, error) {

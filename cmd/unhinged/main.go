@@ -8,27 +8,27 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/internal/build"
 )
 
 func main() {
 	root := &cobra.Command{
 		Use:           "unhinged",
 		Short:         "Theory and experiments of the paper \"On the Dynamics Under the Unhinged Loss and Beyond\"",
+		Version:       build.Version + " (commit " + build.Commit() + ")",
 		SilenceUsage:  true, // an error is one line
 		SilenceErrors: true,
 	}
 	root.AddCommand(
 		figuresCommand(),
+		claimsCommand(),
+		measureCommand(),
 		trainCommand(),
 		kernelCommand(),
 		dataCommand(),
 		labCommand(),
 		doctorCommand(),
 	)
-	if isTerminal(os.Stderr) {
-		datasets.Progress = showBytes(os.Stderr)
-	}
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
 		os.Exit(1)

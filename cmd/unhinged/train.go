@@ -20,13 +20,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
 	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
-	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
+	"golang.org/x/term"
 )
 
 // trainOptions are the flags of `unhinged train`.
@@ -52,13 +53,16 @@ func trainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train networks with the paper's methods on real data",
-		Long: "Train networks with the paper's methods: all runs of a configuration file, or those that flags describe. Flags given\nbeside a file change what it says.\n\nMethods:\n" +
-			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " + strings.Join(configNames(), "\n  ") + `
+		Long: "Train networks with the paper's methods: all runs of a configuration file, or those that flags " +
+			"describe. Flags given\nbeside a file change what it says.\n\nMethods:\n" +
+			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " +
+			strings.Join(configNames(), "\n  ") + `
 
-Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of EFR is not the method's own): a checkpoint after
-every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all finished runs there are fig2.svg,
-fig12.svg (13 too), fig14.svg, fig19.svg and neural-collapse.svg, with JSON beside. Ctrl-C saves a checkpoint; the same command goes on from there, and skips what
-is finished. Several processes with the same --out share the runs: what one is training the others leave to it.`,
+Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of EFR is not the method's own): a
+checkpoint after every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all
+finished runs there are fig2.svg, fig12.svg (13 too), fig14.svg, fig19.svg and neural-collapse.svg, with JSON beside.
+Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished. Several processes with the
+same --out share the runs: what one is training the others leave to it.`,
 		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
   unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
   unhinged train --method pal --dataset fashion-mnist --seeds 3
@@ -72,19 +76,29 @@ is finished. Several processes with the same --out share the runs: what one is t
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration file, or one of those above")
-	f.StringSliceVar(&o.methods, "method", nil, "methods, separated by commas (default pal, or all in the configuration); one with a λ of its own, such as ce-efr5e-06, by its folder's name")
+	f.StringSliceVar(&o.methods, "method", nil,
+		"methods, separated by commas (default pal, or all in the configuration); one with a λ of its own, such as "+
+			"ce-efr5e-06, by its folder's name")
 	f.IntSliceVar(&o.seed, "seed", nil, "only the runs with these seeds")
-	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(), ", ")+", or a folder with four IDX files of MNIST's names")
-	f.IntVar(&o.Size, "size", 0, "the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high (0: it is not)")
-	f.IntVar(&o.Images, "images", 0, "train on so many images only, the first ones of every class in equal numbers (0: all)")
-	f.StringVar(&o.Model, "model", "mlp-256-256", "network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50")
+	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(),
+		", ")+", or a folder with four IDX files of MNIST's names")
+	f.IntVar(&o.Size, "size", 0,
+		"the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high "+
+			"(0: it is not)")
+	f.IntVar(&o.Images, "images", 0,
+		"train on so many images only, the first ones of every class in equal numbers (0: all)")
+	f.StringVar(&o.Model, "model", "mlp-256-256",
+		"network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50")
 	f.IntSliceVar(&o.hidden, "hidden", nil, "width of each hidden layer of a perceptron, short for --model mlp-…")
 	f.IntVar(&o.Seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
 	f.IntVar(&o.Epochs, "epochs", 15, "passes over the training images")
 	f.IntVar(&o.Batch, "batch", 256, "images a step")
-	f.IntVar(&o.MicroBatches, "micro-batches", 1, "parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
-	f.IntVar(&o.Devices, "devices", 1, "devices of the backend that share each batch; their number is in the results by rounding only")
-	f.StringVar(&o.Precision, "precision", "float32", "type that the network computes in: float32 or bfloat16; variables and batch normalisation are float32")
+	f.IntVar(&o.MicroBatches, "micro-batches", 1,
+		"parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
+	f.IntVar(&o.Devices, "devices", 1,
+		"devices of the backend that share each batch; their number is in the results by rounding only")
+	f.StringVar(&o.Precision, "precision", "float32",
+		"type that the network computes in: float32 or bfloat16; variables and batch normalisation are float32")
 	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
 	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
 	f.Float64Var(&o.LearningRate, "lr", 0.1, "learning rate at the start; it falls to 0 as a cosine does")
@@ -93,10 +107,14 @@ is finished. Several processes with the same --out share the runs: what one is t
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
 	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given, or as many as there are steps)")
 	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
-	f.BoolVar(&o.tune, "tune", false, fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are held out, "+
-		"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut, vision.TuneRates, vision.TuneDecays))
+	f.BoolVar(&o.tune, "tune", false,
+		fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are "+
+			"held out, "+
+			"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut,
+			vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
-	f.StringVar(&o.backend, "backend", "", "gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
+	f.StringVar(&o.backend, "backend", "",
+		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c
 }
 
@@ -203,7 +221,9 @@ func readConfig(name string) (vision.Config, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
 		if content, err = configs.Files.ReadFile(own); err != nil {
-			return vision.Config{}, fmt.Errorf("--config %s: there is no such file, nor is it one of those in the program: %s", name, strings.Join(configNames(), ", "))
+			return vision.Config{},
+				fmt.Errorf("--config %s: there is no such file, nor is it one of those in the program: %s", name,
+					strings.Join(configNames(), ", "))
 		}
 	}
 	if err != nil {
@@ -236,7 +256,10 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 				return fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
 			}
 		}
-		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool { return !slices.Contains(o.seed, int(t.Seed)) })
+		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool {
+			return !slices.Contains(o.seed,
+				int(t.Seed))
+		})
 	}
 	var data *datasets.Dataset
 	if c.Size > 0 {
@@ -279,7 +302,8 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	for i := range trainings {
 		trainings[i].Provenance = result.Provenance{Command: command(), Commit: build.Commit()}
 		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
-		if o.config == "" && !changed("records") { // nobody asked for the 20 records of ul, and an epoch may have fewer steps
+		// nobody asked for the 20 records of ul, and an epoch may have fewer steps
+		if o.config == "" && !changed("records") {
 			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
 		}
 	}
@@ -307,7 +331,8 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 		finished = append(finished, t.Name())
 	}
 	if finished != nil {
-		fmt.Fprintf(out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings), strings.Join(finished, ", "))
+		fmt.Fprintf(out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings), strings.Join(finished,
+			", "))
 	}
 	elsewhere := 0
 	for i, t := range left {
@@ -354,23 +379,26 @@ func reportTuning(folder string, out io.Writer) error {
 		if t.Chosen {
 			mark = "  <- chosen"
 		}
-		fmt.Fprintf(out, "%-14s learning rate %-8.4g weight decay %-8.3g %6.2f %%%s\n", t.Method, t.LearningRate, t.WeightDecay, t.Accuracy, mark)
+		fmt.Fprintf(out, "%-14s learning rate %-8.4g weight decay %-8.3g %6.2f %%%s\n", t.Method, t.LearningRate,
+			t.WeightDecay, t.Accuracy, mark)
 	}
 	content, err := json.MarshalIndent(tried, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeAtomically(filepath.Join(folder, "tune.json"), append(content, '\n'))
+	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
 }
 
-// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their claims.
+// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their
+// claims.
 func drawTraining(folder string, out io.Writer) error {
 	outcomes, err := vision.ReadOutcomes(folder)
 	if err != nil {
 		return err
 	}
 	said := map[string]bool{} // figures share claims
-	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12, training.Figure14, training.BlowUp, training.NeuralCollapse} {
+	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12,
+		training.Figure14, training.BlowUp, training.NeuralCollapse} {
 		figure, err := draw(outcomes)
 		if errors.Is(err, training.ErrNoRuns) {
 			continue
@@ -397,24 +425,10 @@ func drawTraining(folder string, out io.Writer) error {
 	return nil
 }
 
-func writeFigure(folder string, figure result.Figure) error {
-	data, err := json.Marshal(figure)
-	if err != nil {
-		return err
-	}
-	if err := writeAtomically(filepath.Join(folder, figure.ID+".json"), data); err != nil {
-		return err
-	}
-	picture, err := plots.SVG(figure)
-	if err != nil {
-		return err
-	}
-	return writeAtomically(filepath.Join(folder, figure.ID+".svg"), picture)
-}
-
-// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that moves,
-// otherwise one a minute.
-func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset, out, terminal io.Writer) error {
+// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that
+// moves, otherwise one a minute.
+func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset,
+	out, terminal io.Writer) error {
 	live := isTerminal(terminal)
 	before, after, pause := "", "\n", time.Minute
 	if live { // cut off at its right edge: the next line could not clear one that goes on below
@@ -438,14 +452,18 @@ func trainOne(ctx context.Context, t vision.Training, number string, backend com
 		}
 		if r := p.Record; r != nil {
 			clear()
-			fmt.Fprintf(out, "%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, ‖w‖ %.3g to %.3g; run %s%s\n",
-				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2, float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
+			fmt.Fprintf(out,
+				"%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, "+
+					"‖w‖ %.3g to %.3g; run %s%s\n",
+				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2,
+				float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
 			if !live { // the record shows enough for now
 				shown = time.Now()
 			}
 		}
 		if time.Since(shown) > pause {
-			show(fmt.Sprintf(" %s epoch %d of %d%s, step %d of %d: loss %.4g, ‖H‖ %.4g", bar(p.Step, p.Steps), p.Epoch, p.Epochs, pace, p.Step, p.Steps, p.Loss, p.FeatureNorm))
+			show(fmt.Sprintf(" %s epoch %d of %d%s, step %d of %d: loss %.4g, ‖H‖ %.4g", bar(p.Step, p.Steps), p.Epoch,
+				p.Epochs, pace, p.Step, p.Steps, p.Loss, p.FeatureNorm))
 		}
 	}
 	_, err := t.Run(ctx, backend, data)
@@ -462,9 +480,9 @@ func bar(done, all int64) string {
 // openDataset opens a known data set or the user's own folder with IDX files.
 func openDataset(name string) (*datasets.Dataset, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return datasets.OpenFolder(name)
+		return datasets.OpenFolder(name, showBytes(os.Stderr))
 	}
-	data, err := datasets.Open(name)
+	data, err := datasets.Open(name, showBytes(os.Stderr))
 	if err != nil && !slices.Contains(datasets.Names(), name) {
 		return nil, fmt.Errorf("%w, and there is no such folder", err)
 	}
@@ -475,14 +493,16 @@ func openDataset(name string) (*datasets.Dataset, error) {
 func openImages(name string, size int) (*datasets.Dataset, error) {
 	for _, folder := range []string{name, filepath.Join(datasets.Root(), name)} {
 		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			return datasets.OpenImageFolder(folder, size)
+			return datasets.OpenImageFolder(folder, size, showBytes(os.Stderr))
 		}
 	}
-	return nil, fmt.Errorf("there is no folder of images %s, here or in %s; --dataset names one with train/CLASS and val/CLASS", name, datasets.Root())
+	return nil,
+		fmt.Errorf("there is no folder of images %s, here or in %s; --dataset names one with train/CLASS and val/CLASS",
+			name, datasets.Root())
 }
 
-// untilInterrupted is the command's context until one of the signals comes. Then, on a terminal, it says what is finished first,
-// and the next such signal ends the program at once.
+// untilInterrupted is the command's context until one of the signals comes. Then, on a terminal, it says what is
+// finished first, and the next such signal ends the program at once.
 func untilInterrupted(c *cobra.Command, finishing string, signals ...os.Signal) (ctx context.Context, stop func()) {
 	ctx, free := signal.NotifyContext(c.Context(), signals...)
 	quiet := context.AfterFunc(ctx, func() {
@@ -499,11 +519,7 @@ func untilInterrupted(c *cobra.Command, finishing string, signals ...os.Signal) 
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // command is how the program was called, for the provenance of what it writes, in a form that a shell takes.

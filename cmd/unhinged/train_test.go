@@ -75,12 +75,14 @@ func smallData(t *testing.T) string {
 
 func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
-	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal,ul", "--seeds", "2", "--epochs", "8", "--batch", "20", "--hidden", "8,4", "--records", "1", "--backend", "go"}
+	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal,ul", "--seeds", "2", "--epochs", "8",
+		"--batch", "20", "--hidden", "8,4", "--records", "1", "--backend", "go"}
 	printed, err := call(t.Context(), trainCommand(), args...)
 	if err != nil {
 		t.Fatal(err, printed)
 	}
-	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "ce-seed1, epoch 8 of 8", "pal-seed2, epoch 8 of 8", "comparable to CE or better: accuracy of UL (PAL) − that of CE"} {
+	for _, want := range []string{"rows: 60 training and 20 test images of 3×3", "ce-seed1, epoch 8 of 8",
+		"pal-seed2, epoch 8 of 8", "comparable to CE or better: accuracy of UL (PAL) − that of CE"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q:\n%s", want, printed)
 		}
@@ -89,7 +91,8 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(outcomes) != 6 || outcomes[0].Settings.Method != "ce" || outcomes[3].Settings.Seed != 2 || !strings.Contains(outcomes[0].Provenance.Command, filepath.Base(os.Args[0])) {
+	if len(outcomes) != 6 || outcomes[0].Settings.Method != "ce" || outcomes[3].Settings.Seed != 2 ||
+		!strings.Contains(outcomes[0].Provenance.Command, filepath.Base(os.Args[0])) {
 		t.Errorf("outcomes %+v", outcomes)
 	}
 	for _, o := range outcomes {
@@ -113,17 +116,20 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 
 	// Once more: nothing is trained again. With other settings: refused.
 	if printed, err = call(t.Context(), trainCommand(), args...); err != nil || strings.Contains(printed, "epoch") ||
-		!strings.Contains(printed, "finished before, 6 of 6 runs: ce-seed1, pal-seed1, ul-seed1, ce-seed2, pal-seed2, ul-seed2\n") {
+		!strings.Contains(printed,
+			"finished before, 6 of 6 runs: ce-seed1, pal-seed1, ul-seed1, ce-seed2, pal-seed2, ul-seed2\n") {
 		t.Errorf("run again, error %v, it printed:\n%s", err, printed)
 	}
-	if _, err = call(t.Context(), trainCommand(), append(args, "--lr", "0.2")...); err == nil || !strings.Contains(err.Error(), "LearningRate was 0.1 and is now 0.2") {
+	if _, err = call(t.Context(), trainCommand(), append(args, "--lr", "0.2")...); err == nil ||
+		!strings.Contains(err.Error(), "LearningRate was 0.1 and is now 0.2") {
 		t.Errorf("error %v", err)
 	}
 
 	// Cancelled before its first step: saved, and said so.
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = call(cancelled, trainCommand(), append(args, "--seeds", "3")...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the same command goes on from there") {
+	if _, err = call(cancelled, trainCommand(), append(args, "--seeds", "3")...); !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "the same command goes on from there") {
 		t.Errorf("error %v", err)
 	}
 	if _, err = call(t.Context(), trainCommand(), append(args, "--seeds", "3")...); err != nil {
@@ -146,14 +152,16 @@ func TestCtrlCSaves(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signal that a test could send")
 	}
-	for name, sent := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP} {
+	for name, sent := range map[string]os.Signal{"Ctrl-C": os.Interrupt, "SIGTERM": syscall.SIGTERM,
+		"SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) { signalSaves(t, sent) })
 	}
 }
 
 func signalSaves(t *testing.T, sent os.Signal) {
 	out := t.TempDir()
-	args := []string{"--dataset", smallData(t), "--out", out, "--epochs", "150", "--batch", "20", "--hidden", "8,4", "--backend", "go"}
+	args := []string{"--dataset", smallData(t), "--out", out, "--epochs", "150", "--batch", "20", "--hidden", "8,4",
+		"--backend", "go"}
 	child := exec.Command(os.Args[0], "-test.run=^TestCtrlCSaves$")
 	child.Env = append(os.Environ(), "UNHINGED_TEST_TRAIN="+strings.Join(args, "\n"))
 	stdout, err := child.StdoutPipe()
@@ -173,7 +181,8 @@ func signalSaves(t *testing.T, sent os.Signal) {
 		}
 	}
 	var ended *exec.ExitError
-	if err := child.Wait(); !errors.As(err, &ended) || ended.ExitCode() != 3 || !strings.Contains(printed.String(), "the same command goes on from there") {
+	if err := child.Wait(); !errors.As(err, &ended) || ended.ExitCode() != 3 || !strings.Contains(printed.String(),
+		"the same command goes on from there") {
 		t.Fatalf("it ended with %v and printed:\n%s", err, printed.String())
 	}
 	var step int
@@ -186,19 +195,22 @@ func signalSaves(t *testing.T, sent os.Signal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first := fmt.Sprintf("epoch %d of 150", step/3+1); !strings.Contains(went, "pal-seed1, "+first) || strings.Count(went, "pal-seed1, epoch") != 150-step/3 {
+	if first := fmt.Sprintf("epoch %d of 150", step/3+1); !strings.Contains(went, "pal-seed1, "+first) ||
+		strings.Count(went, "pal-seed1, epoch") != 150-step/3 {
 		t.Errorf("after step %d it should go on with %s; it printed:\n%.500s", step, first, went)
 	}
 }
 
 // TestProgress looks at what is shown of a run where there is no terminal, and in one.
 func TestProgress(t *testing.T) {
-	args := []string{"--dataset", smallData(t), "--epochs", "2", "--batch", "20", "--images", "40", "--hidden", "8,4", "--backend", "go"}
+	args := []string{"--dataset", smallData(t), "--epochs", "2", "--batch", "20", "--images", "40", "--hidden", "8,4",
+		"--backend", "go"}
 	printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir(), "--method", "ul")...)
 	if err != nil || strings.Count(printed, "ul-seed1, epoch") != 4 { // one a step: there are fewer than 20 of them
 		t.Errorf("error %v, printed:\n%s", err, printed)
 	}
-	if before, _, _ := strings.Cut(printed, "ul-seed1, epoch"); !strings.Contains(before, "1/1 ul-seed1: building the network\n") {
+	if before, _, _ := strings.Cut(printed, "ul-seed1, epoch"); !strings.Contains(before,
+		"1/1 ul-seed1: building the network\n") {
 		t.Errorf("before the first step, which compiles, it printed:\n%s", printed)
 	}
 	if strings.Contains(printed, " 0 images/s") { // a speed that is not known yet
@@ -209,8 +221,10 @@ func TestProgress(t *testing.T) {
 	if err != nil || runtime.GOOS != "linux" {
 		t.Skip("no script of util-linux, which makes a terminal: ", err)
 	}
-	child := exec.CommandContext(t.Context(), script, "-qec", shellLine([]string{os.Args[0], "-test.run=^TestCtrlCSaves$"}), os.DevNull)
-	child.Env = append(os.Environ(), "UNHINGED_TEST_TRAIN="+strings.Join(append(args, "--out", t.TempDir(), "--epochs", "100"), "\n"))
+	child := exec.CommandContext(t.Context(), script, "-qec",
+		shellLine([]string{os.Args[0], "-test.run=^TestCtrlCSaves$"}), os.DevNull)
+	child.Env = append(os.Environ(), "UNHINGED_TEST_TRAIN="+strings.Join(append(args, "--out", t.TempDir(), "--epochs",
+		"100"), "\n"))
 	began := time.Now()
 	seen, err := child.Output()
 	if err != nil {
@@ -262,28 +276,33 @@ func TestTrainFromAFile(t *testing.T) {
 		runs    string
 	}{
 		{[]string{"--method", "pal-efr", "--seed", "2"}, 1, "pal-efr-2-0.0001"},
-		{[]string{"--method", "pal-efr0.0001,ce-efr0.001", "--seed", "1"}, 2, "ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
-		{[]string{"--method", "ce", "--efr", "0", "--seed", "1"}, 1, "ce-1-0 ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
+		{[]string{"--method", "pal-efr0.0001,ce-efr0.001", "--seed", "1"}, 2,
+			"ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
+		{[]string{"--method", "ce", "--efr", "0", "--seed", "1"}, 1,
+			"ce-1-0 ce-1-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
 		{nil, 2, "ce-1-0 ce-1-0.001 ce-2-0 ce-2-0.001 pal-efr-1-0.0001 pal-efr-2-0.0001"},
 	} {
-		if printed, err := call(t.Context(), trainCommand(), append(args, step.flags...)...); err != nil || strings.Count(printed, "epoch 2 of 2") != step.trained {
+		if printed, err := call(t.Context(), trainCommand(), append(args, step.flags...)...); err != nil ||
+			strings.Count(printed, "epoch 2 of 2") != step.trained {
 			t.Fatalf("error %v, printed:\n%s", err, printed)
 		}
 		runs(step.runs)
 	}
 }
 
-// TestTrainKnowsItsData: a folder of the same name with other images is not finished, nor is the same folder once a label was
-// corrected.
+// TestTrainKnowsItsData: a folder of the same name with other images is not finished, nor is the same folder once a
+// label was corrected.
 func TestTrainKnowsItsData(t *testing.T) {
 	first, second, out := smallData(t), smallData(t), t.TempDir()
 	args := func(data string) []string {
-		return []string{"--dataset", data, "--out", out, "--epochs", "1", "--batch", "20", "--hidden", "4", "--backend", "go"}
+		return []string{"--dataset", data, "--out", out, "--epochs", "1", "--batch", "20", "--hidden", "4", "--backend",
+			"go"}
 	}
 	if _, err := call(t.Context(), trainCommand(), args(first)...); err != nil {
 		t.Fatal(err)
 	}
-	if printed, err := call(t.Context(), trainCommand(), args(second)...); err != nil || !strings.Contains(printed, "finished before, 1 of 1") {
+	if printed, err := call(t.Context(), trainCommand(), args(second)...); err != nil || !strings.Contains(printed,
+		"finished before, 1 of 1") {
 		t.Fatalf("a copy of the data is other data: %v, %s", err, printed)
 	}
 	path := filepath.Join(second, "train-labels-idx1-ubyte")
@@ -295,7 +314,8 @@ func TestTrainKnowsItsData(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := call(t.Context(), trainCommand(), args(second)...); err == nil || !strings.Contains(err.Error(), "Data was ") {
+	if _, err := call(t.Context(), trainCommand(), args(second)...); err == nil || !strings.Contains(err.Error(),
+		"Data was ") {
 		t.Errorf("a label was changed: error %v", err)
 	}
 }
@@ -304,7 +324,8 @@ func TestTrainKnowsItsData(t *testing.T) {
 func TestFewFeaturesForTheClasses(t *testing.T) {
 	data := smallData(t)
 	for width, want := range map[string]bool{"1": true, "2": false} {
-		printed, err := call(t.Context(), trainCommand(), "--dataset", data, "--out", t.TempDir(), "--epochs", "1", "--batch", "20", "--hidden", width, "--backend", "go")
+		printed, err := call(t.Context(), trainCommand(), "--dataset", data, "--out", t.TempDir(), "--epochs", "1",
+			"--batch", "20", "--hidden", width, "--backend", "go")
 		if err != nil || strings.Contains(printed, "hold no simplex ETF") != want {
 			t.Errorf("width %s: error %v, printed %s", width, err, printed)
 		}
@@ -325,8 +346,11 @@ func TestTrainRefuses(t *testing.T) {
 		"--seed 2: there are seeds 1 to 1": {"--dataset", data, "--seed", "2"},
 		"--seed 4: there are seeds 1 to 3": {"--dataset", data, "--seed", "1,4", "--seeds", "3"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
-		"there is no such file, nor is it one of those in the program: fast/cifar-10, medium/cifar-10-resnet18, paper/cifar-10, ": {"--config", "small/cifar"},
-		"small/cifar-10: --method palm: there is no such method":                                                                  {"--config", "small/cifar-10", "--method", "pal,palm"},
+		"there is no such file, nor is it one of those in the program: fast/cifar-10, medium/cifar-10-resnet18, " +
+			"paper/cifar-10, ": {"--config", "small/cifar"},
+		"small/cifar-10: --method palm: there is no " +
+			"such method": {"--config",
+			"small/cifar-10", "--method", "pal,palm"},
 		"batches of 256 images":   {"--dataset", data},
 		"\"epochs\" is 0":         {"--dataset", data, "--batch", "20", "--epochs", "0"},
 		"no backend \"abacus\"":   {"--dataset", data, "--backend", "abacus"},
@@ -346,7 +370,8 @@ func TestTrainRefuses(t *testing.T) {
 		"at least one of each of the 3 classes":  {"--dataset", data, "--images", "2"},
 		"is a device: want a regular file":       {"--config", "/dev/zero"},
 	} {
-		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+		if printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir())...); err == nil ||
+			!strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: error %v, should be one line that says %q; printed %q", args, err, message, printed)
 		}
 	}
@@ -358,14 +383,16 @@ func TestData(t *testing.T) {
 	if err != nil || !strings.Contains(printed, "mnist") || !strings.Contains(printed, "fashion-mnist") {
 		t.Errorf("error %v, printed %q", err, printed)
 	}
-	if _, err = call(t.Context(), dataCommand(), "verify", "cifar"); err == nil || !strings.Contains(err.Error(), "there are mnist, fashion-mnist") {
+	if _, err = call(t.Context(), dataCommand(), "verify", "cifar"); err == nil || !strings.Contains(err.Error(),
+		"there are mnist, fashion-mnist") {
 		t.Errorf("error %v", err)
 	}
 	if _, err = call(t.Context(), dataCommand(), "get"); err == nil {
 		t.Error("get without a name")
 	}
 	t.Chdir(t.TempDir()) // where no node_modules are
-	if _, err = call(t.Context(), dataCommand(), "verify", "mnist"); !errors.Is(err, datasets.ErrMissing) || !strings.Contains(err.Error(), "npm install") {
+	if _, err = call(t.Context(), dataCommand(), "verify", "mnist"); !errors.Is(err, datasets.ErrMissing) ||
+		!strings.Contains(err.Error(), "npm install") {
 		t.Errorf("error %v", err)
 	}
 }

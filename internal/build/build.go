@@ -19,8 +19,8 @@ const module = "github.com/unhinged-lab/lab"
 //
 //   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a
 //     dependency;
-//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which record
-//     nothing;
+//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which
+//     record nothing;
 //   - "unknown".
 //
 // The repository of the working directory plays no part.
@@ -101,7 +101,8 @@ func checkout(root string) string {
 	modified := false
 	for line := range strings.Lines(status) {
 		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "??") || strings.HasSuffix(line, ".go") { // other new files are not part of the program
+		// other new files are not part of the program
+		if !strings.HasPrefix(line, "??") || strings.HasSuffix(line, ".go") {
 			modified = modified || line != ""
 		}
 	}

@@ -95,9 +95,11 @@ func TestRecorded(t *testing.T) {
 		{"installed by version", debug.BuildInfo{Main: debug.Module{Path: module, Version: "v0.3.0"}}, "v0.3.0"},
 		{"a dependency of another program, whose stamp is not ours",
 			debug.BuildInfo{Main: debug.Module{Path: "example.org/theirs"},
-				Deps: []*debug.Module{{Path: module, Version: "v0.3.0"}}, Settings: stamp("theirs", "false")}, "v0.3.0"},
+				Deps: []*debug.Module{{Path: module, Version: "v0.3.0"}}, Settings: stamp("theirs", "false")},
+			"v0.3.0"},
 		{"a dependency that is replaced by a folder", debug.BuildInfo{Main: debug.Module{Path: "example.org/theirs"},
-			Deps: []*debug.Module{{Path: module, Version: "v0.3.0", Replace: &debug.Module{Path: dir}}}, Settings: stamp("theirs", "false")}, head},
+			Deps:     []*debug.Module{{Path: module, Version: "v0.3.0", Replace: &debug.Module{Path: dir}}},
+			Settings: stamp("theirs", "false")}, head},
 		{"a cell of a notebook", debug.BuildInfo{Main: debug.Module{Path: "gonb_1"},
 			Deps: []*debug.Module{{Path: module, Version: "(devel)"}}}, head},
 	} {
@@ -123,8 +125,9 @@ func TestProgram(t *testing.T) {
 	for _, c := range []struct {
 		flags []string
 		want  string
-	}{{[]string{"-buildvcs=true"}, head}, {[]string{"-buildvcs=false"}, head}, {[]string{"-buildvcs=false", "-trimpath"},
-		"unknown"}} {
+	}{{[]string{"-buildvcs=true"}, head}, {[]string{"-buildvcs=false"}, head},
+		{[]string{"-buildvcs=false", "-trimpath"},
+			"unknown"}} {
 		args := append(append([]string{"build", "-o", program}, c.flags...), "./testdata/program")
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)

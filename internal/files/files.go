@@ -13,28 +13,44 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path. Whenever
-// the process ends, path holds the old file or the whole new one. The temporary name has the number of the process, so
-// that two processes may write the same path.
-func Write(path string, write func(io.Writer) error) (err error) {
-	temporary := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-	out, err := os.Create(temporary)
+// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path.
+// Whenever the process ends, path holds the old file or the whole new one. Several may write the same path at the same
+// time.
+func Write(path string, write func(io.Writer) error) error {
+	temporary, err := Stage(path, write)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return err
 	}
-	buffered := bufio.NewWriterSize(out, 1<<20)
-	err = write(buffered)
-	if err = errors.Join(err, buffered.Flush(), out.Sync(), out.Close()); err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		os.Remove(temporary)
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
 }
 
-// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing there.
+// WriteBytes is Write of this content.
+func WriteBytes(path string, content []byte) error {
+	return Write(path, func(out io.Writer) error { _, err := out.Write(content); return err })
+}
+
+// Stage is Write without the renaming: it returns the temporary name, in the folder of path.
+func Stage(path string, write func(io.Writer) error) (temporary string, err error) {
+	out, err := os.CreateTemp(filepath.Dir(path), Temporary(filepath.Base(path)))
+	if err != nil {
+		return "", fmt.Errorf("writing %s: %w", path, err)
+	}
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	err = write(buffered)
+	// CreateTemp makes files that only their owner can read.
+	if err = errors.Join(err, buffered.Flush(), out.Chmod(0o644), out.Sync(), out.Close()); err != nil {
+		os.Remove(out.Name())
+		return "", fmt.Errorf("writing %s: %w", path, err)
+	}
+	return out.Name(), nil
+}
+
+// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing
+// there.
 func RemoveTemporary(folder string) {
 	left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")) // a folder that cannot be listed keeps them
 	for _, path := range left {
@@ -48,8 +64,8 @@ var ErrDamaged = errors.New("the file is damaged: its checksum is not that of it
 // ErrUnsealed is the error of a file that WriteSealed did not write, or not with this title.
 var ErrUnsealed = errors.New("the file has no checksum of this version")
 
-// WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the SHA-256
-// of both. The title names the format and its version; it has no newline.
+// WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the
+// SHA-256 of both. The title names the format and its version; it has no newline.
 func WriteSealed(path, title string, write func(io.Writer) error) error {
 	return Write(path, func(out io.Writer) error {
 		sum := sha256.New()

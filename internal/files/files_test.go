@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -14,7 +15,11 @@ const title = "test 1"
 
 func seal(t *testing.T, path string, content []byte) {
 	t.Helper()
-	if err := WriteSealed(path, title, func(out io.Writer) error { _, err := out.Write(content); return err }); err != nil {
+	if err := WriteSealed(path, title, func(out io.Writer) error {
+		_,
+			err := out.Write(content)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,7 +74,8 @@ func TestWriteFails(t *testing.T) {
 	path := filepath.Join(folder, "file")
 	seal(t, path, []byte("old"))
 	wrong := errors.New("wrong")
-	if err := Write(path, func(out io.Writer) error { out.Write([]byte("new")); return wrong }); !errors.Is(err, wrong) {
+	if err := Write(path, func(out io.Writer) error { out.Write([]byte("new")); return wrong }); !errors.Is(err,
+		wrong) {
 		t.Errorf("got %v", err)
 	}
 	if got, err := unseal(path); err != nil || string(got) != "old" {
@@ -90,6 +96,30 @@ func TestRemoveTemporary(t *testing.T) {
 	}
 	RemoveTemporary(folder)
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 || entries[0].Name() != "log.jsonl" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// TestWriteTogether: of several that write one path at the same time each succeeds, and one of their contents is there.
+func TestWriteTogether(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 20 {
+				if err := WriteBytes(path, bytes.Repeat([]byte{byte(i)}, 100_000)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got, err := os.ReadFile(path)
+	if err != nil || len(got) != 100_000 || !bytes.Equal(got, bytes.Repeat(got[:1], len(got))) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
 }

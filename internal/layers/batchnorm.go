@@ -1,5 +1,5 @@
-// Package layers has the parts of networks that packages vision and ntk share, so that each computes the other's networks
-// from the same variables.
+// Package layers has the parts of networks that packages vision and ntk share, so that each computes the other's
+// networks from the same variables.
 package layers
 
 import (
@@ -16,27 +16,29 @@ const Epsilon = 1e-5
 // ShiftName is the name of the variable that batch normalisation adds.
 const ShiftName = "shift"
 
-// BatchNorm is the batch normalisation of a layer. For each channel, the last axis of x [..., channels], training takes the
-// mean m and the variance v of the batch over all other axes, and evaluation takes their running averages:
+// BatchNorm is the batch normalisation of a layer. For each channel, the last axis of x [..., channels], training takes
+// the mean m and the variance v of the batch over all other axes, and evaluation takes their running averages:
 //
-//	y = scale·(x − m)/√(v + Epsilon) + shift,   average ← (1 − Momentum)·average + Momentum·(m, or v's unbiased estimate)
+//	y = scale·(x − m)/√(v + Epsilon) + shift
+//	average ← (1 − Momentum)·average + Momentum·(m, or v's unbiased estimate)
 //
-// The zero value has PyTorch's defaults. (gomlx's norm.BatchNorm has other defaults, and its gradient in training is wrong
-// on backends that have no operation for it.)
+// The zero value has PyTorch's defaults. (gomlx's norm.BatchNorm has other defaults, and its gradient in training is
+// wrong on backends that have no operation for it.)
 type BatchNorm struct {
 	Momentum   float64 // weight of the new batch in the running averages; 0 means 0.1
 	FixedScale bool    // the scale is 1 and is not trained
 }
 
-// Variables are those of the layer, each [channels]: scale (nil if it is fixed), shift, and the running mean and variance,
-// which are not trained. They are made from x's channels and type if the scope does not have them.
+// Variables are those of the layer, each [channels]: scale (nil if it is fixed), shift, and the running mean and
+// variance, which are not trained. They are made from x's channels and type if the scope does not have them.
 func (b BatchNorm) Variables(scope *model.Scope, x *Node) (scale, shift, mean, variance *model.Variable) {
 	find := func(name string, value float64) *model.Variable {
 		if v := scope.GetVariable(name); v != nil {
 			return v
 		}
 		channels := x.Shape().Dimensions[x.Rank()-1]
-		return scope.VariableWithValue(name, numbers.Tensor(x.DType(), slices.Repeat([]float64{value}, channels), channels))
+		return scope.VariableWithValue(name, numbers.Tensor(x.DType(), slices.Repeat([]float64{value}, channels),
+			channels))
 	}
 	if !b.FixedScale {
 		scale = find("scale", 1)
@@ -44,8 +46,8 @@ func (b BatchNorm) Variables(scope *model.Scope, x *Node) (scale, shift, mean, v
 	return scale, find(ShiftName, 0), find("mean", 0).SetTrainable(false), find("variance", 1).SetTrainable(false)
 }
 
-// Apply normalises x, of type float32 or float64. The gradient in training is written out: automatic differentiation of the
-// forward pass would run over the batch twice as often.
+// Apply normalises x, of type float32 or float64. The gradient in training is written out: automatic differentiation of
+// the forward pass would run over the batch twice as often.
 func (b BatchNorm) Apply(scope *model.Scope, x *Node) *Node {
 	scale, shift, mean, variance := b.Variables(scope, x)
 	g, shape := x.Graph(), x.Shape()
@@ -91,8 +93,9 @@ func (b BatchNorm) Apply(scope *model.Scope, x *Node) *Node {
 	return Reshape(y, shape.Dimensions...)
 }
 
-// sumRows sums the rows of x [n, p] to [1, p]: first k neighbours each by additions, which XLA on the CPU fuses with what makes
-// x, then the sums of k. A ReduceSum alone, or a product with a row of ones, takes it up to five times as long.
+// sumRows sums the rows of x [n, p] to [1, p]: first k neighbours each by additions, which XLA on the CPU fuses with
+// what makes x, then the sums of k. A ReduceSum alone, or a product with a row of ones, takes it up to five times as
+// long.
 func sumRows(x *Node) *Node {
 	n, p := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	divides := func(k int) bool { return n%k == 0 }

@@ -5,26 +5,31 @@ import (
 	"math/rand/v2"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
-	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// Normal draws the initial value of the scope's variable of this name: N(0, deviation²) from the store's seed
-// (initializer.ParamInitialSeed) and the variable's path, and so the same on every backend, whatever else the model has.
-// (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
+// Normal draws the initial value, of float32 or float64, of the scope's variable of this name: N(0, deviation²) from
+// the store's seed (initializer.ParamInitialSeed) and the variable's path, and so the same on every backend, whatever
+// else the model has. (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
 func Normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions ...int) *tensors.Tensor {
-	random := Random(scope, name)
-	size := 1
-	for _, d := range dimensions {
-		size *= d
+	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
+	if dtype == dtypes.Float64 {
+		fill[float64](drawn, deviation, Random(scope, name))
+	} else {
+		fill[float32](drawn, deviation, Random(scope, name))
 	}
-	values := make([]float64, size)
-	for i := range values {
-		values[i] = deviation * random.NormFloat64()
-	}
-	return numbers.Tensor(dtype, values, dimensions...)
+	return drawn
+}
+
+func fill[T float32 | float64](t *tensors.Tensor, deviation float64, random *rand.Rand) {
+	tensors.MustMutableFlatData(t, func(flat []T) {
+		for i := range flat {
+			flat[i] = T(deviation * random.NormFloat64())
+		}
+	})
 }
 
 // Random is the source of random numbers for the scope's variable of this name.

@@ -27,6 +27,21 @@ func Free() (bytes float64, known bool) {
 	return 0, false
 }
 
+// most is what a figure's matrices, or a network, may take where more is free, in bytes.
+const most = 4 << 30
+
+// Fits refuses what takes more than 4 GiB, or than is free, before any of it is allocated. The text says what it is, in
+// the plural.
+func Fits(what string, bytes float64) error {
+	if bytes > most {
+		return fmt.Errorf("%s take %s: at most %s are allowed", what, Bytes(bytes), Bytes(most))
+	}
+	if free, known := Free(); known && bytes > free {
+		return fmt.Errorf("%s take %s: only %s are free", what, Bytes(bytes), Bytes(free))
+	}
+	return nil
+}
+
 // groupFree is what the process's control group (version 2, as containers mount it) has left; +Inf if it has no limit.
 func groupFree() float64 {
 	read := func(name string) float64 {

@@ -16,7 +16,8 @@ func TestFree(t *testing.T) {
 }
 
 func TestBytes(t *testing.T) {
-	for n, want := range map[float64]string{0: "0 bytes", 1000: "1e+03 bytes", 1024: "1 KiB", 1.5 * (1 << 30): "1.5 GiB", 1e30: "8.67e+11 EiB"} {
+	for n, want := range map[float64]string{0: "0 bytes", 1000: "1e+03 bytes", 1024: "1 KiB",
+		1.5 * (1 << 30): "1.5 GiB", 1e30: "8.67e+11 EiB"} {
 		if got := Bytes(n); got != want {
 			t.Errorf("%g is written %q, should be %q", n, got, want)
 		}

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Open opens a file for reading, or a link to one. It is an error, at once, if it is a folder, a named pipe, a socket or a
-// device.
+// Open opens a file for reading, or a link to one. It is an error, at once, if it is a folder, a named pipe, a socket
+// or a device.
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {

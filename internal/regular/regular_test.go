@@ -13,7 +13,8 @@ import (
 func TestOpen(t *testing.T) {
 	folder := t.TempDir()
 	at := func(name string) string { return filepath.Join(folder, name) }
-	if err := errors.Join(os.WriteFile(at("file"), []byte("text"), 0o644), os.Symlink(at("file"), at("link")), syscall.Mkfifo(at("pipe"), 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(at("file"), []byte("text"), 0o644), os.Symlink(at("file"), at("link")),
+		syscall.Mkfifo(at("pipe"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"file", "link"} {
@@ -26,7 +27,8 @@ func TestOpen(t *testing.T) {
 		}
 		f.Close()
 	}
-	for path, want := range map[string]string{at("pipe"): "is a named pipe: want a regular file", folder: "is a folder", "/dev/zero": "is a device"} {
+	for path, want := range map[string]string{at("pipe"): "is a named pipe: want a regular file", folder: "is a folder",
+		"/dev/zero": "is a device"} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path+" "+want) {
 			t.Errorf("%s: error %v, want %q", path, err, want)
 		}

@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON that people write or that a file on disk must hold unchanged: what encoding/json passes
-// over in silence is an error here, with its line.
+// Package strictjson decodes JSON that people write or that a file on disk must hold unchanged: what encoding/json
+// passes over in silence is an error here, with its line.
 package strictjson
 
 import (
@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// Unmarshal decodes content into v, as json.Unmarshal does. It refuses keys that v does not have, a key that an object has
-// twice (keys that differ in case only are the same key to encoding/json, and so they are here), and anything after the end.
+// Unmarshal decodes content into v, as json.Unmarshal does. It refuses keys that v does not have, a key that an object
+// has twice (keys that differ in case only are the same key to encoding/json, and so they are here), and anything after
+// the end.
 func Unmarshal(content []byte, v any) error {
 	if err := duplicates(content); err != nil {
 		return err
@@ -21,18 +22,20 @@ func Unmarshal(content []byte, v any) error {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-			return fmt.Errorf("line %d: %q is a %s; it must be of Go's type %s", line(content, wrong.Offset), wrong.Field, wrong.Value, wrong.Type)
+			return fmt.Errorf("line %d: %q is a %s; it must be of Go's type %s", line(content, wrong.Offset),
+				wrong.Field, wrong.Value, wrong.Type)
 		}
 		if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-			return fmt.Errorf("line %d: unknown key %s", line(content, int64(bytes.Index(content, []byte(field)))), field)
+			return fmt.Errorf("line %d: unknown key %s", line(content, int64(bytes.Index(content, []byte(field)))),
+				field)
 		}
 		return err
 	}
 	return nil
 }
 
-// duplicates reads the tokens of one JSON value. It gives the errors of its syntax, of a key that is there twice, and of
-// anything after the value.
+// duplicates reads the tokens of one JSON value. It gives the errors of its syntax, of a key that is there twice, and
+// of anything after the value.
 func duplicates(content []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	syntax := func(err error) error {
@@ -58,7 +61,8 @@ func duplicates(content []byte) error {
 			if o := &open[len(open)-1]; o.keys != nil && !o.value {
 				folded := strings.ToLower(key)
 				if o.keys[folded] {
-					return fmt.Errorf("line %d: the key %q is there twice; leave one", line(content, decoder.InputOffset()), key)
+					return fmt.Errorf("line %d: the key %q is there twice; leave one",
+						line(content, decoder.InputOffset()), key)
 				}
 				o.keys[folded], o.value = true, true
 				continue

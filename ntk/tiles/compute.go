@@ -12,10 +12,13 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/unhinged-lab/lab/internal/files"
 )
 
 // Func computes the tile of the examples rows × cols: one matrix for each of the kernel's arrays, in C order,
-// [rows.Len(), cols.Len()] or [rows.Len(), cols.Len(), C, C]. Tiles on the diagonal of a symmetric kernel have equal ranges.
+// [rows.Len(), cols.Len()] or [rows.Len(), cols.Len(), C, C]. Tiles on the diagonal of a symmetric kernel have equal
+// ranges.
 type Func[T float32 | float64] func(rows, cols Range) ([][]T, error)
 
 // Options of [Compute]. The zero value does all that is missing, silently.
@@ -31,9 +34,9 @@ type Progress struct {
 	Left        time.Duration // expected; 0 before the first
 }
 
-// Compute computes the tiles that are missing and are this worker's. First it reads those that are there: it is an error if
-// one is damaged. If the context ends, it does so after the tile that
-// it is at; the same call goes on from there. It returns an error, and writes no tile, where a kernel is not finite.
+// Compute computes the tiles that are missing and are this worker's. First it reads those that are there: it is an
+// error if one is damaged. If the context ends, it does so after the tile that it is at; the same call goes on from
+// there. It returns an error, and writes no tile, where a kernel is not finite.
 func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
 	var zero T
 	if binary.Size(zero) != itemSize(s.Kernel.DType) {
@@ -76,8 +79,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		return err
 	}
 	for _, name := range s.Kernel.Arrays {
-		removeStale(filepath.Join(s.Dir, name), "")
-		removeStale(filepath.Join(s.Dir, sumsFolder, name), "")
+		files.RemoveStale(filepath.Join(s.Dir, name), "")
+		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
 	report := func() {
 		if o.Progress != nil {
@@ -177,17 +180,20 @@ func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	}
 	for k, name := range s.Kernel.Arrays {
 		if len(matrices[k]) != size {
-			return fmt.Errorf("tiles: the function made %d numbers of array %s for %d×%d examples and %d×%d outputs", len(matrices[k]), name, rows.Len(), cols.Len(), c, c)
+			return fmt.Errorf("tiles: the function made %d numbers of array %s for %d×%d examples and %d×%d outputs",
+				len(matrices[k]), name, rows.Len(), cols.Len(), c, c)
 		}
 		for e, v := range matrices[k] {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return fmt.Errorf("%s of examples %d and %d is %g: kernels must be finite; nothing of this tile was written", name, rows.From+e/(c*c)/cols.Len(), cols.From+e/(c*c)%cols.Len(), v)
+				return fmt.Errorf("%s of examples %d and %d is %g: kernels must be finite; nothing of this tile "+
+					"was written", name, rows.From+e/(c*c)/cols.Len(), cols.From+e/(c*c)%cols.Len(), v)
 			}
 		}
 	}
 	for k, name := range s.Kernel.Arrays {
 		if s.Kernel.Symmetric && i != j {
-			if err := writeChunk(s, name, j, i, cols, rows, transposed(matrices[k], rows.Len(), cols.Len(), c)); err != nil {
+			if err := writeChunk(s, name, j, i, cols, rows, transposed(matrices[k], rows.Len(), cols.Len(),
+				c)); err != nil {
 				return err
 			}
 		}
@@ -214,8 +220,8 @@ func transposed[T float32 | float64](matrix []T, rows, cols, c int) []T {
 	return out
 }
 
-// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part: first its checksum, then the
-// chunk itself.
+// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part: first its checksum,
+// then the chunk itself.
 func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, cols Range, matrix []T) error {
 	m := s.arrays[array]
 	path, sumPath := s.paths(array, i, j)
@@ -223,7 +229,7 @@ func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, col
 	inner := m.outputs() * m.outputs()
 	line := make([]byte, m.Chunks[1]*inner*item) // ends with zeros
 	hash := sha256.New()
-	file, err := writeBeside(path, func(w io.Writer) error {
+	file, err := files.Stage(path, func(w io.Writer) error {
 		w = io.MultiWriter(w, hash)
 		for r := range m.Chunks[0] {
 			if r < rows.Len() {
@@ -244,7 +250,7 @@ func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, col
 		return err
 	}
 	defer os.Remove(file) // if there is an error
-	sum, err := writeBeside(sumPath, func(w io.Writer) error {
+	sum, err := files.Stage(sumPath, func(w io.Writer) error {
 		_, err := io.WriteString(w, s.chunkSum(hash.Sum(nil), array, filepath.Base(path)))
 		return err
 	})

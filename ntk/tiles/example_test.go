@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Points on a circle, whose class is the parity of their quadrant, 90 to train on and 30 unseen: their kernels in tiles, and
-// Theorem 8 on them.
+// Points on a circle, whose class is the parity of their quadrant, 90 to train on and 30 unseen: their kernels in
+// tiles, and Theorem 8 on them.
 func Example() {
 	random := rand.New(rand.NewPCG(1, 2))
 	quadrants := func(n int) (*tensors.Tensor, []int) {
@@ -39,14 +39,18 @@ func Example() {
 	defer os.RemoveAll(folder)
 	among, between := filepath.Join(folder, "train"), filepath.Join(folder, "train-test")
 
-	kernel := tiles.Kernel{Arrays: []string{tiles.NTK}, DType: tiles.Float64, Rows: 90, Cols: 90, Symmetric: true, Tile: 40, Labels: labels,
-		Identity: map[string]string{"network": network.String()}}
+	kernel := tiles.Kernel{Arrays: []string{tiles.NTK}, DType: tiles.Float64, Rows: 90, Cols: 90, Symmetric: true,
+		Tile: 40, Labels: labels,
+		Identity: tiles.Identity(network, x, nil)}
 	store := must.M1(tiles.Create(among, kernel))
-	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, nil, tiles.NTK), tiles.Options{}))
+	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, nil, tiles.NTK),
+		tiles.Options{}))
 
 	kernel.Cols, kernel.Symmetric, kernel.ColsLabels = 30, false, unseenLabels
+	kernel.Identity = tiles.Identity(network, x, unseen)
 	store = must.M1(tiles.Create(between, kernel))
-	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, unseen, tiles.NTK), tiles.Options{}))
+	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, unseen, tiles.NTK),
+		tiles.Options{}))
 
 	// Later, in another program:
 	read := func(folder string) (*tiles.Store, *tiles.Array) {

@@ -2,7 +2,6 @@ package tiles
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/ntk"
@@ -14,8 +13,8 @@ const (
 	NTK  = "ntk"
 )
 
-// Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if x2 is
-// nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
+// Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if
+// x2 is nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		both, err := kernels.Kernels(a, b)
@@ -30,7 +29,8 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 			case NTK:
 				some = append(some, both.NTK)
 			default:
-				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP, NTK, name)
+				return nil, fmt.Errorf("tiles: a network of infinite width has the kernels %s and %s, not %q", NNGP,
+					NTK, name)
 			}
 		}
 		return some, nil
@@ -38,17 +38,20 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 }
 
 // Empirical computes tiles of one kernel of a network of finite width, whose function is [ntk.Empirical.Full],
-// [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2 is
-// nil, which have the number type T.
-func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1, x2 *tensors.Tensor) Func[T] {
+// [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2
+// is nil, which have the number type T.
+func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1,
+	x2 *tensors.Tensor) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		k, err := kernel(a, b)
 		return []*tensors.Tensor{k}, err
 	})
 }
 
-// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric kernel.
-func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor, error)) Func[T] {
+// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric
+// kernel.
+func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
+	error)) Func[T] {
 	return func(rows, cols Range) ([][]T, error) {
 		a := examples[T](x1, rows)
 		defer a.MustFinalizeAll()
@@ -82,17 +85,4 @@ func examples[T float32 | float64](x *tensors.Tensor, r Range) *tensors.Tensor {
 	part := make([]T, r.Len()*size)
 	tensors.MustConstFlatData(x, func(all []T) { copy(part, all[r.From*size:r.To*size]) })
 	return tensors.FromFlatDataAndDimensions(part, dims...)
-}
-
-// Side is the largest tile that keeps pair·side² + example·2·side + fixed within the budget, all in bytes, at most largest
-// examples along each side. pair must hold all that there is for each pair of examples while a tile is computed: what
-// the function takes, the matrices it returns and the transpose of one.
-func Side(budget, pair, example, fixed int64, largest int) (int, error) {
-	free := float64(budget - fixed)
-	p, e := float64(pair), float64(example)
-	side := (math.Sqrt(e*e+max(0, p*free)) - e) / p
-	if side < 1 {
-		return 0, fmt.Errorf("a memory budget of %d bytes: one pair of examples takes %d", budget, fixed+2*example+pair)
-	}
-	return int(min(side, float64(largest))), nil
 }

@@ -29,8 +29,8 @@ func normal[T float32 | float64](random *rand.Rand, dims ...int) *tensors.Tensor
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
-// The tiles of a kernel of infinite width are the parts of the whole, of both kernels or one, with itself and between two
-// sets, of vectors and images, whatever divides.
+// The tiles of a kernel of infinite width are the parts of the whole, of both kernels or one, with itself and between
+// two sets, of vectors and images, whatever divides.
 func TestInfinite(t *testing.T) {
 	network, err := ntk.Parse("flatten dense:5,w=1.5,b=0.1 relu dense:5 erf dense:1")
 	if err != nil {
@@ -54,7 +54,8 @@ func TestInfinite(t *testing.T) {
 	})
 }
 
-func tiled[T float32 | float64](t *testing.T, random *rand.Rand, kernels *ntk.Infinite, dtype string, n2 int, tolerance float64) {
+func tiled[T float32 | float64](t *testing.T, random *rand.Rand, kernels *ntk.Infinite, dtype string, n2 int,
+	tolerance float64) {
 	t.Helper()
 	const n1 = 11
 	x1 := normal[T](random, n1, 4, 5, 2)
@@ -109,7 +110,8 @@ func TestEmpirical(t *testing.T) {
 	})
 }
 
-func empirical[T float32 | float64](t *testing.T, network ntk.Network, backend compute.Backend, dtype string, tolerance float64) {
+func empirical[T float32 | float64](t *testing.T, network ntk.Network, backend compute.Backend, dtype string,
+	tolerance float64) {
 	random := rand.New(rand.NewPCG(9, 1))
 	const n1, n2, features = 5, 4, 3
 	x1, x2 := normal[T](random, n1, features), normal[T](random, n2, features)
@@ -119,7 +121,8 @@ func empirical[T float32 | float64](t *testing.T, network ntk.Network, backend c
 		x2      *tensors.Tensor
 		outputs int
 	}{{e.Full, nil, 3}, {e.Full, x2, 3}, {e.TraceMean, nil, 0}, {e.TraceSum, x2, 0}} {
-		k := Kernel{Arrays: []string{"empirical"}, DType: dtype, Rows: n1, Cols: n1, Tile: 2, Outputs: test.outputs, Symmetric: test.x2 == nil}
+		k := Kernel{Arrays: []string{"empirical"}, DType: dtype, Rows: n1, Cols: n1, Tile: 2, Outputs: test.outputs,
+			Symmetric: test.x2 == nil}
 		if test.x2 != nil {
 			k.Cols = n2
 		}
@@ -162,14 +165,17 @@ func TestInfiniteRefuses(t *testing.T) {
 	}
 	k := Kernel{Arrays: []string{NTK}, DType: Float64, Rows: 3, Cols: 3, Tile: 2, Symmetric: true}
 	for want, x := range map[string]*tensors.Tensor{
-		"tile 0.1 of examples 0…1 and 2…2: ntk: example 0 has NaN among its inputs": tensors.FromValue([][]float64{{1, 2}, {3, 4}, {math.NaN(), 5}}),
-		"tile 0.0 of examples 0…1 and 0…1: ntk: example 1 has +Inf":                 tensors.FromValue([][]float64{{1, 2}, {3, math.Inf(1)}, {6, 5}}),
+		"tile 0.1 of examples 0…1 and 2…2: ntk: example 0 has NaN among its inputs": tensors.FromValue([][]float64{{1,
+			2}, {3, 4}, {math.NaN(), 5}}),
+		"tile 0.0 of examples 0…1 and 0…1: ntk: example 1 has +Inf": tensors.FromValue([][]float64{{1,
+			2}, {3, math.Inf(1)}, {6, 5}}),
 	} {
 		s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Compute(t.Context(), s, Infinite[float64](network.Infinite(backend), x, nil, NTK), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := Compute(t.Context(), s, Infinite[float64](network.Infinite(backend), x, nil, NTK),
+			Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

@@ -43,8 +43,8 @@ func documented(t *testing.T) string {
 	return strings.ReplaceAll("import json"+code+"    return out\n", "\n//\t", "\n")
 }
 
-// What Python reads is what was written: with its standard library, with the documented reader where NumPy is installed, and
-// with Zarr where that is.
+// What Python reads is what was written: with its standard library, with the documented reader where NumPy is
+// installed, and with Zarr where that is.
 func TestPython(t *testing.T) {
 	python := ""
 	modules := map[string]bool{}
@@ -66,8 +66,10 @@ func TestPython(t *testing.T) {
 	}
 	for name, reader := range map[string]string{
 		"standard library": standard,
-		"numpy":            documented(t) + "documented = read\ndef read(folder): return documented(folder).ravel().tolist()\n",
-		"zarr":             "import os, zarr\ndef read(folder): return zarr.open(os.path.dirname(folder), mode='r')[os.path.basename(folder)][:].ravel().tolist()\n",
+		"numpy": documented(t) +
+			"documented = read\ndef read(folder): return documented(folder).ravel().tolist()\n",
+		"zarr": "import os, zarr\ndef read(folder): return zarr.open(os.path.dirname(folder), " +
+			"mode='r')[os.path.basename(folder)][:].ravel().tolist()\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name != "standard library" && !modules[name] {
@@ -104,8 +106,11 @@ func TestPython(t *testing.T) {
 					}
 				}
 				if name == "zarr" && k.Labels != nil {
-					labels, err := exec.Command(python, "-c", "import sys, zarr; print(zarr.open(sys.argv[1], mode='r')['labels'][:].tolist())", s.Dir).CombinedOutput()
-					if want := strings.ReplaceAll(fmt.Sprint(k.Labels), " ", ", "); err != nil || strings.TrimSpace(string(labels)) != want {
+					labels, err := exec.Command(python, "-c",
+						"import sys, zarr; print(zarr.open(sys.argv[1], mode='r')['labels'][:].tolist())",
+						s.Dir).CombinedOutput()
+					if want := strings.ReplaceAll(fmt.Sprint(k.Labels), " ", ", "); err != nil ||
+						strings.TrimSpace(string(labels)) != want {
 						t.Errorf("labels %s, want %s, %v", labels, want, err)
 					}
 				}

@@ -13,8 +13,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows, likewise the
-// columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
+// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows,
+// likewise the columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
 type Array struct {
 	Name  string
 	DType string // Float32 or Float64
@@ -39,7 +39,8 @@ func (a *Array) Chunks() (done, total int) {
 	return rows*cols - len(a.Missing()), rows * cols
 }
 
-// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see [Array.Verify].
+// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see
+// [Array.Verify].
 func (a *Array) Missing() []string {
 	var names []string
 	rows, cols := a.meta.grid()
@@ -68,7 +69,8 @@ func (a *Array) Block(rows, cols Range) (*mat.Dense, error) {
 		for j := cols.From / a.Tile[1]; j*a.Tile[1] < cols.To; j++ {
 			r, s := a.meta.examples(i, j)
 			r, s = intersection(r, rows), intersection(s, cols)
-			part := block.Slice((r.From-rows.From)*c, (r.To-rows.From)*c, (s.From-cols.From)*c, (s.To-cols.From)*c).(*mat.Dense)
+			part := block.Slice((r.From-rows.From)*c, (r.To-rows.From)*c, (s.From-cols.From)*c,
+				(s.To-cols.From)*c).(*mat.Dense)
 			if err := a.read(i, j, r, s, part); err != nil {
 				return nil, err
 			}
@@ -151,7 +153,8 @@ func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byt
 		return err
 	case !there:
 		missing := a.Missing()
-		return fmt.Errorf("%s: missing, with %d other chunks of this array: compute the kernel again into %s, which computes what is missing", path, len(missing)-1, a.store.Dir)
+		return fmt.Errorf("%s: missing, with %d other chunks of this array: compute the kernel again into %s, which "+
+			"computes what is missing", path, len(missing)-1, a.store.Dir)
 	}
 	file, err := regular.Open(path)
 	if err != nil {
@@ -163,7 +166,8 @@ func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byt
 	pair := c * c * itemSize(a.DType)
 	line := make([]byte, cols.Len()*pair)
 	for row := rows.From; row < rows.To; row++ {
-		if _, err := file.ReadAt(line, int64((row-origin.From)*a.Tile[1]+cols.From-first.From)*int64(pair)); err != nil {
+		if _, err := file.ReadAt(line,
+			int64((row-origin.From)*a.Tile[1]+cols.From-first.From)*int64(pair)); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		visit(row, line)

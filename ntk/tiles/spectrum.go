@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Spectrum is the smallest and the largest eigenvalue of a symmetric kernel, as the array holds it, and how far they can be
-// trusted.
+// Spectrum is the smallest and the largest eigenvalue of a symmetric kernel, as the array holds it, and how far they
+// can be trusted.
 type Spectrum struct {
 	Smallest, Largest float64
 	// SmallestBound and LargestBound: the kernel has an eigenvalue at most so far away. If Steps is 0 that is the one
@@ -27,7 +27,8 @@ type Spectrum struct {
 	Rounding float64
 }
 
-// PositiveSemiDefinite says whether no eigenvalue was found below zero by more than rounding and the error's bound allow.
+// PositiveSemiDefinite says whether no eigenvalue was found below zero by more than rounding and the error's bound
+// allow.
 func (s Spectrum) PositiveSemiDefinite() bool {
 	return s.Smallest >= -s.Rounding-s.SmallestBound
 }
@@ -41,7 +42,8 @@ func (s Spectrum) String() string {
 	if !s.PositiveSemiDefinite() {
 		verdict = "NOT positive semi-definite"
 	}
-	return fmt.Sprintf("eigenvalues from %.6g ± %.1g to %.6g ± %.1g (%s); rounding of the entries moves them by up to %.1g: %s",
+	return fmt.Sprintf("eigenvalues from %.6g ± %.1g to %.6g ± %.1g (%s); rounding of the entries moves them by up "+
+		"to %.1g: %s",
 		s.Smallest, s.SmallestBound, s.Largest, s.LargestBound, how, s.Rounding, verdict)
 }
 
@@ -54,10 +56,12 @@ type SpectrumOptions struct {
 }
 
 // Spectrum computes the extreme eigenvalues of a complete symmetric kernel: all of them if it is small, otherwise by
-// Lanczos' method with full reorthogonalisation, for which tiles are read one at a time, and which keeps a vector a step.
+// Lanczos' method with full reorthogonalisation, for which tiles are read one at a time, and which keeps a vector a
+// step.
 func (a *Array) Spectrum(ctx context.Context, o SpectrumOptions) (Spectrum, error) {
 	if !a.store.Kernel.Symmetric {
-		return Spectrum{}, fmt.Errorf("%s of %s is a kernel between two sets of examples: it has no eigenvalues", a.Name, a.store.Dir)
+		return Spectrum{}, fmt.Errorf("%s of %s is a kernel between two sets of examples: it has no eigenvalues",
+			a.Name, a.store.Dir)
 	}
 	if o.Exact == 0 {
 		o.Exact = 2000

@@ -70,8 +70,8 @@ func withSpectrum(random *rand.Rand, values []float64) *mat.SymDense {
 	return m
 }
 
-// Matrices whose eigenvalues are known: both methods are right within the bounds that they give, and say what is positive
-// semi-definite and what is not.
+// Matrices whose eigenvalues are known: both methods are right within the bounds that they give, and say what is
+// positive semi-definite and what is not.
 func TestSpectrum(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, test := range map[string]struct {
@@ -125,8 +125,8 @@ func TestSpectrum(t *testing.T) {
 	}
 }
 
-// A kernel that is positive semi-definite is found so when its entries are rounded to float32, which moves its eigenvalues by
-// no more than Rounding.
+// A kernel that is positive semi-definite is found so when its entries are rounded to float32, which moves its
+// eigenvalues by no more than Rounding.
 func TestRoundingOfEntries(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	values := make([]float64, 50)
@@ -139,7 +139,8 @@ func TestRoundingOfEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !s.PositiveSemiDefinite() || s.Smallest >= 0 || s.Smallest < -s.Rounding || math.Abs(s.Largest-5) > s.Rounding || s.Rounding > 1e-5 {
+		if !s.PositiveSemiDefinite() || s.Smallest >= 0 || s.Smallest < -s.Rounding ||
+			math.Abs(s.Largest-5) > s.Rounding || s.Rounding > 1e-5 {
 			t.Errorf("%v", s)
 		}
 	}
@@ -159,7 +160,8 @@ func TestFewSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	nearest := func(v float64) float64 { return math.Abs(v - math.Min(79, math.Max(0, math.Round(v)))) }
-	if steps != 12 || s.Steps != 12 || s.SmallestBound < 1e-3 || nearest(s.Smallest) > s.SmallestBound || nearest(s.Largest) > s.LargestBound || s.Smallest < 0 || s.Largest > 79 {
+	if steps != 12 || s.Steps != 12 || s.SmallestBound < 1e-3 || nearest(s.Smallest) > s.SmallestBound ||
+		nearest(s.Largest) > s.LargestBound || s.Smallest < 0 || s.Largest > 79 {
 		t.Errorf("after %d steps %v", steps, s)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -175,7 +177,8 @@ func TestFewSteps(t *testing.T) {
 func TestSpectrumRefuses(t *testing.T) {
 	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 4, Cols: 4, Tile: 2}
 	s, _ := kernelOf[float64](t, k)
-	if _, err := array(t, s, "k").Spectrum(t.Context(), SpectrumOptions{}); err == nil || !strings.Contains(err.Error(), "it has no eigenvalues") {
+	if _, err := array(t, s, "k").Spectrum(t.Context(), SpectrumOptions{}); err == nil || !strings.Contains(err.Error(),
+		"it has no eigenvalues") {
 		t.Errorf("error %v", err)
 	}
 	k.Symmetric = true
@@ -184,7 +187,8 @@ func TestSpectrumRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, exact := range []int{0, 1} {
-		if _, err := array(t, empty, "k").Spectrum(t.Context(), SpectrumOptions{Exact: exact}); err == nil || !strings.Contains(err.Error(), "compute the kernel again") {
+		if _, err := array(t, empty, "k").Spectrum(t.Context(), SpectrumOptions{Exact: exact}); err == nil ||
+			!strings.Contains(err.Error(), "compute the kernel again") {
 			t.Errorf("error %v", err)
 		}
 	}

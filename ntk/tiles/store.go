@@ -14,22 +14,25 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
 // Kernel says what is computed.
 type Kernel struct {
-	Arrays     []string `json:"arrays"`            // names of the matrices that a tile consists of, such as "nngp", "ntk"
-	DType      string   `json:"dtype"`             // Float32 or Float64
-	Rows       int      `json:"rows"`              // N1
-	Cols       int      `json:"cols"`              // N2
-	Outputs    int      `json:"outputs,omitempty"` // C of a full kernel [N1, N2, C, C]; 0: the arrays are [N1, N2]
-	Symmetric  bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], so that half of the tiles is enough
-	Tile       int      `json:"tile"`              // examples along the sides of a tile at most; see Create
-	Labels     []int    `json:"-"`                 // of the rows' examples, if they are known
-	ColsLabels []int    `json:"-"`                 // of the columns' examples
-	// Identity is what else makes this kernel this kernel, such as "network" and the "sha256" of the inputs: a folder is
-	// not gone on with if any of it differs.
+	// names of the matrices that a tile consists of, such as "nngp", "ntk"
+	Arrays    []string `json:"arrays"`
+	DType     string   `json:"dtype"`             // Float32 or Float64
+	Rows      int      `json:"rows"`              // N1
+	Cols      int      `json:"cols"`              // N2
+	Outputs   int      `json:"outputs,omitempty"` // C of a full kernel [N1, N2, C, C]; 0: the arrays are [N1, N2]
+	Symmetric bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], so that half of the tiles is enough
+	// at most so many examples along the sides of a tile; 0 lets Prepare choose
+	Tile       int   `json:"tile"`
+	Labels     []int `json:"-"` // of the rows' examples, if they are known
+	ColsLabels []int `json:"-"` // of the columns' examples
+	// Identity is all that the numbers depend on and that the fields above do not say: the network, the examples. A
+	// folder whose Identity differs in anything is refused. See the function of this name.
 	Identity map[string]string `json:"identity"`
 	// About is what else is worth knowing, such as the command.
 	About map[string]string `json:"about,omitempty"`
@@ -55,8 +58,8 @@ const (
 )
 
 // Create makes the folder, or takes up the one that is there. If that is of another kernel the error says what differs,
-// but for the size of tiles and About, where the folder's hold; the labels are compared too. Tiles are made equal: 5,000 examples in tiles of at
-// most 4,096 become two of 2,500. Processes may create the same folder at the same time.
+// but for the size of tiles and About, where the folder's hold; the labels are compared too. Tiles are made equal:
+// 5,000 examples in tiles of at most 4,096 become two of 2,500. Processes may create the same folder at the same time.
 func Create(dir string, k Kernel) (*Store, error) {
 	if err := k.check(); err != nil {
 		return nil, err
@@ -90,7 +93,8 @@ func Create(dir string, k Kernel) (*Store, error) {
 		differences = append(differences, "the examples there have other labels")
 	}
 	if len(differences) > 0 {
-		return nil, fmt.Errorf("%s holds another kernel: %s; choose another folder, or remove this one", dir, strings.Join(differences, "; "))
+		return nil, fmt.Errorf("%s holds another kernel: %s; choose another folder, or remove this one", dir,
+			strings.Join(differences, "; "))
 	}
 	return s, nil
 }
@@ -103,11 +107,13 @@ func (k Kernel) check() error {
 	case k.DType != Float32 && k.DType != Float64:
 		return fmt.Errorf("tiles: dtype %q: want %s or %s", k.DType, Float32, Float64)
 	case k.Rows < 1 || k.Cols < 1 || k.Outputs < 0 || k.Tile < 1:
-		return fmt.Errorf("tiles: a kernel of %d×%d examples, %d outputs, in tiles of %d: want at least 1, 1, 0, 1", k.Rows, k.Cols, k.Outputs, k.Tile)
+		return fmt.Errorf("tiles: a kernel of %d×%d examples, %d outputs, in tiles of %d: want at least 1, 1, 0, 1",
+			k.Rows, k.Cols, k.Outputs, k.Tile)
 	case k.Symmetric && k.Rows != k.Cols:
 		return fmt.Errorf("tiles: a symmetric kernel of %d×%d examples", k.Rows, k.Cols)
 	case k.Labels != nil && len(k.Labels) != k.Rows || k.ColsLabels != nil && len(k.ColsLabels) != k.Cols:
-		return fmt.Errorf("tiles: %d and %d labels for a kernel of %d×%d examples", len(k.Labels), len(k.ColsLabels), k.Rows, k.Cols)
+		return fmt.Errorf("tiles: %d and %d labels for a kernel of %d×%d examples", len(k.Labels), len(k.ColsLabels),
+			k.Rows, k.Cols)
 	}
 	for i, name := range k.Arrays {
 		if !plain(name) || name == labelsArray || name == colsLabels || slices.Contains(k.Arrays[:i], name) {
@@ -120,7 +126,8 @@ func (k Kernel) check() error {
 	}
 	if rows, cols := m.grid(); rows > mostTiles/cols {
 		least := int(math.Ceil(math.Sqrt(float64(k.Rows) * float64(k.Cols) / mostTiles)))
-		return fmt.Errorf("tiles: a kernel of %d×%d examples in tiles of %d has %d×%d of them, each a file: want tiles of about %d examples, with more memory if it takes that",
+		return fmt.Errorf("tiles: a kernel of %d×%d examples in tiles of %d has %d×%d of them, each a file: want "+
+			"tiles of about %d examples, with more memory if it takes that",
 			k.Rows, k.Cols, k.Tile, rows, cols, least)
 	}
 	return nil
@@ -189,8 +196,8 @@ func create(dir string, k Kernel) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	removeStale(parent, filepath.Base(dir))
-	tmp, err := os.MkdirTemp(parent, temporary(filepath.Base(dir)))
+	files.RemoveStale(parent, filepath.Base(dir))
+	tmp, err := os.MkdirTemp(parent, files.Temporary(filepath.Base(dir)))
 	if err != nil {
 		return err
 	}
@@ -208,9 +215,11 @@ func create(dir string, k Kernel) error {
 		}
 		return os.WriteFile(filepath.Join(tmp, name), append(text, '\n'), 0o644)
 	}
-	errs := []error{os.Mkdir(filepath.Join(tmp, sumsFolder), 0o755), write(groupFile, map[string]int{"zarr_format": 2}), write(attributesFile, k)}
+	errs := []error{os.Mkdir(filepath.Join(tmp, sumsFolder), 0o755), write(groupFile, map[string]int{"zarr_format": 2}),
+		write(attributesFile, k)}
 	for _, name := range k.Arrays {
-		errs = append(errs, write(filepath.Join(name, arrayFile), k.metadata()), os.Mkdir(filepath.Join(tmp, sumsFolder, name), 0o755))
+		errs = append(errs, write(filepath.Join(name, arrayFile), k.metadata()), os.Mkdir(filepath.Join(tmp, sumsFolder,
+			name), 0o755))
 	}
 	for name, labels := range map[string][]int{labelsArray: k.Labels, colsLabels: k.ColsLabels} {
 		if labels == nil {
@@ -221,7 +230,8 @@ func create(dir string, k Kernel) error {
 			wide[i] = int64(label)
 		}
 		content, err := binary.Append(nil, binary.LittleEndian, wide)
-		errs = append(errs, err, write(filepath.Join(name, arrayFile), newMetadata(int64s, []int{len(labels)}, []int{len(labels)})),
+		errs = append(errs, err, write(filepath.Join(name, arrayFile), newMetadata(int64s, []int{len(labels)},
+			[]int{len(labels)})),
 			os.WriteFile(filepath.Join(tmp, name, "0"), content, 0o644))
 	}
 	if err := errors.Join(append(errs, writeIndex(tmp, k.Arrays))...); err != nil {
@@ -234,8 +244,8 @@ func create(dir string, k Kernel) error {
 	return nil
 }
 
-// Open opens the folder of a kernel, whether it is complete or not. It is an error if one of its files but the chunks is
-// not as it was written.
+// Open opens the folder of a kernel, whether it is complete or not. It is an error if one of its files but the chunks
+// is not as it was written.
 func Open(dir string) (*Store, error) {
 	s := &Store{Dir: dir, arrays: map[string]metadata{}}
 	index, err := regular.ReadFile(filepath.Join(dir, indexFile), largest)
@@ -246,7 +256,9 @@ func Open(dir string) (*Store, error) {
 		if _, err := os.Stat(filepath.Join(dir, attributesFile)); err != nil {
 			return nil, fmt.Errorf("%s is not a kernel's folder: it has no %s", dir, attributesFile)
 		}
-		return nil, fmt.Errorf("%s has no %s: it was lost, or the kernel is from a version without checksums, which could not tell damage; %s", dir, indexFile, allAnew)
+		return nil,
+			fmt.Errorf("%s has no %s: it was lost, or the kernel is from a version without checksums, which could "+
+				"not tell damage; %s", dir, indexFile, allAnew)
 	}
 	if err != nil {
 		return nil, err
@@ -278,8 +290,10 @@ func Open(dir string) (*Store, error) {
 		if s.arrays[name], err = s.metadata(name); err != nil {
 			return nil, err
 		}
-		if got := s.arrays[name]; got.DType != want.DType || !slices.Equal(got.Shape, want.Shape) || !slices.Equal(got.Chunks, want.Chunks) {
-			return nil, fmt.Errorf("%s: %s has %s %v in chunks %v, %s says %s %v in %v", dir, name, got.DType, got.Shape, got.Chunks, attributesFile, want.DType, want.Shape, want.Chunks)
+		if got := s.arrays[name]; got.DType != want.DType || !slices.Equal(got.Shape, want.Shape) ||
+			!slices.Equal(got.Chunks, want.Chunks) {
+			return nil, fmt.Errorf("%s: %s has %s %v in chunks %v, %s says %s %v in %v", dir, name, got.DType,
+				got.Shape, got.Chunks, attributesFile, want.DType, want.Shape, want.Chunks)
 		}
 	}
 	return s, nil
@@ -300,8 +314,8 @@ func (s *Store) metadata(array string) (metadata, error) {
 // Labels are the classes of the rows' examples, or nil if the folder has none.
 func (s *Store) Labels() ([]int, error) { return s.integers(labelsArray, s.Kernel.Rows) }
 
-// ColsLabels are the classes of the columns' examples, or nil if the folder has none; those of a symmetric kernel are the
-// rows'.
+// ColsLabels are the classes of the columns' examples, or nil if the folder has none; those of a symmetric kernel are
+// the rows'.
 func (s *Store) ColsLabels() ([]int, error) {
 	if s.Kernel.Symmetric {
 		return s.Labels()

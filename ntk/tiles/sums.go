@@ -15,8 +15,9 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Checksums lie in a folder of their own, each file in the format of sha256sum. The index has a line for each small file of
-// the store. Beside it is a file for each chunk, which also has the index's own line, so that it fits no other store:
+// Checksums lie in a folder of their own, each file in the format of sha256sum. The index has a line for each small
+// file of the store. Beside it is a file for each chunk, which also has the index's own line, so that it fits no other
+// store:
 //
 //	.sums/index     SHA-256  .zattrs …
 //	.sums/ntk/0.0   SHA-256  ntk/0.0
@@ -172,8 +173,8 @@ func sumOf(path string) ([]byte, error) {
 	return hash.Sum(nil), nil
 }
 
-// Verify reads every chunk of the array that is on disk and compares it with its checksum. The error lists those that are
-// damaged. (What reads the array does the same with the chunks that it needs.)
+// Verify reads every chunk of the array that is on disk and compares it with its checksum. The error lists those that
+// are damaged. (What reads the array does the same with the chunks that it needs.)
 func (a *Array) Verify(ctx context.Context) error {
 	var found []error
 	rows, cols := a.meta.grid()

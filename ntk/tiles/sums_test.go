@@ -37,8 +37,10 @@ func inspect(dir string) (complete bool, err error) {
 
 // complete computes a store with everything that one can have.
 func complete(t *testing.T) (*Store, Kernel) {
-	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 3, Symmetric: true, Labels: []int{0, 1, 2, 0, 1, 2, 3},
-		ColsLabels: []int{1, 2, 3, 4, 5, 6, 7}, Identity: map[string]string{"inputs": "abc"}, About: map[string]string{"command": "first"}}
+	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 3, Symmetric: true,
+		Labels:     []int{0, 1, 2, 0, 1, 2, 3},
+		ColsLabels: []int{1, 2, 3, 4, 5, 6, 7}, Identity: map[string]string{"inputs": "abc"},
+		About: map[string]string{"command": "first"}}
 	s, _ := kernelOf[float32](t, k)
 	if whole, err := inspect(s.Dir); !whole || err != nil {
 		t.Fatal(whole, err)
@@ -46,29 +48,38 @@ func complete(t *testing.T) (*Store, Kernel) {
 	return s, k
 }
 
-// TestDamage: any damage of any file of a store is an error that names a file and the remedy, wherever it is read, and nothing is
-// gone on with. Put right, it is as it was.
+// TestDamage: any damage of any file of a store is an error that names a file and the remedy, wherever it is read, and
+// nothing is gone on with. Put right, it is as it was.
 func TestDamage(t *testing.T) {
 	s, k := complete(t)
-	content := files(t, s.Dir)
+	content := contents(t, s.Dir)
 	random := rand.New(rand.NewPCG(8, 1))
 	damages := map[string]func(path string, content []byte) error{
 		"a longer file": func(path string, content []byte) error {
 			return os.WriteFile(path, append(slices.Clone(content), byte(random.Uint32())), 0o644)
 		},
-		"a cut file":    func(path string, content []byte) error { return os.Truncate(path, random.Int64N(int64(len(content)))) },
+		"a cut file": func(path string, content []byte) error {
+			return os.Truncate(path,
+				random.Int64N(int64(len(content))))
+		},
 		"an empty file": func(path string, _ []byte) error { return os.Truncate(path, 0) },
-		"zeros":         func(path string, content []byte) error { return os.WriteFile(path, make([]byte, len(content)), 0o644) },
+		"zeros": func(path string, content []byte) error {
+			return os.WriteFile(path, make([]byte, len(content)),
+				0o644)
+		},
 		"another file": func(path string, content []byte) error {
 			other := content
 			for string(other) == string(content) {
-				names := slices.Sorted(maps.Keys(files(t, s.Dir)))
-				other = files(t, s.Dir)[names[random.IntN(len(names))]]
+				names := slices.Sorted(maps.Keys(contents(t, s.Dir)))
+				other = contents(t, s.Dir)[names[random.IntN(len(names))]]
 			}
 			return os.WriteFile(path, other, 0o644)
 		},
 		"a folder": func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
-		"a pipe":   func(path string, _ []byte) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o644)) },
+		"a pipe": func(path string, _ []byte) error {
+			return errors.Join(os.Remove(path), syscall.Mkfifo(path,
+				0o644))
+		},
 	}
 	for range 12 {
 		bit := random.Uint64()
@@ -123,11 +134,11 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestLostFiles: of the small files none may be missing; a chunk that is missing is so found, and a checksum that is missing is
-// damage. In both cases computing again puts it right.
+// TestLostFiles: of the small files none may be missing; a chunk that is missing is so found, and a checksum that is
+// missing is damage. In both cases computing again puts it right.
 func TestLostFiles(t *testing.T) {
 	s, k := complete(t)
-	content := files(t, s.Dir)
+	content := contents(t, s.Dir)
 	for name := range content {
 		path := filepath.Join(s.Dir, name)
 		if err := os.Remove(path); err != nil {
@@ -145,17 +156,19 @@ func TestLostFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			var calls atomic.Int64
-			if err := Compute(t.Context(), opened, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 1 {
+			if err := Compute(t.Context(), opened, entries[float32](k, &calls), Options{}); err != nil ||
+				calls.Load() != 1 {
 				t.Errorf("without %s: %d tiles are computed, error %v", name, calls.Load(), err)
 			}
-			same(t, files(t, s.Dir), content)
+			same(t, contents(t, s.Dir), content)
 		} else if err := os.WriteFile(path, content[name], 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestForeignTiles: a tile of another kernel of the same form is refused, also with its checksum; so is a store without checksums.
+// TestForeignTiles: a tile of another kernel of the same form is refused, also with its checksum; so is a store without
+// checksums.
 func TestForeignTiles(t *testing.T) {
 	s, k := complete(t)
 	k.Identity = map[string]string{"inputs": "abd"}
@@ -186,7 +199,8 @@ func TestOtherLabels(t *testing.T) {
 	for _, labels := range [][]int{nil, {0, 1, 2, 0, 1, 2, 4}} {
 		other := k
 		other.Labels = labels
-		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), "the examples there have other labels") {
+		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(),
+			"the examples there have other labels") {
 			t.Errorf("labels %v: error %v", labels, err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/internal/files"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -95,7 +96,8 @@ func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 	} {
 		k.Arrays = []string{"one", "two"}
 		for _, k.DType = range []string{Float32, Float64} {
-			t.Run(fmt.Sprintf("%d×%d by %d, outputs %d, symmetric %v, %s", k.Rows, k.Cols, k.Tile, k.Outputs, k.Symmetric, k.DType), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d×%d by %d, outputs %d, symmetric %v, %s", k.Rows, k.Cols, k.Tile, k.Outputs,
+				k.Symmetric, k.DType), func(t *testing.T) {
 				var s *Store
 				if k.DType == Float32 {
 					s, _ = kernelOf[float32](t, k)
@@ -141,7 +143,8 @@ func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 						t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
 					}
 					tensor, err := a.Tensor()
-					if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) || (tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
+					if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
+						(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
 						t.Fatalf("tensor %v, %v", tensor, err)
 					}
 					for e, v := range tensorValues(tensor) {
@@ -189,13 +192,13 @@ func TestNothingIsComputedTwice(t *testing.T) {
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
-	want := files(t, s.Dir)
+	want := contents(t, s.Dir)
 	at := func(name string) string { return filepath.Join(s.Dir, name) }
 	process := exec.Command(os.Args[0], "-test.run=^$")
 	if err := process.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), process.Process.Pid))
+	dead := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), process.Process.Pid))
 	old := at(".sums/l/.0.0@elsewhere@1@1.tmp")
 	errs := []error{
 		os.Remove(at("k/0.1")),
@@ -203,7 +206,7 @@ func TestRepair(t *testing.T) {
 		os.Remove(at("k/2.2")),
 		os.WriteFile(dead, []byte("half"), 0o644),
 		os.WriteFile(old, []byte("half"), 0o644),
-		os.Chtimes(old, time.Time{}, time.Now().Add(-2*longAgo)),
+		os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)),
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -212,7 +215,8 @@ func TestRepair(t *testing.T) {
 		t.Errorf("missing %v", got)
 	}
 	_, err := array(t, s, "k").Sym()
-	if err == nil || !strings.Contains(err.Error(), at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
+	if err == nil || !strings.Contains(err.Error(),
+		at("k/0.1")+": missing, with 1 other chunks of this array: compute the kernel again") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := array(t, s, "k").Block(Range{4, 7}, Range{0, 2}); err != nil {
@@ -222,9 +226,9 @@ func TestRepair(t *testing.T) {
 	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 3 {
 		t.Errorf("%d tiles computed, want 3, error %v", calls.Load(), err)
 	}
-	same(t, files(t, s.Dir), want)
+	same(t, contents(t, s.Dir), want)
 
-	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", host(), os.Getpid())) // of a living process
+	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), os.Getpid())) // of a living process
 	if err := os.WriteFile(ours, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +240,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// files are all files of a folder with their contents.
-func files(t *testing.T, dir string) map[string][]byte {
+// contents are all files of a folder with their contents.
+func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -293,8 +297,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that an
-// undisturbed one writes.
+// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that
+// an undisturbed one writes.
 func TestKillAndResume(t *testing.T) {
 	whole, tiles := kernelOf[float64](t, killed)
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -332,13 +336,13 @@ func TestKillAndResume(t *testing.T) {
 	if n := int(calls.Load()); n < 1 || n >= tiles-2 {
 		t.Errorf("%d of %d tiles were left to compute", n, tiles)
 	}
-	same(t, files(t, dir), files(t, whole.Dir))
+	same(t, contents(t, dir), contents(t, whole.Dir))
 }
 
 func TestWorkers(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 13, Cols: 9, Tile: 2}
 	whole, tiles := kernelOf[float32](t, k)
-	want := files(t, whole.Dir)
+	want := contents(t, whole.Dir)
 
 	// With ranges no tile is computed twice.
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -366,7 +370,7 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// One that was lost leaves a third; one without a range does it.
 	dir = filepath.Join(t.TempDir(), "kernel")
@@ -379,12 +383,12 @@ func TestWorkers(t *testing.T) {
 	if int(calls.Load()) != tiles {
 		t.Errorf("%d tiles computed, there are %d", calls.Load(), tiles)
 	}
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 
 	// Without ranges they do no harm.
 	dir = filepath.Join(t.TempDir(), "kernel")
 	together(Options{}, Options{}, Options{}, Options{Worker: 2, Workers: 2})
-	same(t, files(t, dir), want)
+	same(t, contents(t, dir), want)
 	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
 		t.Errorf("beside the folder: %v, %v", left, err)
 	}
@@ -393,8 +397,10 @@ func TestWorkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []Options{{Worker: 0, Workers: 2}, {Worker: 3, Workers: 2}, {Worker: 1}, {Worker: -1, Workers: 2}} {
-		if err := Compute(t.Context(), s, entries[float32](k, &calls), o); err == nil || !strings.Contains(err.Error(), "want 1 to the number of workers") {
+	for _, o := range []Options{{Worker: 0, Workers: 2}, {Worker: 3, Workers: 2}, {Worker: 1},
+		{Worker: -1, Workers: 2}} {
+		if err := Compute(t.Context(), s, entries[float32](k, &calls), o); err == nil || !strings.Contains(err.Error(),
+			"want 1 to the number of workers") {
 			t.Errorf("%+v: error %v", o, err)
 		}
 	}
@@ -415,7 +421,8 @@ func TestCancelAndProgress(t *testing.T) {
 			cancel()
 		}
 	}})
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 7 of 25 tiles done") || calls.Load() != 7 {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "with 7 of 25 tiles done") ||
+		calls.Load() != 7 {
 		t.Errorf("error %v after %d tiles", err, calls.Load())
 	}
 	if len(seen) != 8 || seen[0] != (Progress{Total: 25}) {
@@ -428,7 +435,8 @@ func TestCancelAndProgress(t *testing.T) {
 		}
 	}
 	seen = nil
-	if err := Compute(t.Context(), s, entries[float64](k, &calls), Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil || calls.Load() != 25 {
+	if err := Compute(t.Context(), s, entries[float64](k, &calls),
+		Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil || calls.Load() != 25 {
 		t.Errorf("%d tiles in all, error %v", calls.Load(), err)
 	}
 	if seen[0] != (Progress{Done: 7, Total: 25}) || seen[len(seen)-1].Done != 25 || seen[len(seen)-1].Left != 0 {
@@ -438,11 +446,14 @@ func TestCancelAndProgress(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 6, Cols: 6, Tile: 2, Symmetric: true,
-		Identity: map[string]string{"network": "dense:5", "inputs": "abc"}, About: map[string]string{"command": "first"}}
+		Identity: map[string]string{"network": "dense:5", "inputs": "abc"},
+		About:    map[string]string{"command": "first"}}
 	s, _ := kernelOf[float64](t, k)
 	for want, change := range map[string]func(k *Kernel){
-		"network there is dense:5, asked for is dense:6": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"} },
-		"inputs there is abc, asked for is nothing":      func(k *Kernel) { k.Identity = map[string]string{"network": "dense:5"} },
+		"network there is dense:5, asked for " +
+			"is dense:6": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"} },
+		"inputs there is abc, asked for " +
+			"is nothing": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:5"} },
 		"seed there is nothing, asked for is 1": func(k *Kernel) {
 			k.Identity = map[string]string{"network": "dense:5", "inputs": "abc", "seed": "1"}
 		},
@@ -463,24 +474,28 @@ func TestRefused(t *testing.T) {
 	} {
 		other := k
 		change(&other)
-		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if _, err := Create(s.Dir, other); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line with %q", err, want)
 		}
 	}
 	again := k
 	again.Tile, again.About = 3, nil
-	if taken, err := Create(s.Dir, again); err != nil || taken.Kernel.Tile != 2 || taken.Kernel.About["command"] != "first" {
+	if taken, err := Create(s.Dir, again); err != nil || taken.Kernel.Tile != 2 ||
+		taken.Kernel.About["command"] != "first" {
 		t.Errorf("tiles of another size: %+v, %v", taken, err)
 	}
 	var calls atomic.Int64
-	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err == nil || !strings.Contains(err.Error(), "a function of float32 for a kernel of dtype <f8") {
+	if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "a function of float32 for a kernel of dtype <f8") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := s.Array("l"); err == nil || !strings.Contains(err.Error(), `no array "l"; there are k`) {
 		t.Errorf("error %v", err)
 	}
 	for _, r := range []Range{{-1, 2}, {2, 7}, {3, 3}} {
-		if _, err := array(t, s, "k").Block(r, Range{0, 1}); err == nil || !strings.Contains(err.Error(), "want some of 0…5") {
+		if _, err := array(t, s, "k").Block(r, Range{0, 1}); err == nil || !strings.Contains(err.Error(),
+			"want some of 0…5") {
 			t.Errorf("block %v: error %v", r, err)
 		}
 	}
@@ -489,7 +504,8 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(full, k); err == nil || !strings.Contains(err.Error(), "is not a kernel's folder: it has no .zattrs; choose another folder") {
+	if _, err := Create(full, k); err == nil || !strings.Contains(err.Error(),
+		"is not a kernel's folder: it has no .zattrs; choose another folder") {
 		t.Errorf("error %v", err)
 	}
 	empty := t.TempDir()
@@ -508,7 +524,8 @@ func TestRefused(t *testing.T) {
 	if _, err := Create(filepath.Join(full, "thesis.tex", "kernel"), k); err == nil {
 		t.Error("made below a file")
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644), writeIndex(s.Dir, k.Arrays)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(s.Dir, "k", ".zarray"), []byte("{}"), 0o644), writeIndex(s.Dir,
+		k.Arrays)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(s.Dir); err == nil || !strings.Contains(err.Error(), "zarr_format is 0") {
@@ -530,7 +547,10 @@ func TestBadTiles(t *testing.T) {
 		"tile 0.0 of examples 0…1 and 0…1: out of ideas": func(rows, cols Range) ([][]float64, error) {
 			return nil, errors.New("out of ideas")
 		},
-		"1 matrices for the arrays [k l]": func(rows, cols Range) ([][]float64, error) { return make([][]float64, 1), nil },
+		"1 matrices for the arrays [k l]": func(rows, cols Range) ([][]float64, error) {
+			return make([][]float64, 1),
+				nil
+		},
 		"made 0 numbers of array k for 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
 			return make([][]float64, 2), nil
 		},
@@ -551,7 +571,8 @@ func TestBadTiles(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
-	k := Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 3, Cols: 2, Tile: 2, Labels: []int{7, -1, 1 << 40}, ColsLabels: []int{4, 5}}
+	k := Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 3, Cols: 2, Tile: 2, Labels: []int{7, -1, 1 << 40},
+		ColsLabels: []int{4, 5}}
 	s, _ := kernelOf[float32](t, k)
 	rows, err1 := s.Labels()
 	cols, err2 := s.ColsLabels()
@@ -567,33 +588,6 @@ func TestLabels(t *testing.T) {
 	s, _ = kernelOf[float32](t, k)
 	if cols, err := s.ColsLabels(); fmt.Sprint(cols) != "[7 8]" || err != nil {
 		t.Errorf("labels of a symmetric kernel's columns %v, %v", cols, err)
-	}
-}
-
-// A tile of Side fits into the budget and the next larger one does not.
-func TestSide(t *testing.T) {
-	for _, pair := range []int64{1, 24, 1000} {
-		for _, example := range []int64{0, 8, 6272} {
-			for _, budget := range []int64{100_000, 1 << 20, 1 << 30} {
-				const fixed = 50_000
-				side, err := Side(budget, pair, example, fixed, math.MaxInt32)
-				bytes := func(n int64) int64 { return pair*n*n + 2*example*n + fixed }
-				if err != nil || bytes(int64(side)) > budget || bytes(int64(side)+1) <= budget {
-					t.Errorf("budget %d, %d a pair, %d an example: %d, %v", budget, pair, example, side, err)
-				}
-			}
-		}
-	}
-	if side, err := Side(1<<30, 1, 1, 0, 64); side != 64 || err != nil {
-		t.Errorf("at most 64: %d, %v", side, err)
-	}
-	for _, budget := range []int64{-5, 0, 60, 116} {
-		if _, err := Side(budget, 10, 3, 101, 64); err == nil || !strings.Contains(err.Error(), "one pair of examples takes 117") {
-			t.Errorf("budget %d: error %v", budget, err)
-		}
-	}
-	if side, err := Side(117, 10, 3, 101, 64); side != 1 || err != nil {
-		t.Errorf("just enough for one: %d, %v", side, err)
 	}
 }
 
@@ -631,11 +625,13 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal(err)
 		}
 		array := []byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,2],"dtype":"<f4","compressor":null,"order":"C","filters":null}`)
-		if err := errors.Join(os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k", ".zarray"), array, 0o644),
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, ".sums"), 0o755), os.WriteFile(filepath.Join(dir, "k",
+			".zarray"), array, 0o644),
 			os.WriteFile(filepath.Join(dir, ".zattrs"), text, 0o644), writeIndex(dir, []string{"k"})); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 || len(s.Kernel.Arrays) != 1) {
+		if s, err := Open(dir); err == nil && (s.Kernel.Rows != 5 || s.Kernel.Cols != 7 || s.Kernel.DType != Float32 ||
+			len(s.Kernel.Arrays) != 1) {
 			t.Errorf("%+v", s.Kernel)
 		}
 	})

@@ -55,13 +55,16 @@ func parseMetadata(text []byte) (metadata, error) {
 	case len(m.Shape) != len(m.Chunks) || !slices.Contains([]int{1, 2, 4}, len(m.Shape)):
 		return m, fmt.Errorf("shape %v and chunks %v: want 1, 2 or 4 numbers in both", m.Shape, m.Chunks)
 	case len(m.Shape) == 4 && (m.Shape[2] != m.Shape[3] || m.Chunks[2] != m.Shape[2] || m.Chunks[3] != m.Shape[2]):
-		return m, fmt.Errorf("shape %v and chunks %v: want [N1, N2, C, C] chunked over the first two", m.Shape, m.Chunks)
+		return m, fmt.Errorf("shape %v and chunks %v: want [N1, N2, C, C] chunked over the first two", m.Shape,
+			m.Chunks)
 	}
 	entries, bytes := 1, itemSize(m.DType)
 	for i, n := range m.Shape {
 		c := m.Chunks[i]
 		if n < 1 || c < 1 || c > n || entries > math.MaxInt/8/n || bytes > math.MaxInt/c {
-			return m, fmt.Errorf("shape %v and chunks %v: want 1 ≤ chunk ≤ size, and a number of entries that can be counted", m.Shape, m.Chunks)
+			return m,
+				fmt.Errorf("shape %v and chunks %v: want 1 ≤ chunk ≤ size, and a number of entries that can be counted",
+					m.Shape, m.Chunks)
 		}
 		entries *= n
 		bytes *= c

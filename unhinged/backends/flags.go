@@ -10,9 +10,10 @@ import (
 // ynnFusions is the flag that says what XLA's CPU plugin gives to YNNPACK.
 const ynnFusions = "xla_cpu_experimental_ynn_fusion_type"
 
-// avoidYNNConvolutions makes the plugin, when it is loaded, keep convolutions from YNNPACK, by $XLA_FLAGS: the gradient of a 3×3
-// convolution of [64, 32, 32, 64] by its weights takes it 15 times as long as XLA's own code (1250 ms against 80 on two cores).
-// A user's own setting of the flag stays, and so does a plugin without the flag: XLA ends the process at a flag unknown to it.
+// avoidYNNConvolutions makes the plugin, when it is loaded, keep convolutions from YNNPACK, by $XLA_FLAGS: the gradient
+// of a 3×3 convolution of [64, 32, 32, 64] by its weights takes it 15 times as long as XLA's own code (1250 ms against
+// 80 on two cores). A user's own setting of the flag stays, and so does a plugin without the flag: XLA ends the process
+// at a flag unknown to it.
 func avoidYNNConvolutions(plugin string) {
 	const convolution = "LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 	flags := os.Getenv("XLA_FLAGS")

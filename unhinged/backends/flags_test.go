@@ -11,7 +11,8 @@ func TestAvoidYNNConvolutions(t *testing.T) {
 	const want = "--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 	own := "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE"
 	// The texts lie across the ends of the parts in which the file is read.
-	known := strings.Repeat("x", 1<<20-10) + ynnFusions + strings.Repeat("y", 1<<20-50) + "LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
+	known := strings.Repeat("x", 1<<20-10) + ynnFusions + strings.Repeat("y", 1<<20-50) +
+		"LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 	for _, c := range []struct{ plugin, before, after string }{
 		{known, "", want},
 		{known, "--xla_dump_to=/nowhere", "--xla_dump_to=/nowhere " + want},

@@ -2,10 +2,11 @@
 
 package backends
 
-// XLA on the CPU takes the memory for its buffers anew with every run and gives it back. glibc hands large pieces back to the
-// kernel at once, which maps and clears them again page by page: a quarter of the processor time of a ResNet-8's step. Kept in
-// one heap, they are used again. How many heaps there may be is settled when a second thread asks for memory, so before main.
-// A program linked with -linkmode=internal is without the constructor: GLIBC_TUNABLES say it for notebooks.
+// XLA on the CPU takes the memory for its buffers anew with every run and gives it back. glibc hands large pieces back
+// to the kernel at once, which maps and clears them again page by page: a quarter of the processor time of a ResNet-8's
+// step. Kept in one heap, they are used again. How many heaps there may be is settled when a second thread asks for
+// memory, so before main. A program linked with -linkmode=internal is without the constructor: GLIBC_TUNABLES say it
+// for notebooks.
 
 /*
 #include <stdlib.h>

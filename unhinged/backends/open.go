@@ -10,14 +10,14 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty
-// configuration is $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend
-// otherwise. note says what was missing, for the user. "xla:cuda" takes go-xla's options, as in "xla:cuda,tf32=false"; without a
+// Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty configuration is
+// $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend otherwise.
+// note says what was missing, for the user. "xla:cuda" takes go-xla's options, as in "xla:cuda,tf32=false"; without a
 // plugin for it there is an error, and no download.
 //
-// "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0 operations
-// that run at the same time can all be matrix products that wait for workers that they themselves are, for ever. A large product
-// uses all cores in either way.
+// "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0
+// operations that run at the same time can all be matrix products that wait for workers that they themselves are, for
+// ever. A large product uses all cores in either way.
 func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
@@ -40,14 +40,16 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		config = "go"
 		note += "computing on the pure-Go backend, which is slower than XLA: "
 		if openCPU == nil {
-			note += "this build is without it, for want of a C compiler (cgo) or on a platform that go-xla does not know"
+			note += "this build is without it, for want of a C compiler (cgo) or on a platform that go-xla does " +
+				"not know"
 		} else {
 			note += "`make setup` in a checkout of the lab fetches XLA's plugin for Linux on x86-64; " + pluginElsewhere
 		}
 	}
 	name, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(compute.List(), name) {
-		return nil, "", fmt.Errorf("no backend %q in this build; there are %s", name, strings.Join(compute.List(), ", "))
+		return nil, "", fmt.Errorf("no backend %q in this build; there are %s", name, strings.Join(compute.List(),
+			", "))
 	}
 	if name == "go" && !strings.Contains(config, "ops_") {
 		options := strings.TrimPrefix(strings.TrimPrefix(config, "go"), ":")
@@ -60,8 +62,9 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 			if passed != "" {
 				passed = " (" + passed + ")"
 			}
-			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed%s: `UNHINGED_CUDA=1 make setup` in a checkout of the lab "+
-				"does that, for an NVIDIA GPU; %s", config, passed, pluginElsewhere)
+			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed%s: "+
+				"`UNHINGED_CUDA=1 make setup` in a checkout of the lab does that, for an NVIDIA GPU; %s",
+				config, passed, pluginElsewhere)
 		}
 		// go-xla shares buffers if there is "cpu" anywhere in a plugin's path.
 		resolved = "xla:" + cuda + ",shared_buffers=false," + options
@@ -75,8 +78,8 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 // pluginElsewhere is for programs that are neither in a checkout nor run from one, as `go install` makes them.
 const pluginElsewhere = "outside of one PJRT_PLUGIN_LIBRARY_PATH=CHECKOUT/.lab/pjrt names it"
 
-// openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download. It is nil
-// in a build without XLA.
+// openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download.
+// It is nil in a build without XLA.
 var openCPU func(plugin string) (compute.Backend, error)
 
 // Name is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.

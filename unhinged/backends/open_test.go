@@ -25,7 +25,7 @@ func TestOpen(t *testing.T) {
 	if isGo(backend) != strings.Contains(note, "pure-Go") {
 		t.Errorf("backend %s with note %q", Name(backend), note)
 	}
-	if n := int(backend.NumDevices()); !isGo(backend) && n != runtime.GOMAXPROCS(0) {
+	if n := backend.NumDevices(); !isGo(backend) && n != runtime.GOMAXPROCS(0) {
 		t.Errorf("%d devices for %d cores", n, runtime.GOMAXPROCS(0))
 	}
 	if backend, _, err = Open("go"); err != nil || !isGo(backend) {
@@ -40,8 +40,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs, they stand still
-// in the first run, mostly.
+// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs,
+// they stand still in the first run, mostly.
 func TestGoDoesNotWaitForItself(t *testing.T) {
 	for _, config := range []string{"go", "go:parallelism=4"} {
 		backend, _, err := Open(config)
@@ -82,9 +82,11 @@ func TestFindPlugin(t *testing.T) {
 	for _, kind := range []string{"cpu", "cuda"} {
 		t.Run(kind, func(t *testing.T) {
 			folder, home, other := checkout(t), t.TempDir(), t.TempDir()
-			installed := plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "nvidia", "pjrt_c_api_"+kind+"_plugin.so"))
+			installed := plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "nvidia",
+				"pjrt_c_api_"+kind+"_plugin.so"))
 			if kind == "cpu" {
-				installed = plugin(t, filepath.Join(home, ".local", "lib", "go-xla", "pjrt_c_api_cpu_v0.104.0_plugin.so"))
+				installed = plugin(t, filepath.Join(home, ".local", "lib", "go-xla",
+					"pjrt_c_api_cpu_v0.104.0_plugin.so"))
 			}
 			below := filepath.Join(folder, "notebooks")
 			if err := os.Mkdir(below, 0o755); err != nil {
@@ -108,15 +110,16 @@ func TestFindPlugin(t *testing.T) {
 			}
 			empty := t.TempDir()
 			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", empty)
-			if got, passed := findPlugin(kind); got != set || !strings.Contains(passed, "names "+empty+", where there is no") {
+			if got, passed := findPlugin(kind); got != set || !strings.Contains(passed,
+				"names "+empty+", where there is no") {
 				t.Errorf("with a folder without one it finds %q, should be %s; it says %q", got, set, passed)
 			}
 		})
 	}
 }
 
-// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write to, or
-// that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
+// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write
+// to, or that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
 func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("HOME", t.TempDir())
@@ -132,8 +135,9 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 		"of another module": {func(root string) {
 			os.WriteFile(filepath.Join(root, "go.mod"), []byte("module example.com/other\n"), 0o644)
 		}, ""},
-		"open to all, root":   {func(root string) { os.Chmod(root, 0o777) }, "was not loaded"},
-		"open to all, folder": {func(root string) { os.Chmod(filepath.Join(root, ".lab", "pjrt"), 0o777) }, "was not loaded"},
+		"open to all, root": {func(root string) { os.Chmod(root, 0o777) }, "was not loaded"},
+		"open to all, folder": {func(root string) { os.Chmod(filepath.Join(root, ".lab", "pjrt"), 0o777) },
+			"was not loaded"},
 		"open to all, file": {func(root string) {
 			os.Chmod(filepath.Join(root, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so"), 0o666)
 		}, "was not loaded"},
@@ -151,7 +155,8 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 				t.Fatalf("before, it finds %q", got)
 			}
 			c.make(root)
-			if got, passed := findPlugin("cpu"); got != "" || !strings.Contains(passed, c.says) || c.says == "" && passed != "" {
+			if got, passed := findPlugin("cpu"); got != "" || !strings.Contains(passed, c.says) || c.says == "" &&
+				passed != "" {
 				t.Errorf("it finds %q and says %q", got, passed)
 			}
 		})
@@ -162,7 +167,8 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/unhinged-lab/lab\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/unhinged-lab/lab\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root

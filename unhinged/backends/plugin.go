@@ -9,12 +9,13 @@ import (
 	"github.com/unhinged-lab/lab/internal/build"
 )
 
-// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda". Loading a plugin runs its code, so that it comes
-// only from a place that is the user's own choice or that nobody else can write to. These are, in this order:
+// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda". Loading a plugin runs its code, so that it
+// comes only from a place that is the user's own choice or that nobody else can write to. These are, in this order:
 //
 //   - the folders in $PJRT_PLUGIN_LIBRARY_PATH;
-//   - the program's own folder, and .lab/pjrt, which `make setup` fills, of a checkout of this module at or above the working
-//     directory or the program, if checkout, folder and plugin belong to the user or to root and nobody else can write to them;
+//   - the program's own folder, and .lab/pjrt, which `make setup` fills, of a checkout of this module at or above the
+//     working directory or the program, if checkout, folder and plugin belong to the user or to root and nobody else
+//     can write to them;
 //   - the folders that go-xla installs to, in the user's home and in /usr/local/lib.
 //
 // It returns an absolute path, or "". passed says what was there and was not taken, for the user.
@@ -24,7 +25,8 @@ func findPlugin(kind string) (path, passed string) {
 		if found := pluginIn(folder, kind); found != "" {
 			return found, ""
 		}
-		notes = append(notes, fmt.Sprintf("$%s names %s, where there is no pjrt_c_api_%s*plugin.so", pluginVariable, folder, kind))
+		notes = append(notes, fmt.Sprintf("$%s names %s, where there is no pjrt_c_api_%s*plugin.so", pluginVariable,
+			folder, kind))
 	}
 	var folders []string
 	take := func(folder string, with ...string) {
@@ -33,8 +35,9 @@ func findPlugin(kind string) (path, passed string) {
 			return
 		}
 		if stranger := firstStranger(append(with, folder, found)...); stranger != "" {
-			notes = append(notes, fmt.Sprintf("%s was not loaded, because %s belongs to another user or can be changed by one; "+
-				"$%s=%s takes it all the same", found, stranger, pluginVariable, folder))
+			notes = append(notes,
+				fmt.Sprintf("%s was not loaded, because %s belongs to another user or can be changed by one; "+
+					"$%s=%s takes it all the same", found, stranger, pluginVariable, folder))
 			return
 		}
 		folders = append(folders, folder)
@@ -70,8 +73,8 @@ func findPlugin(kind string) (path, passed string) {
 // pluginVariable is the environment variable that go-xla reads too.
 const pluginVariable = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// pluginIn returns the absolute path of the plugin for this kind of device in a folder, or "". Where there are several, it is
-// the last one by name: go-xla's own have a version in theirs.
+// pluginIn returns the absolute path of the plugin for this kind of device in a folder, or "". Where there are several,
+// it is the last one by name: go-xla's own have a version in theirs.
 func pluginIn(folder, kind string) string {
 	found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_"+kind+"*plugin.so"))
 	if err != nil || len(found) == 0 {
@@ -84,7 +87,8 @@ func pluginIn(folder, kind string) string {
 	return path
 }
 
-// firstStranger returns the first of these paths that does not belong to the user or to root, or that others can write to.
+// firstStranger returns the first of these paths that does not belong to the user or to root, or that others can write
+// to.
 func firstStranger(paths ...string) string {
 	for _, path := range paths {
 		if !trusted(path) {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// trusted says whether a file or folder, at the end of its links, belongs to the user or to root and no other user can write
-// to it.
+// trusted says whether a file or folder, at the end of its links, belongs to the user or to root and no other user can
+// write to it.
 func trusted(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// One device for each core. Left to itself the plugin has four, and never fewer threads than devices: where there are fewer
-// cores, threads that look for work keep it from those that have some.
+// One device for each core. Left to itself the plugin has four, and never fewer threads than devices: where there are
+// fewer cores, threads that look for work keep it from those that have some.
 func init() {
 	openCPU = func(plugin string) (compute.Backend, error) {
 		avoidYNNConvolutions(plugin)

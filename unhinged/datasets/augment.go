@@ -18,7 +18,8 @@ type Augmentation struct {
 func (a Augmentation) check(height, width int) error {
 	switch most := min(height, width) - 1; {
 	case a.Shift < 0 || a.Shift > most:
-		return fmt.Errorf("a shift of up to %d pixels; images of %d×%d can be shifted by 0 to %d", a.Shift, height, width, most)
+		return fmt.Errorf("a shift of up to %d pixels; images of %d×%d can be shifted by 0 to %d", a.Shift, height,
+			width, most)
 	case a.Alternate && !a.Flip:
 		return errors.New("alternating flips without flips; set Flip too")
 	}
@@ -70,7 +71,8 @@ func (a Augmentation) apply(to []float32, from []uint8, im Images, table lookup,
 	}
 }
 
-// source is where row i of the shifted image comes from, and whether that is in the image or, with Reflect, its reflection.
+// source is where row i of the shifted image comes from, and whether that is in the image or, with Reflect, its
+// reflection.
 func (a Augmentation) source(i, n int) (int, bool) {
 	switch {
 	case a.Reflect && i < 0:
@@ -81,8 +83,8 @@ func (a Augmentation) source(i, n int) (int, bool) {
 	return i, i >= 0 && i < n
 }
 
-// reflect fills in the pixels of row that a shift of line to the right, or to the left if it is negative, has left open. The
-// pixel at the edge is not repeated, as with PyTorch's reflection padding.
+// reflect fills in the pixels of row that a shift of line to the right, or to the left if it is negative, has left
+// open. The pixel at the edge is not repeated, as with PyTorch's reflection padding.
 func reflect(row, line []uint8, right, width, channels int) {
 	for x := range right {
 		copy(row[x*channels:(x+1)*channels], line[(right-x)*channels:])

@@ -35,9 +35,11 @@ func (b Batches) Check() error {
 	case b.Size < 1 || b.Size > n:
 		return fmt.Errorf("batches of %d images; they must have at least 1 and at most all %d", b.Size, n)
 	case len(b.Images.Pixels) != n*b.Images.Size():
-		return fmt.Errorf("%d pixel values for %d images of %d×%d×%d", len(b.Images.Pixels), n, b.Images.Height, b.Images.Width, b.Images.Channels)
+		return fmt.Errorf("%d pixel values for %d images of %d×%d×%d", len(b.Images.Pixels), n, b.Images.Height,
+			b.Images.Width, b.Images.Channels)
 	case len(b.Normalisation.Mean) != b.Images.Channels || len(b.Normalisation.Std) != b.Images.Channels:
-		return fmt.Errorf("normalisation of %d means and %d standard deviations for %d channels", len(b.Normalisation.Mean), len(b.Normalisation.Std), b.Images.Channels)
+		return fmt.Errorf("normalisation of %d means and %d standard deviations for %d channels",
+			len(b.Normalisation.Mean), len(b.Normalisation.Std), b.Images.Channels)
 	case b.Workers < 0:
 		return fmt.Errorf("%d workers; there cannot be fewer than 0", b.Workers)
 	}
@@ -77,7 +79,8 @@ func (b Batches) From(epoch, step int) iter.Seq[Batch] {
 			for epoch, step := epoch, step; ; epoch, step = epoch+1, 0 {
 				order := b.order(epoch)
 				for ; step < b.StepsPerEpoch(); step++ {
-					j := job{Batch{Epoch: epoch, Step: step, Indices: order[step*b.Size : (step+1)*b.Size]}, make(chan Batch, 1)}
+					j := job{Batch{Epoch: epoch, Step: step, Indices: order[step*b.Size : (step+1)*b.Size]},
+						make(chan Batch, 1)}
 					select {
 					case queue <- j.done:
 					case <-stop:
@@ -113,7 +116,8 @@ func (b Batches) fill(batch Batch, table lookup) Batch {
 	batch.Pixels, batch.Labels = make([]float32, b.Size*size), make([]int32, b.Size)
 	for k, i := range batch.Indices {
 		down, right, flip := b.Augmentation.draw(b.Seed, batch.Epoch, i)
-		b.Augmentation.apply(batch.Pixels[k*size:(k+1)*size], b.Images.Pixels[i*size:(i+1)*size], b.Images, table, down, right, flip)
+		b.Augmentation.apply(batch.Pixels[k*size:(k+1)*size], b.Images.Pixels[i*size:(i+1)*size], b.Images, table, down,
+			right, flip)
 		batch.Labels[k] = int32(b.Images.Labels[i])
 	}
 	return batch

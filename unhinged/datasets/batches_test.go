@@ -45,9 +45,12 @@ func reference(im Images, i, down, right int, flip, reflect bool, norm Normalisa
 func TestBatchesAreTheDefinition(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 4))
 	for range 50 {
-		im := randomImages(1+random.IntN(20), 1+random.IntN(7), 1+random.IntN(7), 1+2*random.IntN(2), 5, random.Uint64())
-		b := Batches{Images: im, Size: 1 + random.IntN(im.Len()), Seed: random.Uint64(), Normalisation: im.Normalisation(),
-			Augmentation: Augmentation{Shift: random.IntN(im.Height), Flip: random.IntN(2) == 0, Reflect: random.IntN(2) == 0}, Workers: random.IntN(4)}
+		im := randomImages(1+random.IntN(20), 1+random.IntN(7), 1+random.IntN(7), 1+2*random.IntN(2), 5,
+			random.Uint64())
+		b := Batches{Images: im, Size: 1 + random.IntN(im.Len()), Seed: random.Uint64(),
+			Normalisation: im.Normalisation(),
+			Augmentation: Augmentation{Shift: random.IntN(im.Height), Flip: random.IntN(2) == 0,
+				Reflect: random.IntN(2) == 0}, Workers: random.IntN(4)}
 		b.Augmentation.Shift = min(b.Augmentation.Shift, im.Width-1)
 		if err := b.Check(); err != nil {
 			t.Fatal(err)
@@ -59,8 +62,10 @@ func TestBatchesAreTheDefinition(t *testing.T) {
 			}
 			for k, i := range batch.Indices {
 				down, right, flip := b.Augmentation.draw(b.Seed, 0, i)
-				if got := batch.Pixels[k*im.Size() : (k+1)*im.Size()]; !slices.Equal(got, reference(im, i, down, right, flip, b.Augmentation.Reflect, b.Normalisation)) {
-					t.Fatalf("image %d of %d×%d×%d, moved by (%d, %d), flip %v", i, im.Height, im.Width, im.Channels, down, right, flip)
+				if got := batch.Pixels[k*im.Size() : (k+1)*im.Size()]; !slices.Equal(got, reference(im, i, down, right,
+					flip, b.Augmentation.Reflect, b.Normalisation)) {
+					t.Fatalf("image %d of %d×%d×%d, moved by (%d, %d), flip %v", i, im.Height, im.Width, im.Channels,
+						down, right, flip)
 				}
 				if batch.Labels[k] != int32(im.Labels[i]) {
 					t.Fatalf("image %d has label %d instead of %d", i, batch.Labels[k], im.Labels[i])
@@ -91,16 +96,19 @@ func first(n int, batches iter.Seq[Batch]) []Batch {
 
 func sameBatches(a, b []Batch) bool {
 	return slices.EqualFunc(a, b, func(a, b Batch) bool {
-		return a.Epoch == b.Epoch && a.Step == b.Step && slices.Equal(a.Indices, b.Indices) && slices.Equal(a.Pixels, b.Pixels) && slices.Equal(a.Labels, b.Labels)
+		return a.Epoch == b.Epoch && a.Step == b.Step && slices.Equal(a.Indices, b.Indices) && slices.Equal(a.Pixels,
+			b.Pixels) && slices.Equal(a.Labels, b.Labels)
 	})
 }
 
 func TestBatchesGoOnAnywhereWithAnyNumberOfWorkers(t *testing.T) {
 	im := randomImages(50, 6, 6, 3, 5, 1)
-	b := Batches{Images: im, Size: 7, Seed: 3, Normalisation: im.Normalisation(), Augmentation: Augmentation{Shift: 2, Flip: true}, Workers: 1}
+	b := Batches{Images: im, Size: 7, Seed: 3, Normalisation: im.Normalisation(), Augmentation: Augmentation{Shift: 2,
+		Flip: true}, Workers: 1}
 	whole := first(4*b.StepsPerEpoch(), b.From(0, 0))
 	if whole[7].Epoch != 1 || whole[7].Step != 0 || slices.Equal(whole[0].Indices, whole[7].Indices) {
-		t.Errorf("after an epoch of 7 steps comes epoch %d, step %d, or the order is the same", whole[7].Epoch, whole[7].Step)
+		t.Errorf("after an epoch of 7 steps comes epoch %d, step %d, or the order is the same", whole[7].Epoch,
+			whole[7].Step)
 	}
 	for from, batch := range whole {
 		for workers := range 5 {
@@ -201,7 +209,8 @@ func TestNormalisation(t *testing.T) {
 	}
 	norm := im.Normalisation()
 	if math.Abs(norm.Mean[2]-0.2) > 1e-12 || norm.Std[2] != 1 {
-		t.Errorf("a channel of 0.2 has mean %g and standard deviation %g; should be 0.2 and 1", norm.Mean[2], norm.Std[2])
+		t.Errorf("a channel of 0.2 has mean %g and standard deviation %g; should be 0.2 and 1", norm.Mean[2],
+			norm.Std[2])
 	}
 	all := make([]int, im.Len())
 	for i := range all {
@@ -248,7 +257,8 @@ func TestBatchesCheck(t *testing.T) {
 // BenchmarkBatches measures images/s of CIFAR's size, augmented and normalised, on one worker.
 func BenchmarkBatches(b *testing.B) {
 	im := randomImages(10000, 32, 32, 3, 10, 1)
-	batches := Batches{Images: im, Size: 128, Normalisation: im.Normalisation(), Augmentation: Augmentation{Shift: 4, Flip: true}, Workers: 1}
+	batches := Batches{Images: im, Size: 128, Normalisation: im.Normalisation(), Augmentation: Augmentation{Shift: 4,
+		Flip: true}, Workers: 1}
 	done := 0
 	b.ResetTimer()
 	for range batches.From(0, 0) {

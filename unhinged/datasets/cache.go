@@ -41,9 +41,9 @@ type cacheHeader struct {
 // cachePath is the file of a decoded data set.
 func cachePath(name string) string { return filepath.Join(Root(), "decoded", name+".images") }
 
-// openCached maps the decoded data set at path into memory. If there is none, or if it is damaged or was decoded from other
-// files than those of this fingerprint ("" for none), it is decoded now. Where nothing can be written, or there is no
-// room, what was decoded serves from memory.
+// openCached maps the decoded data set at path into memory. If there is none, or if it is damaged or was decoded from
+// other files than those of this fingerprint ("" for none), it is decoded now. Where nothing can be written, or there
+// is no room, what was decoded serves from memory.
 func openCached(path, source string, decode func() (*Dataset, error)) (*Dataset, error) {
 	var decoded *Dataset
 	var failed error
@@ -102,8 +102,8 @@ func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) 
 	return d, nil
 }
 
-// writeCache writes the file under another name and renames it, so that no reader sees half of it. The lock must be held:
-// what a process left that was killed is overwritten.
+// writeCache writes the file under another name and renames it, so that no reader sees half of it. The lock must be
+// held: what a process left that was killed is overwritten.
 func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (err error) {
 	out, err := os.Create(path + ".part")
 	if err != nil {
@@ -133,7 +133,8 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 	}
 	header, err := json.Marshal(cacheHeader{
 		Source: source, CRC32C: sum.Sum32(), Name: d.Name, Folder: d.Folder, Classes: d.Classes,
-		Height: d.Train.Height, Width: d.Train.Width, Channels: d.Train.Channels, Train: d.Train.Len(), Test: d.Test.Len(),
+		Height: d.Train.Height, Width: d.Train.Width, Channels: d.Train.Channels, Train: d.Train.Len(),
+		Test: d.Test.Len(),
 	})
 	if err != nil {
 		return err
@@ -215,13 +216,15 @@ func parseHeader(content []byte, fileSize int64) (cacheHeader, error) {
 		return h, fmt.Errorf("header: %w", err)
 	}
 	const most = 1 << 15 // of a side; keeps the products below in range
-	if h.Height < 1 || h.Width < 1 || h.Channels < 1 || h.Height > most || h.Width > most || h.Channels > 4 || h.Train < 0 || h.Test < 0 {
+	if h.Height < 1 || h.Width < 1 || h.Channels < 1 || h.Height > most || h.Width > most || h.Channels > 4 ||
+		h.Train < 0 || h.Test < 0 {
 		return h, fmt.Errorf("header: %d + %d images of %d×%d×%d", h.Train, h.Test, h.Height, h.Width, h.Channels)
 	}
 	each := int64(h.Height)*int64(h.Width)*int64(h.Channels) + 1
 	body := fileSize - headerSize
 	if n := body / each; body%each != 0 || int64(h.Train) > n || int64(h.Test) != n-int64(h.Train) {
-		return h, fmt.Errorf("%d bytes for %d + %d images of %d×%d×%d", body, h.Train, h.Test, h.Height, h.Width, h.Channels)
+		return h, fmt.Errorf("%d bytes for %d + %d images of %d×%d×%d", body, h.Train, h.Test, h.Height, h.Width,
+			h.Channels)
 	}
 	return h, nil
 }

@@ -15,7 +15,8 @@ import (
 
 func randomImages(n, height, width, channels, classes int, seed uint64) Images {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
-	im := Images{Height: height, Width: width, Channels: channels, Pixels: make([]uint8, n*height*width*channels), Labels: make([]uint8, n)}
+	im := Images{Height: height, Width: width, Channels: channels, Pixels: make([]uint8, n*height*width*channels),
+		Labels: make([]uint8, n)}
 	for i := range im.Pixels {
 		im.Pixels[i] = uint8(random.Uint32())
 	}
@@ -26,7 +27,8 @@ func randomImages(n, height, width, channels, classes int, seed uint64) Images {
 }
 
 func sameDataset(a, b *Dataset) bool {
-	return a.Name == b.Name && a.Folder == b.Folder && strings.Join(a.Classes, "|") == strings.Join(b.Classes, "|") && sameImages(a.Train, b.Train) && sameImages(a.Test, b.Test)
+	return a.Name == b.Name && a.Folder == b.Folder && strings.Join(a.Classes, "|") == strings.Join(b.Classes, "|") &&
+		sameImages(a.Train, b.Train) && sameImages(a.Test, b.Test)
 }
 
 func TestDecodedOnce(t *testing.T) {
@@ -34,7 +36,8 @@ func TestDecodedOnce(t *testing.T) {
 	for range 10 {
 		height, width, channels := 1+random.IntN(9), 1+random.IntN(9), 1+2*random.IntN(2)
 		d := &Dataset{Name: "random", Folder: "somewhere", Classes: []string{"a", "b"},
-			Train: randomImages(1+random.IntN(50), height, width, channels, 2, 1), Test: randomImages(random.IntN(20), height, width, channels, 2, 2)}
+			Train: randomImages(1+random.IntN(50), height, width, channels, 2, 1), Test: randomImages(random.IntN(20),
+				height, width, channels, 2, 2)}
 		path := filepath.Join(t.TempDir(), "deeper", "random.images")
 		times := 0
 		open := func(source string) *Dataset {
@@ -68,7 +71,8 @@ func TestDecodedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, damaged := range [][]byte{nil, whole[:headerSize-1], whole[:headerSize], whole[:len(whole)-1], append(bytes.Clone(whole), 0)} {
+		for _, damaged := range [][]byte{nil, whole[:headerSize-1], whole[:headerSize], whole[:len(whole)-1],
+			append(bytes.Clone(whole), 0)} {
 			before := times
 			if err := os.WriteFile(path, damaged, 0o644); err != nil {
 				t.Fatal(err)
@@ -137,8 +141,8 @@ func wantFiles(t *testing.T, folder string, names ...string) {
 	}
 }
 
-// TestNowhereToKeepWhatIsDecoded: CIFAR and its like are opened all the same; of a folder of images, which may be larger than
-// the memory, the error says what to do.
+// TestNowhereToKeepWhatIsDecoded: CIFAR and its like are opened all the same; of a folder of images, which may be
+// larger than the memory, the error says what to do.
 func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
 	d := &Dataset{Name: "random", Train: randomImages(3, 5, 5, 3, 2, 1), Test: randomImages(1, 5, 5, 3, 2, 2)}
 	for name, spoil := range map[string]func(t *testing.T, root string){
@@ -156,7 +160,8 @@ func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
 			if _, err := os.Stat("/dev/full"); err != nil {
 				t.Skip("there is no /dev/full, which says that the disk is full")
 			}
-			if err := errors.Join(os.Mkdir(filepath.Join(root, "decoded"), 0o755), os.Symlink("/dev/full", filepath.Join(root, "decoded", "a.images.part"))); err != nil {
+			if err := errors.Join(os.Mkdir(filepath.Join(root, "decoded"), 0o755), os.Symlink("/dev/full",
+				filepath.Join(root, "decoded", "a.images.part"))); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -225,7 +230,8 @@ func FuzzParseHeader(f *testing.F) {
 		}
 		content = append(content, bytes.Repeat([]byte(" "), headerSize-headerSum-len(content))...)
 		if h, err := parseHeader(append([]byte(sumOf(content)+"\n"), content...), size); err == nil {
-			if each := int64(h.Height*h.Width*h.Channels + 1); each < 2 || int64(h.Train+h.Test)*each != size-headerSize || h.Train < 0 || h.Test < 0 {
+			if each := int64(h.Height*h.Width*h.Channels + 1); each < 2 ||
+				int64(h.Train+h.Test)*each != size-headerSize || h.Train < 0 || h.Test < 0 {
 				t.Errorf("%+v accepted for a file of %d bytes", h, size)
 			}
 		}

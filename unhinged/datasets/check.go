@@ -18,7 +18,8 @@ func (s source) check(d *Dataset) error {
 	}{{"training", d.Train, s.train}, {"test", d.Test, s.test}} {
 		for i, label := range part.images.Labels {
 			if int(label) >= len(d.Classes) {
-				return fmt.Errorf("%s image %d has label %d; labels go from 0 to %d", part.name, i, label, len(d.Classes)-1)
+				return fmt.Errorf("%s image %d has label %d; labels go from 0 to %d", part.name, i, label,
+					len(d.Classes)-1)
 			}
 		}
 		if part.want == 0 {
@@ -29,7 +30,8 @@ func (s source) check(d *Dataset) error {
 		}
 		for c, count := range part.images.ClassCounts(len(d.Classes)) {
 			if s.balanced && count*len(d.Classes) != part.want {
-				return fmt.Errorf("%d %s images of class %d (%s); %s has %d of each class", count, part.name, c, d.Classes[c], s.name, part.want/len(d.Classes))
+				return fmt.Errorf("%d %s images of class %d (%s); %s has %d of each class", count, part.name, c,
+					d.Classes[c], s.name, part.want/len(d.Classes))
 			}
 		}
 	}
@@ -40,7 +42,8 @@ func (s source) check(d *Dataset) error {
 		}
 	}
 	if empty != nil {
-		return fmt.Errorf("the labels go up to %d, but no training image has label %s; number the classes 0, 1, … without gaps",
+		return fmt.Errorf("the labels go up to %d, but no training image has label %s; number the classes 0, 1, … "+
+			"without gaps",
 			len(d.Classes)-1, strings.Join(empty, ", "))
 	}
 	if s.mean == nil {
@@ -50,7 +53,8 @@ func (s source) check(d *Dataset) error {
 	for c := range s.mean {
 		// Published with four digits.
 		if !(math.Abs(got.Mean[c]-s.mean[c]) < 1e-4 && math.Abs(got.Std[c]-s.std[c]) < 1e-4) {
-			return fmt.Errorf("the training images have channel means %.4f and standard deviations %.4f; %s has %.4f and %.4f", got.Mean, got.Std, s.name, s.mean, s.std)
+			return fmt.Errorf("the training images have channel means %.4f and standard deviations %.4f; %s has %.4f "+
+				"and %.4f", got.Mean, got.Std, s.name, s.mean, s.std)
 		}
 	}
 	return nil

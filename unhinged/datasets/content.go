@@ -6,14 +6,16 @@ import (
 	"encoding/hex"
 	"sync"
 	"unsafe"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
 // Content is a SHA-256 of all that a training takes from the data set, in hexadecimal: the sizes of the images, their
 // pixels and labels, those of the training images before those of the test images, in their order, and the number of
 // classes. Names and folders are not part of it. It says whether two data sets give the same training.
 //
-// A data set that was opened computes it once, and again if Train or Test are other images by then. Pixels and labels must
-// not be changed in place after the first call.
+// A data set that was opened computes it once, and again if Train or Test are other images by then. Pixels and labels
+// must not be changed in place after the first call.
 func (d *Dataset) Content() string {
 	if d.content == nil {
 		return d.hash()
@@ -44,7 +46,7 @@ func place(values []uint8) part { return part{unsafe.SliceData(values), len(valu
 func (d *Dataset) hash() string {
 	parts := [2]Images{d.Train, d.Test}
 	var sums [2][]byte
-	_ = inParallel(len(parts), func(i int) error { // never fails
+	_ = parallel.Try(len(parts), func(i int) error { // never fails
 		im, sum := parts[i], sha256.New()
 		for _, size := range []int{im.Height, im.Width, im.Channels, im.Len(), len(d.Classes)} {
 			var bytes [8]byte

@@ -1,5 +1,5 @@
-// Package datasets opens the labelled image sets that networks are trained on — MNIST, Fashion-MNIST, CIFAR-10 and -100,
-// SVHN, and folders of images — as published, from whichever source brought them to this machine, with every file
+// Package datasets opens the labelled image sets that networks are trained on — MNIST, Fashion-MNIST, CIFAR-10 and
+// -100, SVHN, and folders of images — as published, from whichever source brought them to this machine, with every file
 // checked against its known checksum; it draws imbalanced subsets of them, and prepares batches ahead of a training:
 //
 //	data, err := datasets.Open("cifar-10") // after `unhinged data get cifar-10`, or datasets.Get
@@ -10,8 +10,8 @@
 //		Augmentation: datasets.Augmentation{Shift: 4, Flip: true}}
 //	for batch := range batches.From(0, 0) {
 //
-// What is damaged, incomplete or not as published is an error. Where two processes want the same data set, one downloads
-// or decodes it while the other waits.
+// What is damaged, incomplete or not as published is an error. Where two processes want the same data set, one
+// downloads or decodes it while the other waits.
 package datasets
 
 import (
@@ -68,8 +68,10 @@ func (im Images) Evenly(n, classes int) (Images, error) {
 // evenly is how many images of each class there are among n that are drawn as Evenly says.
 func (im Images) evenly(n, classes int) ([]int, error) {
 	if n < classes || n > im.Len() {
-		return nil, fmt.Errorf("%d images; there must be at least one of each of the %d classes, and no more than there are, %d",
-			n, classes, im.Len())
+		return nil,
+			fmt.Errorf("%d images; there must be at least one of each of the %d classes, and no more than "+
+				"there are, %d",
+				n, classes, im.Len())
 	}
 	left, take := im.ClassCounts(classes), make([]int, classes)
 	for drawn := 0; drawn < n; {
@@ -84,8 +86,22 @@ func (im Images) evenly(n, classes int) ([]int, error) {
 	return take, nil
 }
 
-// HoldOut parts the images into two: n of them, drawn by seed from all classes as Evenly takes them, and the rest. Both keep
-// their order.
+// Sample returns n images that stand for all: the first ones if each class is among them, and otherwise, as in a set
+// that is sorted by class, those that Evenly draws. Fewer images than classes are the first ones.
+func (im Images) Sample(n, classes int) Images {
+	first := im.First(n)
+	if n < classes || n >= im.Len() || !slices.Contains(first.ClassCounts(classes), 0) {
+		return first
+	}
+	even, err := im.Evenly(n, classes)
+	if err != nil { // n is neither too small nor too large
+		return first
+	}
+	return even
+}
+
+// HoldOut parts the images into two: n of them, drawn by seed from all classes as Evenly takes them, and the rest. Both
+// keep their order.
 func (im Images) HoldOut(n, classes int, seed uint64) (rest, held Images, err error) {
 	take, err := im.evenly(n, classes)
 	if err != nil {
@@ -131,10 +147,10 @@ var ErrMissing = errors.New("this data set is not on this machine")
 
 // Open reads the named data set ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "svhn") from the first folder that
 // has it. Every file's checksum is verified when it is decoded. CIFAR and SVHN are decoded once, into a file under
-// Root(), which is mapped into memory from then on as long as the files it came from are unchanged; where no file can be
-// written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing; a folder that
-// has some of its files but not all gives another, unless Get is not done with it: then it is passed over.
-func Open(name string) (*Dataset, error) {
+// Root(), which is mapped into memory from then on as long as the files it came from are unchanged; where no file can
+// be written, they are decoded each time. A data set that is in no folder gives an error that wraps ErrMissing; a
+// folder that has some of its files but not all gives another, unless Get is not done with it: then it is passed over.
+func Open(name string, progress ...Progress) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
@@ -143,23 +159,24 @@ func Open(name string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	decode := func() (*Dataset, error) { return s.decode(folder, f, progress...) }
 	if !s.cached {
-		return s.decode(folder, f)
+		return decode()
 	}
-	return openCached(cachePath(s.name), f.fingerprint(folder), func() (*Dataset, error) { return s.decode(folder, f) })
+	return openCached(cachePath(s.name), f.fingerprint(folder), decode)
 }
 
-// OpenFolder reads a data set of the user's own: a folder with the four IDX files of MNIST's names (train-images-idx3-ubyte,
-// train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), plain or with .gz. Classes are named by
-// their number, and there are no checksums to check.
-func OpenFolder(folder string) (*Dataset, error) {
+// OpenFolder reads a data set of the user's own: a folder with the four IDX files of MNIST's names
+// (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte), plain or with
+// .gz. Classes are named by their number, and there are no checksums to check.
+func OpenFolder(folder string, progress ...Progress) (*Dataset, error) {
 	s := source{name: filepath.Base(folder)}
-	return s.decode(folder, idxForm([4]string{}))
+	return s.decode(folder, idxForm([4]string{}), progress...)
 }
 
 // Verify reads every file of the named data set anew and checks its checksum, the number of images in all and in each
 // class, and the channels' statistics, as far as they are known, and whether what was decoded earlier is the same.
-func Verify(name string) (*Dataset, error) {
+func Verify(name string, progress ...Progress) (*Dataset, error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return nil, err
@@ -168,7 +185,7 @@ func Verify(name string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.decode(folder, f)
+	d, err := s.decode(folder, f, progress...)
 	if err != nil || !s.cached {
 		return d, err
 	}
@@ -184,11 +201,11 @@ func Verify(name string) (*Dataset, error) {
 }
 
 // decode reads one form of the data set and checks what is known of its content.
-func (s source) decode(folder string, f form) (*Dataset, error) {
+func (s source) decode(folder string, f form, progress ...Progress) (*Dataset, error) {
 	d := &Dataset{Name: s.name, Classes: s.classes, Folder: folder, content: new(contentSum)}
-	progress := newCounter(s.name, f.size(folder))
-	defer progress.end()
-	err := s.read(d, f, progress)
+	counter := newCounter(progress, s.name, f.size(folder))
+	defer counter.end()
+	err := s.read(d, f, counter)
 	if err != nil && s.files != nil {
 		return nil, fmt.Errorf("%w. %s", err, s.remedy(folder))
 	}

@@ -84,7 +84,8 @@ func TestOpenFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d.Train.Len() != 5 || d.Test.Len() != 2 || d.Train.Height != 2 || d.Train.Width != 3 || len(d.Classes) != 3 {
-		t.Errorf("read as %d + %d images of %d×%d in %d classes", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, len(d.Classes))
+		t.Errorf("read as %d + %d images of %d×%d in %d classes", d.Train.Len(), d.Test.Len(), d.Train.Height,
+			d.Train.Width, len(d.Classes))
 	}
 	if first := d.Train.First(2); string(first.Pixels) != "abcdefghijkl" || first.Len() != 2 {
 		t.Errorf("the first two images are %q with %d labels", first.Pixels, first.Len())
@@ -109,12 +110,16 @@ func TestOpenFolderRefuses(t *testing.T) {
 		"a label too few":        {1, labels(0, 1, 2, 0), "5 images and train-labels-idx1-ubyte has 4 labels"},
 		"a label never trained":  {3, labels(1, 3), "test image 1 has label 3; labels go from 0 to 2"},
 		"labels where images go": {0, other[1], "1 dimensions, where 3 were expected"},
-		"images of another size": {2, append([]byte("\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x02"), "ABCDEFGHIJKL"...), "training images are 2×3 and test images 3×2"},
-		"no images":              {0, []byte("\x00\x00\x08\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03"), "0 images and train-labels"},
-		"labels from 1":          {1, labels(1, 2, 3, 1, 2), "the labels go up to 3, but no training image has label 0; number the classes 0, 1, … without gaps"},
-		"a gap in the labels":    {1, labels(0, 1, 4, 1, 0), "no training image has label 2, 3"},
-		"one label":              {1, labels(0, 0, 0, 0, 0), "all images have one label; a classifier needs at least 2 classes"},
-		"a missing file":         {2, nil, "has neither t10k-images-idx3-ubyte nor"},
+		"images of another size": {2, append([]byte("\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x02"),
+			"ABCDEFGHIJKL"...), "training images are 2×3 and test images 3×2"},
+		"no images": {0, []byte("\x00\x00\x08\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03"),
+			"0 images and train-labels"},
+		"labels from 1": {1, labels(1, 2, 3, 1, 2),
+			"the labels go up to 3, but no training image has label 0; number the classes 0, 1, … without gaps"},
+		"a gap in the labels": {1, labels(0, 1, 4, 1, 0), "no training image has label 2, 3"},
+		"one label": {1, labels(0, 0, 0, 0, 0),
+			"all images have one label; a classifier needs at least 2 classes"},
+		"a missing file": {2, nil, "has neither t10k-images-idx3-ubyte nor"},
 	} {
 		folder := t.TempDir()
 		contents := small(t)
@@ -137,7 +142,8 @@ func TestOpenFolderRefuses(t *testing.T) {
 // smallSource is the small data set, published at these mirrors.
 func smallSource(t *testing.T, mirrors ...string) source {
 	t.Helper()
-	s := source{name: "small", classes: []string{"a", "b", "c"}, mirrors: mirrors, packages: func() []string { return []string{"some-package-manager install small"} }}
+	s := source{name: "small", classes: []string{"a", "b", "c"}, mirrors: mirrors,
+		packages: func() []string { return []string{"some-package-manager install small"} }}
 	var sums [4]string
 	for i, content := range small(t) {
 		sum := sha256.Sum256(zip(content))
@@ -189,7 +195,10 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 		wantError(t, err, "`unhinged data get small` or with `some-package-manager install small`")
 	}
 	last := map[string]int64{}
-	folder, err := Get(context.Background(), "small", func(file string, done, total int64) { last[file] = total - done })
+	folder, err := Get(context.Background(), "small", func(file string, done,
+		total int64) {
+		last[file] = total - done
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,8 +207,8 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 			t.Errorf("progress ends %d bytes before the end of %s", left, name)
 		}
 	}
-	if len(last) != 4 || folder != filepath.Join(Root(), "small") {
-		t.Errorf("%d files came into %s", len(last), folder)
+	if _, decoded := last["decoding small"]; !decoded || len(last) != 4+1 || folder != filepath.Join(Root(), "small") {
+		t.Errorf("told of %v in %s", last, folder)
 	}
 	if d, err := Open("small"); err != nil || d.Train.Len() != 5 {
 		t.Errorf("opened %v, error %v", d, err)
@@ -258,7 +267,8 @@ func TestGetResumes(t *testing.T) {
 
 // TestGetStartsAnewWhatWasWrong: the first half of a file that an earlier call left is not that of the published one.
 func TestGetStartsAnewWhatWasWrong(t *testing.T) {
-	for name, left := range map[string]string{"half": "not the file's first bytes", "more than all": strings.Repeat("x", 1000)} {
+	for name, left := range map[string]string{"half": "not the file's first bytes", "more than all": strings.Repeat("x",
+		1000)} {
 		t.Run(name, func(t *testing.T) {
 			var ranges []string
 			serve(t, func(contents map[string][]byte) http.Handler {
@@ -412,7 +422,8 @@ func TestGetSaysWhereToWrite(t *testing.T) {
 	wantError(t, err, "set UNHINGED_DATA to a folder where files can be written")
 }
 
-// TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files are there, unpacked, and nothing can be downloaded.
+// TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files are there, unpacked, and nothing can be
+// downloaded.
 func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 	serve(t, fileServer)
 	folder := filepath.Join(Root(), "small")
@@ -439,7 +450,8 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 	wantFiles(t, folder, ".lock", idxNames[2]+".gz", idxNames[3]+".gz", idxNames[0]+".gz", idxNames[1]+".gz")
 }
 
-// TestIncompleteFolder: a folder that lost a file is not passed over for a whole one elsewhere; a download that is not done is.
+// TestIncompleteFolder: a folder that lost a file is not passed over for a whole one elsewhere; a download that is not
+// done is.
 func TestIncompleteFolder(t *testing.T) {
 	serve(t, fileServer)
 	contents := small(t)
@@ -508,7 +520,8 @@ func TestSeveralInOneFolder(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	t.Chdir(t.TempDir()) // node_modules here
 	folder := filepath.Join(Root(), "cifar-10")
-	for _, name := range []string{cifar100Layout.archive, "train_32x32.mat", "test_32x32.mat", idxNames[0], "val.png", "cifar-10-batches-py"} {
+	for _, name := range []string{cifar100Layout.archive, "train_32x32.mat", "test_32x32.mat", idxNames[0], "val.png",
+		"cifar-10-batches-py"} {
 		write(t, folder, name, nil)
 	}
 	if _, err := Open("cifar-10"); !errors.Is(err, ErrMissing) {
@@ -592,7 +605,8 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	}
 	for range 2 {
 		d, err := Open("small")
-		if err != nil || !sameImages(d.Train, s.train) || !sameImages(d.Test, s.test) || len(d.Classes) != 100 || d.Folder != folder {
+		if err != nil || !sameImages(d.Train, s.train) || !sameImages(d.Test, s.test) || len(d.Classes) != 100 ||
+			d.Folder != folder {
 			t.Fatalf("error %v, or other images", err)
 		}
 	}
@@ -629,7 +643,10 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	if err := os.Remove(cachePath("small")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCached(cachePath("small"), fingerprint, func() (*Dataset, error) { return wrong, nil }); err != nil {
+	if _, err := openCached(cachePath("small"), fingerprint, func() (*Dataset, error) {
+		return wrong,
+			nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Verify("small")
@@ -694,8 +711,8 @@ func TestUnknownName(t *testing.T) {
 	wantError(t, err, "there are mnist, fashion-mnist")
 }
 
-// TestMeanOfStandardDeviations: what much code normalises CIFAR-10 with (github.com/kuangliu/pytorch-cifar, main.py) is the
-// mean over the images of their own standard deviations, with n − 1, as Normalisation's comment says.
+// TestMeanOfStandardDeviations: what much code normalises CIFAR-10 with (github.com/kuangliu/pytorch-cifar, main.py) is
+// the mean over the images of their own standard deviations, with n − 1, as Normalisation's comment says.
 func TestMeanOfStandardDeviations(t *testing.T) {
 	d, err := Open("cifar-10")
 	if errors.Is(err, ErrMissing) {
@@ -734,10 +751,13 @@ func TestPublished(t *testing.T) {
 			// The set's own page, or its paper, says how many images there are of what size.
 			want := map[string]struct{ train, test, side, channels, first int }{
 				"mnist": {60000, 10000, 28, 1, 980}, "fashion-mnist": {60000, 10000, 28, 1, 1000},
-				"cifar-10": {50000, 10000, 32, 3, 1000}, "cifar-100": {50000, 10000, 32, 3, 100}, "svhn": {73257, 26032, 32, 3, 0},
+				"cifar-10": {50000, 10000, 32, 3, 1000}, "cifar-100": {50000, 10000, 32, 3, 100}, "svhn": {73257, 26032,
+					32, 3, 0},
 			}[name]
-			if d.Train.Len() != want.train || d.Test.Len() != want.test || d.Train.Height != want.side || d.Train.Width != want.side || d.Train.Channels != want.channels {
-				t.Errorf("%d + %d images of %d×%d×%d", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels)
+			if d.Train.Len() != want.train || d.Test.Len() != want.test || d.Train.Height != want.side ||
+				d.Train.Width != want.side || d.Train.Channels != want.channels {
+				t.Errorf("%d + %d images of %d×%d×%d", d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width,
+					d.Train.Channels)
 			}
 			if first := d.Test.ClassCounts(len(d.Classes))[0]; want.first > 0 && first != want.first {
 				t.Errorf("%d test images of class 0, should be %d", first, want.first)
@@ -783,7 +803,8 @@ func TestEvenly(t *testing.T) {
 		for c, count := range counts {
 			total += count
 			if count < most-1 && count < have[c] {
-				t.Errorf("%d of the %d images of class %d, and %d of another: %v of %v", count, have[c], c, most, counts, have)
+				t.Errorf("%d of the %d images of class %d, and %d of another: %v of %v", count, have[c], c, most,
+					counts, have)
 			}
 		}
 		if total != n || out.Len() != n {
@@ -807,7 +828,8 @@ func TestEvenly(t *testing.T) {
 	wantError(t, err, "at least one of each of the 3 classes")
 }
 
-// TestHoldOut: the two parts are all images, once each, and the part held out has as many of each class as of any other.
+// TestHoldOut: the two parts are all images, once each, and the part held out has as many of each class as of any
+// other.
 func TestHoldOut(t *testing.T) {
 	im := randomImages(200, 1, 2, 1, 4, 7)
 	for i := range im.Len() { // every image is another one
@@ -839,5 +861,23 @@ func TestHoldOut(t *testing.T) {
 	}
 	if _, other, _ := im.HoldOut(40, 4, 2); sameImages(held, other) {
 		t.Error("another seed holds out the same")
+	}
+}
+
+// TestSample: of a sorted set every class is there, of a mixed one the first images are.
+func TestSample(t *testing.T) {
+	im := randomImages(60, 1, 1, 1, 3, 2)
+	if got := im.Sample(20, 3); !sameImages(got, im.First(20)) {
+		t.Error("of a mixed set others than the first images are taken")
+	}
+	slices.Sort(im.Labels)
+	if got := im.Sample(9, 3); slices.Contains(got.ClassCounts(3), 0) || got.Len() != 9 {
+		t.Errorf("of a sorted set it takes %v of each class", got.ClassCounts(3))
+	}
+	if got := im.Sample(2, 3); !sameImages(got, im.First(2)) {
+		t.Error("of fewer than the classes others than the first images are taken")
+	}
+	if got := im.Sample(60, 3); got.Len() != 60 {
+		t.Errorf("%d of all", got.Len())
 	}
 }

@@ -8,7 +8,8 @@ import (
 
 // A training's input, from where a checkpoint left it.
 func ExampleBatches() {
-	images := datasets.Images{Height: 1, Width: 2, Channels: 1, Pixels: []uint8{0, 255, 255, 0, 0, 255}, Labels: []uint8{0, 1, 0}}
+	images := datasets.Images{Height: 1, Width: 2, Channels: 1, Pixels: []uint8{0, 255, 255, 0, 0, 255},
+		Labels: []uint8{0, 1, 0}}
 	batches := datasets.Batches{
 		Images: images, Size: 1, Seed: 1,
 		Augmentation:  datasets.Augmentation{Flip: true},

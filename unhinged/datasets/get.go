@@ -24,8 +24,8 @@ import (
 // maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
 const maxDownload = 256 << 20
 
-// A server that sends less than slowest, in bytes a second, on average over the time of stall is given up. At that rate the
-// largest known file takes three days; what has come of it is kept.
+// A server that sends less than slowest, in bytes a second, on average over the time of stall is given up. At that rate
+// the largest known file takes three days; what has come of it is kept.
 var (
 	stall   = time.Minute
 	slowest = 700.
@@ -33,16 +33,16 @@ var (
 
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
-// checked before it gets its name. A server that sends nothing, or next to nothing, for a minute is given up. While one process downloads a
-// data set, others wait for it. progress (may be nil) is told the bytes had and the bytes expected (−1: unknown).
-func Get(ctx context.Context, name string, progress func(file string, done, total int64)) (folder string, err error) {
+// checked before it gets its name. A server that sends nothing, or next to nothing, for a minute is given up. While one
+// process downloads a data set, others wait for it. progress, unless nil, is told of the downloads and of the decoding.
+func Get(ctx context.Context, name string, progress Progress) (folder string, err error) {
 	s, err := sourceNamed(name)
 	if err != nil {
 		return "", err
 	}
 	folder, f, damaged := s.find()
 	if damaged == nil {
-		if _, damaged = s.decode(folder, f); damaged == nil {
+		if _, damaged = s.decode(folder, f, progress); damaged == nil {
 			return folder, nil
 		}
 	}
@@ -74,31 +74,33 @@ func Get(ctx context.Context, name string, progress func(file string, done, tota
 			}
 		}
 	}
-	if _, err := s.decode(folder, s.forms[0]); err != nil {
+	if _, err := s.decode(folder, s.forms[0], progress); err != nil {
 		return "", err
 	}
 	return folder, nil
 }
 
-// unreachable says whether an error means that no connection was made, as where there is no network: the host's name is not
-// known, or nothing answers at its address. A server that answers wrongly, or breaks off, was reached.
+// unreachable says whether an error means that no connection was made, as where there is no network: the host's name is
+// not known, or nothing answers at its address. A server that answers wrongly, or breaks off, was reached.
 func unreachable(err error) bool {
 	var name *net.DNSError
 	var connection *net.OpError
-	return errors.As(err, &name) || errors.As(err, &connection) && (connection.Op == "dial" || connection.Op == "proxyconnect")
+	return errors.As(err, &name) || errors.As(err, &connection) && (connection.Op == "dial" ||
+		connection.Op == "proxyconnect")
 }
 
 // whereToWrite adds to an error about a file under Root() what can be done.
 func whereToWrite(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
-		return fmt.Errorf("%w: data sets are kept under %s; set UNHINGED_DATA to a folder where files can be written and there is room", err, Root())
+		return fmt.Errorf("%w: data sets are kept under %s; set UNHINGED_DATA to a folder where files can be written "+
+			"and there is room", err, Root())
 	}
 	return err
 }
 
 // download brings one file from the first mirror that has it.
-func (s source) download(ctx context.Context, folder string, f download, progress func(string, int64, int64)) error {
+func (s source) download(ctx context.Context, folder string, f download, progress Progress) error {
 	part := filepath.Join(folder, f.name+".part")
 	var failures []error
 	for _, mirror := range s.mirrors {
@@ -179,7 +181,8 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	switch {
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return have > 0, nil // nothing is left to fetch: the checksum decides
-	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)):
+	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"),
+		fmt.Sprintf("bytes %d-", have)):
 		resumed = true
 	case response.StatusCode == http.StatusOK && have == 0:
 	case response.StatusCode == http.StatusOK: // the whole file, whatever was asked

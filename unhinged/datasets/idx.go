@@ -47,7 +47,8 @@ func ReadIDX(r io.Reader) (sizes []int, values []uint8, err error) {
 		}
 		sizes = append(sizes, int(size))
 		if size != 0 && total > maxIDX/int64(size) {
-			return nil, nil, fmt.Errorf("IDX: the header's dimensions begin with %v, which is more than %d bytes", sizes, maxIDX)
+			return nil, nil, fmt.Errorf("IDX: the header's dimensions begin with %v, which is more than %d bytes",
+				sizes, maxIDX)
 		}
 		total *= int64(size)
 	}

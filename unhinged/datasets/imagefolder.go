@@ -17,19 +17,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
 )
 
-// OpenImageFolder reads JPEG and PNG files in subfolders train/CLASS and val/CLASS (or test/CLASS) of folder, as ImageNet
-// and its subsets are laid out; classes are numbered in the order of their names. The images come in a random order, always
-// the same, so that the first ones are of all classes, as they are in other data sets. Every image is made size × size: its
-// short side is scaled to size, then its middle is cut out. Transparent pixels are blended with black, and a photograph's
-// orientation in its EXIF data is not applied: turn such images before. Files whose names begin with a dot are passed over; any
-// other file that is not an image is an error. Images are decoded once, into a file under Root() that is mapped into
-// memory from then on, as long as no name, size or time of a file changes.
-func OpenImageFolder(folder string, size int) (*Dataset, error) {
+// OpenImageFolder reads JPEG and PNG files in subfolders train/CLASS and val/CLASS (or test/CLASS) of folder, as
+// ImageNet and its subsets are laid out; classes are numbered in the order of their names. The images come in a random
+// order, always the same, so that the first ones are of all classes, as they are in other data sets. Every image is
+// made size × size: its short side is scaled to size, then its middle is cut out. Transparent pixels are blended with
+// black, and a photograph's orientation in its EXIF data is not applied: turn such images before. Files whose names
+// begin with a dot are passed over; any other file that is not an image is an error. Images are decoded once, into a
+// file under Root() that is mapped into memory from then on, as long as no name, size or time of a file changes.
+func OpenImageFolder(folder string, size int, progress ...Progress) (*Dataset, error) {
 	if size < 1 || size > 1<<12 {
 		return nil, fmt.Errorf("images of %d×%d; the side must be from 1 to %d", size, size, 1<<12)
 	}
@@ -57,7 +58,8 @@ func OpenImageFolder(folder string, size int) (*Dataset, error) {
 			d.Classes = classes
 		}
 		if !slices.Equal(d.Classes, classes) {
-			return nil, fmt.Errorf("%s has classes %s, and the training images %s; they must agree", part.folder, strings.Join(classes, ", "), strings.Join(d.Classes, ", "))
+			return nil, fmt.Errorf("%s has classes %s, and the training images %s; they must agree", part.folder,
+				strings.Join(classes, ", "), strings.Join(d.Classes, ", "))
 		}
 		rand.New(rand.NewPCG(0, 0)).Shuffle(len(paths), func(i, j int) {
 			paths[i], paths[j] = paths[j], paths[i]
@@ -70,9 +72,9 @@ func OpenImageFolder(folder string, size int) (*Dataset, error) {
 	path := cachePath(fmt.Sprintf("%s-%d-%x", d.Name, size, place[:4]))
 	return openStreamed(path, hex.EncodeToString(hash.Sum(nil)), func() (*Dataset, func(io.Writer) error, error) {
 		return d, func(w io.Writer) error {
-			progress := newCounter(d.Name, int64(len(files)*d.Train.Size()))
-			defer progress.end()
-			return decodeImages(io.MultiWriter(w, progress), files, size)
+			counter := newCounter(progress, d.Name, int64(len(files)*d.Train.Size()))
+			defer counter.end()
+			return decodeImages(io.MultiWriter(w, counter), files, size)
 		}, nil
 	})
 }
@@ -105,7 +107,8 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 				return nil, nil, nil, err
 			}
 			if !info.Mode().IsRegular() {
-				return nil, nil, nil, fmt.Errorf("%s is not a file; there should be nothing but images in the folder of a class", path)
+				return nil, nil, nil,
+					fmt.Errorf("%s is not a file; there should be nothing but images in the folder of a class", path)
 			}
 			fmt.Fprintf(fingerprint, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 			paths, labels = append(paths, path), append(labels, uint8(len(classes)))
@@ -116,7 +119,8 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 		classes = append(classes, class.Name())
 	}
 	if len(classes) < 2 {
-		return nil, nil, nil, fmt.Errorf("%s has %d folders of classes; a classifier needs at least 2", folder, len(classes))
+		return nil, nil, nil, fmt.Errorf("%s has %d folders of classes; a classifier needs at least 2", folder,
+			len(classes))
 	}
 	return classes, paths, labels, nil
 }
@@ -125,7 +129,7 @@ func listImages(folder string, fingerprint io.Writer) (classes, paths []string, 
 func decodeImages(w io.Writer, files []string, size int) error {
 	for chunk := range slices.Chunk(files, 16*runtime.GOMAXPROCS(0)) {
 		decoded := make([][]uint8, len(chunk))
-		err := inParallel(len(chunk), func(i int) (err error) {
+		err := parallel.Try(len(chunk), func(i int) (err error) {
 			decoded[i], err = decodeImage(chunk[i], size)
 			return err
 		})
@@ -141,8 +145,8 @@ func decodeImages(w io.Writer, files []string, size int) error {
 	return nil
 }
 
-// maxDecoded bounds an image in memory when it is decoded, and decodeBudget all that are decoded at the same time: a file of
-// two megabytes can have a gigabyte of pixels, and a damaged header may promise terabytes.
+// maxDecoded bounds an image in memory when it is decoded, and decodeBudget all that are decoded at the same time: a
+// file of two megabytes can have a gigabyte of pixels, and a damaged header may promise terabytes.
 const maxDecoded, decodeBudget = 1 << 29, 1 << 30
 
 var decoding = semaphore.NewWeighted(decodeBudget)
@@ -164,8 +168,9 @@ func decodeImage(path string, size int) ([]uint8, error) {
 		each = 8
 	}
 	if int64(config.Width) > maxDecoded/each/max(int64(config.Height), 1) {
-		return nil, fmt.Errorf("%s: an image of %d×%d pixels takes more than %d MiB when it is decoded; make it smaller",
-			path, config.Width, config.Height, maxDecoded>>20)
+		return nil,
+			fmt.Errorf("%s: an image of %d×%d pixels takes more than %d MiB when it is decoded; make it smaller",
+				path, config.Width, config.Height, maxDecoded>>20)
 	}
 	bytes := each * int64(config.Width) * int64(config.Height)
 	if err := decoding.Acquire(context.Background(), bytes); err != nil {

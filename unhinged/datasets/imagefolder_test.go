@@ -31,7 +31,8 @@ func noise(random *rand.Rand, width, height int) *image.NRGBA {
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {
-			picture.SetNRGBA(x, y, color.NRGBA{uint8(random.Uint32()), uint8(random.Uint32()), uint8(random.Uint32()), 255})
+			picture.SetNRGBA(x, y, color.NRGBA{uint8(random.Uint32()), uint8(random.Uint32()), uint8(random.Uint32()),
+				255})
 		}
 	}
 	return picture
@@ -54,7 +55,8 @@ func TestImageFolder(t *testing.T) {
 						width, height = height, width
 					}
 					picture := noise(random, width, height)
-					write(t, filepath.Join(folder, name, className), string(rune('a'+i/26))+string(rune('a'+i%26))+".png", encodePNG(t, picture))
+					write(t, filepath.Join(folder, name, className),
+						string(rune('a'+i/26))+string(rune('a'+i%26))+".png", encodePNG(t, picture))
 					var pixels []uint8
 					for y := range size {
 						for x := range size {
@@ -80,7 +82,8 @@ func TestImageFolder(t *testing.T) {
 			}
 			for i, label := range images.Labels {
 				if class, found := want[part][string(images.Pixels[75*i:75*(i+1)])]; !found || class != label {
-					t.Errorf("image %d has label %d, should have %d; or other pixels than were written", i, label, class)
+					t.Errorf("image %d has label %d, should have %d; or other pixels than were written", i, label,
+						class)
 				}
 				delete(want[part], string(images.Pixels[75*i:75*(i+1)])) // each comes once
 			}
@@ -89,7 +92,8 @@ func TestImageFolder(t *testing.T) {
 		if first := d.Train.First(24).ClassCounts(3); slices.Min(first) == 0 {
 			t.Errorf("of the first 24 images %v are of each class", first)
 		}
-		if smaller, err := OpenImageFolder(folder, 3); err != nil || !bytes.Equal(smaller.Train.Labels, d.Train.Labels) {
+		if smaller, err := OpenImageFolder(folder, 3); err != nil || !bytes.Equal(smaller.Train.Labels,
+			d.Train.Labels) {
 			t.Errorf("at another size they come in another order; error %v", err)
 		}
 		// One image more is noticed.
@@ -101,12 +105,13 @@ func TestImageFolder(t *testing.T) {
 }
 
 func TestImagesAreScaled(t *testing.T) {
-	// Columns of 20: red, then 40 of which the left half is green and the right half blue, then red: the middle square of
-	// 80×40 is half green, half blue, whatever it is scaled to. JPEG blurs the colours' edges a little.
+	// Columns of 20: red, then 40 of which the left half is green and the right half blue, then red: the middle square
+	// of 80×40 is half green, half blue, whatever it is scaled to. JPEG blurs the colours' edges a little.
 	picture := image.NewNRGBA(image.Rect(0, 0, 80, 40))
 	for y := range 40 {
 		for x := range 80 {
-			picture.Set(x, y, map[int]color.Color{0: color.NRGBA{255, 0, 0, 255}, 1: color.NRGBA{0, 255, 0, 255}, 2: color.NRGBA{0, 0, 255, 255}, 3: color.NRGBA{255, 0, 0, 255}}[x/20])
+			picture.Set(x, y, map[int]color.Color{0: color.NRGBA{255, 0, 0, 255}, 1: color.NRGBA{0, 255, 0, 255},
+				2: color.NRGBA{0, 0, 255, 255}, 3: color.NRGBA{255, 0, 0, 255}}[x/20])
 		}
 	}
 	var blurred bytes.Buffer
@@ -124,7 +129,8 @@ func TestImagesAreScaled(t *testing.T) {
 			}
 			at := func(x, y int) []uint8 { return pixels[(y*size+x)*3 : (y*size+x)*3+3] }
 			for _, y := range []int{0, size / 2, size - 1} {
-				if left, right := at(size/4, y), at(size-1-size/4, y); left[1] < 240 || left[0] > 15 || left[2] > 15 || right[2] < 240 || right[0] > 15 || right[1] > 15 {
+				if left, right := at(size/4, y), at(size-1-size/4, y); left[1] < 240 || left[0] > 15 || left[2] > 15 ||
+					right[2] < 240 || right[0] > 15 || right[1] > 15 {
 					t.Errorf("%s at size %d: %v left and %v right; should be green and blue", name, size, left, right)
 				}
 			}
@@ -149,13 +155,35 @@ func TestImageFolderRefuses(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
 	whole := encodePNG(t, noise(rand.New(rand.NewPCG(1, 1)), 9, 9))
 	for message, change := range map[string]func(folder string){
-		"readme.txt: image: unknown format":                       func(folder string) { write(t, filepath.Join(folder, "train", "a"), "readme.txt", []byte("hello")) },
-		"val/b/1.png: png: invalid format: not enough pixel data": func(folder string) { write(t, filepath.Join(folder, "val", "b"), "1.png", whole[:100]) },
-		"train/c has no images":                                   func(folder string) { os.Mkdir(filepath.Join(folder, "train", "c"), 0o755) },
-		"a/sub is not a file":                                     func(folder string) { write(t, filepath.Join(folder, "train", "a", "sub"), "1.png", whole) },
-		"nothing but folders of classes in":                       func(folder string) { write(t, filepath.Join(folder, "train"), "list.txt", nil) },
-		"has classes a, b, c, and the training image":             func(folder string) { write(t, filepath.Join(folder, "val", "c"), "1.png", whole) },
-		"there should be train/CLASS/IMAGE":                       func(folder string) { os.RemoveAll(filepath.Join(folder, "val")) },
+		"readme.txt: image: unknown format": func(folder string) {
+			write(t, filepath.Join(folder,
+				"train", "a"), "readme.txt", []byte("hello"))
+		},
+		"val/b/1.png: png: invalid format: not enough pixel data": func(folder string) {
+			write(t, filepath.Join(folder,
+				"val", "b"), "1.png", whole[:100])
+		},
+		"train/c has no images": func(folder string) {
+			os.Mkdir(filepath.Join(folder,
+				"train", "c"), 0o755)
+		},
+		"a/sub is not a file": func(folder string) {
+			write(t, filepath.Join(folder,
+				"train", "a", "sub"), "1.png", whole)
+		},
+		"nothing but folders of classes in": func(folder string) {
+			write(t, filepath.Join(folder,
+				"train"), "list.txt", nil)
+		},
+		"has classes a, b, c, and the training image": func(folder string) {
+			write(t, filepath.Join(folder,
+				"val", "c"), "1.png", whole)
+		},
+		"there should be " +
+			"train/CLASS/IMAGE": func(folder string) {
+			os.RemoveAll(filepath.Join(folder,
+				"val"))
+		},
 		"has 0 folders of classes; a classifier needs at least 2": func(folder string) {
 			os.RemoveAll(filepath.Join(folder, "train", "a"))
 			os.RemoveAll(filepath.Join(folder, "train", "b"))
@@ -190,7 +218,8 @@ func TestImagesAllocateForContentNotForPromises(t *testing.T) {
 func TestDecodingKeepsToItsBudget(t *testing.T) {
 	const side = 9000
 	var content bytes.Buffer
-	if err := png.Encode(&content, image.NewPaletted(image.Rect(0, 0, side, 9), color.Palette{color.Black})); err != nil {
+	if err := png.Encode(&content, image.NewPaletted(image.Rect(0, 0, side, 9),
+		color.Palette{color.Black})); err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
@@ -221,7 +250,8 @@ func FuzzDecodeImage(f *testing.F) {
 	f.Add(lossless.Bytes())
 	f.Add(grey.Bytes())
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height > 1<<20 {
+		if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil &&
+			config.Width*config.Height > 1<<20 {
 			t.Skip("allowed, but too large to try thousands of")
 		}
 		folder := t.TempDir()

@@ -7,8 +7,9 @@ import (
 )
 
 // LongTailed draws an imbalanced subset: of class c of C, ⌊n·ρ^(−c/(C−1))⌋ images, where n is the number of images of
-// the smallest class and ρ ≥ 1 the ratio of the first class to the last (Cao et al., 2019: CIFAR-10 at ρ = 100 keeps 5000,
-// 2997, 1796, …, 50). Which images is drawn by seed; they keep their order. It is for training images: test sets stay balanced.
+// the smallest class and ρ ≥ 1 the ratio of the first class to the last (Cao et al., 2019: CIFAR-10 at ρ = 100 keeps
+// 5000, 2997, 1796, …, 50). Which images is drawn by seed; they keep their order. It is for training images: test sets
+// stay balanced.
 func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if c == 0 {
@@ -18,9 +19,9 @@ func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, erro
 	})
 }
 
-// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second, where
-// n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n. Which
-// images is drawn by seed; they keep their order.
+// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second,
+// where n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n.
+// Which images is drawn by seed; they keep their order.
 func (im Images) Stepped(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if 2*c < classes {
@@ -51,7 +52,8 @@ func (im Images) thin(classes int, rho float64, seed uint64, count func(n, c int
 		// What rounding left a hair below a whole number, as 49.999…, is that number.
 		k := int(count(n, c) * (1 + 1e-12))
 		if k < 1 {
-			return Images{}, fmt.Errorf("class %d would keep none of its %d images at imbalance ratio %g", c, len(images), rho)
+			return Images{}, fmt.Errorf("class %d would keep none of its %d images at imbalance ratio %g", c,
+				len(images), rho)
 		}
 		rng := rand.New(rand.NewPCG(seed, uint64(c)))
 		rng.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })

@@ -18,8 +18,9 @@ func balancedImages(n, classes int) Images {
 	return im
 }
 
-// TestPublishedImbalance has the numbers of images that get_img_num_per_cls in imbalance_cifar.py gives (github.com/kaidic/LDAM-DRW:
-// Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", 2019): of each class, or in all.
+// TestPublishedImbalance has the numbers of images that get_img_num_per_cls in imbalance_cifar.py gives
+// (github.com/kaidic/LDAM-DRW: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
+// 2019): of each class, or in all.
 func TestPublishedImbalance(t *testing.T) {
 	cifar10, cifar100 := balancedImages(5000, 10), balancedImages(500, 100)
 	draw := func(im Images, classes int, step bool, rho float64) []int {
@@ -53,7 +54,8 @@ func TestPublishedImbalance(t *testing.T) {
 			t.Errorf("CIFAR-100, ρ = %g: %d images, should be %d", rho, total, want)
 		}
 	}
-	if counts := draw(cifar10, 10, true, 100); !slices.Equal(counts, []int{5000, 5000, 5000, 5000, 5000, 50, 50, 50, 50, 50}) {
+	if counts := draw(cifar10, 10, true, 100); !slices.Equal(counts, []int{5000, 5000, 5000, 5000, 5000, 50, 50, 50, 50,
+		50}) {
 		t.Errorf("step: %v", counts)
 	}
 }
@@ -64,7 +66,8 @@ func TestImbalance(t *testing.T) {
 		n, classes, seed := 20+random.IntN(200), 1+random.IntN(12), random.Uint64()
 		rho := 1 + 10*random.Float64()
 		im := balancedImages(n, classes)
-		for name, draw := range map[string]func(int, float64, uint64) (Images, error){"long-tailed": im.LongTailed, "step": im.Stepped} {
+		for name, draw := range map[string]func(int, float64, uint64) (Images, error){"long-tailed": im.LongTailed,
+			"step": im.Stepped} {
 			out, err := draw(classes, rho, seed)
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +81,8 @@ func TestImbalance(t *testing.T) {
 					exact /= rho
 				}
 				if math.Abs(float64(count)-(exact-0.5)) > 0.5+1e-9 {
-					t.Errorf("%s, n %d, ρ %g: %d of class %d of %d; should be ⌊%g⌋", name, n, rho, count, c, classes, exact)
+					t.Errorf("%s, n %d, ρ %g: %d of class %d of %d; should be ⌊%g⌋", name, n, rho, count, c, classes,
+						exact)
 				}
 			}
 			// It is a subset in the same order: a class's pixels, which count its images, grow.

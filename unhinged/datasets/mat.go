@@ -29,7 +29,8 @@ func readMAT(content []byte) (map[string]matArray, error) {
 		return nil, fmt.Errorf("MAT: %d bytes; the header alone has 128", len(content))
 	}
 	if version := content[124:128]; !bytes.Equal(version, []byte("\x00\x01IM")) {
-		return nil, fmt.Errorf("MAT: version and byte order are %q, not those of a little-endian MATLAB 5 file (%q)", version, "\x00\x01IM")
+		return nil, fmt.Errorf("MAT: version and byte order are %q, not those of a little-endian MATLAB 5 file (%q)",
+			version, "\x00\x01IM")
 	}
 	arrays := map[string]matArray{}
 	for rest := content[128:]; len(rest) > 0; {
@@ -59,7 +60,8 @@ func readMAT(content []byte) (map[string]matArray, error) {
 // data may stand in the tag itself. Compressed elements are not padded.
 func matElement(content []byte) (kind uint32, data, rest []byte, err error) {
 	if len(content) < 8 {
-		return 0, nil, nil, fmt.Errorf("MAT: %d bytes where an element's tag of 8 was expected: the file is not complete", len(content))
+		return 0, nil, nil,
+			fmt.Errorf("MAT: %d bytes where an element's tag of 8 was expected: the file is not complete", len(content))
 	}
 	kind = binary.LittleEndian.Uint32(content)
 	if small := kind >> 16; small != 0 {
@@ -70,7 +72,8 @@ func matElement(content []byte) (kind uint32, data, rest []byte, err error) {
 	}
 	size := uint64(binary.LittleEndian.Uint32(content[4:]))
 	if size > uint64(len(content)-8) {
-		return 0, nil, nil, fmt.Errorf("MAT: an element announces %d bytes and %d are left: the file is not complete", size, len(content)-8)
+		return 0, nil, nil, fmt.Errorf("MAT: an element announces %d bytes and %d are left: the file is not complete",
+			size, len(content)-8)
 	}
 	padded := size
 	if kind != miCOMPRESSED {
@@ -111,29 +114,35 @@ func matMatrix(content []byte) (name string, array matArray, err error) {
 		}
 		if kind != want {
 			what := [4]string{"flags", "dimensions", "name", "values"}[i]
-			return "", array, fmt.Errorf("MAT: the %s of array %q are of type %d; only %d can be read here", what, parts[2], kind, want)
+			return "", array, fmt.Errorf("MAT: the %s of array %q are of type %d; only %d can be read here", what,
+				parts[2], kind, want)
 		}
 		parts[i], content = data, rest
 	}
 	flags, dimensions, name, values := parts[0], parts[1], string(parts[2]), parts[3]
 	const sparse, imaginary = 5, 0x08 // cells, structures, objects and texts come before sparse; a bit of the flags
 	if len(flags) != 8 || flags[0] <= sparse || flags[1]&imaginary != 0 {
-		return "", array, fmt.Errorf("MAT: array %q has flags %x; only full, real, numeric arrays can be read here", name, flags)
+		return "", array, fmt.Errorf("MAT: array %q has flags %x; only full, real, numeric arrays can be read here",
+			name, flags)
 	}
 	if len(content) > 0 || len(dimensions)%4 != 0 || len(dimensions) < 8 {
-		return "", array, fmt.Errorf("MAT: array %q has %d bytes of dimensions, and %d after its values", name, len(dimensions), len(content))
+		return "", array, fmt.Errorf("MAT: array %q has %d bytes of dimensions, and %d after its values", name,
+			len(dimensions), len(content))
 	}
 	total := int64(1)
 	for ; len(dimensions) > 0; dimensions = dimensions[4:] {
 		size := int64(int32(binary.LittleEndian.Uint32(dimensions)))
 		if size < 0 || size > 0 && total > maxMAT/size {
-			return "", array, fmt.Errorf("MAT: array %q has dimensions %v and then %d, which is negative or more than %d values", name, array.dimensions, size, maxMAT)
+			return "", array,
+				fmt.Errorf("MAT: array %q has dimensions %v and then %d, which is negative or more than %d values",
+					name, array.dimensions, size, maxMAT)
 		}
 		total *= size
 		array.dimensions = append(array.dimensions, int(size))
 	}
 	if total != int64(len(values)) {
-		return "", array, fmt.Errorf("MAT: array %q has %d values where its dimensions %v need %d", name, len(values), array.dimensions, total)
+		return "", array, fmt.Errorf("MAT: array %q has %d values where its dimensions %v need %d", name, len(values),
+			array.dimensions, total)
 	}
 	array.values = values
 	return name, array, nil

@@ -9,7 +9,8 @@ import (
 )
 
 // idxNames are the names that MNIST and all sets of its kind share: training images and labels, test images and labels.
-var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
+var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+	"t10k-labels-idx1-ubyte"}
 
 // idxForm is four IDX files, plain or with .gz, with the SHA-256 of what is inside: packages compress anew or not at
 // all, so that only this tells whether a file from any source is the published one.
@@ -36,7 +37,8 @@ func (f form) readIDXImages(folder string, first int, sums [4]string, progress i
 		return Images{}, err
 	}
 	if sizes[0] != len(labels) {
-		return Images{}, fmt.Errorf("%s: %s has %d images and %s has %d labels; they must agree", folder, idxNames[first], sizes[0], idxNames[first+1], len(labels))
+		return Images{}, fmt.Errorf("%s: %s has %d images and %s has %d labels; they must agree", folder,
+			idxNames[first], sizes[0], idxNames[first+1], len(labels))
 	}
 	if len(pixels) == 0 {
 		return Images{}, fmt.Errorf("%s: %s has no pixels (sizes %v)", folder, idxNames[first], sizes)
@@ -44,7 +46,8 @@ func (f form) readIDXImages(folder string, first int, sums [4]string, progress i
 	return Images{Height: sizes[1], Width: sizes[2], Channels: 1, Pixels: pixels, Labels: labels}, nil
 }
 
-func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.Writer) (sizes []int, values []uint8, err error) {
+func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.Writer) (sizes []int, values []uint8,
+	err error) {
 	path, err := f.path(folder, name)
 	if err != nil {
 		return nil, nil, err

@@ -4,10 +4,10 @@ import "math"
 
 // Normalisation makes network inputs of pixels: (v/255 − Mean)/Std, channel by channel.
 //
-// The Std that Images.Normalisation computes is that of all pixels of a channel, in all images together: 0.2470, 0.2435,
-// 0.2616 for CIFAR-10, with which inputs have variance 1. Much published code has 0.2023, 0.1994, 0.2010 instead (after
-// github.com/kuangliu/pytorch-cifar), which is the mean over the images of each image's own standard deviation (dividing by
-// n − 1); to compare with such code, set it here. The paper does not say which it used.
+// The Std that Images.Normalisation computes is that of all pixels of a channel, in all images together: 0.2470,
+// 0.2435, 0.2616 for CIFAR-10, with which inputs have variance 1. Much published code has 0.2023, 0.1994, 0.2010
+// instead (after github.com/kuangliu/pytorch-cifar), which is the mean over the images of each image's own standard
+// deviation (dividing by n − 1); to compare with such code, set it here. The paper does not say which it used.
 type Normalisation struct {
 	Mean, Std []float64 // [channels], of pixels from 0 to 1
 }

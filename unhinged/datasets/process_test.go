@@ -157,7 +157,8 @@ func TestKilledWhileDownloading(t *testing.T) {
 	killed, _ := child(t, "get", server)
 	<-sent
 	part := filepath.Join(Root(), "small", idxNames[0]+".gz.part")
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // until the child has written what came
+	// until the child has written what came
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if info, err := os.Stat(part); err == nil && info.Size() == 20 {
 			break
 		} else if time.Now().After(end) {

@@ -7,41 +7,46 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Progress, if it is not nil, is told how many bytes of how many have been decoded while Open, OpenFolder,
-// OpenImageFolder, Verify and Get read a data set: of its files, or of the pixels made from a folder of images. It is
-// called when decoding begins and again and again until done is total, which comes once, at the end, be it in an error. Of
-// what was decoded earlier it is told nothing. Set it before any of them is called.
-var Progress func(what string, done, total int64)
+// Progress is told how many bytes of how many are done of what, such as "decoding cifar-10" or the name of a file that
+// is downloaded (there total is −1 if it is not known). Of a data set that is decoded it is told the bytes of its
+// files, or of the pixels made from a folder of images: when decoding begins and again and again until done is total,
+// which comes once, at the end, be it in an error. Of what was decoded earlier it is told nothing. Its calls do not
+// overlap.
+type Progress func(what string, done, total int64)
 
-// counter tells Progress of the bytes that are written to it, by any number of goroutines.
+// counter tells of the bytes that are written to it, by any number of goroutines.
 type counter struct {
-	what  string
-	total int64
-	mutex sync.Mutex
-	done  int64
+	progress []Progress
+	what     string
+	total    int64
+	mutex    sync.Mutex
+	done     int64
 }
 
-func newCounter(name string, total int64) *counter {
-	c := &counter{what: "decoding " + name, total: total}
+func newCounter(progress []Progress, name string, total int64) *counter {
+	c := &counter{progress: progress, what: "decoding " + name, total: total}
 	c.Write(nil)
 	return c
+}
+
+func (c *counter) tell(done int64) {
+	for _, progress := range c.progress {
+		if progress != nil {
+			progress(c.what, done, c.total)
+		}
+	}
 }
 
 func (c *counter) Write(content []byte) (int, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	// All that is read is not all that is to be done.
-	if c.done += int64(len(content)); Progress != nil && c.done < c.total {
-		Progress(c.what, c.done, c.total)
+	if c.done += int64(len(content)); c.done < c.total { // all that is read is not all that is to be done
+		c.tell(c.done)
 	}
 	return len(content), nil
 }
 
-func (c *counter) end() {
-	if Progress != nil {
-		Progress(c.what, c.total, c.total)
-	}
-}
+func (c *counter) end() { c.tell(c.total) }
 
 // readFile is os.ReadFile that writes what it reads to progress, too.
 func readFile(path string, progress io.Writer) ([]byte, error) {

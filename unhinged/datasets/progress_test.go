@@ -8,12 +8,10 @@ import (
 	"testing"
 )
 
-// heard keeps what Progress is told, for the time of the test.
-func heard(t *testing.T) *[][2]int64 {
+// heard keeps what it is told.
+func heard() (*[][2]int64, Progress) {
 	var all [][2]int64
-	Progress = func(_ string, done, total int64) { all = append(all, [2]int64{done, total}) }
-	t.Cleanup(func() { Progress = nil })
-	return &all
+	return &all, func(_ string, done, total int64) { all = append(all, [2]int64{done, total}) }
 }
 
 // wantProgress: from nothing, never back, and all of that many bytes once, at the end.
@@ -48,16 +46,16 @@ func TestProgressOfEveryForm(t *testing.T) {
 	test, _ := digitsFile(3, false)
 	write(t, folder, "train_32x32.mat", train)
 	write(t, folder, "test_32x32.mat", test)
-	told := heard(t)
+	told, hear := heard()
 	for i, f := range forms {
-		if _, err := (source{name: "some", classes: digits}).decode(folder, f); err != nil {
+		if _, err := (source{name: "some", classes: digits}).decode(folder, f, hear); err != nil {
 			t.Fatalf("form %d: %v", i, err)
 		}
 		wantProgress(t, told, f.size(folder))
 	}
 	// In an error, too, it comes to its end.
 	write(t, folder, "train_32x32.mat", train[:len(train)/2])
-	if _, err := (source{name: "some", classes: digits}).decode(folder, forms[4]); err == nil {
+	if _, err := (source{name: "some", classes: digits}).decode(folder, forms[4], hear); err == nil {
 		t.Error("half a file was read")
 	}
 	if all := *told; len(all) != 2 || all[1][0] != all[1][1] {
@@ -74,12 +72,12 @@ func TestProgressOfAnImageFolder(t *testing.T) {
 			write(t, filepath.Join(folder, part, class), "image.png", encodePNG(t, noise(random, 6, 5)))
 		}
 	}
-	told := heard(t)
-	if _, err := OpenImageFolder(folder, 5); err != nil {
+	told, hear := heard()
+	if _, err := OpenImageFolder(folder, 5, nil, hear); err != nil {
 		t.Fatal(err)
 	}
 	wantProgress(t, told, 4*75)
-	if _, err := OpenImageFolder(folder, 5); err != nil || len(*told) > 0 {
+	if _, err := OpenImageFolder(folder, 5, nil, hear); err != nil || len(*told) > 0 {
 		t.Errorf("error %v; of what is decoded already it was told %v", err, *told)
 	}
 }

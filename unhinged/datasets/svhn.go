@@ -25,7 +25,7 @@ func svhnForm(trainSum, testSum string) form {
 			if err != nil {
 				return train, test, fmt.Errorf("%s: %w", name, err)
 			}
-			progress.Write(content) // most of the time is taken by what comes after reading
+			_, _ = progress.Write(content) // most of the time is taken by what comes after reading
 		}
 		return parts[0], parts[1], nil
 	}
@@ -39,8 +39,10 @@ func svhnImages(content []byte) (Images, error) {
 		return Images{}, err
 	}
 	x, y := arrays["X"], arrays["y"]
-	if len(x.dimensions) != 4 || !slices.Equal(x.dimensions[:3], []int{32, 32, 3}) || x.dimensions[3] == 0 || !slices.Equal(y.dimensions, []int{x.dimensions[3], 1}) {
-		return Images{}, fmt.Errorf("array X has dimensions %v and y %v; they should be [32 32 3 n] and [n 1]", x.dimensions, y.dimensions)
+	if len(x.dimensions) != 4 || !slices.Equal(x.dimensions[:3], []int{32, 32, 3}) || x.dimensions[3] == 0 ||
+		!slices.Equal(y.dimensions, []int{x.dimensions[3], 1}) {
+		return Images{}, fmt.Errorf("array X has dimensions %v and y %v; they should be [32 32 3 n] and [n 1]",
+			x.dimensions, y.dimensions)
 	}
 	n := x.dimensions[3]
 	im := Images{Height: 32, Width: 32, Channels: 3, Pixels: make([]uint8, len(x.values)), Labels: make([]uint8, n)}

@@ -29,7 +29,8 @@ func matFile(compress bool, names string, arrays ...matArray) []byte {
 		for _, size := range a.dimensions {
 			dimensions = binary.LittleEndian.AppendUint32(dimensions, uint32(size))
 		}
-		array := element(miMATRIX, slices.Concat(element(miUINT32, []byte{9, 0, 0, 0, 0, 0, 0, 0}), element(miINT32, dimensions), element(miINT8, []byte(names[i:i+1])), element(miUINT8, a.values)))
+		array := element(miMATRIX, slices.Concat(element(miUINT32, []byte{9, 0, 0, 0, 0, 0, 0, 0}),
+			element(miINT32, dimensions), element(miINT8, []byte(names[i:i+1])), element(miUINT8, a.values)))
 		if compress {
 			var zipped bytes.Buffer
 			z := zlib.NewWriter(&zipped)
@@ -43,8 +44,8 @@ func matFile(compress bool, names string, arrays ...matArray) []byte {
 	return out
 }
 
-// TestReadMATOfSciPy reads what scipy.io.savemat of SciPy 1.17.1 writes, from byte 124 on, for X = 0, 1, …, 23 in Fortran
-// order, 2×3×2×2, and y = [[10], [3]], both uint8.
+// TestReadMATOfSciPy reads what scipy.io.savemat of SciPy 1.17.1 writes, from byte 124 on, for X = 0, 1, …, 23 in
+// Fortran order, 2×3×2×2, and y = [[10], [3]], both uint8.
 func TestReadMATOfSciPy(t *testing.T) {
 	for name, content := range map[string]string{
 		"plain":      "0001494d0e000000500000000600000008000000090000000000000005000000100000000200000003000000020000000200000001000100580000000200000018000000000102030405060708090a0b0c0d0e0f10111213141516170e0000003000000006000000080000000900000000000000050000000800000002000000010000000100010079000000020002000a030000",
@@ -60,13 +61,15 @@ func TestReadMATOfSciPy(t *testing.T) {
 			continue
 		}
 		x, y := arrays["X"], arrays["y"]
-		if !slices.Equal(x.dimensions, []int{2, 3, 2, 2}) || len(x.values) != 24 || x.values[0] != 0 || x.values[23] != 23 ||
+		if !slices.Equal(x.dimensions, []int{2, 3, 2, 2}) || len(x.values) != 24 || x.values[0] != 0 ||
+			x.values[23] != 23 ||
 			!slices.Equal(y.dimensions, []int{2, 1}) || !slices.Equal(y.values, []uint8{10, 3}) {
 			t.Errorf("%s: X %v, y %v", name, x, y)
 		}
 	}
 	// The same y as float64, which savemat stores as such.
-	doubles, _ := hex.DecodeString("0001494d0e0000004000000006000000080000000600000000000000050000000800000002000000010000000100010079000000090000001000000000000000000024400000000000000840")
+	doubles,
+		_ := hex.DecodeString("0001494d0e0000004000000006000000080000000600000000000000050000000800000002000000010000000100010079000000090000001000000000000000000024400000000000000840")
 	_, err := readMAT(append(make([]byte, 124), doubles...))
 	wantError(t, err, `the values of array "y" are of type 9; only 2 can be read here`)
 }
@@ -113,18 +116,21 @@ func TestSVHNRefuses(t *testing.T) {
 	image := make([]uint8, 3072)
 	x := matArray{[]int{32, 32, 3, 1}, image}
 	for message, content := range map[string][]byte{
-		"the header alone has 128":                     make([]byte, 100),
-		"not those of a little-endian MATLAB 5 file":   make([]byte, 200),
-		"X has dimensions [32 32 3 1] and y []":        matFile(false, "X", x),
-		"X has dimensions [] and y [1 1]":              matFile(true, "y", matArray{[]int{1, 1}, []uint8{1}}),
-		"X has dimensions [32 32 3 1] and y [2 1]":     matFile(true, "Xy", x, matArray{[]int{2, 1}, []uint8{1, 1}}),
-		"X has dimensions [3 32 32 1] and y [1 1]":     matFile(true, "Xy", matArray{[]int{3, 32, 32, 1}, image}, matArray{[]int{1, 1}, []uint8{1}}),
-		"X has dimensions [32 32 3 0] and y [0 1]":     matFile(true, "Xy", matArray{[]int{32, 32, 3, 0}, nil}, matArray{[]int{0, 1}, nil}),
-		"label 0 is 0; labels go from 1 to 10":         matFile(true, "Xy", x, matArray{[]int{1, 1}, []uint8{0}}),
-		"label 0 is 11; labels go from 1 to 10":        matFile(true, "Xy", x, matArray{[]int{1, 1}, []uint8{11}}),
-		`array "X" has 3072 values where its dimensi`:  matFile(true, "X", matArray{[]int{32, 32, 3, 2}, image}),
-		"is negative or more than":                     matFile(true, "X", matArray{[]int{32, -1}, nil}),
-		"[65536] and then 65536, which is negative or": matFile(true, "X", matArray{[]int{1 << 16, 1 << 16, 1 << 16, 1 << 16}, nil}),
+		"the header alone has 128":                   make([]byte, 100),
+		"not those of a little-endian MATLAB 5 file": make([]byte, 200),
+		"X has dimensions [32 32 3 1] and y []":      matFile(false, "X", x),
+		"X has dimensions [] and y [1 1]":            matFile(true, "y", matArray{[]int{1, 1}, []uint8{1}}),
+		"X has dimensions [32 32 3 1] and y [2 1]":   matFile(true, "Xy", x, matArray{[]int{2, 1}, []uint8{1, 1}}),
+		"X has dimensions [3 32 32 1] and y [1 1]": matFile(true, "Xy", matArray{[]int{3, 32, 32, 1}, image},
+			matArray{[]int{1, 1}, []uint8{1}}),
+		"X has dimensions [32 32 3 0] and y [0 1]": matFile(true, "Xy", matArray{[]int{32, 32, 3, 0}, nil},
+			matArray{[]int{0, 1}, nil}),
+		"label 0 is 0; labels go from 1 to 10":        matFile(true, "Xy", x, matArray{[]int{1, 1}, []uint8{0}}),
+		"label 0 is 11; labels go from 1 to 10":       matFile(true, "Xy", x, matArray{[]int{1, 1}, []uint8{11}}),
+		`array "X" has 3072 values where its dimensi`: matFile(true, "X", matArray{[]int{32, 32, 3, 2}, image}),
+		"is negative or more than":                    matFile(true, "X", matArray{[]int{32, -1}, nil}),
+		"[65536] and then 65536, which is negative or": matFile(true, "X", matArray{[]int{1 << 16, 1 << 16, 1 << 16,
+			1 << 16}, nil}),
 	} {
 		_, err := svhnImages(content)
 		wantError(t, err, message)
@@ -141,7 +147,8 @@ func TestSVHNRefuses(t *testing.T) {
 }
 
 func TestReadMATAllocatesForContentNotForPromises(t *testing.T) {
-	promise := append(append(bytes.Repeat([]byte(" "), 124), 0, 1, 'I', 'M'), 14, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3)
+	promise := append(append(bytes.Repeat([]byte(" "), 124), 0, 1, 'I', 'M'), 14, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 1, 2,
+		3)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, err := readMAT(promise)

@@ -32,8 +32,9 @@ type BruteForce struct {
 	Anchored         bool               // W and b stay as they are (Theorem 6)
 	Spherical        bool               // features enter the loss normalised, as h/‖h‖ (Theorem 7)
 	Rescale          bool               // RLR: each sample's loss times stop_gradient(‖h‖); needs Spherical
-	Tolerance        float64            // of Flow: the error of a step relative to the largest element; 0 is 1e-10 (1e-5 in float32)
-	DType            dtypes.DType       // Float64, which is the default, or Float32
+	// of Flow: the error of a step relative to the largest element; 0 is 1e-10 (1e-5 in float32)
+	Tolerance float64
+	DType     dtypes.DType // Float64, which is the default, or Float32
 
 	// Progress, if set, is called now and then with the step or time reached and the last one.
 	Progress func(reached, last float64)
@@ -41,7 +42,8 @@ type BruteForce struct {
 	Observe func(time float64, state *dynamics.State)
 }
 
-// Trace is what was recorded, a value a recorded step or time. What has grown beyond the floating-point type is ±Inf or NaN.
+// Trace is what was recorded, a value a recorded step or time. What has grown beyond the floating-point type is ±Inf or
+// NaN.
 type Trace struct {
 	Time                []float64 // steps, or the time of the flow
 	Loss                []float64 // the mean loss, without regularisation and without RLR's factor
@@ -61,12 +63,13 @@ func (f BruteForce) Descend(ctx context.Context, state *dynamics.State, steps []
 }
 
 // Flow follows gradient flow from the state, which it does not change, to the last of the ascending times, records at
-// each, and returns the record and the state at the last. Features and prototypes must follow one schedule (Rates.H
-// not set), which then only changes the time, to ζ2(t) = ∫₀ᵗ η2. Momentum has no flow. The hinge loss's gradient jumps, so
+// each, and returns the record and the state at the last. Features and prototypes must follow one schedule (Rates.H not
+// set), which then only changes the time, to ζ2(t) = ∫₀ᵗ η2. Momentum has no flow. The hinge loss's gradient jumps, so
 // that the steps become short there.
 func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []float64) (*Trace, *dynamics.State, error) {
 	if f.Rates.H != nil {
-		return nil, nil, errors.New("descent: flow needs features and prototypes to follow one schedule, but Rates.H is set")
+		return nil, nil,
+			errors.New("descent: flow needs features and prototypes to follow one schedule, but Rates.H is set")
 	}
 	if f.Momentum != 0 {
 		return nil, nil, fmt.Errorf("descent: flow has no momentum, got %g", f.Momentum)
@@ -78,7 +81,8 @@ func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []flo
 type stepper func(from, to float64, x *onDevice) (reached float64, err error)
 
 // run is Descend and Flow, given what makes the steps.
-func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []float64, stepping func(BruteForce, *onDevice) (stepper, func(), error)) (*Trace, *dynamics.State, error) {
+func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []float64, stepping func(BruteForce,
+	*onDevice) (stepper, func(), error)) (*Trace, *dynamics.State, error) {
 	if f.Loss == nil {
 		f.Loss = unhinged.Loss{}
 	}
@@ -142,7 +146,8 @@ func (f BruteForce) check(state *dynamics.State, times []float64) error {
 	case f.Rates.W == nil:
 		return errors.New("descent: no learning rates: set Rates, for example to dynamics.Constant(0.1, 0.1)")
 	case !(f.Lambda1 >= 0 && f.Lambda2 >= 0) || math.IsInf(f.Lambda1+f.Lambda2, 1):
-		return fmt.Errorf("descent: regularisation λ1 = %g, λ2 = %g: both must be finite and not negative", f.Lambda1, f.Lambda2)
+		return fmt.Errorf("descent: regularisation λ1 = %g, λ2 = %g: both must be finite and not negative", f.Lambda1,
+			f.Lambda2)
 	case !(f.Momentum >= 0 && f.Momentum < 1):
 		return fmt.Errorf("descent: momentum %g: must be in [0, 1)", f.Momentum)
 	case !(f.Tolerance >= 0):

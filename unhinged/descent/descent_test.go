@@ -157,7 +157,8 @@ func randomState(rng *rand.Rand) *dynamics.State {
 // gap returns the largest difference of two states' elements, relative to the largest element (at least 1).
 func gap(a, b *dynamics.State) float64 {
 	worst, largest := 0.0, 1.0
-	for _, m := range [][2][]float64{{a.H.RawMatrix().Data, b.H.RawMatrix().Data}, {a.W.RawMatrix().Data, b.W.RawMatrix().Data}, {a.B, b.B}} {
+	for _, m := range [][2][]float64{{a.H.RawMatrix().Data, b.H.RawMatrix().Data}, {a.W.RawMatrix().Data,
+		b.W.RawMatrix().Data}, {a.B, b.B}} {
 		for i := range m[0] {
 			d := math.Abs(m[0][i] - m[1][i])
 			if math.IsNaN(d) {
@@ -175,8 +176,10 @@ func TestGradientIsAutodiffs(t *testing.T) {
 		s := randomState(rand.New(rand.NewPCG(1, 0)))
 		x := upload(s, dtype)
 		settings := map[string]BruteForce{
-			"free": {}, "regularised": {Lambda1: 0.3, Lambda2: 0.2}, "anchored": {Anchored: true, Lambda1: 0.1, Lambda2: 0.2},
-			"spherical": {Spherical: true}, "spherical, RLR, regularised": {Spherical: true, Rescale: true, Lambda1: 0.4, Lambda2: 0.1},
+			"free": {}, "regularised": {Lambda1: 0.3, Lambda2: 0.2}, "anchored": {Anchored: true, Lambda1: 0.1,
+				Lambda2: 0.2},
+			"spherical": {Spherical: true}, "spherical, RLR, regularised": {Spherical: true, Rescale: true,
+				Lambda1: 0.4, Lambda2: 0.1},
 		}
 		var names []string
 		outputs, err := ExecOnceN(backend, func(inputs []*Node) []*Node {
@@ -230,8 +233,10 @@ func TestDescendAgainstPlainLoops(t *testing.T) {
 		rng := rand.New(rand.NewPCG(2, 0))
 		settings := []BruteForce{
 			{Rates: dynamics.Constant(0.3, 0.2)},
-			{Rates: dynamics.Follow(0.5, dynamics.CosineRate{Initial: 0.5, Steps: 9}), Momentum: 0.9, Lambda1: 0.02, Lambda2: 0.05},
-			{Rates: dynamics.Rates{W: dynamics.ConstantRate(0.1), H: dynamics.ExponentialRate{Initial: 0.4, Factor: 0.8}}, Momentum: 0.5},
+			{Rates: dynamics.Follow(0.5, dynamics.CosineRate{Initial: 0.5, Steps: 9}), Momentum: 0.9, Lambda1: 0.02,
+				Lambda2: 0.05},
+			{Rates: dynamics.Rates{W: dynamics.ConstantRate(0.1), H: dynamics.ExponentialRate{Initial: 0.4,
+				Factor: 0.8}}, Momentum: 0.5},
 			{Rates: dynamics.Constant(0.7, 0.2), Anchored: true, Lambda1: 0.1, Momentum: 0.3},
 			{Rates: dynamics.Constant(0.3, 0.2), Spherical: true},
 			{Rates: dynamics.Constant(0.3, 0.2), Spherical: true, Rescale: true, Anchored: true},
@@ -241,7 +246,9 @@ func TestDescendAgainstPlainLoops(t *testing.T) {
 			loss := losses[name]
 			for i, f := range settings {
 				if backend.Name() != "go" && (i != (k+1)%len(settings) || dtype == dtypes.Float32 && k > 0) {
-					continue // XLA takes half a second to compile each: there every loss meets one setting, one of them in float32
+					// XLA takes half a second to compile each: there every loss meets one setting, one of them in
+					// float32
+					continue
 				}
 				f.Backend, f.Loss, f.DType = backend, loss, dtype
 				s := randomState(rng)
@@ -269,12 +276,14 @@ func TestDescendAgainstTheClosedForm(t *testing.T) {
 			s := randomState(rand.New(rand.NewPCG(3, uint64(i))))
 			rates := dynamics.Constant(0.05, 0.1)
 			momentum := []float64{0, 0.9, 0.5}[i]
-			f := BruteForce{Backend: backend, Loss: unhinged.Loss{Gamma: &gamma}, Rates: rates, Lambda1: 0.1, Lambda2: 0.05, Momentum: momentum}
+			f := BruteForce{Backend: backend, Loss: unhinged.Loss{Gamma: &gamma}, Rates: rates, Lambda1: 0.1,
+				Lambda2: 0.05, Momentum: momentum}
 			trace, got, err := f.Descend(context.Background(), s, []int{1, 300, steps})
 			if err != nil {
 				t.Fatal(err)
 			}
-			flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: f.Lambda1, Lambda2: f.Lambda2, Rates: rates}.From(s)
+			flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: f.Lambda1, Lambda2: f.Lambda2,
+				Rates: rates}.From(s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,8 +309,10 @@ func TestDescendAgainstTheClosedForm(t *testing.T) {
 			for k := range trace.Time {
 				for name, pair := range map[string][2]float64{
 					"time": {trace.Time[k], wanted.Time[k]}, "loss": {trace.Loss[k], wanted.Loss[k]},
-					"accuracy": {trace.Accuracy[k], wanted.Accuracy[k]}, "with bias": {trace.AccuracyWithBias[k], wanted.AccuracyWithBias[k]},
-					"‖H‖": {trace.NormH[k], math.Exp(wanted.LogNormH[k])}, "‖W‖": {trace.NormW[k], math.Exp(wanted.LogNormW[k])},
+					"accuracy": {trace.Accuracy[k], wanted.Accuracy[k]}, "with bias": {trace.AccuracyWithBias[k],
+						wanted.AccuracyWithBias[k]},
+					"‖H‖": {trace.NormH[k], math.Exp(wanted.LogNormH[k])}, "‖W‖": {trace.NormW[k],
+						math.Exp(wanted.LogNormW[k])},
 					"‖Z‖": {trace.NormZ[k], math.Exp(wanted.LogNormZ[k])},
 				} {
 					if math.Abs(pair[0]-pair[1]) > 1e-9*math.Max(1, math.Abs(pair[1])) {
@@ -325,7 +336,8 @@ func TestFlow(t *testing.T) {
 				continue // XLA takes seconds to compile each
 			}
 			s := randomState(rand.New(rand.NewPCG(4, uint64(i))))
-			f := BruteForce{Backend: backend, Loss: losses[name], Rates: rates, Lambda1: 0.05, Lambda2: 0.1, Spherical: name == "multibinary"}
+			f := BruteForce{Backend: backend, Loss: losses[name], Rates: rates, Lambda1: 0.05, Lambda2: 0.1,
+				Spherical: name == "multibinary"}
 			trace, got, err := f.Flow(context.Background(), s, times)
 			if err != nil {
 				t.Fatal(err)
@@ -336,7 +348,8 @@ func TestFlow(t *testing.T) {
 			var want *dynamics.State
 			p, c, n := s.Dims()
 			if name == "unhinged" {
-				flow, err := dynamics.Regularized{Gamma: 0.3, Lambda1: f.Lambda1, Lambda2: f.Lambda2, Rates: rates}.From(s)
+				flow, err := dynamics.Regularized{Gamma: 0.3, Lambda1: f.Lambda1, Lambda2: f.Lambda2,
+					Rates: rates}.From(s)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -475,18 +488,24 @@ func TestErrors(t *testing.T) {
 			steps []int
 			want  string // a part of the message
 		}{
-			"no backend":       {BruteForce{Rates: rates}, s, []int{1}, "no backend"},
-			"no rates":         {BruteForce{Backend: backend}, s, []int{1}, "no learning rates"},
-			"NaN rate":         {BruteForce{Backend: backend, Rates: dynamics.Constant(math.NaN(), 1)}, s, []int{1}, "learning rates NaN"},
-			"NaN state":        {BruteForce{Backend: backend, Rates: rates}, bad, []int{1}, "must be finite"},
-			"no state":         {BruteForce{Backend: backend, Rates: rates}, nil, []int{1}, "state without"},
-			"λ < 0":            {BruteForce{Backend: backend, Rates: rates, Lambda1: -1}, s, []int{1}, "λ1 = -1"},
-			"λ = ∞":            {BruteForce{Backend: backend, Rates: rates, Lambda2: math.Inf(1)}, s, []int{1}, "λ2 = +Inf"},
-			"μ = 1":            {BruteForce{Backend: backend, Rates: rates, Momentum: 1}, s, []int{1}, "momentum 1"},
-			"γ < 0":            {BruteForce{Backend: backend, Rates: rates, Loss: unhinged.Loss{Gamma: new(-1.0)}}, s, []int{1}, "γ is -1"},
-			"RLR alone":        {BruteForce{Backend: backend, Rates: rates, Rescale: true}, s, []int{1}, "needs Spherical"},
-			"zero feature":     {BruteForce{Backend: backend, Rates: rates, Spherical: true}, zero, []int{1}, "feature 1 is zero"},
-			"float16":          {BruteForce{Backend: backend, Rates: rates, DType: dtypes.Float16}, s, []int{1}, "need Float64 or Float32"},
+			"no backend": {BruteForce{Rates: rates}, s, []int{1}, "no backend"},
+			"no rates":   {BruteForce{Backend: backend}, s, []int{1}, "no learning rates"},
+			"NaN rate": {BruteForce{Backend: backend, Rates: dynamics.Constant(math.NaN(), 1)}, s, []int{1},
+				"learning rates NaN"},
+			"NaN state": {BruteForce{Backend: backend, Rates: rates}, bad, []int{1}, "must be finite"},
+			"no state":  {BruteForce{Backend: backend, Rates: rates}, nil, []int{1}, "state without"},
+			"λ < 0":     {BruteForce{Backend: backend, Rates: rates, Lambda1: -1}, s, []int{1}, "λ1 = -1"},
+			"λ = ∞": {BruteForce{Backend: backend, Rates: rates, Lambda2: math.Inf(1)}, s, []int{1},
+				"λ2 = +Inf"},
+			"μ = 1": {BruteForce{Backend: backend, Rates: rates, Momentum: 1}, s, []int{1}, "momentum 1"},
+			"γ < 0": {BruteForce{Backend: backend, Rates: rates, Loss: unhinged.Loss{Gamma: new(-1.0)}}, s,
+				[]int{1}, "γ is -1"},
+			"RLR alone": {BruteForce{Backend: backend, Rates: rates, Rescale: true}, s, []int{1},
+				"needs Spherical"},
+			"zero feature": {BruteForce{Backend: backend, Rates: rates, Spherical: true}, zero, []int{1},
+				"feature 1 is zero"},
+			"float16": {BruteForce{Backend: backend, Rates: rates, DType: dtypes.Float16}, s, []int{1},
+				"need Float64 or Float32"},
 			"no steps":         {BruteForce{Backend: backend, Rates: rates}, s, nil, "no steps"},
 			"descending steps": {BruteForce{Backend: backend, Rates: rates}, s, []int{2, 1}, "ascending"},
 			"negative steps":   {BruteForce{Backend: backend, Rates: rates}, s, []int{-1, 1}, "not negative"},
@@ -497,15 +516,19 @@ func TestErrors(t *testing.T) {
 			}
 		}
 		f := BruteForce{Backend: backend, Rates: rates, Momentum: 0.5}
-		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "no momentum") {
+		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(),
+			"no momentum") {
 			t.Errorf("flow with momentum: error %v", err)
 		}
 		f = BruteForce{Backend: backend, Rates: dynamics.Constant(1, -1)}
-		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "go backwards") {
+		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(),
+			"go backwards") {
 			t.Errorf("flow with a negative rate: error %v", err)
 		}
-		f = BruteForce{Backend: backend, Rates: dynamics.Rates{W: dynamics.ConstantRate(1), H: dynamics.ConstantRate(1)}}
-		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(), "one schedule") {
+		f = BruteForce{Backend: backend, Rates: dynamics.Rates{W: dynamics.ConstantRate(1),
+			H: dynamics.ConstantRate(1)}}
+		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(),
+			"one schedule") {
 			t.Errorf("flow with two schedules: error %v", err)
 		}
 	})
@@ -524,7 +547,8 @@ func ExampleBruteForce_Descend() {
 		if err != nil {
 			panic(err)
 		}
-		fmt.Printf("%T: accuracy %.2f → %.2f, ‖Z‖ %.3g → %.3g\n", loss, trace.Accuracy[0], trace.Accuracy[1], trace.NormZ[0], trace.NormZ[1])
+		fmt.Printf("%T: accuracy %.2f → %.2f, ‖Z‖ %.3g → %.3g\n", loss, trace.Accuracy[0], trace.Accuracy[1],
+			trace.NormZ[0], trace.NormZ[1])
 	}
 	// Output:
 	// unhinged.Loss: accuracy 0.25 → 1.00, ‖Z‖ 14 → 1.23e+07

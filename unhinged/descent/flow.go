@@ -30,14 +30,16 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 			h := Min(length, left)
 			next, relative := f.dormandPrince(x, onehot, h)
 			relative = DivScalar(relative, tolerance)
-			finite := IsFinite(relative) // an overflow is a step too long; asked of sums, for XLA's maxima leave NaN out
+			// an overflow is a step too long; asked of sums, for XLA's maxima leave NaN out
+			finite := IsFinite(relative)
 			for _, xi := range next {
 				finite = LogicalAnd(finite, IsFinite(ReduceAllSum(xi)))
 			}
 			relative = Where(finite, relative, Scalar(g, f.DType, 1e10))
 			accepted := LessOrEqual(relative, ScalarOne(g, f.DType))
 			factor := ClipScalar(MulScalar(Pow(MaxScalar(relative, 1e-10), Scalar(g, f.DType, -0.2)), 0.9), 0.2, 5)
-			shortened := LogicalAnd(accepted, isLast) // to end where it should: says nothing on how long the next may be
+			// to end where it should: says nothing on how long the next may be
+			shortened := LogicalAnd(accepted, isLast)
 			length = Where(shortened, length, Mul(h, factor))
 			tries = Where(shortened, limit, AddScalar(tries, 1)) // arrived, or one more
 			left = Where(accepted, Where(isLast, ZerosLike(left), Sub(left, h)), left)
@@ -54,7 +56,9 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	step := func(from, to float64, x *onDevice) (float64, error) {
 		whole := f.Rates.W.Integral(to) - f.Rates.W.Integral(from)
 		if !(whole >= 0) || math.IsInf(whole, 1) {
-			return 0, fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever", from, to, whole)
+			return 0,
+				fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever",
+					from, to, whole)
 		}
 		if left == 0 {
 			left = whole
@@ -65,7 +69,8 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 		if length == 0 {
 			length = left / 100
 		}
-		out, err := exec.Call(int32(0), int32(triesAtOnce), hostTensor([]float64{length}, f.DType), hostTensor([]float64{left}, f.DType),
+		out, err := exec.Call(int32(0), int32(triesAtOnce), hostTensor([]float64{length}, f.DType),
+			hostTensor([]float64{left}, f.DType),
 			x.onehot, x.point[0], x.point[1], x.point[2])
 		if err != nil {
 			return 0, err
@@ -83,7 +88,9 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 			return to, nil
 		}
 		if left == before && length < epsilon(f.DType)*left {
-			return 0, fmt.Errorf("descent: flow to time %g cannot go on: its steps have become too short, or its numbers too large for %s", to, f.DType)
+			return 0,
+				fmt.Errorf("descent: flow to time %g cannot go on: its steps have become too short, or its numbers "+
+					"too large for %s", to, f.DType)
 		}
 		reached := to - (to-from)*left/before // roughly, for progress only: what counts is left
 		return math.Min(reached, math.Nextafter(to, from)), nil
@@ -91,8 +98,8 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element. The
-// system is autonomous, so that the pair's nodes are not needed.
+// dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element.
+// The system is autonomous, so that the pair's nodes are not needed.
 func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relative *Node) {
 	slope := func(x point) point {
 		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {
@@ -128,5 +135,6 @@ func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relativ
 		smallest = math.Ldexp(1, -120)
 	}
 	size := Max(largest(func(i int) *Node { return x[i] }), largest(func(i int) *Node { return next[i] }))
-	return next, Div(largest(func(i int) *Node { return combine(dormandprince.Errors[:], i) }), MaxScalar(size, smallest))
+	return next, Div(largest(func(i int) *Node { return combine(dormandprince.Errors[:], i) }),
+		MaxScalar(size, smallest))
 }

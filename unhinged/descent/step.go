@@ -19,7 +19,10 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 			step, rates, onehot, x, velocity := in[0], in[2], in[3], point(in[4:7]), point(in[7:10])
 			gradient := f.gradient(x, onehot)
 			if f.Momentum != 0 {
-				velocity = velocity.each(func(i int, v *Node) *Node { return Add(MulScalar(v, f.Momentum), gradient[i]) })
+				velocity = velocity.each(func(i int, v *Node) *Node {
+					return Add(MulScalar(v, f.Momentum),
+						gradient[i])
+				})
 			} else {
 				velocity = gradient
 			}
@@ -48,7 +51,8 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 			t := from + float64(i)
 			eta1, eta2 := f.Rates.Features(t), f.Rates.W.At(t)
 			if math.IsNaN(eta1+eta2) || math.IsInf(eta1+eta2, 0) {
-				return 0, fmt.Errorf("descent: learning rates %g, %g at step %g: must be finite", eta1, eta2, from+float64(i))
+				return 0, fmt.Errorf("descent: learning rates %g, %g at step %g: must be finite", eta1, eta2,
+					from+float64(i))
 			}
 			rates[2*i], rates[2*i+1] = eta1, eta2
 		}
@@ -67,8 +71,8 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// loop runs body on the state while state[0] < state[1]. The condition makes no constants: gomlx v0.28.0 keeps scalars by
-// graph and not by function, and would take the condition's in the body.
+// loop runs body on the state while state[0] < state[1]. The condition makes no constants: gomlx v0.28.0 keeps scalars
+// by graph and not by function, and would take the condition's in the body.
 func loop(state []*Node, body func(state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	closure := func(f func(state []*Node) []*Node) *Function {

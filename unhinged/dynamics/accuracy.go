@@ -146,8 +146,8 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	gram := mat.NewDense(n, n, nil)
 	for i, l := range left {
 		for j, r := range left {
-			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+
-				l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i, j))
+			gram.Set(i, j, l[2]*r[2]*d.hh.At(i, j)+l[2]*r[3]*d.hw.At(i, j)+l[3]*r[2]*d.hw.At(j, i)+l[3]*r[3]*d.ww.At(i,
+				j))
 		}
 	}
 	gram.Product(d.v, gram, d.v.T())

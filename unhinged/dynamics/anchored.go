@@ -51,7 +51,7 @@ type AnchoredFlow struct {
 // Limit returns (W M/λ, W), to which H tends at the rate λ. For λ = 0 H grows as ζ·W M: the limit is not finite, its H
 // is the direction W M, and the approach is slower than exponential.
 func (f *AnchoredFlow) Limit() (Limit, error) {
-	end := f.limit(f.target())
+	end := f.driver.limit(f.target())
 	end.biasDecay = scaled{1, 0}
 	return Limit{Point: end, Finite: f.lambda > 0, Rate: f.lambda}, nil
 }

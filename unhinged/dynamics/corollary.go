@@ -78,7 +78,7 @@ func (f *Flow) race() (winners []component, first, second float64) {
 // eigenspace or a tie. There always is a limit.
 func (f *Flow) Limit() (Limit, error) {
 	winners, first, second := f.race()
-	end := f.limit(f.span(winners))
+	end := f.driver.limit(f.span(winners))
 	l := Limit{
 		Point: end, Growth: first, Rate: first - second,
 		// λ = λ*; where neither η1 nor λ2 does anything, W grows linearly.
@@ -93,7 +93,7 @@ func (f *Flow) Limit() (Limit, error) {
 
 // Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: what the distances and gaps of the
 // flow's points are measured to.
-func (f *Flow) Collapse() Point { return f.limit(f.span(f.leaders)) }
+func (f *Flow) Collapse() Point { return f.driver.limit(f.span(f.leaders)) }
 
 // Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the largest singular
 // value of M, (1+γ)/(C√N) for equal class sizes and γ ≤ 2/(C−2) (Corollary 5).

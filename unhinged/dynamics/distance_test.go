@@ -199,8 +199,8 @@ func TestDistancesOfDecayingFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 3))
 	for range 10 {
 		q := randomProblem(rng)
-		rates, end := Rates{W: ConstantRate(q.eta2),
-			H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}}, 10+rng.IntN(20)
+		rates, end := Rates{W: ConstantRate(q.eta2), H: ExponentialRate{q.eta2, 0.2 + 0.5*rng.Float64()}},
+			10+rng.IntN(20)
 		what := fmt.Sprintf("%v, to %d", q, end)
 		flow, kernel := q.bothEngines(t, rates)
 		h, w := bigFlow(q, rates, end)

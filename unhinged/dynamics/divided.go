@@ -26,8 +26,8 @@ func (v scaled) plus(w scaled) scaled {
 	return scaled{math.Copysign(1, sum), log + math.Log(math.Abs(sum))}
 }
 
-// smooth is a growth f that also has divided differences, accurate however near each other the eigenvalues lie: f[x,
-// y] = (f(x) − f(y))/(x − y) is what one coordinate leaves in another that it drives, f[x, y, z] what it leaves in a
+// smooth is a growth f that also has divided differences, accurate however near each other the eigenvalues lie: f[x, y]
+// = (f(x) − f(y))/(x − y) is what one coordinate leaves in another that it drives, f[x, y, z] what it leaves in a
 // third.
 type smooth interface {
 	growth

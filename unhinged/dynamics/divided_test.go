@@ -65,8 +65,8 @@ func TestDividedDifferences(t *testing.T) {
 			t.Helper()
 			w, _ := want.Float64()
 			if d := math.Abs(got.at(0) - w); !(d <= size*math.Abs(w)) {
-				t.Errorf("%s at %v, %v, %v (ζ = %v; η = %v, t = %v) = %v, want %v",
-					what, x, y, z, zeta, eta, steps, got.at(0), w)
+				t.Errorf("%s at %v, %v, %v (ζ = %v; η = %v, t = %v) = %v, want %v", what, x, y, z, zeta, eta, steps,
+					got.at(0), w)
 			}
 		}
 		exponent := 4e-16 * (10 + zeta*math.Max(math.Abs(x), math.Abs(z)))
@@ -86,8 +86,8 @@ func TestDividedDifferences(t *testing.T) {
 			t.Helper()
 			w, _ := want.Float64()
 			if d := math.Abs(got.at(0) - w); !(d <= 1e-14*float64(steps)*(1+1/largest)*size) {
-				t.Errorf("powers at %v, %v, %v (η = %v, t = %v) = %v, want %v: off by %v of %v",
-					x, y, z, eta, steps, got.at(0), w, d, size)
+				t.Errorf("powers at %v, %v, %v (η = %v, t = %v) = %v, want %v: off by %v of %v", x, y, z, eta, steps,
+					got.at(0), w, d, size)
 			}
 		}
 		n := float64(steps)

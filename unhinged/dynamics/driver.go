@@ -61,8 +61,8 @@ func (pr *Projection) drive(gamma float64) (*driver, error) {
 	}
 	var svd mat.SVD
 	if !svd.Factorize(r, mat.SVDFull) {
-		return nil, fmt.Errorf("dynamics: the singular value decomposition of M (C = %d, γ = %v) did not converge",
-			c, gamma)
+		return nil, fmt.Errorf("dynamics: the singular value decomposition of M (C = %d, γ = %v) did not converge", c,
+			gamma)
 	}
 	d.sigma = svd.Values(nil)
 	d.v, d.x = new(mat.Dense), new(mat.Dense)

@@ -139,8 +139,8 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 		return nil, err
 	}
 	if k.Full != nil || k.Features != nil {
-		return nil, fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples " +
-			"alone")
+		return nil,
+			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
 	}
 	order, err := newSamples(s, gamma)
 	if err != nil {

@@ -51,8 +51,8 @@ func TestFeaturePenalty(t *testing.T) {
 		}
 		for j, steps := range []int{0, 1, 20} {
 			want, star := f.descend(0, ConstantRate(eta1).At, ConstantRate(eta2).At, steps)
-			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j],
-				must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)), want, star, 1e-11)
+			pr.checkDual(t, fmt.Sprintf("case %d, %d steps", i, steps), points[j], must[*Unseen](t)(flow.Test(pr.hStar,
+				pr.kStar)), want, star, 1e-11)
 		}
 
 		penalty.Rates = Follow(0.8, cosine)
@@ -116,8 +116,8 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 		star := must[*mat.Dense](t)(must[*Unseen](t)(flow.Test(pr.hStar, pr.kStar)).Features(limit.Point))
 		end := must[*State](t)(limit.Point.State())
 		dh, dhs, dw, db := f.at(end.H, star, end.W, end.B)
-		e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db), 2)
-		if !(e < 1e-7) {
+		if e := mat.Norm(dh, 2) + mat.Norm(dhs, 2) + mat.Norm(dw, 2) + mat.Norm(mat.NewVecDense(len(db), db),
+			2); !(e < 1e-7) {
 			t.Errorf("case %d: the limit still moves by %g", i, e)
 		}
 		late, err := flow.At(1e12)
@@ -278,8 +278,8 @@ func TestDualRefuses(t *testing.T) {
 func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)
-	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1),
-		Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2, 1))
+	f, err := FeaturePenalty{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: ones}}.From(Gaussian(2, 3, 2,
+		1))
 	if err != nil {
 		t.Fatal(err)
 	}

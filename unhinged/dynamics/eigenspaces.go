@@ -10,12 +10,10 @@ import (
 // Eigenspaces are the projections of (H, W) onto the five orthogonal eigenspaces of B = [[0, Mᵀ], [M, 0]] (Theorem 2),
 // for equal class sizes. They add up to the state and depend on no constant of the dynamics; the biases are left out.
 type Eigenspaces struct {
-	// E1^±: H = ±(1/√N) W⊗1ᵀ, W1 = 0, within-class collapse and self-duality; σ = ±(1+γ)/(C√N), dimension p(C−1).
+	// H = ±(1/√N) W⊗1ᵀ, W1 = 0: within-class collapse and self-duality; σ = ±(1+γ)/(C√N), dimension p(C−1)
 	E1Plus, E1Minus *State
-	// E2^±: H = ±(1/√N) h1ᵀ, W = h1ᵀ, all samples alike; σ = ±(1+γ−γC)/(C√N), dimension p.
-	E2Plus, E2Minus *State
-	// E3: the class means of H are 0, W = 0; σ = 0, dimension pC(N−1).
-	E3 *State
+	E2Plus, E2Minus *State // H = ±(1/√N) h1ᵀ, W = h1ᵀ: all samples alike; σ = ±(1+γ−γC)/(C√N), dimension p
+	E3              *State // class means of H are 0, W = 0; σ = 0, dimension pC(N−1)
 }
 
 // Eigenspaces returns the projections; an error for unequal class sizes, whose eigenspaces depend on γ.

@@ -79,8 +79,8 @@ func ExampleUnconstrained() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("accuracy %.0f, ‖Z‖ = %.3g, distance to Z̄ %.2g\n",
-		point.Accuracy(false), math.Exp(point.LogNormZ()), math.Exp(point.LogDistance()))
+	fmt.Printf("accuracy %.0f, ‖Z‖ = %.3g, distance to Z̄ %.2g\n", point.Accuracy(false), math.Exp(point.LogNormZ()),
+		math.Exp(point.LogDistance()))
 	// Output: accuracy 1, ‖Z‖ = 1.37e+09, distance to Z̄ 5e-07
 }
 
@@ -100,8 +100,8 @@ func ExampleRegularized() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("λ = %.4f: growth %+.4f per unit of ζ2, approach %.4f, collapses %v\n",
-			lambda, limit.Growth, limit.Rate, limit.Collapses)
+		fmt.Printf("λ = %.4f: growth %+.4f per unit of ζ2, approach %.4f, collapses %v\n", lambda, limit.Growth,
+			limit.Rate, limit.Collapses)
 	}
 	// Output:
 	// λ = 0.0745: growth +0.0745 per unit of ζ2, approach 0.1491, collapses true
@@ -128,8 +128,8 @@ func ExampleFlow_Descent() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("log10 ‖Z‖: %.1f %.1f %.1f\n",
-		trace.LogNormZ[0]/math.Ln10, trace.LogNormZ[1]/math.Ln10, trace.LogNormZ[2]/math.Ln10)
+	fmt.Printf("log10 ‖Z‖: %.1f %.1f %.1f\n", trace.LogNormZ[0]/math.Ln10, trace.LogNormZ[1]/math.Ln10,
+		trace.LogNormZ[2]/math.Ln10)
 	// Output: log10 ‖Z‖: 1.0 73.7 99.8
 }
 
@@ -138,15 +138,16 @@ func ExampleFlow_Descent() {
 func ExampleInvariant() {
 	inputs := []float64{-1.2, -0.7, 0.8, 1.1, 0.5} // the last is never trained on
 	kernel := mat.NewDense(5, 5, nil)
-	kernel.Apply(func(i, j int, _ float64) float64 {
+	kernel.Apply(func(i, j int,
+		_ float64) float64 {
 		return math.Exp(-(inputs[i] - inputs[j]) * (inputs[i] - inputs[j]))
 	}, kernel)
 	state := dynamics.Gaussian(3, 2, 2, 1) // classes 0, 0, 1, 1
 	start := dynamics.Gaussian(3, 2, 1, 2).H.Slice(0, 3, 0, 1).(*mat.Dense)
 
 	flow, err := dynamics.Invariant{
-		Gamma: 1, Rates: dynamics.Constant(0.5, 0.5),
-		Kernel: dynamics.Kernel{Samples: kernel.Slice(0, 4, 0, 4).(*mat.Dense)},
+		Gamma: 1, Rates: dynamics.Constant(0.5, 0.5), Kernel: dynamics.Kernel{Samples: kernel.Slice(0, 4, 0,
+			4).(*mat.Dense)},
 	}.From(state)
 	if err != nil {
 		fmt.Println(err)

@@ -36,8 +36,8 @@ func TestAfterDecay(t *testing.T) {
 	closeTo(t, "accuracy with equal biases", late.Accuracy(true), late.Accuracy(false), 0)
 
 	// At γ = 1/(C−1) nothing drives the biases, and the loss has a logarithm where float64 has no number.
-	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2,
-		Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2, 3, 1)))
+	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2, Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2,
+		3, 1)))
 	loss, log := must[Point](t)(flow.At(1e5)).Loss()
 	_, before := must[Point](t)(flow.At(9e4)).Loss()
 	growth := must[Limit](t)(flow.Limit()).Growth

@@ -45,8 +45,8 @@ func validateKernel(name string, k *mat.Dense, size int, meaning string) (larges
 	slack := kernelRounding * largest
 	for i := range size {
 		if k.At(i, i) < -slack {
-			return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v",
-				name, i, i, k.At(i, i))
+			return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v", name, i, i,
+				k.At(i, i))
 		}
 	}
 	const tile = 64 // the transposed element, too, is then in the cache
@@ -60,8 +60,9 @@ func validateKernel(name string, k *mat.Dense, size int, meaning string) (larges
 						return 0, fmt.Errorf("dynamics: %s is not symmetric: element (%d, %d) is %v but (%d, %d) is %v",
 							name, i, j, v, j, i, w)
 					case math.Abs(v) > math.Sqrt(math.Max(0, row[i]*k.At(j, j)))+slack:
-						return 0, fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v, "+
-							"larger than its diagonal %v and %v allows", name, i, j, v, row[i], k.At(j, j))
+						return 0,
+							fmt.Errorf("dynamics: %s is not positive semi-definite: element (%d, %d) is %v, larger "+
+								"than its diagonal %v and %v allows", name, i, j, v, row[i], k.At(j, j))
 					}
 				}
 			}
@@ -111,8 +112,8 @@ func newSamples(s *State, gamma float64) (samples, error) {
 	for j, y := range s.Labels() {
 		i := out.place[j]
 		if i < 0 || i >= n || seen[i] {
-			return samples{}, fmt.Errorf("dynamics: State.Order[%d] = %d: the order must hold each of 0 … %d once",
-				j, i, n-1)
+			return samples{}, fmt.Errorf("dynamics: State.Order[%d] = %d: the order must hold each of 0 … %d once", j,
+				i, n-1)
 		}
 		seen[i] = true
 		out.labels[i] = y

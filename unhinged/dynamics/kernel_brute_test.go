@@ -157,9 +157,8 @@ func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end 
 type field func(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64)
 
 // iterateField is gradient descent with momentum.
-func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(t float64) float64, steps int) (
-	*State, *mat.Dense,
-) {
+func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(t float64) float64, steps int) (*State,
+	*mat.Dense) {
 	s, hs := pr.state.Clone(), mat.DenseCopyOf(pr.hStar)
 	var vh, vhs, vw mat.Dense
 	vh.Scale(0, s.H)
@@ -185,15 +184,14 @@ func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(
 }
 
 // simulate is gradient flow, integrated with error control.
-func simulate(t *testing.T, pr kernelProblem, at field, eta1, eta2 func(t float64) float64, end float64) (
-	*State, *mat.Dense,
-) {
+func simulate(t *testing.T, pr kernelProblem, at field, eta1, eta2 func(t float64) float64, end float64) (*State,
+	*mat.Dense) {
 	t.Helper()
 	p, c, n := pr.state.Dims()
 	_, m := pr.hStar.Dims()
 	split := func(x []float64) (h, hs, w *mat.Dense, b []float64) {
-		w, b = mat.NewDense(p, c, x[p*(n+m):p*(n+m+c)]), x[p*(n+m+c):]
-		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, m, x[p*n:p*(n+m)]), w, b
+		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, m, x[p*n:p*(n+m)]), mat.NewDense(p, c,
+			x[p*(n+m):p*(n+m+c)]), x[p*(n+m+c):]
 	}
 	x := make([]float64, p*(n+m+c)+c)
 	h, hs, w, b := split(x)

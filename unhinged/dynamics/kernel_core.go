@@ -53,8 +53,9 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 	switch {
 	case k.Full != nil:
 		if k.Samples != nil || k.Features != nil {
-			return nil, fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full " +
-				"kernel holds both factors")
+			return nil,
+				fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full kernel holds " +
+					"both factors")
 		}
 		core.q, core.of = p, []int{0}
 		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
@@ -123,8 +124,8 @@ func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
 		return err
 	}
 	if values[0] < -kernelRounding*scale*float64(len(values)) {
-		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of "+
-			"it, has the eigenvalue %v", values[0])
+		return fmt.Errorf("dynamics: the kernel is not positive semi-definite: M κ Mᵀ, all that the loss sees of it, "+
+			"has the eigenvalue %v", values[0])
 	}
 	settle(values, scale)
 	core.sigma2, core.v = values, vectors

@@ -236,13 +236,13 @@ func (f *KernelFlow) Threshold() float64 {
 // the loss sees nothing of the kernel (M κ Mᵀ = 0), so that nothing wins.
 func (f *KernelFlow) Limit() (Limit, error) {
 	if f.target == nil {
-		return Limit{}, fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, and there is no " +
-			"direction that wins")
+		return Limit{},
+			fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, and there is no direction that wins")
 	}
 	end := f.pointOf(*f.target)
 	end.lead, end.rest = [2]float64{1, 1}, f.target.combined(0, 0, *f.target)
-	l := Limit{Point: end, Growth: f.first, Rate: f.first - f.second}
-	l.Finite = f.first == 0 && (!f.anchored || f.lambda1 > 0)
+	l := Limit{Point: end, Growth: f.first, Rate: f.first - f.second, Finite: f.first == 0 &&
+		(!f.anchored || f.lambda1 > 0)}
 	if !f.anchored {
 		end.biasDecay = scaled{}
 		if l.Finite {

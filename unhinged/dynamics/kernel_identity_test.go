@@ -16,14 +16,14 @@ func closeTraces(t *testing.T, what string, got, want *Trace, tolerance float64)
 		name      string
 		got, want []float64
 	}{
-		{"loss", got.Loss, want.Loss}, {"ln|loss|", got.LogAbsLoss, want.LogAbsLoss},
-		{"accuracy", got.Accuracy, want.Accuracy},
+		{"loss", got.Loss, want.Loss}, {"ln|loss|", got.LogAbsLoss, want.LogAbsLoss}, {"accuracy", got.Accuracy,
+			want.Accuracy},
 		{"accuracy with bias", got.AccuracyWithBias, want.AccuracyWithBias},
-		{"distance", got.LogDistance, want.LogDistance},
-		{"distance H", got.LogDistanceH, want.LogDistanceH}, {"distance W", got.LogDistanceW, want.LogDistanceW},
+		{"distance", got.LogDistance, want.LogDistance}, {"distance H", got.LogDistanceH, want.LogDistanceH},
+		{"distance W", got.LogDistanceW, want.LogDistanceW},
 		{"gap H", got.LogGapH, want.LogGapH}, {"gap W", got.LogGapW, want.LogGapW},
-		{"ln‖H‖", got.LogNormH, want.LogNormH}, {"ln‖W‖", got.LogNormW, want.LogNormW},
-		{"ln‖Z‖", got.LogNormZ, want.LogNormZ},
+		{"ln‖H‖", got.LogNormH, want.LogNormH}, {"ln‖W‖", got.LogNormW, want.LogNormW}, {"ln‖Z‖", got.LogNormZ,
+			want.LogNormZ},
 		{"bias min", got.BiasMin, want.BiasMin}, {"bias max", got.BiasMax, want.BiasMax},
 	} {
 		for i := range got.Time {
@@ -88,8 +88,8 @@ func TestKernelIdentity(t *testing.T) {
 				t.Fatal(err)
 			}
 			if momentum > 0 { // the one removes the limit's part exactly, the other takes a difference
-				a.LogDistance, a.LogDistanceH, a.LogDistanceW = b.LogDistance, b.LogDistanceH, b.LogDistanceW
-				a.LogGapH, a.LogGapW = b.LogGapH, b.LogGapW
+				a.LogDistance, a.LogDistanceH, a.LogDistanceW, a.LogGapH, a.LogGapW = b.LogDistance, b.LogDistanceH,
+					b.LogDistanceW, b.LogGapH, b.LogGapW
 			}
 			closeTraces(t, fmt.Sprintf("%s, descent with momentum %v", what, momentum), a, b, 1e-9)
 		}
@@ -106,7 +106,7 @@ func TestKernelIdentity(t *testing.T) {
 			t.Errorf("%s: one limit is finite and the other is not", what)
 		}
 		closeTo(t, what+", growth", gotLimit.Growth, wantLimit.Growth, 1e-12)
-		// Where what comes next is at rest, its σ = 0 is only known to the root of rounding.
+		// next to rest: σ = 0 is only known to the root of rounding
 		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
 		anchored, err := Anchored{Gamma: gamma, Lambda: lambda1, Rates: rates}.From(s)
@@ -322,8 +322,8 @@ func TestKernelLongAccuracy(t *testing.T) {
 			}
 			for _, withBias := range []bool{false, true} {
 				if p.Accuracy(withBias) != q.Accuracy(withBias) {
-					t.Errorf("γ = %v, C = %d, t = %v, biases %v: accuracy %v, want %v",
-						gamma, c, time, withBias, q.Accuracy(withBias), p.Accuracy(withBias))
+					t.Errorf("γ = %v, C = %d, t = %v, biases %v: accuracy %v, want %v", gamma, c, time, withBias,
+						q.Accuracy(withBias), p.Accuracy(withBias))
 				}
 			}
 		}

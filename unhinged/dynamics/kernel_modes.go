@@ -3,6 +3,7 @@ package dynamics
 import (
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/parallel"
 	"gonum.org/v1/gonum/floats"
 )
 
@@ -47,8 +48,8 @@ func (m kernelMode) leading() response {
 	plus := m.onPlus[3]
 	one := scaled{1, 0}
 	return response{
-		wa: one.times(1 / m.wide), ww: one.times(plus),
-		ia: one.times(m.s / (m.above * m.wide)), iw: one.times(m.s * plus / m.above),
+		wa: one.times(1 / m.wide), ww: one.times(plus), ia: one.times(m.s / (m.above * m.wide)),
+		iw: one.times(m.s * plus / m.above),
 	}
 }
 
@@ -83,13 +84,12 @@ func (core *kernelCore) newResponses() responses {
 
 // eachMode calls work for every multiplier and mode, on all cores.
 func (core *kernelCore) eachMode(work func(j, k int)) {
-	parallel(len(core.d)*len(core.sigma2), func(i int) { work(i/len(core.sigma2), i%len(core.sigma2)) })
+	parallel.For(len(core.d)*len(core.sigma2), func(i int) { work(i/len(core.sigma2), i%len(core.sigma2)) })
 }
 
 // recordResponses runs gradient descent with momentum on (a, w, I), from a(0) = 1 and from w(0) = 1, mode by mode.
-func (core *kernelCore) recordResponses(
-	lambda1, lambda2, momentum float64, eta1, eta2 []float64, steps []int,
-) []responses {
+func (core *kernelCore) recordResponses(lambda1, lambda2, momentum float64, eta1, eta2 []float64,
+	steps []int) []responses {
 	out := make([]responses, len(steps))
 	for i, g := range recordGrowth([]float64{-lambda1}, nil, momentum, eta1, steps) {
 		out[i] = core.newResponses()
@@ -128,9 +128,8 @@ func (core *kernelCore) recordResponses(
 
 // integrateResponses is gradient flow with learning rates that are not proportional: per mode an ODE with error
 // control.
-func (core *kernelCore) integrateResponses(
-	lambda1, lambda2 float64, rates Rates, times []float64,
-) ([]responses, error) {
+func (core *kernelCore) integrateResponses(lambda1, lambda2 float64, rates Rates, times []float64) ([]responses,
+	error) {
 	out := make([]responses, len(times))
 	for i, zeta1 := range integrals(rates.H, times) {
 		out[i] = core.newResponses()

@@ -46,7 +46,8 @@ func TestKernelNetwork(t *testing.T) {
 			byTheta.Mul(j.T(), mat.NewDense(p*n, 1, mat.DenseCopyOf(byH.T()).RawMatrix().Data))
 			byW.Mul(h, constant.T())
 			vTheta.Apply(func(i, k int, v float64) float64 {
-				return momentum*v - byTheta.At(i, k) + lambda1*theta.At(i, k)
+				return momentum*v - byTheta.At(i, k) + lambda1*theta.At(i,
+					k)
 			}, vTheta)
 			vw.Apply(func(i, k int, v float64) float64 { return momentum*v - byW.At(i, k) + lambda2*w.At(i, k) }, vw)
 			theta.Sub(theta, scaledCopy(eta1, vTheta))

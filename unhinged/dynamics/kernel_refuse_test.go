@@ -30,22 +30,25 @@ func TestKernelRefuses(t *testing.T) {
 			Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(1, 4, 1e-3) })}},
 		{"negative diagonal", "not positive semi-definite: element (3, 3)",
 			Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(3, 3, -1e-3) })}},
-		{"pair", "larger than its diagonal",
-			Kernel{Features: changed(2, func(m *mat.Dense) { m.Set(0, 1, 1.1); m.Set(1, 0, 1.1) })}},
-		{"factor's eigenvalues", "larger than its diagonal",
-			Kernel{Features: mat.NewDense(2, 2, []float64{0, 1, 1, 0})}},
-		{"what the loss sees", "all that the loss sees",
-			Kernel{Samples: changed(6, func(m *mat.Dense) { // pairs are fine; classes 0 and 1 attract too much
-				m.Apply(func(i, j int, _ float64) float64 {
-					switch {
-					case i == j:
-						return 1
-					case i/2 != j/2:
-						return -0.9
-					}
-					return 0.9
-				}, m)
-			})}},
+		{"pair", "larger than its diagonal", Kernel{Features: changed(2, func(m *mat.Dense) {
+			m.Set(0, 1, 1.1)
+			m.Set(1,
+				0, 1.1)
+		})}},
+		{"factor's eigenvalues", "larger than its diagonal", Kernel{Features: mat.NewDense(2, 2, []float64{0, 1, 1,
+			0})}},
+		// pairs are fine; classes 0 and 1 attract too much
+		{"what the loss sees", "all that the loss sees", Kernel{Samples: changed(6, func(m *mat.Dense) {
+			m.Apply(func(i, j int, _ float64) float64 {
+				switch {
+				case i == j:
+					return 1
+				case i/2 != j/2:
+					return -0.9
+				}
+				return 0.9
+			}, m)
+		})}},
 	} {
 		_, err := Invariant{Gamma: 0, Rates: Constant(1, 1), Kernel: c.kernel}.From(s)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -74,8 +77,8 @@ func TestKernelRefuses(t *testing.T) {
 	}
 	wrong := s.Clone()
 	wrong.Order = []int{0, 1, 2, 2, 4, 5}
-	if _, err := (Invariant{Rates: Constant(1, 1)}).From(wrong); err == nil ||
-		!strings.Contains(err.Error(), "Order[3] = 2") {
+	if _, err := (Invariant{Rates: Constant(1, 1)}).From(wrong); err == nil || !strings.Contains(err.Error(),
+		"Order[3] = 2") {
 		t.Errorf("order with a sample twice: error %v", err)
 	}
 
@@ -83,17 +86,16 @@ func TestKernelRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flow.Test(identity(2), mat.NewDense(5, 2, nil)); err == nil ||
-		!strings.Contains(err.Error(), "5×2: want 6×2") {
+	if _, err := flow.Test(identity(2), mat.NewDense(5, 2, nil)); err == nil || !strings.Contains(err.Error(),
+		"5×2: want 6×2") {
 		t.Errorf("unseen kernel of wrong size: error %v", err)
 	}
-	if _, err := flow.Test(identity(3), mat.NewDense(6, 3, nil)); err == nil ||
-		!strings.Contains(err.Error(), "want p = 2") {
+	if _, err := flow.Test(identity(3), mat.NewDense(6, 3, nil)); err == nil || !strings.Contains(err.Error(),
+		"want p = 2") {
 		t.Errorf("unseen features of wrong size: error %v", err)
 	}
-	broken := changed(6, func(m *mat.Dense) { m.Set(0, 0, math.NaN()) })
-	if _, err := flow.Test(identity(2), broken.Slice(0, 6, 0, 2).(*mat.Dense)); err == nil ||
-		!strings.Contains(err.Error(), "NaN") {
+	if _, err := flow.Test(identity(2), changed(6, func(m *mat.Dense) { m.Set(0, 0, math.NaN()) }).Slice(0, 6, 0,
+		2).(*mat.Dense)); err == nil || !strings.Contains(err.Error(), "NaN") {
 		t.Errorf("unseen kernel with NaN: error %v", err)
 	}
 	unseen, err := flow.Test(identity(2), mat.NewDense(6, 2, nil))

@@ -55,8 +55,8 @@ type Lemma1Trace struct {
 // size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
 //
 // Beyond γ = 2/(C−2) a W with W1 = 0 still is a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2, q
-// the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and
-// q = 0.
+// the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and q =
+// 0.
 func (l Lemma1) Minimize(start *State, steps int) (*State, *Lemma1Trace, error) {
 	if err := start.Validate(); err != nil {
 		return nil, nil, err
@@ -158,17 +158,16 @@ func ETFDistance(w *mat.Dense) float64 {
 	return mat.Norm(&gram, 2)
 }
 
-// Continuum returns the minimiser of E13's example for C = 4 and 0 ≤ γ ≤ 1, W = E1[e1, −e1, v, −v] with
-// v = cos(angle)e1 + sin(angle)e2 and h = E2·ŵ_y, in R^p, p ≥ 2: whatever the angle, the loss is the minimum −(1+γ)E1E2
-// and W is no ETF.
+// Continuum returns the minimiser of E13's example for C = 4 and 0 ≤ γ ≤ 1, W = E1[e1, −e1, v, −v] with v =
+// cos(angle)e1 + sin(angle)e2 and h = E2·ŵ_y, in R^p, p ≥ 2: whatever the angle, the loss is the minimum −(1+γ)E1E2 and
+// W is no ETF.
 func (l Lemma1) Continuum(p, n int, angle float64) (*State, error) {
 	if p < 2 || n < 1 {
 		return nil, fmt.Errorf("dynamics: dimension %d and %d samples per class: want at least 2 and 1", p, n)
 	}
 	e1, e2 := l.radii()
-	s := &State{
-		H: mat.NewDense(p, 4*n, nil), W: mat.NewDense(p, 4, nil), B: make([]float64, 4), Counts: []int{n, n, n, n},
-	}
+	s := &State{H: mat.NewDense(p, 4*n, nil), W: mat.NewDense(p, 4, nil), B: make([]float64, 4), Counts: []int{n, n, n,
+		n}}
 	sin, cos := math.Sincos(angle)
 	for y, v := range [][2]float64{{1, 0}, {-1, 0}, {cos, sin}, {-cos, -sin}} {
 		for i := range v {

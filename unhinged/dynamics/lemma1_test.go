@@ -162,8 +162,8 @@ func TestLemma1LocalMinimumInFewDimensions(t *testing.T) {
 	}{{0.9, true}, {0.99, true}, {1.02, false}, {1.2, false}} { // q = 1/3: the threshold is γ = 1, and 2/(C−2) = .5
 		l := Lemma1{Gamma: test.gamma}
 		octahedron := mat.NewDense(p, c, []float64{1, -1, 0, 0, 0, 0, 0, 0, 1, -1, 0, 0, 0, 0, 0, 0, 1, -1})
-		s := &State{H: mat.DenseCopyOf(octahedron), W: octahedron, B: make([]float64, c),
-			Counts: []int{1, 1, 1, 1, 1, 1}}
+		s := &State{H: mat.DenseCopyOf(octahedron), W: octahedron, B: make([]float64, c), Counts: []int{1, 1, 1, 1, 1,
+			1}}
 		noise := normal(rand.New(rand.NewPCG(35, 0)), p, c)
 		noise.Scale(1e-3, noise)
 		s.W.Add(s.W, noise)

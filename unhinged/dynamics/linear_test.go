@@ -144,8 +144,8 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 				var gap mat.Dense
 				gap.Sub(want.H, limit.H)
 				closeTo(t, "gap to W M/λ", math.Exp(point.LogGapH()), mat.Norm(&gap, 2), 1e-11)
-				closeTo(t, "distance of Z", math.Exp(point.LogDistance()),
-					normalizedDistance(stack(want), stack(limit)), 1e-11)
+				closeTo(t, "distance of Z", math.Exp(point.LogDistance()), normalizedDistance(stack(want),
+					stack(limit)), 1e-11)
 			}
 		}
 	}

@@ -55,8 +55,9 @@ func (m MSE) From(s *State) (*DualFlow, error) {
 		return q.flow(m.Rates.featureSchedule()), nil
 	}
 	return d.dualFlow(sim.flow, sim.descend, func() (Limit, error) {
-		return Limit{}, fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only " +
-			"by simulation, or for Anchored")
+		return Limit{},
+			fmt.Errorf("dynamics: MSE with prototypes that learn is not linear: its limit is known only by " +
+				"simulation, or for Anchored")
 	}, math.NaN()), nil
 }
 
@@ -78,8 +79,8 @@ func (r *mseRun) residual(h, w *mat.Dense, b []float64) *mat.Dense {
 // split returns the parts of a vector.
 func (r *mseRun) split(x []float64) (h, y, w *mat.Dense, b []float64) {
 	p, c, n := r.state.Dims()
-	h, y, x = mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), x[2*p*n:]
-	return h, y, mat.NewDense(p, c, x[:p*c]), x[p*c:]
+	return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, n, x[p*n:2*p*n]), mat.NewDense(p, c, x[2*p*n:2*p*n+p*c]),
+		x[2*p*n+p*c:]
 }
 
 func (r *mseRun) start() []float64 {

@@ -14,9 +14,8 @@ func Integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, 
 }
 
 // integrate is Integrate with a function that is shown x after every step; of a linear system it may change the scale.
-func integrate(
-	f func(t float64, x, dx []float64), t0, t1 float64, x []float64, tolerance float64, after func(x []float64),
-) ([]float64, error) {
+func integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, tolerance float64,
+	after func(x []float64)) ([]float64, error) {
 	n := len(x)
 	x = append([]float64(nil), x...)
 	var k [7][]float64
@@ -27,8 +26,9 @@ func integrate(
 	t, h := t0, (t1-t0)/100
 	for steps := 0; t < t1; steps++ {
 		if steps > 10_000_000 || h < 1e-15*math.Max(math.Abs(t), math.Abs(t1)) {
-			return nil, fmt.Errorf("dynamics: the ODE solver is stuck at t = %v (step %v): the rates change too "+
-				"fast or are not finite", t, h)
+			return nil,
+				fmt.Errorf("dynamics: the ODE solver is stuck at t = %v (step %v): the rates change too fast or are "+
+					"not finite", t, h)
 		}
 		if t+h > t1 {
 			h = t1 - t

@@ -56,15 +56,16 @@ func (f FeaturePenalty) From(s *State) (*DualFlow, error) {
 		flow := q.flow(f.Rates.featureSchedule())
 		if f.Lambda1 == 0 {
 			flow.limit = func() (Limit, error) {
-				return Limit{}, fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction " +
-					"ask Invariant)")
+				return Limit{},
+					fmt.Errorf("dynamics: λ1 = 0: the features grow without limit (for the direction ask Invariant)")
 			}
 		}
 		return flow, nil
 	}
 	if f.Rates.H != nil {
-		return nil, fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: " +
-			"set Rates.S and not Rates.H")
+		return nil,
+			fmt.Errorf("dynamics: a feature penalty with prototypes that learn needs proportional rates: set Rates.S " +
+				"and not Rates.H")
 	}
 	return d.penalized(f, m)
 }
@@ -143,8 +144,8 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 		}, x)
 		y.Mul(x, e.T())
 		decay, gain := g.of(-f.Lambda2), g.driven(-f.Lambda2)
-		w, b := mat.DenseCopyOf(z.Slice(0, p, n, n+c)), movedBiases(d.state.B, drift, 0, 0, decay, gain)
-		point, err := d.point(&h, &y, w, b)
+		point, err := d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), movedBiases(d.state.B, drift, 0, 0, decay,
+			gain))
 		if err == nil {
 			point.b, point.biasDecay, point.biasGain = d.state.B, decay, gain
 		}
@@ -152,8 +153,9 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	return d.linearFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (Limit, error) {
 		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
-			return Limit{}, fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay "+
-				"(eigenvalue %v): the state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
+			return Limit{},
+				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the "+
+					"state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
 		}
 		end, err := at(endless{})
 		return finiteLimit(end, -omegas[n+c-1]), err

@@ -66,8 +66,9 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		floats.AddScaled(u, -gamma/float64(n), sum)
 		pl.drive[k] = floats.Norm(u, 2)
 		if pl.drive[k] <= 1e-14*((1+gamma)*floats.Norm(w, 2)+gamma*floats.Norm(sum, 2))/float64(n) {
-			return nil, fmt.Errorf("dynamics: (1+γ)w_%d − γΣw is zero: samples of class %d have no direction to "+
-				"converge to", k, k)
+			return nil,
+				fmt.Errorf("dynamics: (1+γ)w_%d − γΣw is zero: samples of class %d have no direction to converge to", k,
+					k)
 		}
 		floats.Scale(1/pl.drive[k], u)
 		targets[k] = u

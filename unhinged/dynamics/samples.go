@@ -34,14 +34,14 @@ func FromSamples(features *mat.Dense, labels []int, prototypes *mat.Dense, biase
 	counts := make([]int, c)
 	for i, y := range labels {
 		if y < 0 || y >= c {
-			return nil, fmt.Errorf("dynamics: label of sample %d is %d: want 0 … %d for the %d rows of prototypes",
-				i, y, c-1, c)
+			return nil, fmt.Errorf("dynamics: label of sample %d is %d: want 0 … %d for the %d rows of prototypes", i,
+				y, c-1, c)
 		}
 		counts[y]++
 	}
 	if k := slices.Index(counts, 0); k >= 0 {
-		return nil, fmt.Errorf("dynamics: class %d has no samples: every one of the %d classes needs at least one",
-			k, c)
+		return nil, fmt.Errorf("dynamics: class %d has no samples: every one of the %d classes needs at least one", k,
+			c)
 	}
 	for _, m := range []struct {
 		name, row string
@@ -51,16 +51,15 @@ func FromSamples(features *mat.Dense, labels []int, prototypes *mat.Dense, biase
 		for i := range rows {
 			for j := range cols {
 				if v := m.matrix.At(i, j); math.IsNaN(v) || math.IsInf(v, 0) {
-					return nil, fmt.Errorf("dynamics: %s: %s %d, dimension %d is %v: all must be finite",
-						m.name, m.row, i, j, v)
+					return nil, fmt.Errorf("dynamics: %s: %s %d, dimension %d is %v: all must be finite", m.name, m.row,
+						i, j, v)
 				}
 			}
 		}
 	}
 
-	state := &State{
-		H: mat.NewDense(p, n, nil), W: mat.DenseCopyOf(prototypes.T()), B: make([]float64, c), Counts: counts,
-	}
+	state := &State{H: mat.NewDense(p, n, nil), W: mat.DenseCopyOf(prototypes.T()), B: make([]float64, c),
+		Counts: counts}
 	copy(state.B, biases)
 	state.Order = make([]int, n)
 	for i := range n {

@@ -42,11 +42,11 @@ func TestFromSamplesIsClassMajorAndStable(t *testing.T) {
 		byClass := state.Labels()
 		for column, row := range state.Order {
 			if labels[row] != byClass[column] {
-				t.Fatalf("column %d is of class %d but its sample %d of class %d",
-					column, byClass[column], row, labels[row])
+				t.Fatalf("column %d is of class %d but its sample %d of class %d", column, byClass[column], row,
+					labels[row])
 			}
-			if !mat.Equal(state.H.ColView(column),
-				mat.NewVecDense(state.H.RawMatrix().Rows, features.RawRowView(row))) {
+			if !mat.Equal(state.H.ColView(column), mat.NewVecDense(state.H.RawMatrix().Rows,
+				features.RawRowView(row))) {
 				t.Fatalf("column %d is not sample %d", column, row)
 			}
 			if column > 0 && byClass[column] == byClass[column-1] && state.Order[column-1] >= row {
@@ -100,10 +100,10 @@ func TestFromSamplesRefuses(t *testing.T) {
 func TestFromFilesIsFromSamples(t *testing.T) {
 	features, labels, prototypes, biases := randomSamples(rand.New(rand.NewPCG(4, 0)))
 	dir := t.TempDir()
-	f, l, w, b := filepath.Join(dir, "f.npy"), filepath.Join(dir, "l.npy"),
-		filepath.Join(dir, "w.npy"), filepath.Join(dir, "b.npy")
-	for _, err := range []error{npy.WriteMatrix(f, features), npy.WriteIntegers(l, labels),
-		npy.WriteMatrix(w, prototypes), npy.WriteVector(b, biases)} {
+	f, l, w, b := filepath.Join(dir, "f.npy"), filepath.Join(dir, "l.npy"), filepath.Join(dir, "w.npy"),
+		filepath.Join(dir, "b.npy")
+	for _, err := range []error{npy.WriteMatrix(f, features), npy.WriteIntegers(l, labels), npy.WriteMatrix(w,
+		prototypes), npy.WriteVector(b, biases)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,10 +120,10 @@ func TestFromFilesIsFromSamples(t *testing.T) {
 	if got, err := FromFiles(f, l, w, ""); err != nil || got.B[0] != 0 {
 		t.Errorf("without biases: %v", err)
 	}
-	for _, paths := range [][4]string{{l, l, w, b}, {f, f, w, b}, {f, l, b, b}, {f, l, w, f},
-		{"missing.npy", l, w, b}} {
-		if _, err := FromFiles(paths[0], paths[1], paths[2], paths[3]); err == nil ||
-			!strings.Contains(err.Error(), ".npy") {
+	for _, paths := range [][4]string{{l, l, w, b}, {f, f, w, b}, {f, l, b, b}, {f, l, w, f}, {"missing.npy", l, w,
+		b}} {
+		if _, err := FromFiles(paths[0], paths[1], paths[2], paths[3]); err == nil || !strings.Contains(err.Error(),
+			".npy") {
 			t.Errorf("%v: error %v, want one that names the file", paths, err)
 		}
 	}

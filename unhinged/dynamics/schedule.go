@@ -206,8 +206,8 @@ func validRate(name string, s Schedule) error {
 		}
 	case ExponentialRate:
 		if !(r.Factor > 0) {
-			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive",
-				name, r.Factor)
+			return fmt.Errorf("dynamics: learning rate %s: ExponentialRate.Factor = %v: must be positive", name,
+				r.Factor)
 		}
 	}
 	if eta := s.At(0); eta < 0 || math.IsNaN(eta) || math.IsInf(eta, 0) {

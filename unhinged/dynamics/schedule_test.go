@@ -16,8 +16,8 @@ func TestIntegrals(t *testing.T) {
 	for range 20 {
 		eta := rng.Float64()
 		for _, s := range []Schedule{
-			ConstantRate(eta), ConstantRate(0), CosineRate{eta, 7}, CosineRate{eta, 100},
-			StepRate{eta, 0.3, 2}, StepRate{eta, 0, 2}, StepRate{eta, 1, 2},
+			ConstantRate(eta), ConstantRate(0), CosineRate{eta, 7}, CosineRate{eta, 100}, StepRate{eta, 0.3, 2},
+			StepRate{eta, 0, 2}, StepRate{eta, 1, 2},
 			ExponentialRate{eta, 0.9}, ExponentialRate{eta, 1}, ExponentialRate{eta, 1.1}, jumps,
 		} {
 			times := []float64{0, 1, 2, 2, 4, 7, 10, 20 * rng.Float64(), 20 * rng.Float64(), 20 * rng.Float64()}
@@ -62,8 +62,8 @@ func TestRatesRefused(t *testing.T) {
 		rates Rates
 		want  string
 	}{
-		{Rates{}, "Rates.W"}, {Follow(-1, ConstantRate(1)), "s = η1/η2"},
-		{Constant(1, 0), "s = η1/η2"}, {Constant(1, math.NaN()), "NaN"},
+		{Rates{}, "Rates.W"}, {Follow(-1, ConstantRate(1)), "s = η1/η2"}, {Constant(1, 0), "s = η1/η2"},
+		{Constant(1, math.NaN()), "NaN"},
 		{Follow(1, CosineRate{Initial: 1}), "Steps = 0"}, {Follow(1, StepRate{Initial: 1, Factor: .1}), "Every = 0"},
 		{Follow(1, ExponentialRate{Initial: 1}), "Factor = 0"}, {Rates{W: warmup, H: warmup}, "η2(0) = 0"},
 	} {

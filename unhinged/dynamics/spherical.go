@@ -59,12 +59,14 @@ func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 		return nil, err
 	}
 	if s.Adjust != 0 && !(-1+s.Adjust > -1 && s.Adjust < 1) { // too small an ε is lost in −1+ε
-		return nil, fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as "+
-			"it is", s.Adjust)
+		return nil,
+			fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as it is",
+				s.Adjust)
 	}
 	if p, _, _ := pl.state.Dims(); p == 1 && s.Adjust > 0 {
-		return nil, fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no " +
-			"tangent to leave along")
+		return nil,
+			fmt.Errorf("dynamics: (104) needs features of dimension p ≥ 2: in dimension 1 there is no tangent to " +
+				"leave along")
 	}
 	f := &SphericalFlow{Planes: pl, s: s, rate: s.Rates.featureSchedule(), gain: make([]float64, len(pl.labels))}
 	f.solution = f.solve
@@ -74,16 +76,17 @@ func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 			f.gain[i] /= pl.norms[i]
 		}
 		if math.IsInf(f.gain[i], 0) {
-			return nil, fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be "+
-				"a number", i, y, pl.norms[i])
+			return nil,
+				fmt.Errorf("dynamics: sample %d (class %d) has norm %v: too small for its step size α to be a number",
+					i, y, pl.norms[i])
 		}
 	}
 	return f, nil
 }
 
 // SphericalFlow is the Trajectory of Theorem 7. The theorem is about descent, which is exact to rounding. Flow is the
-// limit of small steps: it keeps ‖h‖ as it is, so that α/η is constant, and θ' = −ηα sin θ is solved by
-// tan(θ/2) = e^{−αζ} tan(θ(0)/2).
+// limit of small steps: it keeps ‖h‖ as it is, so that α/η is constant, and θ' = −ηα sin θ is solved by tan(θ/2) =
+// e^{−αζ} tan(θ(0)/2).
 //
 // Distances and gaps of its points are those of the normalised features Ĥ, all that the prototypes see, from Û(I⊗1ᵀ),
 // which is Ŵ(I⊗1ᵀ) where W1 = 0: LogGapH is the logarithm of ‖Ĥ − Û(I⊗1ᵀ)‖, the error of (20), and LogDistanceH is that

@@ -49,8 +49,8 @@ func SphericalStep(h, w []float64, eta float64, rescale bool) {
 	}
 }
 
-// Adjustment returns δ of (104) as erratum E8 has it, −(1+k)(I − ĥĥᵀ)w with k = c√(1−(1−ε)²)/((1−ε)√(1−c²)),
-// c = ŵᵀĥ < −1+ε; at c = −1, where k is infinite, its limit along a fixed tangent.
+// Adjustment returns δ of (104) as erratum E8 has it, −(1+k)(I − ĥĥᵀ)w with k = c√(1−(1−ε)²)/((1−ε)√(1−c²)), c = ŵᵀĥ <
+// −1+ε; at c = −1, where k is infinite, its limit along a fixed tangent.
 func Adjustment(h, w []float64, epsilon float64) []float64 {
 	size, norm := floats.Norm(w, 2), floats.Norm(h, 2)
 	c := floats.Dot(h, w) / (norm * size)

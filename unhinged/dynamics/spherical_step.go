@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
 // A sample is (a, b): h = ‖h(0)‖(a·û + b·v), so that a = cos θ and b = sin θ at the start. In these coordinates the
@@ -112,7 +114,7 @@ func (d *SphericalFlow) run(steps []int, keep bool) ([]*SphericalPoint, error) {
 	copy(last.a, d.cos)
 	copy(last.b, d.sin)
 	sums := make([][]sphericalSums, (n+block-1)/block)
-	parallel(len(sums), func(k int) {
+	parallel.For(len(sums), func(k int) {
 		first, end := k*block, min((k+1)*block, n)
 		a, b := last.a[first:end], last.b[first:end]
 		now := 0

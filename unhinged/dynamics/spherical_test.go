@@ -160,8 +160,8 @@ func TestSphericalAgainstBruteForce(t *testing.T) {
 			"accuracy": {tr.Accuracy[2], float64(right) / float64(len(st.Labels()))},
 			"error":    {math.Exp(tr.LogGapH[2]), math.Sqrt(square)},
 			"norm":     {tr.NormH[2], mat.Norm(want.H, 2)},
-			"At": {point.Error() + loss + point.NormH() + point.Accuracy(false),
-				tr.Last.Error() + tr.Loss[2] + tr.NormH[2] + tr.Accuracy[2]},
+			"At": {point.Error() + loss + point.NormH() + point.Accuracy(false), tr.Last.Error() + tr.Loss[2] +
+				tr.NormH[2] + tr.Accuracy[2]},
 			"Last": {tr.Last.Error() + tr.Last.Growth(), point.Error() + point.Growth()},
 		} {
 			if math.Abs(pair[0]-pair[1]) > 1e2*tol {
@@ -194,9 +194,9 @@ func TestSphericalRecurrence(t *testing.T) {
 				theta := now.Angles()[i]
 				beta := math.Cos(theta)
 				grown := 1 + alpha*alpha*(1-beta*beta)
-				cos := math.Cos(next.Angles()[i])
-				if want := (beta + alpha*(1-beta*beta)) / math.Sqrt(grown); math.Abs(cos-want) > 1e-12 {
-					t.Errorf("β⁺ = %v, want %v", cos, want)
+				if want := (beta +
+					alpha*(1-beta*beta)) / math.Sqrt(grown); math.Abs(math.Cos(next.Angles()[i])-want) > 1e-12 {
+					t.Errorf("β⁺ = %v, want %v", math.Cos(next.Angles()[i]), want)
 				}
 				want := xi * alpha / grown
 				if s.Rescale {
@@ -216,8 +216,8 @@ func TestSphericalRecurrence(t *testing.T) {
 // Angles far below float64's resolution of ĥ − ŵ are right: gradient descent on full vectors with 2000-bit numbers.
 func TestSphericalTinyAnglesAgainstBig(t *testing.T) {
 	st := &State{
-		H: mat.NewDense(3, 2, []float64{1, -0.5, 2, 1, -1, 0.25}),
-		W: mat.NewDense(3, 2, []float64{1, -1, 0.5, -0.5, 2, -2}),
+		H: mat.NewDense(3, 2, []float64{1, -0.5, 2, 1, -1, 0.25}), W: mat.NewDense(3, 2, []float64{1, -1, 0.5, -0.5, 2,
+			-2}),
 		B: make([]float64, 2), Counts: []int{1, 1},
 	}
 	const steps = 450
@@ -458,8 +458,8 @@ func TestSphericalAlignedAndStuck(t *testing.T) {
 }
 
 func TestSphericalAllArrived(t *testing.T) {
-	st := &State{H: mat.NewDense(1, 2, []float64{2, -1}), W: mat.NewDense(1, 2, []float64{1, -1}),
-		B: make([]float64, 2), Counts: []int{1, 1}}
+	st := &State{H: mat.NewDense(1, 2, []float64{2, -1}), W: mat.NewDense(1, 2, []float64{1, -1}), B: make([]float64,
+		2), Counts: []int{1, 1}}
 	d, err := Spherical{Rates: Constant(1, 1)}.From(st)
 	if err != nil {
 		t.Fatal(err)

@@ -2,10 +2,9 @@ package dynamics
 
 import (
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
 // Trace is the observables of a trajectory over time, a value a time, under the names of Point's methods. Logarithms
@@ -25,14 +24,14 @@ type Trace struct {
 func traceOf(times []float64, points []Point) *Trace {
 	tr := &Trace{Time: slices.Clone(times)}
 	columns := []*[]float64{
-		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias,
-		&tr.LogDistance, &tr.LogDistanceH, &tr.LogDistanceW, &tr.LogGapH, &tr.LogGapW,
-		&tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
+		&tr.Loss, &tr.LogAbsLoss, &tr.Accuracy, &tr.AccuracyWithBias, &tr.LogDistance, &tr.LogDistanceH,
+		&tr.LogDistanceW,
+		&tr.LogGapH, &tr.LogGapW, &tr.LogNormH, &tr.LogNormW, &tr.LogNormZ, &tr.BiasMin, &tr.BiasMax,
 	}
 	for _, c := range columns {
 		*c = make([]float64, len(times))
 	}
-	parallel(len(points), func(i int) {
+	parallel.For(len(points), func(i int) {
 		p := points[i]
 		b := p.Biases()
 		tr.BiasMin[i], tr.BiasMax[i] = slices.Min(b), slices.Max(b)
@@ -43,20 +42,6 @@ func traceOf(times []float64, points []Point) *Trace {
 		tr.LogNormH[i], tr.LogNormW[i], tr.LogNormZ[i] = p.LogNormH(), p.LogNormW(), p.LogNormZ()
 	})
 	return tr
-}
-
-// parallel calls work(0), …, work(n−1) on all cores.
-func parallel(n int, work func(i int)) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				work(i)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // Exp returns e^x of each: a column of logarithms as plain numbers, +Inf where float64 cannot hold them.

@@ -124,8 +124,8 @@ func ascending(times []float64) error {
 	}
 	for i, t := range times {
 		if t < 0 || math.IsNaN(t) || math.IsInf(t, 0) {
-			return fmt.Errorf("dynamics: time %d is %v: must be finite and not negative (for t → ∞ ask for Limit)",
-				i, t)
+			return fmt.Errorf("dynamics: time %d is %v: must be finite and not negative (for t → ∞ ask for Limit)", i,
+				t)
 		}
 		if i > 0 && t < times[i-1] {
 			return fmt.Errorf("dynamics: time %d is %v, before %v: times must ascend", i, t, times[i-1])

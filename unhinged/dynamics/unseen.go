@@ -117,12 +117,12 @@ func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
 	}
 	rows, m := hStar.Dims()
 	if rows != p {
-		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point",
-			rows, m, p)
+		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m,
+			p)
 	}
 	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
-		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and "+
-			"a column a point "+
+		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a "+
+			"column a point "+
 			"(each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
 	}
 	if err := finite("features of unseen points", hStar); err != nil {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
@@ -15,18 +16,21 @@ func TestBruteForce(t *testing.T) {
 	for range 10 {
 		s := dynamics.Gaussian(1+rng.IntN(5), 2+rng.IntN(4), 1+rng.IntN(3), rng.Uint64())
 		p, c, n := s.Dims()
-		gamma, lambda1, lambda2, eta1, eta2 := rng.Float64(), rng.Float64(), rng.Float64(), 0.1+rng.Float64(), 0.1+rng.Float64()
+		gamma, lambda1, lambda2, eta1, eta2 := rng.Float64(), rng.Float64(), rng.Float64(), 0.1+rng.Float64(),
+			0.1+rng.Float64()
 		near := func(what string, h, w mat.Matrix, want *dynamics.State, tolerance float64) {
 			t.Helper()
 			if off := missZ(h, w, want); !(off <= tolerance) {
 				t.Errorf("%s is off by %g", what, off)
 			}
 		}
-		flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: dynamics.Constant(eta1, eta2)}.From(s)
+		flow, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2,
+			Rates: dynamics.Constant(eta1, eta2)}.From(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole, err := wholeFlow(s, gamma, lambda1, lambda2, dynamics.ConstantRate(eta1), dynamics.ConstantRate(eta2), 0, 3)
+		whole, err := brute.Flow(s, gamma, lambda1, lambda2, dynamics.ConstantRate(eta1), dynamics.ConstantRate(eta2),
+			0, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +44,8 @@ func TestBruteForce(t *testing.T) {
 		}
 		near("wholeFlow", whole.H, whole.W, want, 1e-11)
 
-		same, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda1, Rates: dynamics.Constant(eta1, eta1)}.From(s)
+		same, err := dynamics.Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda1,
+			Rates: dynamics.Constant(eta1, eta1)}.From(s)
 		if err != nil {
 			t.Fatal(err)
 		}

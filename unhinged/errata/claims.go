@@ -6,8 +6,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Claims returns, for each of Demonstrations, or for those named, such as "E5", a claim on the printed form and one on the
-// right form: measured is how far the form is from brute force.
+// Claims returns, for each of Demonstrations, or for those named, such as "E5", a claim on the printed form and one on
+// the right form: measured is how far the form is from brute force.
 func Claims(ids ...string) ([]result.Claim, error) {
 	demonstrations, err := Demonstrations()
 	if err != nil {
@@ -26,7 +26,8 @@ func Claims(ids ...string) ([]result.Claim, error) {
 func (d Demonstration) claims() []result.Claim {
 	right := result.Check(d.ID+" right: "+d.Right, d.RightError, 0, d.Tolerance)
 	right.ID, right.Control = "erratum-right", "the printed form put in its place fails"
-	printed := result.Check(d.ID+" printed: "+d.Printed, d.PrintedError, 0, d.Tolerance).CorrectedBy(d.ID, right.Verdict == result.Holds)
+	printed := result.Check(d.ID+" printed: "+d.Printed, d.PrintedError, 0, d.Tolerance).CorrectedBy(d.ID,
+		right.Verdict == result.Holds)
 	printed.ID = "erratum-printed"
 	printed.Control = "with the right form's error as large as the printed form's, nothing corrects it, and this fails"
 	return []result.Claim{printed, right}

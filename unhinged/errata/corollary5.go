@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
@@ -13,22 +14,25 @@ func omega2(sigma, lambda, s float64) float64 {
 	return (math.Sqrt(lambda*lambda*(s-1)*(s-1)+4*s*sigma*sigma) - lambda*(s+1)) / 2
 }
 
-// demonstrateE4 measures the slope of ln‖Z‖ over ζ2 on both sides of λ* = (1+γ)/(C√N), at s = .3; it is ω2 once the rest
-// has died out. The printed error gives |ω2| the printed sign.
+// demonstrateE4 measures the slope of ln‖Z‖ over ζ2 on both sides of λ* = (1+γ)/(C√N), at s = .3; it is ω2 once the
+// rest has died out. The printed error gives |ω2| the printed sign.
 func demonstrateE4() (Demonstration, error) {
 	const gamma, ratio, from, to = 0.15, 0.3, 400.0, 500.0
 	s := dynamics.Gaussian(2, 5, 3, 4)
 	sigma := dynamics.CriticalLambda(gamma, 5, 3)
 	d := Demonstration{
-		ID: "E4", Printed: "Corollary 5's proof: ω2 > 0 for λ > λ*, ω2 < 0 for λ < λ*", Right: "ω2 < 0 for λ > λ*, ω2 > 0 for λ < λ*",
+		ID: "E4", Printed: "Corollary 5's proof: ω2 > 0 for λ > λ*, ω2 < 0 for λ < λ*",
+		Right:        "ω2 < 0 for λ > λ*, ω2 > 0 for λ < λ*",
 		PrintedError: math.Inf(1), Tolerance: 1e-10,
 	}
 	for _, lambda := range []float64{0.5 * sigma, 1.25 * sigma} {
-		early, err := wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, from)
+		early, err := brute.Flow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0,
+			from)
 		if err != nil {
 			return Demonstration{}, err
 		}
-		late, err := wholeFlow(early, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), from, to)
+		late, err := brute.Flow(early, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1),
+			from, to)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -41,8 +45,8 @@ func demonstrateE4() (Demonstration, error) {
 	return d, nil
 }
 
-// demonstrateE15 measures the rate at which W/‖W‖ approaches its limit (80), at C = 5, N = 3, γ = .15, λ = .05, s = .3: .04405, where
-// page 35 has .00509. (H/‖H‖ does at the same rate, but E3 has to die out before it shows.)
+// demonstrateE15 measures the rate at which W/‖W‖ approaches its limit (80), at C = 5, N = 3, γ = .15, λ = .05, s = .3:
+// .04405, where page 35 has .00509. (H/‖H‖ does at the same rate, but E3 has to die out before it shows.)
 func demonstrateE15() (Demonstration, error) {
 	const gamma, lambda, ratio, c, n = 0.15, 0.05, 0.3, 5, 3
 	var z [3]*dynamics.State // at three times, the last of which is as good as the limit
@@ -50,7 +54,8 @@ func demonstrateE15() (Demonstration, error) {
 	s := dynamics.Gaussian(4, c, n, 15)
 	for k := range z {
 		var err error
-		if s, err = wholeFlow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), times[k], times[k+1]); err != nil {
+		if s, err = brute.Flow(s, gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1),
+			times[k], times[k+1]); err != nil {
 			return Demonstration{}, err
 		}
 		z[k] = s
@@ -60,9 +65,11 @@ func demonstrateE15() (Demonstration, error) {
 	sigma1, sigma2 := dynamics.Sigma(gamma, c, n)
 	omega := omega2(sigma1, lambda, ratio) - omega2(math.Abs(sigma2), lambda, ratio)
 	return Demonstration{
-		ID:      "E15",
-		Printed: "p. 35: e^{−(ω2(σ1) − ω2(|σ2|))ζ2/(C√N)}, σ1 = (1+γ)/(C√N), σ2 = (1+γ−γC)/(C√N)", Right: "e^{−(ω2(σ1) − ω2(|σ2|))ζ2}",
-		PrintedError: math.Abs(omega/(c*math.Sqrt(n)) - measured), RightError: math.Abs(omega - measured), Tolerance: 1e-6,
+		ID:           "E15",
+		Printed:      "p. 35: e^{−(ω2(σ1) − ω2(|σ2|))ζ2/(C√N)}, σ1 = (1+γ)/(C√N), σ2 = (1+γ−γC)/(C√N)",
+		Right:        "e^{−(ω2(σ1) − ω2(|σ2|))ζ2}",
+		PrintedError: math.Abs(omega/(c*math.Sqrt(n)) - measured), RightError: math.Abs(omega - measured),
+		Tolerance: 1e-6,
 	}, nil
 }
 
@@ -90,11 +97,15 @@ func demonstrateE23() (Demonstration, error) {
 	}
 
 	d := Demonstration{
-		ID: "E23", Printed: "p. 11: C ≤ p−1 for an ETF; self-duality at λ*, as an example", Right: "C ≤ p+1; self-duality for every λ",
-		PrintedError: math.Abs(float64(c + 1 - smallest)), RightError: math.Abs(float64(c - 1 - smallest)), Tolerance: 1e-10,
+		ID: "E23", Printed: "p. 11: C ≤ p−1 for an ETF; self-duality at λ*, as an example",
+		Right:        "C ≤ p+1; self-duality for every λ",
+		PrintedError: math.Abs(float64(c + 1 - smallest)), RightError: math.Abs(float64(c - 1 - smallest)),
+		Tolerance: 1e-10,
 	}
-	for _, lambda := range []float64{0, 0.5 * dynamics.CriticalLambda(gamma, c, n), 1.25 * dynamics.CriticalLambda(gamma, c, n)} {
-		z, err := wholeFlow(dynamics.Gaussian(3, c, n, 23), gamma, lambda, lambda, dynamics.ConstantRate(ratio), dynamics.ConstantRate(1), 0, late)
+	for _, lambda := range []float64{0, 0.5 * dynamics.CriticalLambda(gamma, c, n),
+		1.25 * dynamics.CriticalLambda(gamma, c, n)} {
+		z, err := brute.Flow(dynamics.Gaussian(3, c, n, 23), gamma, lambda, lambda, dynamics.ConstantRate(ratio),
+			dynamics.ConstantRate(1), 0, late)
 		if err != nil {
 			return Demonstration{}, err
 		}

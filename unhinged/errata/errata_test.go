@@ -15,14 +15,15 @@ func TestErrata(t *testing.T) {
 		t.Run(d.ID, func(t *testing.T) {
 			t.Logf("printed %.3g, right %.3g, tolerance %.3g", d.PrintedError, d.RightError, d.Tolerance)
 			if !(d.PrintedError > d.Tolerance && d.RightError <= d.Tolerance) {
-				t.Errorf("printed form (%s) off by %v, corrected form (%s) by %v", d.Printed, d.PrintedError, d.Right, d.RightError)
+				t.Errorf("printed form (%s) off by %v, corrected form (%s) by %v", d.Printed, d.PrintedError, d.Right,
+					d.RightError)
 			}
 		})
 	}
 }
 
-// TestClaims: every printed form is corrected and every right form holds; with the printed form's error in the right form's place
-// both fail.
+// TestClaims: every printed form is corrected and every right form holds; with the printed form's error in the right
+// form's place both fail.
 func TestClaims(t *testing.T) {
 	claims, err := Claims()
 	if err != nil {

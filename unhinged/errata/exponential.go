@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// demonstrateE14 compares (68), (69) and (75) with exp(S) of S = [[−λ1ζ1, σζ1], [σζ2, −λ2ζ2]], at random constants. The printed
-// error is that of the best of the three, relative to the largest entry of exp(S).
+// demonstrateE14 compares (68), (69) and (75) with exp(S) of S = [[−λ1ζ1, σζ1], [σζ2, −λ2ζ2]], at random constants. The
+// printed error is that of the best of the three, relative to the largest entry of exp(S).
 func demonstrateE14() (Demonstration, error) {
 	rng := rand.New(rand.NewPCG(14, 0))
 	printed, right := make([]float64, 3), 0.0 // of (68), (69), (75)
@@ -58,21 +58,23 @@ func demonstrateE14() (Demonstration, error) {
 		right = math.Max(right, math.Abs(b-ab[1])/scale)
 	}
 	return Demonstration{
-		ID:           "E14",
-		Printed:      "(69): b = e^{θ2}/(θ2−θ1)·[(λ1ζ1+θ2+σζ2) + (λ1ζ1+θ1−σζ2)e^{θ1−θ2}], (75) likewise; (68)'s second row (λ1ζ1+θ2)e^{θ2} − (λ1ζ1+θ1)e^{θ1}, σζ2e^{θ2} − σθ2e^{θ1}",
+		ID: "E14",
+		Printed: "(69): b = e^{θ2}/(θ2−θ1)·[(λ1ζ1+θ2+σζ2) + (λ1ζ1+θ1−σζ2)e^{θ1−θ2}], (75) likewise; (68)'s " +
+			"second row (λ1ζ1+θ2)e^{θ2} − (λ1ζ1+θ1)e^{θ1}, σζ2e^{θ2} − σθ2e^{θ1}",
 		Right:        "… − (λ1ζ1+θ1+σζ2)e^{θ1−θ2}; row σζ2e^{θ2} − σζ2e^{θ1}, (λ1ζ1+θ2)e^{θ2} − (λ1ζ1+θ1)e^{θ1}",
 		PrintedError: floats.Min(printed), RightError: right, Tolerance: 1e-12,
 	}, nil
 }
 
-// demonstrateE32 evaluates (69), as corrected by E14, and e^m(cosh d·I + (sinh d/d)(S − mI)), m = (θ1+θ2)/2, d = (θ2−θ1)/2, with
-// sinh d/d = 1 at d = 0, against exp(S)(1, 1)ᵀ, at λ1ζ1 = λ2ζ2 for some σ, 0 among them. That is the case of (71)'s (a3, b3), and
-// at γ = 1/(C−1) of its (a2, b2) too, wherever λ1 = λ2 and s = 1: v1 and v2 of (67) divide by 0, and (69) is 0/0. A printed
-// error of +Inf stands for that NaN.
+// demonstrateE32 evaluates (69), as corrected by E14, and e^m(cosh d·I + (sinh d/d)(S − mI)), m = (θ1+θ2)/2, d =
+// (θ2−θ1)/2, with sinh d/d = 1 at d = 0, against exp(S)(1, 1)ᵀ, at λ1ζ1 = λ2ζ2 for some σ, 0 among them. That is the
+// case of (71)'s (a3, b3), and at γ = 1/(C−1) of its (a2, b2) too, wherever λ1 = λ2 and s = 1: v1 and v2 of (67) divide
+// by 0, and (69) is 0/0. A printed error of +Inf stands for that NaN.
 func demonstrateE32() (Demonstration, error) {
 	const lambda1, lambda2, zeta1, zeta2 = 0.2, 0.2, 3.0, 3.0
 	d := Demonstration{
-		ID: "E32", Printed: "(66)–(69) for every σ, which (71) takes at σ = 0", Right: "for σ = 0 and λ1ζ1 = λ2ζ2, θ1 = θ2 and a = b = e^{θ1}", Tolerance: 1e-13,
+		ID: "E32", Printed: "(66)–(69) for every σ, which (71) takes at σ = 0",
+		Right: "for σ = 0 and λ1ζ1 = λ2ζ2, θ1 = θ2 and a = b = e^{θ1}", Tolerance: 1e-13,
 	}
 	for _, sigma := range []float64{0.7, -0.3, 0} {
 		a, b := -lambda1*zeta1, -lambda2*zeta2

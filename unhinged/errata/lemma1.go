@@ -19,6 +19,7 @@ func demonstrateE13() (Demonstration, error) {
 	return Demonstration{
 		ID: "E13", Printed: "the minimum is −(1+γ)E1E2 for any γ > 0, at the simplex ETF only",
 		Right:        "−(1+γ)E1E2 for γ < 2/(C−2), wherever W1 = 0; beyond, −(γ(C−1)−1)E1E2",
-		PrintedError: math.Abs(-(1 + l.Gamma) - reached), RightError: math.Abs(l.Minimum(classes) - reached), Tolerance: 1e-12,
+		PrintedError: math.Abs(-(1 + l.Gamma) - reached), RightError: math.Abs(l.Minimum(classes) - reached),
+		Tolerance: 1e-12,
 	}, nil
 }

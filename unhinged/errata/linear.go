@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
@@ -17,13 +18,14 @@ func demonstrateE2() (Demonstration, error) {
 	s := dynamics.Gaussian(2, 3, 2, 2)
 	copy(s.B, []float64{1, -0.5, 0.2})
 	_, c, _ := s.Dims()
-	brute, err := wholeFlow(s, gamma, lambda1, lambda2, rate, rate, 0, end)
+	brute, err := brute.Flow(s, gamma, lambda1, lambda2, rate, rate, 0, end)
 	if err != nil {
 		return Demonstration{}, err
 	}
 	phi := math.Exp(-lambda2 * rate.Integral(end))
 	integral := func(factor func(t float64) float64) float64 { // ∫ factor(τ) e^{λ2 ζ2(τ)} dτ
-		return quad.Fixed(func(tau float64) float64 { return factor(tau) * math.Exp(lambda2*rate.Integral(tau)) }, 0, end, 40, nil, 0)
+		return quad.Fixed(func(tau float64) float64 { return factor(tau) * math.Exp(lambda2*rate.Integral(tau)) }, 0,
+			end, 40, nil, 0)
 	}
 	miss := func(psi float64) float64 {
 		b := make([]float64, c) // (14)
@@ -34,8 +36,10 @@ func demonstrateE2() (Demonstration, error) {
 	}
 	closed := math.Expm1(lambda2*rate.Integral(end)) / lambda2
 	return Demonstration{
-		ID: "E2", Printed: "(14), (55), (72): ψ(t) = ∫ ζ2(τ) e^{λ2ζ2(τ)} dτ", Right: "ψ(t) = ∫ η2(τ) e^{λ2ζ2(τ)} dτ = (e^{λ2ζ2(t)} − 1)/λ2",
-		PrintedError: miss(integral(rate.Integral)), RightError: math.Max(miss(integral(rate.At)), miss(closed)), Tolerance: 1e-12,
+		ID: "E2", Printed: "(14), (55), (72): ψ(t) = ∫ ζ2(τ) e^{λ2ζ2(τ)} dτ",
+		Right:        "ψ(t) = ∫ η2(τ) e^{λ2ζ2(τ)} dτ = (e^{λ2ζ2(t)} − 1)/λ2",
+		PrintedError: miss(integral(rate.Integral)), RightError: math.Max(miss(integral(rate.At)), miss(closed)),
+		Tolerance: 1e-12,
 	}, nil
 }
 
@@ -51,7 +55,7 @@ func demonstrateE10() (Demonstration, error) {
 		Right: "b_i/b_j → 1 for γ ≠ 1/(C−1); for γ = 1/(C−1), b never moves",
 	}
 	for _, gamma := range []float64{0.1, 1 / float64(c-1)} {
-		brute, err := wholeFlow(s, gamma, 0, 0, dynamics.ConstantRate(1), dynamics.ConstantRate(1), 0, end)
+		brute, err := brute.Flow(s, gamma, 0, 0, dynamics.ConstantRate(1), dynamics.ConstantRate(1), 0, end)
 		if err != nil {
 			return Demonstration{}, err
 		}
@@ -66,8 +70,9 @@ func demonstrateE10() (Demonstration, error) {
 	return d, nil
 }
 
-// demonstrateE19 counts the distinct eigenvalues of B = [[0, Mᵀ], [M, 0]] at γ = 1/(C−1), and multiplies (H, W)B out. N = 1
-// and p = C, for otherwise the printed (WMᵀ, HW) has no sizes that fit. The printed error is the smaller of the two.
+// demonstrateE19 counts the distinct eigenvalues of B = [[0, Mᵀ], [M, 0]] at γ = 1/(C−1), and multiplies (H, W)B out. N
+// = 1 and p = C, for otherwise the printed (WMᵀ, HW) has no sizes that fit. The printed error is the smaller of the
+// two.
 func demonstrateE19() (Demonstration, error) {
 	s := dynamics.Gaussian(4, 4, 1, 19)
 	p, c, n := s.Dims()
@@ -108,7 +113,8 @@ func demonstrateE19() (Demonstration, error) {
 	hmt.Mul(s.H, m.T())
 	return Demonstration{
 		ID: "E19", Printed: "p. 25: (H, W)B = (WMᵀ, HW); the five eigenspaces have distinct eigenvalues",
-		Right:        "(H, W)B = (WM, HMᵀ); three distinct ones at γ = 1/(C−1), where E2 and E3 share 0 (orthogonality, Lemma 9, is enough)",
+		Right: "(H, W)B = (WM, HMᵀ); three distinct ones at γ = 1/(C−1), where E2 and E3 share 0 " +
+			"(orthogonality, Lemma 9, is enough)",
 		PrintedError: math.Min(math.Abs(float64(5-distinct)), miss(&wmt, &hw)),
 		RightError:   math.Max(math.Abs(float64(3-distinct)), miss(&wm, &hmt)), Tolerance: 1e-13,
 	}, nil
@@ -145,7 +151,8 @@ func demonstrateE31() (Demonstration, error) {
 		return mat.Norm(&block, 2)
 	}
 	return Demonstration{
-		ID: "E31", Printed: "(57), lower left: λ2[η2(t2)η1(t2) − η2(t1)η1(t2)]M", Right: "λ2[η2(t2)η1(t1) − η2(t1)η1(t2)]M",
+		ID: "E31", Printed: "(57), lower left: λ2[η2(t2)η1(t2) − η2(t1)η1(t2)]M",
+		Right:        "λ2[η2(t2)η1(t1) − η2(t1)η1(t2)]M",
 		PrintedError: miss(eta2.At(t2) * eta1.At(t2)), RightError: miss(eta2.At(t2) * eta1.At(t1)), Tolerance: 1e-13,
 	}, nil
 }
@@ -165,11 +172,12 @@ func demonstrateE33() (Demonstration, error) {
 	start.B = make([]float64, c)
 	sigma, _ := dynamics.Sigma(gamma, c, n)
 	d := Demonstration{
-		ID: "E33", Printed: "Theorem 2: α and β only depend on C, N, γ, η1(0) and η2(0)", Right: "on C, N, γ, ζ1(t) and ζ2(t): on all of η1 and η2 (p. 23)", Tolerance: 1e-11,
+		ID: "E33", Printed: "Theorem 2: α and β only depend on C, N, γ, η1(0) and η2(0)",
+		Right: "on C, N, γ, ζ1(t) and ζ2(t): on all of η1 and η2 (p. 23)", Tolerance: 1e-11,
 	}
 	var growth []float64
 	for _, rate := range []dynamics.Schedule{dynamics.ConstantRate(0.5), dynamics.CosineRate{Initial: 0.5, Steps: 10}} {
-		z, err := wholeFlow(start, gamma, 0, 0, rate, rate, 0, end)
+		z, err := brute.Flow(start, gamma, 0, 0, rate, rate, 0, end)
 		if err != nil {
 			return Demonstration{}, err
 		}

@@ -62,7 +62,8 @@ func demonstrateE9() (Demonstration, error) {
 		return Demonstration{}, errors.New("dynamics: E9: no feature has a loss below the bound")
 	}
 	return Demonstration{
-		ID: "E9", Printed: "Appendix A: correctly classified if L < (1+γ)√((C−2)/(2(C−1)))", Right: "if L < −(1+γ)√((C−2)/(2(C−1)))",
+		ID: "E9", Printed: "Appendix A: correctly classified if L < (1+γ)√((C−2)/(2(C−1)))",
+		Right:        "if L < −(1+γ)√((C−2)/(2(C−1)))",
 		PrintedError: wrong[0] / below[0], RightError: wrong[1] / below[1], Tolerance: 0,
 	}, nil
 }
@@ -73,7 +74,8 @@ func demonstrateE20() (Demonstration, error) {
 	const classes = 5
 	rng := rand.New(rand.NewPCG(20, 0))
 	d := Demonstration{
-		ID: "E20", Printed: "p. 5: the loss (1/(C−1)) Σ_{j≠y} [w_yᵀh + b_y − (w_jᵀh + b_j)]", Right: "minus that", Tolerance: 1e-14,
+		ID: "E20", Printed: "p. 5: the loss (1/(C−1)) Σ_{j≠y} [w_yᵀh + b_y − (w_jᵀh + b_j)]", Right: "minus that",
+		Tolerance: 1e-14,
 	}
 	for range 10 {
 		s, y := normal(rng, classes), rng.IntN(classes)
@@ -120,7 +122,8 @@ func demonstrateE22() (Demonstration, error) {
 		}
 	}
 	return Demonstration{
-		ID: "E22", Printed: "footnote 14: minimise Σ_i log( e^{s m̂_iᵀĥ_i} / Σ_j e^{s m̂_jᵀĥ_i} )", Right: "minimise −Σ_i log(…)",
+		ID: "E22", Printed: "footnote 14: minimise Σ_i log( e^{s m̂_iᵀĥ_i} / Σ_j e^{s m̂_jᵀĥ_i} )",
+		Right:        "minimise −Σ_i log(…)",
 		PrintedError: atETF - smallest, RightError: largest - atETF, Tolerance: 0,
 	}, nil
 }

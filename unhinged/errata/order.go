@@ -36,7 +36,8 @@ func demonstrateE1() (Demonstration, error) {
 	}
 	want := averageLoss(s, gamma)
 	return Demonstration{
-		ID: "E1", Printed: "H = (h_{1,1}, h_{1,2}, …, h_{1,C}, h_{2,1}, …) with labels I_C⊗1_Nᵀ", Right: "columns class by class",
+		ID: "E1", Printed: "H = (h_{1,1}, h_{1,2}, …, h_{1,C}, h_{2,1}, …) with labels I_C⊗1_Nᵀ",
+		Right:        "columns class by class",
 		PrintedError: math.Abs(loss(sampleMajor) - want), RightError: math.Abs(loss(s.H) - want), Tolerance: 1e-13,
 	}, nil
 }

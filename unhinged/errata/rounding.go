@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// iterate runs gradient descent on (11) at the rate η, all of it in the number type T, and returns H and W (row after row).
+// iterate runs gradient descent on (11) at the rate η, all of it in the number type T, and returns H and W (row after
+// row).
 func iterate[T float32 | float64](s *dynamics.State, gamma, lambda, eta float64, steps int) (h, w []T) {
 	p, c, n := s.Dims()
 	cast := func(m *mat.Dense) []T {
@@ -71,14 +72,15 @@ func demonstrateE26() (Demonstration, error) {
 	}
 	square := func(w []float64) float64 { d := floats.Distance(w, limit, 2); return d * d }
 	return Demonstration{
-		ID: "E26", Printed: "figure 4(b): ‖W − P‖² stalls for λ = λ* (float32)", Right: "it goes to 0 (float64: to rounding)",
+		ID: "E26", Printed: "figure 4(b): ‖W − P‖² stalls for λ = λ* (float32)",
+		Right:        "it goes to 0 (float64: to rounding)",
 		PrintedError: square(widened), RightError: square(double), Tolerance: 1e-20,
 	}, nil
 }
 
-// demonstrateE27 runs gradient descent at γ = 2 > 2/(C−2), C = 4, in float64 and exactly: with N = 2 and η = 1, 8M is made of
-// integers, and so are 8ᵗH and 8ᵗW from integers H and W. It compares the accuracy over the last steps, where E1 has sunk
-// below the rounding of E2, with 1/C. (In between, here at t = 5, it may well be 1.)
+// demonstrateE27 runs gradient descent at γ = 2 > 2/(C−2), C = 4, in float64 and exactly: with N = 2 and η = 1, 8M is
+// made of integers, and so are 8ᵗH and 8ᵗW from integers H and W. It compares the accuracy over the last steps, where
+// E1 has sunk below the rounding of E2, with 1/C. (In between, here at t = 5, it may well be 1.)
 func demonstrateE27() (Demonstration, error) {
 	const p, c, n, gamma, eta, from, to = 8, 4, 2, 2.0, 1.0, 300, 320
 	s := dynamics.Gaussian(p, c, n, 29)
@@ -94,7 +96,8 @@ func demonstrateE27() (Demonstration, error) {
 		return Demonstration{}, err
 	}
 	d := Demonstration{
-		ID: "E27", Printed: "figures 1(b), 5(a): accuracy changes late in the run for γ > 2/(C−2)", Right: "rounding; exactly, it is 1/C", Tolerance: 0,
+		ID: "E27", Printed: "figures 1(b), 5(a): accuracy changes late in the run for γ > 2/(C−2)",
+		Right: "rounding; exactly, it is 1/C", Tolerance: 0,
 	}
 	exactH, exactW := iterateExactly(s, gamma, from)
 	for t := from; t <= to; t++ {
@@ -125,8 +128,8 @@ func demonstrateE27() (Demonstration, error) {
 	return d, nil
 }
 
-// iterateExactly returns nᵗH and nᵗW after t steps of gradient descent at η = 1 without regularisation, for integers H, W
-// and γ.
+// iterateExactly returns nᵗH and nᵗW after t steps of gradient descent at η = 1 without regularisation, for integers H,
+// W and γ.
 func iterateExactly(s *dynamics.State, gamma float64, steps int) (h, w []*big.Int) {
 	integers := func(m *mat.Dense) []*big.Int {
 		out := make([]*big.Int, len(m.RawMatrix().Data))

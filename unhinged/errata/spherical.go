@@ -38,13 +38,14 @@ func demonstrateE5() (Demonstration, error) {
 	brute, printed := cosines(h, w, eta, false, eta/size, steps)
 	_, right := cosines(h, w, eta, false, eta/(size*size), steps)
 	return Demonstration{
-		ID: "E5", Printed: "α = η(1+γ)‖w‖/(CN‖h‖), condition η(0)(1+γ)/(CN‖h(0)‖) ≤ 1/‖w‖", Right: "α = η(1+γ)‖w‖/(CN‖h‖²), condition α(0) ≤ 1",
+		ID: "E5", Printed: "α = η(1+γ)‖w‖/(CN‖h‖), condition η(0)(1+γ)/(CN‖h(0)‖) ≤ 1/‖w‖",
+		Right:        "α = η(1+γ)‖w‖/(CN‖h‖²), condition α(0) ≤ 1",
 		PrintedError: largestDifference(printed, brute), RightError: largestDifference(right, brute), Tolerance: 1e-13,
 	}, nil
 }
 
-// demonstrateE16 is the same with RLR, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .9 ≤ 1 = 1/‖w‖: α(0) is 3, and the
-// cosine falls.
+// demonstrateE16 is the same with RLR, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .9 ≤ 1 = 1/‖w‖: α(0) is 3, and
+// the cosine falls.
 func demonstrateE16() (Demonstration, error) {
 	const eta, size, steps = 0.9, 0.3, 3
 	w, h := []float64{1, 0}, []float64{size * math.Cos(0.3), size * math.Sin(0.3)}
@@ -86,8 +87,8 @@ func demonstrateE8() (Demonstration, error) {
 	return d, nil
 }
 
-// demonstrateE17 follows one sample with α(0) = .1 and compares the rate at which its error ‖ĥ − ŵ‖ falls with the exponent
-// μ = −2 log(1−α(∞)) of (93), which bounds the error's square, and with μ/2.
+// demonstrateE17 follows one sample with α(0) = .1 and compares the rate at which its error ‖ĥ − ŵ‖ falls with the
+// exponent μ = −2 log(1−α(∞)) of (93), which bounds the error's square, and with μ/2.
 func demonstrateE17() (Demonstration, error) {
 	const from, to = 80, 120
 	h, w := []float64{math.Cos(1), math.Sin(1)}, []float64{0.1, 0}
@@ -105,8 +106,8 @@ func demonstrateE17() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE18 measures how far ‖h‖ grows, over random starts with α(0) ≤ 1, beyond what is known of it: nothing in the
-// printed theorem, which has to assume a finite limit to conclude exponential decrease; GrowthBound in truth.
+// demonstrateE18 measures how far ‖h‖ grows, over random starts with α(0) ≤ 1, beyond what is known of it: nothing in
+// the printed theorem, which has to assume a finite limit to conclude exponential decrease; GrowthBound in truth.
 func demonstrateE18() (Demonstration, error) {
 	rng := rand.New(rand.NewPCG(18, 0))
 	largest := 0.0
@@ -119,7 +120,8 @@ func demonstrateE18() (Demonstration, error) {
 		largest = math.Max(largest, floats.Norm(h, 2))
 	}
 	return Demonstration{
-		ID: "E18", Printed: "exponential if further lim‖H‖ < ∞ (no bound on ‖H‖)", Right: "always: Σ arctan(α sin θ) ≤ π, so ‖h(∞)‖ ≤ 4‖h(0)‖",
+		ID: "E18", Printed: "exponential if further lim‖H‖ < ∞ (no bound on ‖H‖)",
+		Right:        "always: Σ arctan(α sin θ) ≤ π, so ‖h(∞)‖ ≤ 4‖h(0)‖",
 		PrintedError: math.Inf(1), RightError: math.Max(0, largest-dynamics.GrowthBound), Tolerance: 0,
 	}, nil
 }

@@ -8,9 +8,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// linearNetwork is a model vec(H) = JΘ + vec(H0), whose neural tangent kernel JJᵀ never changes, with prototypes W and biases b. It is trained
-// by gradient flow on Θ itself, (22): the brute force of the errata of section 3.5. slope is ∂L/∂logits, C×n, of the logits.
-func linearNetwork(s *dynamics.State, j *mat.Dense, slope func(logits *mat.Dense) *mat.Dense, eta, end float64) (*dynamics.State, error) {
+// linearNetwork is a model vec(H) = JΘ + vec(H0), whose neural tangent kernel JJᵀ never changes, with prototypes W and
+// biases b. It is trained by gradient flow on Θ itself, (22): the brute force of the errata of section 3.5. slope is
+// ∂L/∂logits, C×n, of the logits.
+func linearNetwork(s *dynamics.State, j *mat.Dense, slope func(logits *mat.Dense) *mat.Dense, eta,
+	end float64) (*dynamics.State, error) {
 	const tolerance = 1e-12
 	p, c, n := s.Dims()
 	_, q := j.Dims()
@@ -69,8 +71,8 @@ func missZ(h, w mat.Matrix, want *dynamics.State) float64 {
 	return math.Hypot(mat.Norm(&dh, 2), mat.Norm(&dw, 2)) / want.NormZ()
 }
 
-// demonstrateE6 evaluates (24) as printed, where its sizes fit at all (p = C, and N = 1 so that 2p = n+C), with and without η in the exponent, and
-// with C = U_A⁻¹⊗U_B⁻¹.
+// demonstrateE6 evaluates (24) as printed, where its sizes fit at all (p = C, and N = 1 so that 2p = n+C), with and
+// without η in the exponent, and with C = U_A⁻¹⊗U_B⁻¹.
 func demonstrateE6() (Demonstration, error) {
 	const p, gamma, eta, end = 3, 0.3, 0.5, 3.0
 	s := dynamics.Gaussian(p, p, 1, 6)
@@ -132,7 +134,8 @@ func demonstrateE6() (Demonstration, error) {
 	printed.Kronecker(&both, identity(2*p))
 	right.Kronecker(&inverseA, ub.T())
 	d := Demonstration{
-		ID: "E6", Printed: "(24): C = U_B⁻¹U_A⁻¹⊗I, without η (sizes fit only for p = C, N = 1)", Right: "C = U_A⁻¹⊗U_B⁻¹, exponent η(Λ_A⊗Λ_B)t",
+		ID: "E6", Printed: "(24): C = U_B⁻¹U_A⁻¹⊗I, without η (sizes fit only for p = C, N = 1)",
+		Right:     "C = U_A⁻¹⊗U_B⁻¹, exponent η(Λ_A⊗Λ_B)t",
 		Tolerance: 1e-10,
 	}
 	asPrinted, err := solve(&printed, 1)
@@ -153,7 +156,8 @@ func demonstrateE6() (Demonstration, error) {
 }
 
 // kernelMiss returns how far the closed form is from the brute force.
-func kernelMiss(s *dynamics.State, gamma, eta, end float64, kernel dynamics.Kernel, brute *dynamics.State) (float64, error) {
+func kernelMiss(s *dynamics.State, gamma, eta, end float64, kernel dynamics.Kernel, brute *dynamics.State) (float64,
+	error) {
 	flow, err := dynamics.Invariant{Gamma: gamma, Rates: dynamics.Constant(eta, eta), Kernel: kernel}.From(s)
 	if err != nil {
 		return 0, err
@@ -169,8 +173,8 @@ func kernelMiss(s *dynamics.State, gamma, eta, end float64, kernel dynamics.Kern
 	return missZ(got.H, got.W, brute), nil
 }
 
-// demonstrateE7 trains a network with fewer parameters than features, so that its kernel is singular and couples samples. The printed form has one p×p matrix
-// for it: that of a sample with itself, on average.
+// demonstrateE7 trains a network with fewer parameters than features, so that its kernel is singular and couples
+// samples. The printed form has one p×p matrix for it: that of a sample with itself, on average.
 func demonstrateE7() (Demonstration, error) {
 	const p, c, n, parameters, gamma, eta, end = 3, 3, 2, 10, 0.3, 0.5, 3.0
 	s := dynamics.Gaussian(p, c, n, 7)
@@ -224,7 +228,8 @@ func demonstrateE11() (Demonstration, error) {
 	}
 	// (25) as printed ascends the loss: to a time at which it is still finite.
 	const early = end / 40
-	printed, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense { return scaledCopy(-1, slope(logits)) }, eta, early)
+	printed, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense { return scaledCopy(-1, slope(logits)) },
+		eta, early)
 	if err != nil {
 		return Demonstration{}, err
 	}
@@ -241,7 +246,8 @@ func demonstrateE11() (Demonstration, error) {
 		at = append(at, state)
 	}
 	return Demonstration{
-		ID: "E11", Printed: "(25): C(t) = +(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ), as early as a 40th of the time", Right: "C(t) = −(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ)",
+		ID: "E11", Printed: "(25): C(t) = +(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ), as early as a 40th of the time",
+		Right:        "C(t) = −(2η/CN)(WᵀH + b1ᵀ − I⊗1ᵀ)",
 		PrintedError: missZ(printed.H, printed.W, at[0]), RightError: missZ(at[1].H, at[1].W, brute), Tolerance: 1e-8,
 	}, nil
 }

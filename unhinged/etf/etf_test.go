@@ -114,7 +114,8 @@ func TestSpreadReachesTheKnownOptima(t *testing.T) {
 		p, c int
 		want float64
 	}{
-		{3, 5, 90}, {3, 6, 90}, {3, 7, 77.8695}, {3, 8, 74.8585}, {3, 9, 70.5288}, {3, 10, 66.1468}, {3, 11, 63.4349}, {3,
+		{3, 5, 90}, {3, 6, 90}, {3, 7, 77.8695}, {3, 8, 74.8585}, {3, 9, 70.5288}, {3, 10, 66.1468}, {3, 11, 63.4349},
+		{3,
 			12, 63.4349},
 		{3, 13, 57.1367}, {3, 14, 55.6706}, {3, 24, 43.6908}, {4, 6, 90}, {4, 8, 90}, {4, 24, 60}, {5, 10, 90}, {5, 16,
 			78.4630},
@@ -134,7 +135,8 @@ func TestSpreadReachesTheKnownOptima(t *testing.T) {
 				}
 			}
 			if got := angle(w); math.Abs(got-test.want) > 0.001 {
-				t.Errorf("p = %d, C = %d, seed %d: smallest angle %.4f°, the best known is %.4f°", test.p, test.c, seed, got,
+				t.Errorf("p = %d, C = %d, seed %d: smallest angle %.4f°, the best known is %.4f°", test.p, test.c, seed,
+					got,
 					test.want)
 			}
 		}

@@ -32,7 +32,9 @@ func Simplex(p, c int, seed uint64) (*mat.Dense, error) {
 		return nil, err
 	}
 	if p < c-1 {
-		return nil, fmt.Errorf("etf: %d classes have no simplex ETF in dimension %d: it needs p ≥ %d (Spread has the best spread found below that)", c, p, c-1)
+		return nil,
+			fmt.Errorf("etf: %d classes have no simplex ETF in dimension %d: it needs p ≥ %d (Spread has the best "+
+				"spread found below that)", c, p, c-1)
 	}
 	var w mat.Dense
 	w.Mul(orthonormal(p, c-1, seed), helmert(c).T())

@@ -24,9 +24,9 @@ import (
 // depends on the scale.
 //
 // Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of
-// firstScales in turn, and the result is the best that any start came by. Up to about 14 prototypes there are 24 starts,
-// in a fraction of a second; a hundred prototypes in 64 dimensions have 3, in some seconds, and larger sizes one. The
-// same seed gives the same prototypes.
+// firstScales in turn, and the result is the best that any start came by. Up to about 14 prototypes there are 24
+// starts, in a fraction of a second; a hundred prototypes in 64 dimensions have 3, in some seconds, and larger sizes
+// one. The same seed gives the same prototypes.
 func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	if err := check(p, c); err != nil {
 		return nil, err
@@ -102,11 +102,13 @@ func minimise(m []float64, p, c int, s float64) ([]float64, error) {
 		Func: func(x []float64) float64 { return energy(nil, x, p, c, s) },
 		Grad: func(grad, x []float64) { energy(grad, x, p, c, s) },
 	}
-	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300}, &optimize.LBFGS{})
+	result, err := optimize.Minimize(problem, m, &optimize.Settings{GradientThreshold: 1e-10, MajorIterations: 300},
+		&optimize.LBFGS{})
 	if result == nil || result.X == nil {
 		return nil, fmt.Errorf("etf: spreading %d prototypes in dimension %d: %w", c, p, err)
 	}
-	// At rounding level the line search finds no smaller value and reports an error: the point is a minimum all the same.
+	// At rounding level the line search finds no smaller value and reports an error: the point is a minimum all the
+	// same.
 	return result.X, nil
 }
 

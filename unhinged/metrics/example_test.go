@@ -58,7 +58,8 @@ func Example() {
 			panic(err)
 		}
 	}
-	fmt.Printf("NC4 agreement %.4f of samples, %.4f class-balanced\n", rule.Agreement(metrics.SampleWeighted), rule.Agreement(metrics.ClassBalanced))
+	fmt.Printf("NC4 agreement %.4f of samples, %.4f class-balanced\n", rule.Agreement(metrics.SampleWeighted),
+		rule.Agreement(metrics.ClassBalanced))
 	// Output:
 	// NC1 tr(Σ_W Σ_B⁺)/C 0.000326, tr Σ_W/tr Σ_B 0.000489, CDNV 0.000163
 	// NC2 ETF distance 0.0000, NC3 0.0000

@@ -8,8 +8,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// golden is a sample of four classes, with prototypes, in whole numbers that are easily made anywhere: feature k of sample i of class c is
-// (7c + 3i + 5k + ck² + i²(k+1)) mod 13 − 4, and 3 more if k = c; prototype c's is (5c + 3k + ck) mod 7 − 2, and 4 more if k = c.
+// golden is a sample of four classes, with prototypes, in whole numbers that are easily made anywhere: feature k of
+// sample i of class c is (7c + 3i + 5k + ck² + i²(k+1)) mod 13 − 4, and 3 more if k = c; prototype c's is (5c + 3k +
+// ck) mod 7 − 2, and 4 more if k = c.
 func golden(counts [4]int) (s sample, w *mat.Dense, predictions []int) {
 	const c, p = 4, 6
 	n := counts[0] + counts[1] + counts[2] + counts[3]
@@ -48,12 +49,14 @@ func golden(counts [4]int) (s sample, w *mat.Dense, predictions []int) {
 }
 
 // The numbers are what the lines of published code give for these samples, in float64, with PyTorch and SciPy:
-//   - hpd: function analysis of github.com/neuralcollapse/neuralcollapse, neuralcollapse.ipynb, the authors' example code for Papyan, Han and Donoho
-//     (2020) and Han, Papyan and Donoho (2022). Its Sw_invSb lacks the 1/C of the paper's formula, its deviations of norms divide by C − 1, and its
-//     W_M_dist is squared. It pools samples and averages class means alike.
-//   - zhu: github.com/tding1/Neural-Collapse of Zhu et al. (2021): collapse_metric and WH_relation_metric of validate_NC.py, compute_ETF of plot.py on the
-//     prototypes and on the class means less the mean of the samples. For unequal sizes its collapse_metric takes the mean of the samples but averages
-//     Σ_B over classes alike, which neither Weighting is: it is compared for equal sizes only.
+//   - hpd: function analysis of github.com/neuralcollapse/neuralcollapse, neuralcollapse.ipynb, the authors' example
+//     code for Papyan, Han and Donoho (2020) and Han, Papyan and Donoho (2022). Its Sw_invSb lacks the 1/C of the
+//     paper's formula, its deviations of norms divide by C − 1, and its W_M_dist is squared. It pools samples and
+//     averages class means alike.
+//   - zhu: github.com/tding1/Neural-Collapse of Zhu et al. (2021): collapse_metric and WH_relation_metric of
+//     validate_NC.py, compute_ETF of plot.py on the prototypes and on the class means less the mean of the samples. For
+//     unequal sizes its collapse_metric takes the mean of the samples but averages Σ_B over classes alike, which
+//     neither Weighting is: it is compared for equal sizes only.
 func TestGolden(t *testing.T) {
 	type hpd struct{ SwInvSb, normMCoV, normWCoV, cosM, cosW, WMDist, mismatch float64 }
 	type zhu struct{ collapse, WH, etfW, etfM float64 }
@@ -63,10 +66,12 @@ func TestGolden(t *testing.T) {
 		zhu    zhu
 	}{
 		{[4]int{5, 5, 5, 5},
-			hpd{10.92920912776524, 0.3073538660415128, 0.19655062791033306, 0.23996748028076628, 0.7974358486332737, 1.3857380301402644, 0.5},
+			hpd{10.92920912776524, 0.3073538660415128, 0.19655062791033306, 0.23996748028076628, 0.7974358486332737,
+				1.3857380301402644, 0.5},
 			zhu{2.7323022819413105, 1.09719930236632, 1.1360865830649163, 0.564273588166981}},
 		{[4]int{5, 4, 2, 3},
-			hpd{4.41965379371266, 0.3556235834257867, 0.19655062791033306, 0.348186511579607, 0.7974358486332737, 1.5703052325919742, 1 - 5./14},
+			hpd{4.41965379371266, 0.3556235834257867, 0.19655062791033306, 0.348186511579607, 0.7974358486332737,
+				1.5703052325919742, 1 - 5./14},
 			zhu{math.NaN(), 1.1860456515584084, 1.1360865830649163, 0.7235060960715597}},
 	} {
 		s, w, predictions := golden(test.counts)

@@ -20,7 +20,8 @@ type sample struct {
 	c      int
 }
 
-// draw returns random features of classes of unequal sizes ≥ least, in random order, around random means far from the origin.
+// draw returns random features of classes of unequal sizes ≥ least, in random order, around random means far from the
+// origin.
 func draw(random *rand.Rand, c, p, least, most int) sample {
 	var labels []int
 	for class := range c {
@@ -182,7 +183,8 @@ func near(got, want, tolerance float64) bool {
 }
 
 func nearNC1(a, b NC1, tolerance float64) bool {
-	return near(a.Trace/b.Trace, 1, tolerance) && near(a.Quotient/b.Quotient, 1, tolerance) && near(a.CDNV/b.CDNV, 1, tolerance)
+	return near(a.Trace/b.Trace, 1, tolerance) && near(a.Quotient/b.Quotient, 1, tolerance) && near(a.CDNV/b.CDNV, 1,
+		tolerance)
 }
 
 func nearNC2(a, b NC2, tolerance float64) bool {
@@ -191,13 +193,16 @@ func nearNC2(a, b NC2, tolerance float64) bool {
 }
 
 func nearNC3(a, b NC3, tolerance float64) bool {
-	return near(a.Distance, b.Distance, tolerance) && near(a.GramDistance, b.GramDistance, tolerance) && near(a.MeanCosine, b.MeanCosine, tolerance)
+	return near(a.Distance, b.Distance, tolerance) && near(a.GramDistance, b.GramDistance, tolerance) &&
+		near(a.MeanCosine, b.MeanCosine, tolerance)
 }
 
 var weightings = []Weighting{SampleWeighted, ClassBalanced}
 
-// sizes are C, p and the fewest and most samples of a class: C = 2, p = 1, p < C−1, one sample a class, more than a block.
-var sizes = [][4]int{{2, 1, 1, 4}, {2, 7, 3, 9}, {3, 2, 2, 8}, {6, 3, 1, 5}, {5, 40, 1, 1}, {4, 5, 0, 3}, {10, 30, 2, 120}, {270, 9, 1, 3}, {3, 200, 1, 30}}
+// sizes are C, p and the fewest and most samples of a class: C = 2, p = 1, p < C−1, one sample a class, more than a
+// block.
+var sizes = [][4]int{{2, 1, 1, 4}, {2, 7, 3, 9}, {3, 2, 2, 8}, {6, 3, 1, 5}, {5, 40, 1, 1}, {4, 5, 0, 3},
+	{10, 30, 2, 120}, {270, 9, 1, 3}, {3, 200, 1, 30}}
 
 func each(t *testing.T, do func(t *testing.T, random *rand.Rand, s sample)) {
 	for k, size := range sizes {
@@ -215,7 +220,8 @@ func each(t *testing.T, do func(t *testing.T, random *rand.Rand, s sample)) {
 			if present < 2 {
 				continue
 			}
-			t.Run(fmt.Sprintf("C=%d,p=%d,n=%d", size[0], size[1], len(s.labels)), func(t *testing.T) { do(t, random, s) })
+			t.Run(fmt.Sprintf("C=%d,p=%d,n=%d", size[0], size[1], len(s.labels)),
+				func(t *testing.T) { do(t, random, s) })
 		}
 	}
 }
@@ -263,17 +269,18 @@ func TestNearlyFlatMeans(t *testing.T) {
 	}
 }
 
-// Two classes of two and three samples in the plane, by hand: (0,0), (2,0) and (4,4), (4,6), (4,8). μ = (1,0), (4,6), d = μ_1 − μ_0 =
-// (3,6); the scatters are diag(2,0) and diag(0,8).
-// Sample-weighted: Σ_W = diag(2/5, 8/5), Σ_B = (2/5)(3/5)ddᵀ; tr(Σ_W Σ_B⁺)/2 = dᵀΣ_W d/(45²·6/25)/2 = 17/270; quotient 2/(45·6/25) = 5/27.
-// Class-balanced: Σ_W = diag(1/2, 4/3), Σ_B = ddᵀ/4; 7/135 and (11/6)/(45/4) = 22/135. CDNV: (1 + 8/3)/(2·45) = 11/270.
-// With the prototypes (3,0), (0,4) and balanced centred means ∓(3/2, 3): ⟨W, M⟩ = 15/2, ‖W‖ = 5, ‖M‖² = 45/2;
-// WMᵀ = [[−9/2, 9/2], [−12, 12]], of norm √(657/2), has the inner product 15/2 with (I − 11ᵀ/2); cosines −1/√5 and 2/√5.
+// Two classes of two and three samples in the plane, by hand: (0,0), (2,0) and (4,4), (4,6), (4,8). μ = (1,0), (4,6), d
+// = μ_1 − μ_0 = (3,6); the scatters are diag(2,0) and diag(0,8). Sample-weighted: Σ_W = diag(2/5, 8/5), Σ_B =
+// (2/5)(3/5)ddᵀ; tr(Σ_W Σ_B⁺)/2 = dᵀΣ_W d/(45²·6/25)/2 = 17/270; quotient 2/(45·6/25) = 5/27. Class-balanced: Σ_W =
+// diag(1/2, 4/3), Σ_B = ddᵀ/4; 7/135 and (11/6)/(45/4) = 22/135. CDNV: (1 + 8/3)/(2·45) = 11/270. With the prototypes
+// (3,0), (0,4) and balanced centred means ∓(3/2, 3): ⟨W, M⟩ = 15/2, ‖W‖ = 5, ‖M‖² = 45/2; WMᵀ = [[−9/2, 9/2], [−12,
+// 12]], of norm √(657/2), has the inner product 15/2 with (I − 11ᵀ/2); cosines −1/√5 and 2/√5.
 var hand = sample{mat.NewDense(5, 2, []float64{4, 6, 0, 0, 4, 4, 2, 0, 4, 8}), []int{1, 0, 1, 0, 1}, 2}
 
 func TestByHand(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	samples, balanced := hand.gather(t, Config{}, random), hand.gather(t, Config{Within: ClassBalanced, Between: ClassBalanced}, random)
+	samples, balanced := hand.gather(t, Config{}, random), hand.gather(t, Config{Within: ClassBalanced,
+		Between: ClassBalanced}, random)
 	nc1, err := samples.NC1()
 	if want := (NC1{17. / 270, 5. / 27, 11. / 270}); err != nil || !nearNC1(nc1, want, 1e-14) {
 		t.Errorf("sample-weighted: %+v, %v, should be %+v", nc1, err, want)
@@ -292,7 +299,8 @@ func TestByHand(t *testing.T) {
 	if nc2 := balanced.NC2(); !nearNC2(nc2, NC2{}, 1e-15) {
 		t.Errorf("%+v of two opposite means, should be 0", nc2)
 	}
-	// About the sample mean the two are −(3/5)d and (2/5)d: norms 3:2, mean 5/2, deviation 1/2; Gram [[9,−6],[−6,4]], of norm 13.
+	// About the sample mean the two are −(3/5)d and (2/5)d: norms 3:2, mean 5/2, deviation 1/2; Gram [[9,−6],[−6,4]],
+	// of norm 13.
 	want2 := NC2{NormSpread: 1. / 5, ETFDistance: math.Sqrt(2 - 25./13)}
 	if nc2 := samples.NC2(); !nearNC2(nc2, want2, 1e-14) {
 		t.Errorf("%+v, should be %+v", nc2, want2)
@@ -304,13 +312,15 @@ func TestByHand(t *testing.T) {
 	// Norms 0, 2, √32, √52, √80; their mean square is 168/5.
 	mean := (2 + math.Sqrt(32) + math.Sqrt(52) + math.Sqrt(80)) / 5
 	norms := samples.FeatureNorms()
-	if !near(norms.Mean, mean, 1e-15) || !near(norms.Std, math.Sqrt(168./5-mean*mean), 1e-14) || !near(norms.Square, 168, 1e-14) {
+	if !near(norms.Mean, mean, 1e-15) || !near(norms.Std, math.Sqrt(168./5-mean*mean), 1e-14) || !near(norms.Square,
+		168, 1e-14) {
 		t.Errorf("%+v", norms)
 	}
 	// Classes have norms of mean 1 and (√32+√52+√80)/3, mean squares 2 and 164/3.
 	mean = (1 + (math.Sqrt(32)+math.Sqrt(52)+math.Sqrt(80))/3) / 2
 	norms = balanced.FeatureNorms()
-	if !near(norms.Mean, mean, 1e-15) || !near(norms.Std, math.Sqrt(85./3-mean*mean), 1e-14) || !near(norms.Square, 168, 1e-14) {
+	if !near(norms.Mean, mean, 1e-15) || !near(norms.Std, math.Sqrt(85./3-mean*mean), 1e-14) || !near(norms.Square, 168,
+		1e-14) {
 		t.Errorf("%+v", norms)
 	}
 	if by := balanced.ClassNorms(); by[0] != 1 || !near(by[1], 2*mean-1, 1e-15) {
@@ -351,15 +361,18 @@ func TestNC2AndNC3AgainstTheirDefinition(t *testing.T) {
 		g := Prototypes(w)
 		want := PrototypeGeometry{SmallestNorm: math.Inf(1), SmallestAngle: 180}
 		for i, x := range all {
-			want.SmallestNorm, want.LargestNorm = min(want.SmallestNorm, mat.Norm(x, 2)), max(want.LargestNorm, mat.Norm(x, 2))
+			want.SmallestNorm, want.LargestNorm = min(want.SmallestNorm, mat.Norm(x, 2)), max(want.LargestNorm,
+				mat.Norm(x, 2))
 			for _, y := range all[:i] {
 				angle := math.Acos(max(-1, min(1, cosine(x, y)))) * 180 / math.Pi
 				want.SmallestAngle, want.LargestAngle = min(want.SmallestAngle, angle), max(want.LargestAngle, angle)
 				want.MeanAngle += angle / float64(s.c*(s.c-1)/2)
 			}
 		}
-		if !near(g.SmallestNorm, want.SmallestNorm, 1e-14) || !near(g.LargestNorm, want.LargestNorm, 1e-14) || !near(g.NormRatio, want.LargestNorm/want.SmallestNorm, 1e-13) ||
-			!near(g.SmallestAngle, want.SmallestAngle, 1e-5) || !near(g.MeanAngle, want.MeanAngle, 1e-5) || !near(g.LargestAngle, want.LargestAngle, 1e-5) {
+		if !near(g.SmallestNorm, want.SmallestNorm, 1e-14) || !near(g.LargestNorm, want.LargestNorm, 1e-14) ||
+			!near(g.NormRatio, want.LargestNorm/want.SmallestNorm, 1e-13) ||
+			!near(g.SmallestAngle, want.SmallestAngle, 1e-5) || !near(g.MeanAngle, want.MeanAngle, 1e-5) ||
+			!near(g.LargestAngle, want.LargestAngle, 1e-5) {
 			t.Errorf("%+v, by definition %+v", g, want)
 		}
 	})
@@ -410,7 +423,8 @@ func defineNC2(v []mat.Vector) NC2 {
 	mean, std := meanStd(norms)
 	_, spread := meanStd(cosines)
 	distance, _ := meanStd(shifted)
-	return NC2{std / mean, spread, distance, defineETFDistance(func(i, j int) float64 { return mat.Dot(v[i], v[j]) }, len(v))}
+	return NC2{std / mean, spread, distance, defineETFDistance(func(i, j int) float64 { return mat.Dot(v[i], v[j]) },
+		len(v))}
 }
 
 func defineNC3(w, m []mat.Vector) NC3 {
@@ -425,7 +439,8 @@ func defineNC3(w, m []mat.Vector) NC3 {
 			sum += math.Pow(w[i].AtVec(k)/math.Sqrt(w2)-m[i].AtVec(k)/math.Sqrt(m2), 2)
 		}
 	}
-	return NC3{math.Sqrt(sum), defineETFDistance(func(i, j int) float64 { return mat.Dot(w[i], m[j]) }, len(w)), cosines}
+	return NC3{math.Sqrt(sum), defineETFDistance(func(i, j int) float64 { return mat.Dot(w[i], m[j]) }, len(w)),
+		cosines}
 }
 
 func TestNC4AgainstItsDefinition(t *testing.T) {
@@ -445,7 +460,9 @@ func TestNC4AgainstItsDefinition(t *testing.T) {
 			half := len(predicted) / 2
 			data := test.h.RawMatrix().Data
 			other, _ := m.NearestCentre()
-			if err := errors.Join(AddDecisions(rule, data[:half*p], test.labels[:half], predicted[:half]), AddDecisions(other, data[half*p:], test.labels[half:], predicted[half:]), rule.Merge(other)); err != nil {
+			if err := errors.Join(AddDecisions(rule, data[:half*p], test.labels[:half], predicted[:half]),
+				AddDecisions(other, data[half*p:], test.labels[half:], predicted[half:]),
+				rule.Merge(other)); err != nil {
 				t.Fatal(err)
 			}
 			centres := m.Means()
@@ -482,10 +499,12 @@ func TestNC4AgainstItsDefinition(t *testing.T) {
 					wantAgreement, wantAccuracy = math.NaN(), math.NaN()
 				}
 				if got := rule.Agreement(weighting); !near(got, wantAgreement, 1e-13) {
-					t.Errorf("normalize %t, weighting %d: agreement %g, by definition %g", normalize, weighting, got, wantAgreement)
+					t.Errorf("normalize %t, weighting %d: agreement %g, by definition %g", normalize, weighting, got,
+						wantAgreement)
 				}
 				if got := rule.Accuracy(weighting); !near(got, wantAccuracy, 1e-13) {
-					t.Errorf("normalize %t, weighting %d: accuracy %g, by definition %g", normalize, weighting, got, wantAccuracy)
+					t.Errorf("normalize %t, weighting %d: accuracy %g, by definition %g", normalize, weighting, got,
+						wantAccuracy)
 				}
 			}
 		}
@@ -566,14 +585,16 @@ func TestNeuralCollapse(t *testing.T) {
 		}
 		g := Prototypes(w)
 		angle := math.Acos(-1/float64(c-1)) * 180 / math.Pi
-		if !near(g.NormRatio, 1, 1e-14) || !near(g.SmallestAngle, angle, 1e-12) || !near(g.MeanAngle, angle, 1e-12) || !near(g.LargestAngle, angle, 1e-12) {
+		if !near(g.NormRatio, 1, 1e-14) || !near(g.SmallestAngle, angle, 1e-12) || !near(g.MeanAngle, angle, 1e-12) ||
+			!near(g.LargestAngle, angle, 1e-12) {
 			t.Errorf("p, C = %v: %+v, should be norms 1 and angles %g°", size, g, angle)
 		}
 		rule, err := m.NearestCentre()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := AddDecisions(rule, s.h.RawMatrix().Data, s.labels, predicted); err != nil || rule.Agreement(SampleWeighted) != 1 || rule.Accuracy(ClassBalanced) != 1 {
+		if err := AddDecisions(rule, s.h.RawMatrix().Data, s.labels, predicted); err != nil ||
+			rule.Agreement(SampleWeighted) != 1 || rule.Accuracy(ClassBalanced) != 1 {
 			t.Errorf("p, C = %v: agreement %g, %v", size, rule.Agreement(SampleWeighted), err)
 		}
 		// Without the shift H is W M up to a factor, and its columns are those of W.
@@ -585,7 +606,8 @@ func TestNeuralCollapse(t *testing.T) {
 		if d, err := s.gather(t, Config{}, random).DistanceToWM(w, 1/float64(c-1)); err != nil || d > 1e-14 {
 			t.Errorf("p, C = %v: distance to WM %g, %v", size, d, err)
 		}
-		if d, err := s.gather(t, Config{Normalize: true}, random).DistanceToPrototypes(w); err != nil || d > 1e-14*float64(len(s.labels)) {
+		if d, err := s.gather(t, Config{Normalize: true}, random).DistanceToPrototypes(w); err != nil ||
+			d > 1e-14*float64(len(s.labels)) {
 			t.Errorf("p, C = %v: distance to the prototypes %g, %v", size, d, err)
 		}
 	}
@@ -612,8 +634,10 @@ func measure(t *testing.T, m *Moments, w mat.Matrix) all {
 }
 
 func (a all) near(b all, tolerance float64) bool {
-	return nearNC1(a.nc1, b.nc1, tolerance) && nearNC2(a.nc2, b.nc2, tolerance) && nearNC3(a.nc3, b.nc3, tolerance) && near(a.wm, b.wm, tolerance) &&
-		near(a.norms.Mean/b.norms.Mean, 1, tolerance) && near(a.norms.Std/b.norms.Std, 1, tolerance) && near(a.norms.Square/b.norms.Square, 1, tolerance)
+	return nearNC1(a.nc1, b.nc1, tolerance) && nearNC2(a.nc2, b.nc2, tolerance) && nearNC3(a.nc3, b.nc3, tolerance) &&
+		near(a.wm, b.wm, tolerance) &&
+		near(a.norms.Mean/b.norms.Mean, 1, tolerance) && near(a.norms.Std/b.norms.Std, 1, tolerance) &&
+		near(a.norms.Square/b.norms.Square, 1, tolerance)
 }
 
 func TestMergingAndOrder(t *testing.T) {
@@ -622,7 +646,8 @@ func TestMergingAndOrder(t *testing.T) {
 			return // exact zeros, in TestNC1AgainstItsDefinition
 		}
 		n, p := s.h.Dims()
-		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: p > 1 && random.IntN(2) == 0} // on a line all directions are alike
+		// on a line all directions are alike
+		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: p > 1 && random.IntN(2) == 0}
 		w := normal(random, s.c, p, 1, 0)
 		whole := s.gather(t, config, random)
 		want := measure(t, whole, w)
@@ -663,7 +688,8 @@ func TestMergingAndOrder(t *testing.T) {
 		// Both halves have samples of every class, with other means.
 		moved := mat.NewDense(n, p, nil)
 		moved.Apply(func(i, _ int, v float64) float64 { return 2*v - float64(s.labels[i]%3) }, s.h)
-		both := sample{mat.NewDense(2*n, p, slices.Concat(s.h.RawMatrix().Data, moved.RawMatrix().Data)), slices.Concat(s.labels, s.labels), s.c}
+		both := sample{mat.NewDense(2*n, p, slices.Concat(s.h.RawMatrix().Data, moved.RawMatrix().Data)),
+			slices.Concat(s.labels, s.labels), s.c}
 		if err := whole.Merge(sample{moved, s.labels, s.c}.gather(t, config, random)); err != nil {
 			t.Fatal(err)
 		}
@@ -724,15 +750,17 @@ func TestInvariance(t *testing.T) {
 
 // The variances are 2/3, of features around ±1e8: a sum of squares without shift has lost it.
 func TestLargeMean(t *testing.T) {
-	s := sample{mat.NewDense(6, 1, []float64{1e8, 1e8 + 1, 1e8 + 2, -1e8, -1e8 + 1, -1e8 + 2}), []int{0, 0, 0, 1, 1, 1}, 2}
+	s := sample{mat.NewDense(6, 1, []float64{1e8, 1e8 + 1, 1e8 + 2, -1e8, -1e8 + 1, -1e8 + 2}), []int{0, 0, 0, 1, 1, 1},
+		2}
 	nc1, err := s.gather(t, Config{}, rand.New(rand.NewPCG(1, 1))).NC1()
-	if want := 2. / 3 / 1e16; err != nil || !near(nc1.Quotient/want, 1, 1e-14) || !near(nc1.Trace/(want/2), 1, 1e-14) || !near(nc1.CDNV/(2./3/4e16), 1, 1e-14) {
+	if want := 2. / 3 / 1e16; err != nil || !near(nc1.Quotient/want, 1, 1e-14) || !near(nc1.Trace/(want/2), 1, 1e-14) ||
+		!near(nc1.CDNV/(2./3/4e16), 1, 1e-14) {
 		t.Errorf("%+v, %v", nc1, err)
 	}
 }
 
-// Two of three class means coincide, but for the last digit, which far from the origin is no small one: their difference must not
-// count as a direction of Σ_B.
+// Two of three class means coincide, but for the last digit, which far from the origin is no small one: their
+// difference must not count as a direction of Σ_B.
 func TestCoincidingMeansFarAway(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 1))
 	const n, p = 12, 4
@@ -789,7 +817,8 @@ func TestUndefined(t *testing.T) {
 		nc1, err := m.NC1()
 		nc2 := m.NC2()
 		nc3, err3 := m.NC3(mat.NewDense(3, 2, nil))
-		if err != nil || err3 != nil || !math.IsNaN(nc1.Trace) || !math.IsNaN(nc2.ETFDistance) || !math.IsNaN(nc3.Distance) {
+		if err != nil || err3 != nil || !math.IsNaN(nc1.Trace) || !math.IsNaN(nc2.ETFDistance) ||
+			!math.IsNaN(nc3.Distance) {
 			t.Errorf("labels %v: %+v, %+v, %+v", labels, nc1, nc2, nc3)
 		}
 		if norms := m.FeatureNorms(); (len(labels) == 0) != math.IsNaN(norms.Mean) {
@@ -802,13 +831,15 @@ func TestUndefined(t *testing.T) {
 			t.Errorf("labels %v: rule %v, %v", labels, rule, err)
 		}
 	}
-	if g := Prototypes(mat.NewDense(2, 2, []float64{0, 0, 1, 0})); !math.IsNaN(g.SmallestAngle) || g.SmallestNorm != 0 || !math.IsInf(g.NormRatio, 1) {
+	if g := Prototypes(mat.NewDense(2, 2, []float64{0, 0, 1, 0})); !math.IsNaN(g.SmallestAngle) ||
+		g.SmallestNorm != 0 || !math.IsInf(g.NormRatio, 1) {
 		t.Errorf("%+v of a zero prototype", g)
 	}
 }
 
 func TestErrors(t *testing.T) {
-	for _, config := range []Config{{Classes: 1, Dimension: 3}, {Classes: 2}, {Classes: 2, Dimension: 1, Sizes: []int{1}}, {Classes: 2, Dimension: 1, Sizes: []int{1, -1}}, {Classes: 2, Dimension: 1, Within: 2}} {
+	for _, config := range []Config{{Classes: 1, Dimension: 3}, {Classes: 2}, {Classes: 2, Dimension: 1,
+		Sizes: []int{1}}, {Classes: 2, Dimension: 1, Sizes: []int{1, -1}}, {Classes: 2, Dimension: 1, Within: 2}} {
 		if _, err := New(config); err == nil {
 			t.Errorf("%+v: no error", config)
 		}
@@ -826,7 +857,8 @@ func TestErrors(t *testing.T) {
 		{[]float64{1, math.Inf(-1)}, []int8{0}, "feature 1 of sample 0 is -Inf"},
 	} {
 		err := Add(m, test.features, test.labels)
-		if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, ErrNotFinite) != strings.HasPrefix(test.want, "feature") {
+		if err == nil || !strings.Contains(err.Error(), test.want) ||
+			errors.Is(err, ErrNotFinite) != strings.HasPrefix(test.want, "feature") {
 			t.Errorf("%v: error %v, should say %q", test, err, test.want)
 		}
 	}
@@ -842,7 +874,8 @@ func TestErrors(t *testing.T) {
 	if _, err := m.NC3(mat.NewDense(2, 3, nil)); err == nil {
 		t.Error("prototypes of another shape: no error")
 	}
-	if _, err := m.DistanceToWM(mat.NewDense(3, 2, []float64{0, 0, 0, math.NaN(), 0, 0}), 0); !errors.Is(err, ErrNotFinite) {
+	if _, err := m.DistanceToWM(mat.NewDense(3, 2, []float64{0, 0, 0, math.NaN(), 0, 0}), 0); !errors.Is(err,
+		ErrNotFinite) {
 		t.Errorf("a NaN prototype: error %v", err)
 	}
 	if _, err := m.DistanceToPrototypes(mat.NewDense(3, 2, nil)); err == nil {
@@ -853,7 +886,8 @@ func TestErrors(t *testing.T) {
 		t.Error("other weighting: merged")
 	}
 	rule, _ := m.NearestCentre()
-	if err := AddDecisions(rule, []float64{1, 2}, []int{0}, []int{3}); err == nil || !strings.Contains(err.Error(), "prediction 3") {
+	if err := AddDecisions(rule, []float64{1, 2}, []int{0}, []int{3}); err == nil || !strings.Contains(err.Error(),
+		"prediction 3") {
 		t.Errorf("prediction out of range: error %v", err)
 	}
 	if err := AddDecisions(rule, []float64{1, 2}, []int{0}, []int{0, 1}); err == nil {

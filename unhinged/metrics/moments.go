@@ -1,9 +1,9 @@
-// Package metrics measures neural collapse, NC1 to NC4 of Papyan, Han and Donoho (2020), and the distances, angles and norms
-// that go with it, in one pass over the features, in float64.
+// Package metrics measures neural collapse, NC1 to NC4 of Papyan, Han and Donoho (2020), and the distances, angles and
+// norms that go with it, in one pass over the features, in float64.
 //
-// Moments gathers what NC1, NC2, NC3, the distance ‖Ĥ − ŴM‖ and the feature norms need, batch by batch; NearestCentre counts
-// the decisions for NC4; PrototypeNC2 and Prototypes look at the classifier alone. Shapes are those of the heads: features
-// [batch, p] and prototypes [C, p], a sample or a class a row.
+// Moments gathers what NC1, NC2, NC3, the distance ‖Ĥ − ŴM‖ and the feature norms need, batch by batch; NearestCentre
+// counts the decisions for NC4; PrototypeNC2 and Prototypes look at the classifier alone. Shapes are those of the
+// heads: features [batch, p] and prototypes [C, p], a sample or a class a row.
 //
 // With classes of unequal sizes every average over samples can be meant in two ways, and papers written for equal sizes
 // do not say which: see Weighting.
@@ -21,10 +21,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Weighting is how much class c, with n_c of the n samples, counts in an average: its share π_c.
-// The two are the same for classes of equal sizes, and then they are what the papers define. For unequal sizes, the example code of
-// Papyan, Han and Donoho (2020) pools the samples within classes, but averages alike between them: Config{Within: SampleWeighted,
-// Between: ClassBalanced}.
+// Weighting is how much class c, with n_c of the n samples, counts in an average: its share π_c. The two are the same
+// for classes of equal sizes, and then they are what the papers define. For unequal sizes, the example code of Papyan,
+// Han and Donoho (2020) pools the samples within classes, but averages alike between them: Config{Within:
+// SampleWeighted, Between: ClassBalanced}.
 type Weighting int
 
 const (
@@ -32,19 +32,20 @@ const (
 	ClassBalanced                   // every class counts alike, π_c = 1/C
 )
 
-// Config is what Moments are to be gathered of. A class without a sample has no mean: it is left out of every average, and
-// C is then the number of the others.
+// Config is what Moments are to be gathered of. A class without a sample has no mean: it is left out of every average,
+// and C is then the number of the others.
 type Config struct {
 	Classes   int // C
 	Dimension int // p, of the features
 
-	// Within weights the classes in Σ_W = Σ_c π_c Cov(h | c), Between in the global mean μ_G = Σ_c π_c μ_c, in
-	// Σ_B = Σ_c π_c (μ_c − μ_G)(μ_c − μ_G)ᵀ and in the mean feature norm. If both are the same, Σ_W + Σ_B is the covariance of
-	// the features so weighted.
+	// Within weights the classes in Σ_W = Σ_c π_c Cov(h | c), Between in the global mean μ_G = Σ_c π_c μ_c, in Σ_B =
+	// Σ_c π_c (μ_c − μ_G)(μ_c − μ_G)ᵀ and in the mean feature norm. If both are the same, Σ_W + Σ_B is the covariance
+	// of the features so weighted.
 	Within, Between Weighting
 
-	// Sizes are how many samples each class will have, or numbers in the same proportion. Only a class-balanced Σ_W needs
-	// them, because the p×p sum over all classes is weighted while it grows; nil says that the classes have equal sizes.
+	// Sizes are how many samples each class will have, or numbers in the same proportion. Only a class-balanced Σ_W
+	// needs them, because the p×p sum over all classes is weighted while it grows; nil says that the classes have equal
+	// sizes.
 	Sizes []int
 
 	// Normalize divides every feature by its norm first, as heads with NormalizeFeatures do (0 stays 0).
@@ -54,8 +55,9 @@ type Config struct {
 // ErrNotFinite is wrapped by errors about NaN or ±Inf.
 var ErrNotFinite = errors.New("not finite")
 
-// Moments are the classes' sizes, means and variances, and the pooled scatter about the class means, of the features added so
-// far. They take 8p² + 8Cp bytes and a few MB to work in. They are not for concurrent use: gather several and Merge them.
+// Moments are the classes' sizes, means and variances, and the pooled scatter about the class means, of the features
+// added so far. They take 8p² + 8Cp bytes and a few MB to work in. They are not for concurrent use: gather several and
+// Merge them.
 type Moments struct {
 	config  Config
 	counts  []int
@@ -89,8 +91,10 @@ func New(config Config) (*Moments, error) {
 	}
 	config.Sizes = slices.Clone(config.Sizes)
 	return &Moments{
-		config: config, counts: make([]int, c), means: mat.NewDense(c, p, nil), squares: make([]float64, c), norms: make([]series, c),
-		scatter: make([]float64, p*p), rows: make([]float64, (blockRows+min(c, blockRows))*p), shifts: make([]float64, min(c, blockRows)*p),
+		config: config, counts: make([]int, c), means: mat.NewDense(c, p, nil), squares: make([]float64, c),
+		norms:   make([]series, c),
+		scatter: make([]float64, p*p), rows: make([]float64, (blockRows+min(c, blockRows))*p), shifts: make([]float64,
+			min(c, blockRows)*p),
 	}, nil
 }
 
@@ -103,11 +107,12 @@ type (
 	}
 )
 
-// Add adds a batch of any size: features [batch, p], row by row, and the class 0…C−1 of each. On an error (a wrong size, a label out
-// of range, a feature that is ErrNotFinite) nothing is added.
+// Add adds a batch of any size: features [batch, p], row by row, and the class 0…C−1 of each. On an error (a wrong
+// size, a label out of range, a feature that is ErrNotFinite) nothing is added.
 func Add[F Float, L Integer](m *Moments, features []F, labels []L) error {
 	p := m.config.Dimension
-	if err := errors.Join(checkFeatures(features, len(labels), p), checkClasses("label", labels, m.config.Classes)); err != nil {
+	if err := errors.Join(checkFeatures(features, len(labels), p), checkClasses("label", labels,
+		m.config.Classes)); err != nil {
 		return err
 	}
 	classes := make([]int, 0, blockRows)
@@ -134,7 +139,8 @@ func checkClasses[L Integer](name string, labels []L, classes int) error {
 
 func checkFeatures[F Float](features []F, samples, p int) error {
 	if len(features) != samples*p {
-		return fmt.Errorf("metrics: %d numbers are not the features of %d samples in dimension %d", len(features), samples, p)
+		return fmt.Errorf("metrics: %d numbers are not the features of %d samples in dimension %d", len(features),
+			samples, p)
 	}
 	for i, v := range features {
 		if v-v != 0 {
@@ -150,9 +156,9 @@ func convert[F Float](to []float64, from []F) {
 	}
 }
 
-// add adds a block, x [≤ blockRows, p], which it overwrites, following Chan, Golub and LeVeque (1983): to n samples with mean μ,
-// m others with mean μ + δ and scatter S' add S' + nm/(n+m) δδᵀ. Everything is measured from the mean so far, so that features that
-// are equal give exactly zero, and a large mean costs no digits.
+// add adds a block, x [≤ blockRows, p], which it overwrites, following Chan, Golub and LeVeque (1983): to n samples
+// with mean μ, m others with mean μ + δ and scatter S' add S' + nm/(n+m) δδᵀ. Everything is measured from the mean so
+// far, so that features that are equal give exactly zero, and a large mean costs no digits.
 func (m *Moments) add(x []float64, classes []int) {
 	p := m.config.Dimension
 	slots := make(map[int]int, len(classes)) // class → its row of shifts
@@ -236,7 +242,8 @@ func (m *Moments) addScatter(x []float64) {
 // Merge adds other's samples, as if they had been added to m. Both must be of the same Config; other does not change.
 func (m *Moments) Merge(other *Moments) error {
 	a, b := m.config, other.config
-	if a.Classes != b.Classes || a.Dimension != b.Dimension || a.Within != b.Within || a.Between != b.Between || a.Normalize != b.Normalize || !slices.Equal(a.Sizes, b.Sizes) {
+	if a.Classes != b.Classes || a.Dimension != b.Dimension || a.Within != b.Within || a.Between != b.Between ||
+		a.Normalize != b.Normalize || !slices.Equal(a.Sizes, b.Sizes) {
 		return fmt.Errorf("metrics: moments of %+v do not merge with those of %+v", b, a)
 	}
 	floats.Add(m.scatter, other.scatter)
@@ -334,7 +341,8 @@ func (m *Moments) centred() *mat.Dense {
 func (m *Moments) rowsOf(w mat.Matrix) (*mat.Dense, error) {
 	rows, cols := w.Dims()
 	if rows != m.config.Classes || cols != m.config.Dimension {
-		return nil, fmt.Errorf("metrics: prototypes [%d, %d] for features of %d classes in dimension %d", rows, cols, m.config.Classes, m.config.Dimension)
+		return nil, fmt.Errorf("metrics: prototypes [%d, %d] for features of %d classes in dimension %d", rows, cols,
+			m.config.Classes, m.config.Dimension)
 	}
 	all := mat.DenseCopyOf(w)
 	for i, v := range all.RawMatrix().Data {

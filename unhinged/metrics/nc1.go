@@ -8,23 +8,24 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NC1 is the variability of the features within their classes, against that between the class means: 0 once every feature is at
-// its class's mean. None of the three changes when the features are shifted, rotated or scaled together.
+// NC1 is the variability of the features within their classes, against that between the class means: 0 once every
+// feature is at its class's mean. None of the three changes when the features are shifted, rotated or scaled together.
 // All are NaN with fewer than two classes, or if the class means coincide and the features have collapsed to them.
 type NC1 struct {
-	// Trace is tr(Σ_W Σ_B⁺)/C of Papyan, Han and Donoho (2020), the inverse of the signal-to-noise ratio along the class
-	// means. (Their example code leaves the 1/C out.) NaN if the class means coincide.
+	// Trace is tr(Σ_W Σ_B⁺)/C of Papyan, Han and Donoho (2020), the inverse of the signal-to-noise ratio along the
+	// class means. (Their example code leaves the 1/C out.) NaN if the class means coincide.
 	Trace float64
-	// Quotient is tr Σ_W / tr Σ_B, over all directions at once: equation (3) of Tirer, Huang and Niles-Weed, "Perturbation Analysis of Neural
-	// Collapse" (2023). +Inf if the class means coincide.
+	// Quotient is tr Σ_W / tr Σ_B, over all directions at once: equation (3) of Tirer, Huang and Niles-Weed,
+	// "Perturbation Analysis of Neural Collapse" (2023). +Inf if the class means coincide.
 	Quotient float64
 	// CDNV is the class-distance normalized variance of Galanti, György and Hutter (2022), the mean over pairs c ≠ d of
-	// (σ_c² + σ_d²)/(2‖μ_c − μ_d‖²), σ_c² = E[‖h − μ_c‖² | c]. Every pair counts alike, whatever the sizes. +Inf if two means coincide.
+	// (σ_c² + σ_d²)/(2‖μ_c − μ_d‖²), σ_c² = E[‖h − μ_c‖² | c]. Every pair counts alike, whatever the sizes. +Inf if two
+	// means coincide.
 	CDNV float64
 }
 
-// NC1 returns the within-class variability. It is an error if Within is ClassBalanced and the classes were not added in the
-// proportion of Sizes.
+// NC1 returns the within-class variability. It is an error if Within is ClassBalanced and the classes were not added in
+// the proportion of Sizes.
 func (m *Moments) NC1() (NC1, error) {
 	none := NC1{math.NaN(), math.NaN(), math.NaN()}
 	present := m.present()
@@ -44,11 +45,13 @@ func (m *Moments) NC1() (NC1, error) {
 		floats.Scale(math.Sqrt(betweenShares[c]), row)
 		between += floats.Dot(row, row)
 	}
-	return NC1{Trace: traceRatio(within, means, m.rounding()) / float64(len(present)), Quotient: variance / between, CDNV: m.cdnv(present)}, nil
+	return NC1{Trace: traceRatio(within, means, m.rounding()) / float64(len(present)), Quotient: variance / between,
+		CDNV: m.cdnv(present)}, nil
 }
 
-// traceRatio is tr(Σ_W Σ_B⁺) = Σ_k v_kᵀ Σ_W v_k / s_k² with the singular values s_k and vectors v_k of A [C, p], Σ_B = AᵀA.
-// Singular values that are 0 but for rounding are left out; the rows of A depend on each other, which makes one of C.
+// traceRatio is tr(Σ_W Σ_B⁺) = Σ_k v_kᵀ Σ_W v_k / s_k² with the singular values s_k and vectors v_k of A [C, p], Σ_B =
+// AᵀA. Singular values that are 0 but for rounding are left out; the rows of A depend on each other, which makes one of
+// C.
 func traceRatio(within mat.Symmetric, a *mat.Dense, rounding float64) float64 {
 	var svd mat.SVD
 	if !svd.Factorize(a, mat.SVDThin) {
@@ -91,8 +94,10 @@ func (m *Moments) covariance() (*mat.SymDense, error) {
 			first = c
 		}
 		if m.size(c) == 0 || count*m.size(first) != m.counts[first]*m.size(c) {
-			return nil, fmt.Errorf("metrics: %d samples of class %d and %d of class %d were added, not in the proportion %d:%d of Sizes that a class-balanced Σ_W is made with",
-				m.counts[first], first, count, c, m.size(first), m.size(c))
+			return nil,
+				fmt.Errorf("metrics: %d samples of class %d and %d of class %d were added, not in the proportion "+
+					"%d:%d of Sizes that a class-balanced Σ_W is made with",
+					m.counts[first], first, count, c, m.size(first), m.size(c))
 		}
 	}
 	var within mat.SymDense

@@ -10,9 +10,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NearestCentre compares a classifier's decisions with the rule argmin_c ‖h − μ_c‖, NC4 of Papyan, Han and Donoho (2020). The
-// centres must be known before the first decision: they are the class means of the training features, gathered in a pass
-// of their own, and the decisions are on training or on test features. Not for concurrent use: Merge.
+// NearestCentre compares a classifier's decisions with the rule argmin_c ‖h − μ_c‖, NC4 of Papyan, Han and Donoho
+// (2020). The centres must be known before the first decision: they are the class means of the training features,
+// gathered in a pass of their own, and the decisions are on training or on test features. Not for concurrent use:
+// Merge.
 type NearestCentre struct {
 	p         int
 	normalize bool
@@ -35,7 +36,8 @@ func (m *Moments) NearestCentre() (*NearestCentre, error) {
 	}
 	p, c := m.config.Dimension, m.config.Classes
 	n := &NearestCentre{
-		p: p, normalize: m.config.Normalize, classes: present, centres: mat.NewDense(len(present), p, nil), origin: make([]float64, p), half: make([]float64, len(present)),
+		p: p, normalize: m.config.Normalize, classes: present, centres: mat.NewDense(len(present), p, nil),
+		origin: make([]float64, p), half: make([]float64, len(present)),
 		counts: make([]int, c), agreed: make([]int, c), correct: make([]int, c),
 		rows: make([]float64, blockRows*p), scores: make([]float64, blockRows*len(present)),
 	}
@@ -50,13 +52,14 @@ func (m *Moments) NearestCentre() (*NearestCentre, error) {
 	return n, nil
 }
 
-// AddDecisions takes up what a classifier predicts for a batch: features [batch, p], the class of each and the predicted class,
-// 0…C−1. Errors as in Add; nothing is taken up then.
+// AddDecisions takes up what a classifier predicts for a batch: features [batch, p], the class of each and the
+// predicted class, 0…C−1. Errors as in Add; nothing is taken up then.
 func AddDecisions[F Float, L, P Integer](n *NearestCentre, features []F, labels []L, predictions []P) error {
 	if len(predictions) != len(labels) {
 		return fmt.Errorf("metrics: %d predictions for %d samples", len(predictions), len(labels))
 	}
-	err := errors.Join(checkFeatures(features, len(labels), n.p), checkClasses("label", labels, len(n.counts)), checkClasses("prediction", predictions, len(n.counts)))
+	err := errors.Join(checkFeatures(features, len(labels), n.p), checkClasses("label", labels, len(n.counts)),
+		checkClasses("prediction", predictions, len(n.counts)))
 	if err != nil {
 		return err
 	}
@@ -88,7 +91,8 @@ func (n *NearestCentre) nearest(count int) []int {
 		floats.Sub(row, n.origin)
 	}
 	c := len(n.classes)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: count, Cols: n.p, Stride: n.p, Data: n.rows}, n.centres.RawMatrix(),
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: count, Cols: n.p, Stride: n.p, Data: n.rows},
+		n.centres.RawMatrix(),
 		0, blas64.General{Rows: count, Cols: c, Stride: c, Data: n.scores})
 	nearest := make([]int, count)
 	for i := range nearest {
@@ -101,7 +105,8 @@ func (n *NearestCentre) nearest(count int) []int {
 
 // Merge takes up the decisions of other, which must be on the same centres. other does not change.
 func (n *NearestCentre) Merge(other *NearestCentre) error {
-	if n.normalize != other.normalize || len(n.counts) != len(other.counts) || !floats.Equal(n.origin, other.origin) || !mat.Equal(n.centres, other.centres) {
+	if n.normalize != other.normalize || len(n.counts) != len(other.counts) || !floats.Equal(n.origin, other.origin) ||
+		!mat.Equal(n.centres, other.centres) {
 		return errors.New("metrics: decisions on other class centres do not merge")
 	}
 	for c := range n.counts {
@@ -112,11 +117,13 @@ func (n *NearestCentre) Merge(other *NearestCentre) error {
 	return nil
 }
 
-// Agreement returns the share of samples that the classifier and the nearest centre decide alike, in a class-balanced mean with
-// each class's share counting alike: 1 once NC4 holds. Papyan, Han and Donoho plot 1 − Agreement. NaN without decisions.
+// Agreement returns the share of samples that the classifier and the nearest centre decide alike, in a class-balanced
+// mean with each class's share counting alike: 1 once NC4 holds. Papyan, Han and Donoho plot 1 − Agreement. NaN without
+// decisions.
 func (n *NearestCentre) Agreement(w Weighting) float64 { return n.share(n.agreed, w) }
 
-// Accuracy returns the accuracy of the nearest-centre rule itself (Galanti, György and Hutter, 2022). NaN without decisions.
+// Accuracy returns the accuracy of the nearest-centre rule itself (Galanti, György and Hutter, 2022). NaN without
+// decisions.
 func (n *NearestCentre) Accuracy(w Weighting) float64 { return n.share(n.correct, w) }
 
 func (n *NearestCentre) share(of []int, w Weighting) float64 {

@@ -29,8 +29,8 @@ func (m *Moments) FeatureNorms() FeatureNorms {
 	return norms
 }
 
-// ClassNorms returns the mean of ‖h‖ in each class; NaN for a class without a sample. In minority collapse (Fang et al., 2021) those of
-// the small classes fall behind.
+// ClassNorms returns the mean of ‖h‖ in each class; NaN for a class without a sample. In minority collapse (Fang et
+// al., 2021) those of the small classes fall behind.
 func (m *Moments) ClassNorms() []float64 {
 	means := make([]float64, len(m.norms))
 	for c, s := range m.norms {

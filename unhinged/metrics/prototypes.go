@@ -19,7 +19,8 @@ type PrototypeGeometry struct {
 func Prototypes(w mat.Matrix) PrototypeGeometry {
 	v := mat.DenseCopyOf(w)
 	norms := rowNorms(v)
-	g := PrototypeGeometry{SmallestNorm: floats.Min(norms), LargestNorm: floats.Max(norms), SmallestAngle: math.NaN(), MeanAngle: math.NaN(), LargestAngle: math.NaN()}
+	g := PrototypeGeometry{SmallestNorm: floats.Min(norms), LargestNorm: floats.Max(norms), SmallestAngle: math.NaN(),
+		MeanAngle: math.NaN(), LargestAngle: math.NaN()}
 	g.NormRatio = g.LargestNorm / g.SmallestNorm
 	for i, norm := range norms {
 		floats.Scale(1/norm, v.RawRowView(i))

@@ -10,16 +10,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestFarFromTheOrigin adds to features of deviation 1 an offset that is 2^10 to 2^30 times as large, gathers them in parts and merges these. What
-// two passes give near the origin must come out but for the rounding of the class means, 2^-53 of the offset. (A mean of squares less
-// the square of the mean would lose the offset's square: everything, at 2^30.)
+// TestFarFromTheOrigin adds to features of deviation 1 an offset that is 2^10 to 2^30 times as large, gathers them in
+// parts and merges these. What two passes give near the origin must come out but for the rounding of the class means,
+// 2^-53 of the offset. (A mean of squares less the square of the mean would lose the offset's square: everything, at
+// 2^30.)
 func TestFarFromTheOrigin(t *testing.T) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		if slices.Max(s.counts()) == 1 {
 			return // exact zeros
 		}
 		n, p := s.h.Dims()
-		s.h.Apply(func(_, _ int, v float64) float64 { return math.Round(v*1024) / 1024 }, s.h) // so that the shift is exact
+		// so that the shift is exact
+		s.h.Apply(func(_, _ int, v float64) float64 { return math.Round(v*1024) / 1024 }, s.h)
 		w := normal(random, s.c, p, 1, 0)
 		for _, between := range weightings {
 			want := s.nc1(ClassBalanced, between)
@@ -33,7 +35,8 @@ func TestFarFromTheOrigin(t *testing.T) {
 			for _, exponent := range []int{10, 20, 30} {
 				offset := math.Ldexp(1, exponent)
 				moved := mat.NewDense(n, p, nil)
-				moved.Apply(func(i, k int, _ float64) float64 { return s.h.At(i, k) + offset*float64(1-2*(k%2)) }, moved)
+				moved.Apply(func(i, k int, _ float64) float64 { return s.h.At(i, k) + offset*float64(1-2*(k%2)) },
+					moved)
 				config := Config{Classes: s.c, Dimension: p, Within: ClassBalanced, Between: between, Sizes: s.counts()}
 				var parts [3]*Moments
 				from := 0
@@ -60,7 +63,8 @@ func TestFarFromTheOrigin(t *testing.T) {
 					t.Errorf("offset 2^%d, between %d: %+v, near the origin %+v", exponent, between, nc2, want2)
 				}
 				if nc3, err := parts[0].NC3(w); err != nil || !nearNC3(nc3, want3, tolerance) {
-					t.Errorf("offset 2^%d, between %d: %+v, %v, near the origin %+v", exponent, between, nc3, err, want3)
+					t.Errorf("offset 2^%d, between %d: %+v, %v, near the origin %+v", exponent, between, nc3, err,
+						want3)
 				}
 			}
 		}

@@ -33,8 +33,8 @@ func ReadIntegers(path string) ([]int, error) {
 	return readFile(path, readIntegers)
 }
 
-// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either byte
-// order, such as images [n, height, width, channels]. The values come in C order.
+// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either
+// byte order, such as images [n, height, width, channels]. The values come in C order.
 func ReadArray[T float32 | float64](path string) (shape []int, values []T, err error) {
 	type array struct {
 		shape  []int
@@ -202,8 +202,9 @@ func readArrayHeader[T any](r io.Reader, size int64, dims int, want kind[T]) (he
 	}
 	for _, n := range h.shape {
 		if int64(n) > available || count > available/int64(n) {
-			return h, 0, fmt.Errorf("file holds %d bytes of data, but shape %s of dtype '%s' needs more: it is cut short",
-				size-length, h.shapeString(), h.descr)
+			return h, 0,
+				fmt.Errorf("file holds %d bytes of data, but shape %s of dtype '%s' needs more: it is cut short",
+					size-length, h.shapeString(), h.descr)
 		}
 		count *= int64(n)
 	}

@@ -16,8 +16,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// file builds a .npy file byte by byte, as the format's description says: \x93NUMPY, two bytes of version, the
-// header's length in 2 bytes (version 1) or 4, the dictionary, spaces up to a multiple of 64 with a final newline, data.
+// file builds a .npy file byte by byte, as the format's description says: \x93NUMPY, two bytes of version, the header's
+// length in 2 bytes (version 1) or 4, the dictionary, spaces up to a multiple of 64 with a final newline, data.
 func file(major byte, dict string, order binary.ByteOrder, data any) []byte {
 	out := []byte{0x93, 'N', 'U', 'M', 'P', 'Y', major, 0}
 	start := 10
@@ -78,7 +78,8 @@ func TestMatrixInEveryLayout(t *testing.T) {
 							expect = float64(float32(expect))
 						}
 						if got.At(i, j) != expect {
-							t.Errorf("version %d, %s, fortran %v: element (%d,%d) is %v, want %v", major, descr, fortran, i, j, got.At(i, j), expect)
+							t.Errorf("version %d, %s, fortran %v: element (%d,%d) is %v, want %v", major, descr,
+								fortran, i, j, got.At(i, j), expect)
 						}
 					}
 				}
@@ -126,7 +127,8 @@ func TestArrayInEveryLayout(t *testing.T) {
 		}
 	}
 	content := file(1, dict("<i8", "False", "(1,)"), binary.LittleEndian, []int64{1})
-	if _, _, err := readArray[float64](bytes.NewReader(content), int64(len(content))); err == nil || !strings.Contains(err.Error(), "save as float32, float64 or uint8") {
+	if _, _, err := readArray[float64](bytes.NewReader(content), int64(len(content))); err == nil ||
+		!strings.Contains(err.Error(), "save as float32, float64 or uint8") {
 		t.Errorf("integers: %v", err)
 	}
 }
@@ -182,27 +184,35 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 	}{
 		{"empty", nil, "not a .npy file"},
 		{"zip", []byte("PK\x03\x04 an .npz archive"), "numpy.save"},
-		{"version", append([]byte("\x93NUMPY\x04\x00"), good[8:]...), "version 4.0 is not supported: want 1.0, 2.0 or 3.0"},
+		{"version", append([]byte("\x93NUMPY\x04\x00"), good[8:]...),
+			"version 4.0 is not supported: want 1.0, 2.0 or 3.0"},
 		{"cut header", good[:40], "header is cut short"},
 		{"cut length", good[:9], "header is cut short"},
 		{"long header", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "header of 4294967295 bytes: want at most"},
 		{"cut data", good[:len(good)-1], "shape (1, 1) of dtype '<f8' needs more"},
 		{"more data", append(append([]byte(nil), good...), 0), "1 bytes follow the data"},
-		{"half", file(1, dict("<f2", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '<f2' is not supported: save as float32 or float64"},
-		{"integers", file(1, dict("<i8", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '<i8' is not supported: save as float32 or float64"},
+		{"half", file(1, dict("<f2", "False", "(1, 1)"), binary.LittleEndian, one),
+			"dtype '<f2' is not supported: save as float32 or float64"},
+		{"integers", file(1, dict("<i8", "False", "(1, 1)"), binary.LittleEndian, one),
+			"dtype '<i8' is not supported: save as float32 or float64"},
 		{"object", file(1, dict("|O", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '|O' is not supported"},
-		{"no byte order", file(1, dict("|f8", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '|f8' is not supported"},
+		{"no byte order", file(1, dict("|f8", "False", "(1, 1)"), binary.LittleEndian, one),
+			"dtype '|f8' is not supported"},
 		{"no dtype", file(1, dict("", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '' is not supported"},
-		{"structured", file(1, "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1), }", binary.LittleEndian, one), "not structured"},
+		{"structured", file(1, "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1), }",
+			binary.LittleEndian, one), "not structured"},
 		{"vector", file(1, dict("<f8", "False", "(1,)"), binary.LittleEndian, one), "shape (1,): want 2 dimension(s)"},
 		{"scalar", file(1, dict("<f8", "False", "()"), binary.LittleEndian, one), "shape (): want 2"},
 		{"number for a shape", file(1, dict("<f8", "False", "(1)"), binary.LittleEndian, one), "shape must be a tuple"},
 		{"negative", file(1, dict("<f8", "False", "(-1, 1)"), binary.LittleEndian, one), "shape must be a tuple"},
 		{"no rows", file(1, dict("<f8", "False", "(0, 1)"), binary.LittleEndian, []float64{}), "shape (0, 1) is empty"},
-		{"no columns", file(1, dict("<f8", "False", "(1, 0)"), binary.LittleEndian, []float64{}), "shape (1, 0) is empty"},
+		{"no columns", file(1, dict("<f8", "False", "(1, 0)"), binary.LittleEndian, []float64{}),
+			"shape (1, 0) is empty"},
 		{"huge", file(1, dict("<f8", "False", "(4294967296, 4294967296)"), binary.LittleEndian, one), "needs more"},
-		{"overflow", file(1, dict("<f8", "False", "(99999999999999999999, 1)"), binary.LittleEndian, one), "shape must be a tuple"},
-		{"order", file(1, dict("<f8", "false", "(1, 1)"), binary.LittleEndian, one), "fortran_order must be True or False"},
+		{"overflow", file(1, dict("<f8", "False", "(99999999999999999999, 1)"), binary.LittleEndian, one),
+			"shape must be a tuple"},
+		{"order", file(1, dict("<f8", "false", "(1, 1)"), binary.LittleEndian, one),
+			"fortran_order must be True or False"},
 		{"missing", file(1, "{'descr': '<f8', 'shape': (1, 1)}", binary.LittleEndian, one), `key "fortran_order" is missing`},
 		{"twice", file(1, "{'descr': '<f8', 'descr': '<f8'}", binary.LittleEndian, one), "appears twice"},
 		{"unknown", file(1, "{'dtype': '<f8'}", binary.LittleEndian, one), `unknown key "dtype"`},
@@ -219,11 +229,15 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{file(1, dict("<f8", "False", "(1,)"), binary.LittleEndian, one), "dtype '<f8' is not supported: save as integers"},
-		{file(1, dict("|b1", "False", "(8,)"), binary.LittleEndian, one), "dtype '|b1' is not supported: save as integers"},
-		{file(1, dict("<u8", "False", "(1,)"), binary.LittleEndian, []uint64{math.MaxUint64}), "element 0 is larger than the largest integer"},
+		{file(1, dict("<f8", "False", "(1,)"), binary.LittleEndian, one),
+			"dtype '<f8' is not supported: save as integers"},
+		{file(1, dict("|b1", "False", "(8,)"), binary.LittleEndian, one),
+			"dtype '|b1' is not supported: save as integers"},
+		{file(1, dict("<u8", "False", "(1,)"), binary.LittleEndian, []uint64{math.MaxUint64}),
+			"element 0 is larger than the largest integer"},
 	} {
-		if _, err := readIntegers(bytes.NewReader(test.content), int64(len(test.content))); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := readIntegers(bytes.NewReader(test.content), int64(len(test.content))); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want one with %q", err, test.want)
 		}
 	}
@@ -231,7 +245,8 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 	if _, err := ReadMatrix(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := ReadMatrix(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a folder: want a regular file") {
+	if _, err := ReadMatrix(t.TempDir()); err == nil || !strings.Contains(err.Error(),
+		"is a folder: want a regular file") {
 		t.Errorf("directory: %v", err)
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe.npy")

@@ -1,14 +1,13 @@
 package npy
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/unhinged-lab/lab/internal/files"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -30,39 +29,25 @@ func WriteIntegers(path string, v []int) error {
 	return write(path, header{descr: "<i8", shape: []int{len(v)}}, func(k int) uint64 { return uint64(v[k]) })
 }
 
-// write writes an array of 8-byte elements to a temporary file beside path and renames it.
-func write(path string, h header, bits func(k int) uint64) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+// write writes an array of 8-byte elements.
+func write(path string, h header, bits func(k int) uint64) error {
+	return files.Write(path, func(out io.Writer) error {
+		if _, err := out.Write(encodeHeader(h)); err != nil {
+			return err
 		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<16)
-	w.Write(encodeHeader(h)) // w keeps the first error for Flush
-	count := 1
-	for _, n := range h.shape {
-		count *= n
-	}
-	var buf [8]byte
-	for k := range count {
-		binary.LittleEndian.PutUint64(buf[:], bits(k))
-		w.Write(buf[:])
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil { // CreateTemp makes files that only their owner can read
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+		count := 1
+		for _, n := range h.shape {
+			count *= n
+		}
+		var buf [8]byte
+		for k := range count {
+			binary.LittleEndian.PutUint64(buf[:], bits(k))
+			if _, err := out.Write(buf[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // encodeHeader is version 1.0 as numpy writes it: padded with spaces so that the data starts at a multiple of 64.

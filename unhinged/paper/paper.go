@@ -1,313 +1,148 @@
-// Package paper holds the numerical figures of "On the Dynamics Under the Unhinged Loss and Beyond" (JMLR 24,
-// 23-0771) as values: their settings, how to run them, and the paper's sentences about them as checks.
+// Package paper is the registry of "On the Dynamics Under the Unhinged Loss and Beyond" (JMLR 24, 23-0771): every
+// figure, table and study by its id, with what it needs, how it is made and which sentences it judges.
 //
 //	figure, err := paper.Run("fig1", paper.Options{})
-//	svg, err := plots.SVG(figure)
+//	svg, err := plots.SVG(*figure)
+//
+// Packages numeric, studies and training make them.
 package paper
 
 import (
 	"fmt"
-	"math"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/paper/numeric"
+	"github.com/unhinged-lab/lab/unhinged/paper/studies"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Options change a figure's settings; the zero value is the paper's. A list that the figure has no use for is refused.
+// Options change how an item is made; the zero value is the paper's. What an item does not take is refused.
 type Options struct {
-	P, C, N int // feature dimension, classes, samples per class: 512, 100, 10
+	P, C, N int // of the numerical figures: feature dimension, classes, samples per class: 512, 100, 10
 	Steps   int // gradient-descent steps: 50,000
 	Seed    uint64
 
-	Gammas  []float64 // figures 1 and 5 take several, the others one; none: the paper's
+	// figures 1 and 5 take several, the others and theorem8 one; a 0 in it is γ = 0, an empty list the paper's
+	Gammas  []float64
 	Lambdas []float64 // figures 4, 7 and 15
-	Etas    []float64 // figures 6 and 9 take several, the others one
+	Etas    []float64 // figures 6 and 9 take several, the others and theorem8 one
 	Ratios  []float64 // s = η1/η2: figure 8
 
-	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not used.
+	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not
+	// used.
 	State *dynamics.State
-	// Of the studies: the widths of the networks, and how many there are of the widest. The sizes above are not theirs.
+	// Of the studies: the widths of the networks, and how many there are of the widest.
 	Widths   []int
 	Networks int
+	// Runs is where recorded runs are, a folder or a pattern: of the figures that are drawn from them.
+	Runs string
 
-	// Command is recorded in the provenance.
-	Command string
-	// Progress, if set, is called after each curve.
-	Progress func()
-
-	tampering *tampering
+	Command  string // recorded in the provenance
+	Progress func() // if set, called now and then
 }
 
-// tampering is how negative controls make a run other than it says; tests have it, and nothing else does.
-type tampering struct {
-	run    func(setting) setting                          // what is run in place of what is said
-	series func(curve string, s map[string]result.Series) // changes what was measured
-}
+// Kind says what an item is.
+type Kind string
 
-func (t *tampering) settings(s setting) setting {
-	if t == nil || t.run == nil {
-		return s
-	}
-	return t.run(s)
-}
+// The kinds of items.
+const (
+	Figure Kind = "figure"
+	Table  Kind = "table"
+	Study  Kind = "study" // in no figure of the paper
+)
 
-// Experiment is one figure of the paper.
-type Experiment struct {
+// Need says what an item is made from.
+type Need string
+
+// What items need.
+const (
+	Nothing Need = "nothing"
+	Runs    Need = "recorded runs"
+	Data    Need = "a data set"
+)
+
+// Item is a figure, a table or a study of the paper.
+type Item struct {
 	ID, Title string
-	takes     takes
-	run       func(r *run) error
+	Kind      Kind
+	Section   string
+	Needs     Need
+	// Command makes what the item needs, if it needs anything.
+	Command string
+	// Missing says what is missing of an item that cannot be made yet; it is empty for the others.
+	Missing string
+	// Sentences are those that the item judges.
+	Sentences []result.Sentence
+
+	run func(Options) (*result.Figure, error)
 }
 
-// takes says how many values of an option a figure has a use for.
-type takes struct{ gamma, lambda, eta, s int }
-
-const many = 1 << 30
-
-// Figures lists the numerical figures in the paper's order.
-var Figures = []Experiment{
-	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", takes{gamma: many, eta: 1}, figure1},
-	{"fig4", "Figure 4: weight decay (Theorem 4, Corollary 5)", takes{gamma: 1, lambda: many, eta: 1}, figure4},
-	{"fig5", "Figure 5: λ = λ*, several γ", takes{gamma: many, eta: 1}, figure5},
-	{"fig6", "Figure 6: λ = λ*, several learning rates", takes{gamma: 1, eta: many}, figure6},
-	{"fig7", "Figure 7: several weight decays", takes{gamma: 1, lambda: many, eta: 1}, figure7},
-	{"fig8", "Figure 8: several ratios s = η1/η2", takes{gamma: 1, eta: 1, s: many}, figure8},
-	{"fig9", "Figure 9: spherical features, without and with rescaled learning rate (Theorem 7)", takes{gamma: 1, eta: many}, figure9},
-	{"fig15", "Figure 15: anchored prototypes, several λ (Theorem 6)", takes{gamma: 1, lambda: many, eta: 1}, figure15},
-}
-
-// Studies are experiments on networks, judged as the figures are. They are in no figure of the paper, which leaves networks
-// with an invariant kernel at a formula.
-var Studies = []Experiment{
-	{"theorem8", "Theorem 8: networks of growing width beside the closed form", takes{gamma: 1, eta: 1}, theorem8},
-	{"drift", "Does the tangent kernel stay invariant? (Fashion-MNIST)", takes{}, drift},
-}
-
-// IDs lists the figures' names.
-func IDs() []string {
-	ids := make([]string, len(Figures))
-	for i, e := range Figures {
-		ids[i] = e.ID
+// Run makes the item.
+func (i Item) Run(o Options) (*result.Figure, error) {
+	if i.run == nil {
+		return nil, fmt.Errorf("%s cannot be made yet: %s", i.ID, i.Missing)
 	}
-	return ids
-}
-
-// Lookup returns the figure or study with the given name.
-func Lookup(id string) (Experiment, error) {
-	for _, e := range append(slices.Clone(Figures), Studies...) {
-		if e.ID == id {
-			return e, nil
-		}
-	}
-	return Experiment{}, fmt.Errorf("there is no figure %q: the numerical figures are %s, and the studies theorem8 and drift", id, strings.Join(IDs(), ", "))
-}
-
-// Run runs one figure or study.
-func Run(id string, o Options) (*result.Figure, error) {
-	e, err := Lookup(id)
+	f, err := i.run(o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", i.ID, err)
 	}
-	return e.Run(o)
-}
-
-// Run runs the figure.
-func (e Experiment) Run(o Options) (*result.Figure, error) {
-	started := time.Now()
-	if err := e.takes.check(o); err != nil {
-		return nil, fmt.Errorf("%s: %w", e.ID, err)
-	}
-	r, err := newRun(o)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.ID, err)
-	}
-	if err := e.run(r); err != nil {
-		return nil, fmt.Errorf("%s: %w", e.ID, err)
-	}
-	f := r.figure
-	f.ID, f.Title = e.ID, e.Title
-	backend := f.Provenance.Backend
-	if backend == "" {
-		backend = "gonum, float64: closed forms and exact recursions"
-	}
-	f.Provenance = result.Provenance{
-		Command: o.Command, Seed: o.Seed, Commit: build.Commit(), Backend: backend,
-		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds(),
-	}
+	f.ID, f.Title = i.ID, i.Title
 	return f, nil
 }
 
-// floor is where pictures of errors end, as the paper's do by rounding; the data go on.
-const floor = 1e-16
-
-// run is a figure being made.
-type run struct {
-	o       Options
-	p, c, n int  // n: samples per class; 0 for unequal class sizes
-	paper   bool // all sizes and the initial state are the paper's
-	dense   int  // steps up to this one are recorded more often
-	figure  *result.Figure
+// Run makes the item of this id.
+func Run(id string, o Options) (*result.Figure, error) {
+	i, err := Lookup(id)
+	if err != nil {
+		return nil, err
+	}
+	return i.Run(o)
 }
 
-func newRun(o Options) (*run, error) {
-	for _, d := range []struct {
-		value     *int
-		name      string
-		published int
-	}{{&o.P, "p", 512}, {&o.C, "C", 100}, {&o.N, "N", 10}, {&o.Steps, "steps", 50_000}} {
-		if *d.value < 0 {
-			return nil, fmt.Errorf("%s = %d: must be positive", d.name, *d.value)
+// Lookup returns the item of this id, such as "fig2", "table2" or "theorem8".
+func Lookup(id string) (Item, error) {
+	items := Items()
+	if i := slices.IndexFunc(items, func(i Item) bool { return i.ID == id }); i >= 0 {
+		return items[i], nil
+	}
+	var ids []string
+	for _, i := range items {
+		ids = append(ids, i.ID)
+	}
+	return Item{}, fmt.Errorf("there is no figure, table or study %q; there are %s", id, strings.Join(ids, ", "))
+}
+
+// runNumeric makes a numerical figure.
+func runNumeric(id string) func(Options) (*result.Figure, error) {
+	return func(o Options) (*result.Figure, error) {
+		if o.Widths != nil || o.Networks != 0 || o.Runs != "" {
+			return nil, fmt.Errorf("a numerical figure takes no widths, networks or runs")
 		}
-		if *d.value == 0 {
-			*d.value = d.published
-		}
-	}
-	if o.Steps > maxSteps {
-		return nil, fmt.Errorf("steps = %d: at most %d can be told apart in float64", o.Steps, maxSteps)
-	}
-	if o.C < 2 {
-		return nil, fmt.Errorf("number of classes C = %d: need at least 2", o.C)
-	}
-	for name, list := range map[string][]float64{"γ": o.Gammas, "λ": o.Lambdas, "η": o.Etas, "s": o.Ratios} {
-		for _, v := range list {
-			if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) || v == 0 && (name == "s" || name == "η") {
-				return nil, fmt.Errorf("%s = %v: must be finite and positive (0 is allowed for γ and λ)", name, v)
-			}
-		}
-	}
-	r := &run{o: o, p: o.P, c: o.C, n: o.N, figure: &result.Figure{}}
-	if o.State != nil {
-		if err := o.State.Validate(); err != nil {
-			return nil, err
-		}
-		r.p, r.c, _ = o.State.Dims()
-		r.n, _ = o.State.Balanced()
-	} else {
-		what := fmt.Sprintf("p = %d, C = %d, N = %d: the matrices", o.P, o.C, o.N)
-		if err := fits(what, matrices(o.P, o.C, o.N)); err != nil {
-			return nil, err
-		}
-	}
-	r.paper = o.State == nil && o.P == 512 && o.C == 100 && o.N == 10 && o.Steps == 50_000
-	r.figure.Settings = map[string]any{"p": r.p, "C": r.c, "N": r.n, "steps": o.Steps, "seed": o.Seed, "features": "H0 ~ N(0, 1)"}
-	if o.State != nil {
-		r.figure.Settings["features"] = "the user's"
-		r.figure.Settings["class_sizes"] = o.State.Counts
-		delete(r.figure.Settings, "seed")
-	}
-	return r, nil
-}
-
-// project returns the initial state, with W0 ~ N(0, scale²) where it is drawn.
-func (r *run) project(scale float64) (*dynamics.Projection, error) {
-	return r.state(scale).Project()
-}
-
-func (r *run) state(scale float64) *dynamics.State {
-	if r.o.State != nil {
-		return r.o.State
-	}
-	s := dynamics.Gaussian(r.p, r.c, r.n, r.o.Seed)
-	s.W.Scale(scale, s.W)
-	r.figure.Settings["prototypes"] = fmt.Sprintf("W0 ~ N(0, %.6g)", scale*scale)
-	return s
-}
-
-// smallW is the standard deviation √(2/p) of W0 in figures 1 and 4 to 8.
-func (r *run) smallW() float64 { return math.Sqrt(2 / float64(r.p)) }
-
-// balanced is 1/(C−1); limit is 2/(C−2).
-func (r *run) balanced() float64 { return 1 / float64(r.c-1) }
-func (r *run) limit() float64    { return 2 / float64(r.c-2) }
-
-// inRange says whether Corollaries 3 and 5 apply to γ.
-func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
-
-// add records a judged claim.
-func (r *run) add(c result.Claim) { r.figure.Claims = append(r.figure.Claims, c) }
-
-// draw records a curve.
-func (r *run) draw(c result.Curve) {
-	if t := r.o.tampering; t != nil && t.series != nil {
-		t.series(c.Name, c.Series)
-	}
-	r.figure.Curves = append(r.figure.Curves, c)
-	if r.o.Progress != nil {
-		r.o.Progress()
+		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
+			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
+			Progress: o.Progress})
 	}
 }
 
-// several returns the user's values, or the paper's.
-func several(user []float64, published ...float64) []float64 {
-	if len(user) > 0 {
-		return user
-	}
-	return published
-}
-
-// first returns the user's value, or the paper's.
-func first(user []float64, published float64) float64 {
-	return several(user, published)[0]
-}
-
-// check refuses lists that the figure has no use for.
-func (t takes) check(o Options) error {
-	for _, l := range []struct {
-		name   string
-		values []float64
-		most   int
-	}{{"γ", o.Gammas, t.gamma}, {"λ", o.Lambdas, t.lambda}, {"η", o.Etas, t.eta}, {"s", o.Ratios, t.s}} {
+// runStudy makes a study.
+func runStudy(run func(studies.Options) (*result.Figure, error)) func(Options) (*result.Figure, error) {
+	return func(o Options) (*result.Figure, error) {
 		switch {
-		case len(l.values) <= l.most:
-		case l.most == 0:
-			return fmt.Errorf("has no list of %s to change", l.name)
-		default:
-			return fmt.Errorf("takes one %s, not %d", l.name, len(l.values))
+		case o.P != 0 || o.C != 0 || o.N != 0 || o.Steps != 0 || o.State != nil:
+			return nil, fmt.Errorf("a study has sizes of its own and takes no p, C, N, steps or features")
+		case o.Lambdas != nil || o.Ratios != nil || len(o.Gammas) > 1 || len(o.Etas) > 1 || o.Runs != "":
+			return nil, fmt.Errorf("a study takes one γ and one η at most, and no λ, s or runs")
 		}
-	}
-	return nil
-}
-
-// steps returns the recorded steps: dense at the start, then every 1/400 of the run (every 1/2000 in the part that
-// figure 15(b) shows), and dense in the zoomed-in end.
-func (r *run) steps() []int {
-	last := r.o.Steps
-	zoom := r.zoomFrom()
-	var steps []int
-	for s := 0; s <= last; {
-		steps = append(steps, s)
-		every := last / 400
-		if s < r.dense {
-			every = last / 2000
+		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Seed: o.Seed, Command: o.Command,
+			Progress: o.Progress}
+		if len(o.Gammas) > 0 {
+			own.Gamma = &o.Gammas[0]
 		}
-		next := s + max(1, min(s/8, every))
-		if s >= zoom {
-			next = s + max(1, (last-zoom)/40)
-		} else if next > zoom {
-			next = zoom
+		if len(o.Etas) > 0 {
+			own.Rate = o.Etas[0]
 		}
-		s = next
+		return run(own)
 	}
-	if steps[len(steps)-1] != last {
-		steps = append(steps, last)
-	}
-	return steps
-}
-
-// zoomFrom is where the insets of figure 1 begin: the last 2,000 of 50,000 steps.
-func (r *run) zoomFrom() int { return r.o.Steps - r.o.Steps/25 }
-
-// gammaName writes γ as the paper does: 1/(C−1) by its name.
-func (r *run) gammaName(gamma float64) string {
-	switch gamma {
-	case r.balanced():
-		return "γ = 1/(C−1)"
-	case r.balanced() / 2:
-		return "γ = 1/(2(C−1))"
-	}
-	return "γ = " + number(gamma)
 }

@@ -39,8 +39,8 @@ type Claim struct {
 	Verdict   Verdict `json:"verdict"`
 	Erratum   string  `json:"erratum,omitempty"` // such as "E24", of the project's list of errata
 	Reason    string  `json:"reason,omitempty"`  // why it is not claimed
-	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or is
-	// withdrawn.
+	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or
+	// is withdrawn.
 	Control string `json:"control,omitempty"`
 }
 
@@ -111,8 +111,9 @@ func count(claims []Claim) string {
 	for _, v := range []struct {
 		verdict  Verdict
 		one, all string
-	}{{Holds, "holds", "hold"}, {Corrected, "corrected", "corrected"}, {Fails, "fails", "fail"}, {Undecided, "undecided",
-		"undecided"},
+	}{{Holds, "holds", "hold"}, {Corrected, "corrected", "corrected"}, {Fails, "fails", "fail"},
+		{Undecided, "undecided",
+			"undecided"},
 		{NotClaimed, "not claimed", "not claimed"}} {
 		word := v.all
 		switch n := number[v.verdict]; n {

@@ -79,7 +79,8 @@ type Panel struct {
 	MaxStep float64 `json:"max_step,omitempty"`
 	// YMin cuts a logarithmic y axis off below; 0 shows all values.
 	YMin float64 `json:"y_min,omitempty"`
-	// ZoomFrom asks for an inset from this step to the end; 0 means none. ZoomCurves names the curves in it (empty: all).
+	// ZoomFrom asks for an inset from this step to the end; 0 means none. ZoomCurves names the curves in it (empty:
+	// all).
 	ZoomFrom   float64  `json:"zoom_from,omitempty"`
 	ZoomCurves []string `json:"zoom_curves,omitempty"`
 }

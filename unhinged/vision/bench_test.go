@@ -13,8 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// BenchmarkResNet18 is a step of training with SGD on XLA, in float32. scripts/peers/peer_resnet.py is the same step in PyTorch
-// and in JAX.
+// BenchmarkResNet18 is a step of training with SGD on XLA, in float32. scripts/peers/peer_resnet.py is the same step in
+// PyTorch and in JAX.
 func BenchmarkResNet18(b *testing.B) {
 	for _, width := range []int{16, 64} {
 		for _, batch := range []int{64, 128} {
@@ -31,7 +31,10 @@ func BenchmarkSpeed(b *testing.B) {
 	for _, widths := range [][3]int{{32, 128, 128}, {64, 256, 256}} {
 		for _, batch := range []int{128, 250, 500} {
 			network := Speed(widths)
-			b.Run(fmt.Sprintf("%s/batch=%d", network.Name, batch), func(b *testing.B) { benchmarkStep(b, network, batch, 1) })
+			b.Run(fmt.Sprintf("%s/batch=%d", network.Name, batch), func(b *testing.B) {
+				benchmarkStep(b, network, batch,
+					1)
+			})
 		}
 	}
 }
@@ -74,7 +77,8 @@ func benchmarkStep(b *testing.B, network Model, batch, devices int) {
 		}
 		r.devices.share(step, 2)
 	}
-	x, y := tensors.FromFlatDataAndDimensions(images, batch, 32, 32, 3), tensors.FromFlatDataAndDimensions(labels, batch)
+	x, y := tensors.FromFlatDataAndDimensions(images, batch, 32, 32, 3), tensors.FromFlatDataAndDimensions(labels,
+		batch)
 	descend := func() {
 		out, err := r.call(step, x, y)
 		if err != nil {

@@ -17,8 +17,8 @@ import (
 // every variable of the model and of the optimizer, the step counter among them. The order of the data follows from the
 // seed and the step.
 //
-// gomlx's own checkpoint package writes two files in place, so that a run that is killed meanwhile leaves a checkpoint that
-// cannot be loaded. Here it is one file with a checksum, which is renamed when it is complete.
+// gomlx's own checkpoint package writes two files in place, so that a run that is killed meanwhile leaves a checkpoint
+// that cannot be loaded. Here it is one file with a checksum, which is renamed when it is complete.
 type checkpoint struct {
 	header
 	variables map[string]*tensors.Tensor
@@ -91,8 +91,10 @@ func loadCheckpoint(path string) (*checkpoint, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
 	case errors.Is(err, files.ErrUnsealed):
-		return nil, fmt.Errorf("%w: an earlier version wrote this checkpoint, without a checksum, so that damage would not be seen, "+
-			"or its first bytes are damaged. Remove it to start the run again", err)
+		return nil,
+			fmt.Errorf("%w: an earlier version wrote this checkpoint, without a checksum, so that damage would not "+
+				"be seen, "+
+				"or its first bytes are damaged. Remove it to start the run again", err)
 	case errors.Is(err, files.ErrDamaged):
 		return nil, fmt.Errorf("%w. Remove it to start the run again", err)
 	case err != nil:

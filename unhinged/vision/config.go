@@ -12,10 +12,12 @@ import (
 
 // Config is what a configuration file says, in JSON: one data set and network, and the methods to train with alike.
 type Config struct {
-	Dataset      string                `json:"dataset"`          // one that datasets.Open knows, or a folder
-	Size         int                   `json:"size,omitempty"`   // > 0: the data set is a folder of images, made size × size
-	Images       int                   `json:"images,omitempty"` // > 0: train on so many only, drawn as Images.Evenly does
-	Model        string                `json:"model"`            // as ModelNamed has it
+	Dataset string `json:"dataset"` // one that datasets.Open knows, or a folder
+	// > 0: the data set is a folder of images, made size × size
+	Size int `json:"size,omitempty"`
+	// > 0: train on so many only, drawn as Images.Evenly does
+	Images       int                   `json:"images,omitempty"`
+	Model        string                `json:"model"` // as ModelNamed has it
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
 	MicroBatches int                   `json:"micro_batches,omitempty"`
@@ -34,13 +36,15 @@ type Config struct {
 	Methods      []ConfigMethod        `json:"methods"`
 }
 
-// ConfigMethod is one of Methods, and what its runs have of their own. A method may be there several times, with different λ.
+// ConfigMethod is one of Methods, and what its runs have of their own. A method may be there several times, with
+// different λ.
 type ConfigMethod struct {
 	Name            string   `json:"name"`
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
 	RecordsPerEpoch int      `json:"records_per_epoch,omitempty"` // 0 is 1
 	LogitScale      float64  `json:"logit_scale,omitempty"`       // Head.LogitScale
-	// LearningRate and WeightDecay were chosen for the method (`unhinged train --tune`), in place of the configuration's; 0 is none.
+	// LearningRate and WeightDecay were chosen for the method (`unhinged train --tune`), in place of the
+	// configuration's; 0 is none.
 	LearningRate float64 `json:"learning_rate,omitempty"`
 	WeightDecay  float64 `json:"weight_decay,omitempty"`
 }
@@ -49,10 +53,11 @@ type ConfigMethod struct {
 const maxSeeds = 10_000
 
 // required are the keys that no file may leave out.
-var required = []string{"dataset", "model", "epochs", "batch", "augmentation", "learning_rate", "momentum", "weight_decay", "seeds", "methods"}
+var required = []string{"dataset", "model", "epochs", "batch", "augmentation", "learning_rate", "momentum",
+	"weight_decay", "seeds", "methods"}
 
-// ParseConfig reads a configuration file. Keys that are unknown or missing and values that are impossible are refused, with
-// the file's name and the key.
+// ParseConfig reads a configuration file. Keys that are unknown or missing and values that are impossible are refused,
+// with the file's name and the key.
 func ParseConfig(name string, content []byte) (Config, error) {
 	c, err := parseConfig(content)
 	if err != nil {
@@ -92,14 +97,19 @@ func (c Config) Check() error {
 		{"images", float64(c.Images), c.Images >= 0, "at least 0"},
 		{"epochs", float64(c.Epochs), c.Epochs >= 1 && c.Epochs <= maxEpochs, "from 1 to 1e6"},
 		{"batch", float64(c.Batch), c.Batch >= 2, "at least 2"},
-		{"micro_batches", float64(c.MicroBatches), c.MicroBatches >= 0 && (c.MicroBatches < 2 || c.Batch%c.MicroBatches == 0 && c.Batch/c.MicroBatches >= 2),
+		{"micro_batches", float64(c.MicroBatches), c.MicroBatches >= 0 && (c.MicroBatches < 2 ||
+			c.Batch%c.MicroBatches == 0 && c.Batch/c.MicroBatches >= 2),
 			"a number of equal parts of a batch, of at least 2 images"},
-		{"devices", float64(c.Devices), c.Devices >= 0 && c.Batch/max(1, c.MicroBatches)%max(1, c.Devices) == 0, "a number of devices that share the images of a step, or of a part of one, equally"},
+		{"devices", float64(c.Devices), c.Devices >= 0 && c.Batch/max(1, c.MicroBatches)%max(1, c.Devices) == 0,
+			"a number of devices that share the images of a step, or of a part of one, equally"},
 		{"augmentation.shift", float64(c.Augmentation.Shift), c.Augmentation.Shift >= 0, "at least 0"},
-		{"learning_rate", c.LearningRate, c.LearningRate > 0 && c.LearningRate <= math.MaxFloat32, "> 0 and finite in float32"},
+		{"learning_rate", c.LearningRate, c.LearningRate > 0 && c.LearningRate <= math.MaxFloat32,
+			"> 0 and finite in float32"},
 		{"momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
-		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0 && c.WeightDecay <= math.MaxFloat32, "at least 0 and finite in float32"},
-		{"shift_rate", c.ShiftRate, c.ShiftRate >= 0 && c.ShiftRate <= math.MaxFloat32, "at least 0 and finite in float32"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0 && c.WeightDecay <= math.MaxFloat32,
+			"at least 0 and finite in float32"},
+		{"shift_rate", c.ShiftRate, c.ShiftRate >= 0 && c.ShiftRate <= math.MaxFloat32,
+			"at least 0 and finite in float32"},
 		{"probe", float64(c.Probe), c.Probe >= 0, "at least 0"},
 		{"seeds", float64(c.Seeds), c.Seeds >= 1 && c.Seeds <= maxSeeds, "from 1 to 10000"},
 		{"methods", float64(len(c.Methods)), len(c.Methods) > 0, "more than none"},
@@ -139,7 +149,8 @@ func (m ConfigMethod) method() (Method, error) {
 		}
 		method.Head.FeatureRegularization = *m.EFR
 	}
-	for key, value := range map[string]float64{"logit_scale": m.LogitScale, "learning_rate": m.LearningRate, "weight_decay": m.WeightDecay} {
+	for key, value := range map[string]float64{"logit_scale": m.LogitScale, "learning_rate": m.LearningRate,
+		"weight_decay": m.WeightDecay} {
 		if !(value >= 0 && value <= math.MaxFloat32) {
 			return method, fmt.Errorf(`%s: %q is %g; it must be at least 0 and finite in float32`, m.Name, key, value)
 		}
@@ -172,10 +183,13 @@ func (c Config) Trainings() []Training {
 				panic(err)
 			}
 			t := Training{
-				Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches, Devices: c.Devices,
-				Precision: c.Precision, Augmentation: c.Augmentation, LearningRate: c.LearningRate, Schedule: c.Schedule,
-				Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: c.WeightDecay, ShiftRate: c.ShiftRate, Mirror: c.Mirror,
-				Probe: c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch,
+				Method: method, Model: model, Epochs: c.Epochs, Batch: c.Batch, MicroBatches: c.MicroBatches,
+				Devices:   c.Devices,
+				Precision: c.Precision, Augmentation: c.Augmentation, LearningRate: c.LearningRate,
+				Schedule: c.Schedule,
+				Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: c.WeightDecay, ShiftRate: c.ShiftRate,
+				Mirror: c.Mirror,
+				Probe:  c.Probe, Seed: uint64(seed + 1), RecordsPerEpoch: m.RecordsPerEpoch,
 			}
 			if m.LearningRate != 0 {
 				t.LearningRate, t.Tuned = m.LearningRate, true

@@ -40,13 +40,18 @@ func TestConfigSaysWhatIsTrained(t *testing.T) {
 		efr     float64
 		records int
 		name    string
-	}{{"pal", 1, 1e-3, 0, "pal-efr0.001-seed1"}, {"ul", 1, 0, 7, "ul-seed1"}, {"pal-efr", 1, 2e-6, 0, "pal-efr2e-06-seed1"}, {"pal-efr", 1, 5e-6, 0, "pal-efr-seed1"},
-		{"pal", 2, 1e-3, 0, "pal-efr0.001-seed2"}, {"ul", 2, 0, 7, "ul-seed2"}, {"pal-efr", 2, 2e-6, 0, "pal-efr2e-06-seed2"}, {"pal-efr", 2, 5e-6, 0, "pal-efr-seed2"}} {
+	}{{"pal", 1, 1e-3, 0, "pal-efr0.001-seed1"}, {"ul", 1, 0, 7, "ul-seed1"}, {"pal-efr", 1, 2e-6, 0,
+		"pal-efr2e-06-seed1"}, {"pal-efr", 1, 5e-6, 0, "pal-efr-seed1"},
+		{"pal", 2, 1e-3, 0, "pal-efr0.001-seed2"}, {"ul", 2, 0, 7, "ul-seed2"}, {"pal-efr", 2, 2e-6, 0,
+			"pal-efr2e-06-seed2"}, {"pal-efr", 2, 5e-6, 0, "pal-efr-seed2"}} {
 		got := trainings[i]
-		if got.Method.Name != want.method || got.Seed != want.seed || got.Method.Head.FeatureRegularization != want.efr || got.RecordsPerEpoch != want.records || got.Name() != want.name {
+		if got.Method.Name != want.method || got.Seed != want.seed ||
+			got.Method.Head.FeatureRegularization != want.efr || got.RecordsPerEpoch != want.records ||
+			got.Name() != want.name {
 			t.Errorf("training %d is %+v, should be of %+v", i, got, want)
 		}
-		if got.Model.Name != "resnet8-16" || got.Epochs != 3 || got.Batch != 64 || got.MicroBatches != 4 || got.Devices != 2 || got.LearningRate != 0.2 || got.Momentum != 0 || got.WeightDecay != 5e-4 ||
+		if got.Model.Name != "resnet8-16" || got.Epochs != 3 || got.Batch != 64 || got.MicroBatches != 4 ||
+			got.Devices != 2 || got.LearningRate != 0.2 || got.Momentum != 0 || got.WeightDecay != 5e-4 ||
 			got.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) {
 			t.Errorf("training %d is %+v", i, got)
 		}
@@ -95,29 +100,32 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 			t.Fatalf("%q is not there", change[0])
 		}
 		_, err := ParseConfig("some.json", []byte(broken))
-		if err == nil || !strings.HasPrefix(err.Error(), "some.json: ") || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.HasPrefix(err.Error(), "some.json: ") || !strings.Contains(err.Error(), message) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q in place of %q: error %v, should be one line that says %s", change[1], change[0], err, message)
 		}
 	}
 }
 
-// TestOwnConfigs: the small and the paper's configurations have every method, and "paper" the settings of Appendix C.2, and the λ
-// of figures 2, 12, 13 and 14.
+// TestOwnConfigs: the small and the paper's configurations have every method, and "paper" the settings of Appendix C.2,
+// and the λ of figures 2, 12, 13 and 14.
 func TestOwnConfigs(t *testing.T) {
 	paths, err := fs.Glob(configs.Files, "*/*.json")
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("configurations %v, error %v", paths, err)
 	}
-	cifar := "ce-seed1 pal-seed1 pal-efr-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1 ce-efr5e-06-seed1 ce-efr1e-05-seed1 ce-efr5e-05-seed1 " +
+	cifar := "ce-seed1 pal-seed1 pal-efr-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1 ce-efr5e-06-seed1 " +
+		"ce-efr1e-05-seed1 ce-efr5e-05-seed1 " +
 		"pal-efr1e-05-seed1 pal-efr5e-05-seed1 fnpal-efr5e-06-seed1 fnpal-rlr-efr5e-06-seed1"
 	published := map[string]struct {
 		model  string
 		epochs int
 		runs   string
 	}{
-		"paper/cifar-10.json":     {"resnet18-64", 200, cifar},
-		"paper/cifar-100.json":    {"resnet34-64", 200, cifar},
-		"paper/imagenet-100.json": {"resnet50-64", 100, "ce-seed1 pal-seed1 pal-efr1e-05-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1"},
+		"paper/cifar-10.json":  {"resnet18-64", 200, cifar},
+		"paper/cifar-100.json": {"resnet34-64", 200, cifar},
+		"paper/imagenet-100.json": {"resnet50-64", 100,
+			"ce-seed1 pal-seed1 pal-efr1e-05-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1"},
 	}
 	for _, path := range paths {
 		content, err := configs.Files.ReadFile(path)
@@ -141,7 +149,8 @@ func TestOwnConfigs(t *testing.T) {
 		}
 		for _, m := range c.Methods {
 			if m.Name == "ul" && m.RecordsPerEpoch < 20 {
-				t.Errorf("%s: plain UL may blow up within an epoch, and is measured %d times in one", path, m.RecordsPerEpoch)
+				t.Errorf("%s: plain UL may blow up within an epoch, and is measured %d times in one", path,
+					m.RecordsPerEpoch)
 			}
 		}
 		for _, m := range Methods() {
@@ -151,8 +160,10 @@ func TestOwnConfigs(t *testing.T) {
 		}
 		if strings.HasPrefix(path, "paper/") {
 			want := published[path]
-			if c.Model != want.model || c.Epochs != want.epochs || c.Batch != 256 || c.LearningRate != 0.1 || c.Momentum != 0.9 || c.WeightDecay != 5e-4 ||
-				c.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) || c.Images != 0 || c.MicroBatches != 0 || strings.Join(runs, " ") != want.runs {
+			if c.Model != want.model || c.Epochs != want.epochs || c.Batch != 256 || c.LearningRate != 0.1 ||
+				c.Momentum != 0.9 || c.WeightDecay != 5e-4 ||
+				c.Augmentation != (datasets.Augmentation{Shift: 4, Flip: true}) || c.Images != 0 ||
+				c.MicroBatches != 0 || strings.Join(runs, " ") != want.runs {
 				t.Errorf("%s: %+v with runs %v", path, c, runs)
 			}
 		}
@@ -160,7 +171,8 @@ func TestOwnConfigs(t *testing.T) {
 }
 
 func TestModelNamedIsItsName(t *testing.T) {
-	for _, m := range []Model{MLP(7), MLP(256, 64, 3), ResNet8(4), ResNet14(16), ResNet18(64), ResNet20(1), ResNet34(8), ResNet50(2)} {
+	for _, m := range []Model{MLP(7), MLP(256, 64, 3), ResNet8(4), ResNet14(16), ResNet18(64), ResNet20(1), ResNet34(8),
+		ResNet50(2)} {
 		got, err := ModelNamed(m.Name)
 		if err != nil || got.Name != m.Name {
 			t.Errorf("%s gives %s, error %v", m.Name, got.Name, err)

@@ -23,13 +23,14 @@ func damages(whole []byte, random *rand.Rand) map[string][]byte {
 		other[i] = byte(random.Uint32())
 	}
 	return map[string][]byte{
-		"one bit": flipped, "cut off": whole[:random.IntN(len(whole))], "emptied": nil, "doubled": append(bytes.Clone(whole), whole...),
+		"one bit": flipped, "cut off": whole[:random.IntN(len(whole))], "emptied": nil,
+		"doubled":       append(bytes.Clone(whole), whole...),
 		"another start": other,
 	}
 }
 
-// TestDamagedRunIsRefused: whatever happens to a file of a run, the run does not go on, is not called finished, and is not
-// drawn, and the error names the file and says what to do.
+// TestDamagedRunIsRefused: whatever happens to a file of a run, the run does not go on, is not called finished, and is
+// not drawn, and the error names the file and says what to do.
 func TestDamagedRunIsRefused(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -87,8 +88,8 @@ func TestDamagedRunIsRefused(t *testing.T) {
 	}
 }
 
-// TestRunKnowsItsData: a run goes on, and is finished, with the images and labels that it began with only. Runs on data of
-// the same name and size that differ in one value are two setups.
+// TestRunKnowsItsData: a run goes on, and is finished, with the images and labels that it began with only. Runs on data
+// of the same name and size that differ in one value are two setups.
 func TestRunKnowsItsData(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -148,11 +149,14 @@ func TestOldCheckpointIsRefused(t *testing.T) {
 	training := small("pal")
 	training.Folder = t.TempDir()
 	path := filepath.Join(training.Folder, CheckpointFile)
-	if err := os.WriteFile(path, append([]byte("\x0f\x7f\x03\x01\x01\x06header\x01\xff\x80"), make([]byte, 200)...), 0o644); err != nil { // as gob began
+	// as gob began
+	if err := os.WriteFile(path, append([]byte("\x0f\x7f\x03\x01\x01\x06header\x01\xff\x80"), make([]byte, 200)...),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err = training.Run(context.Background(), backend, blobs.Data(320, 20))
-	if err == nil || !strings.Contains(err.Error(), "an earlier version wrote this checkpoint, without a checksum") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.Contains(err.Error(), "an earlier version wrote this checkpoint, without a checksum") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %v", err)
 	}
 }

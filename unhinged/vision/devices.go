@@ -12,8 +12,9 @@ import (
 )
 
 // devices share a batch: each has all variables and an equal part of the images, and XLA partitions the step among them
-// (gomlx's AutoSharding). It is the step of one device, up to rounding: sums over the batch go over all devices, those of batch
-// normalisation too. (PyTorch's data parallelism has statistics of each device's own part unless told otherwise.)
+// (gomlx's AutoSharding). It is the step of one device, up to rounding: sums over the batch go over all devices, those
+// of batch normalisation too. (PyTorch's data parallelism has statistics of each device's own part unless told
+// otherwise.)
 type devices struct {
 	rows *distributed.ShardingSpec // of a tensor whose first axis is the batch
 	all  *distributed.ShardingSpec // of one that every device has whole
@@ -21,7 +22,7 @@ type devices struct {
 
 // firstDevices are the backend's first n.
 func firstDevices(backend compute.Backend, n int) (devices, error) {
-	if have := int(backend.NumDevices()); n < 1 || n > have {
+	if have := backend.NumDevices(); n < 1 || n > have {
 		return devices{}, fmt.Errorf("%d devices; backend %s has %d", n, backends.Name(backend), have)
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{n}, []string{"batch"})
@@ -32,7 +33,8 @@ func firstDevices(backend compute.Backend, n int) (devices, error) {
 	return devices{rows, distributed.NewReplicatedShardingSpec(mesh)}, err
 }
 
-// share makes exec run on the devices. Its inputs, of this number, are what split returns; every device has all its outputs.
+// share makes exec run on the devices. Its inputs, of this number, are what split returns; every device has all its
+// outputs.
 func (d devices) share(exec *model.Exec, inputs int) {
 	rows := make([]*distributed.ShardingSpec, inputs)
 	for i := range rows {
@@ -58,7 +60,8 @@ func (r *run) shareDevices(backend compute.Backend) (err error) {
 	return nil
 }
 
-// call runs one of a run's programs on its devices. The outputs begin with the first device's, which are all there is to know.
+// call runs one of a run's programs on its devices. The outputs begin with the first device's, which are all there is
+// to know.
 func (r *run) call(exec *model.Exec, inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	args := make([]any, len(inputs))
 	for i, x := range inputs {

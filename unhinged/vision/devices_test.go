@@ -17,8 +17,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/blobs"
 )
 
-// TestDevicesShareABatch trains a small ResNet on one device and on two, in float64: after three steps all variables are
-// the same, the running statistics, the momentum and the anchored prototypes among them.
+// TestDevicesShareABatch trains a small ResNet on one device and on two, in float64: after three steps all variables
+// are the same, the running statistics, the momentum and the anchored prototypes among them.
 func TestDevicesShareABatch(t *testing.T) {
 	const batch, size, classes = 8, 4, 3
 	rng := rand.New(rand.NewPCG(8, 6))
@@ -45,13 +45,15 @@ func TestDevicesShareABatch(t *testing.T) {
 			store := model.NewStore()
 			step := model.MustNewExec(backend, store, func(scope *model.Scope, images, labels *Node) []*Node {
 				scope.Store().SetTraining(images.Graph(), true)
-				predictions := method.Head.Predictions(scope.In("head"), tiny(3, basicBlock, 1)(scope.In("model"), images, false))
+				predictions := method.Head.Predictions(scope.In("head"), tiny(3, basicBlock, 1)(scope.In("model"),
+					images, false))
 				train.AddMainLoss(method.Criterion.Fn([]*Node{labels}, predictions))
 				loss := train.TotalLoss(images.Graph())
 				SGD{LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4}.UpdateGraph(scope, images.Graph(), loss)
 				return []*Node{loss}
 			})
-			inputs := []any{tensors.FromFlatDataAndDimensions(images, batch, size, size, 3), tensors.FromFlatDataAndDimensions(labels, batch)}
+			inputs := []any{tensors.FromFlatDataAndDimensions(images, batch, size, size, 3),
+				tensors.FromFlatDataAndDimensions(labels, batch)}
 			if n > 1 {
 				devices, err := firstDevices(backend, n)
 				if err != nil {
@@ -137,16 +139,20 @@ func TestTrainingOnTwoDevices(t *testing.T) {
 			t.Fatalf("%d records, should be %d; error %v", len(got), len(want), err)
 		}
 		for i, r := range got {
-			if math.Abs(r.TrainLoss-want[i].TrainLoss) > 1e-4*math.Abs(want[i].TrainLoss) || math.Abs(r.FeatureNorm2-want[i].FeatureNorm2) > 1e-3*want[i].FeatureNorm2 {
-				t.Errorf("record %d: loss %.7g and ‖H‖² %.7g, on one device %.7g and %.7g", i, r.TrainLoss, r.FeatureNorm2, want[i].TrainLoss, want[i].FeatureNorm2)
+			if math.Abs(r.TrainLoss-want[i].TrainLoss) > 1e-4*math.Abs(want[i].TrainLoss) ||
+				math.Abs(r.FeatureNorm2-want[i].FeatureNorm2) > 1e-3*want[i].FeatureNorm2 {
+				t.Errorf("record %d: loss %.7g and ‖H‖² %.7g, on one device %.7g and %.7g", i, r.TrainLoss,
+					r.FeatureNorm2, want[i].TrainLoss, want[i].FeatureNorm2)
 			}
 		}
 		two.Devices, two.Folder = 3, ""
-		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "32 images at a time on 3 devices") {
+		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(),
+			"32 images at a time on 3 devices") {
 			t.Errorf("error %v", err)
 		}
 		two.Devices = -1
-		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "-1 devices") {
+		if _, err := two.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(),
+			"-1 devices") {
 			t.Errorf("error %v", err)
 		}
 	})

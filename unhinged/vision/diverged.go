@@ -22,7 +22,8 @@ type Glance struct {
 
 // blowUp is the growth of a norm over its value at the first step at which a training is stopped. Where the loss has a
 // minimum, and where the prototypes are anchored, nothing comes near it. Plain UL passes it, its loss then near −1e16,
-// where figure 19 ends with a NaN; let go on, batch normalisation overflows and the network stands still, without a NaN.
+// where figure 19 ends with a NaN; let go on, batch normalisation overflows and the network stands still, without a
+// NaN.
 const blowUp = 1e8
 
 func (g Glance) finite() bool {
@@ -40,17 +41,23 @@ func (d *Diverged) BlewUp() bool { return d.Last.blewUp(d.First) }
 
 func (d *Diverged) Error() string {
 	if d.First == (Glance{}) {
-		return "stopped at step 1, where the loss, the features or the prototypes are not finite: the settings, λ of EFR and the prototypes' scale among them, are too large for the numbers they are computed in"
+		return "stopped at step 1, where the loss, the features or the prototypes are not finite: the settings, λ of " +
+			"EFR and the prototypes' scale among them, are too large for the numbers they are computed in"
 	}
-	norms := fmt.Sprintf("‖H‖ of the batch went from %.3g to %.3g, the largest ‖w‖ from %.3g to %.3g, the loss from %.3g to %.3g",
-		d.First.FeatureNorm, d.Last.FeatureNorm, d.First.LargestPrototype, d.Last.LargestPrototype, d.First.Loss, d.Last.Loss)
+	norms := fmt.Sprintf("‖H‖ of the batch went from %.3g to %.3g, the largest ‖w‖ from %.3g to %.3g, the loss from "+
+		"%.3g to %.3g",
+		d.First.FeatureNorm, d.Last.FeatureNorm, d.First.LargestPrototype, d.Last.LargestPrototype, d.First.Loss,
+		d.Last.Loss)
 	if d.Last.blewUp(d.First) {
-		remedy := "Nothing bounds this loss: anchor the prototypes (pal), normalise the features (fnpal) or penalise them (pal-efr)"
+		remedy := "Nothing bounds this loss: anchor the prototypes (pal), normalise the features (fnpal) or penalise " +
+			"them (pal-efr)"
 		if d.Last.Loss > d.First.Loss {
 			remedy = "The loss grew with them: try a lower learning rate"
 		}
-		return fmt.Sprintf("stopped at step %d (epoch %d), where the norms blew up: %s. %s", d.Step, d.Epoch, norms, remedy)
+		return fmt.Sprintf("stopped at step %d (epoch %d), where the norms blew up: %s. %s", d.Step, d.Epoch, norms,
+			remedy)
 	}
-	return fmt.Sprintf("stopped at step %d (epoch %d), where the loss, the features or the prototypes are no longer finite, though their norms were ordinary before: "+
+	return fmt.Sprintf("stopped at step %d (epoch %d), where the loss, the features or the prototypes are no longer "+
+		"finite, though their norms were ordinary before: "+
 		"%s. Try a lower learning rate", d.Step, d.Epoch, norms)
 }

@@ -2,13 +2,13 @@ package vision
 
 import "math"
 
-// Growth is by how much the logarithm of a norm grows in the step that follows t steps, once it does so evenly, where the
-// gradient of a norm's like is −ω times it. For a constant rate it is ln|z| of the larger root of
+// Growth is by how much the logarithm of a norm grows in the step that follows t steps, once it does so evenly, where
+// the gradient of a norm's like is −ω times it. For a constant rate it is ln|z| of the larger root of
 //
 //	z² − (1 + μ + η_t(ω − λ)) z + μ = 0.
 //
-// The unhinged loss is bilinear, so that descent multiplies each of its modes of Theorem 2, of singular value ω, by that.
-// It is negative for ω < λ: Corollary 5's λ* is ω.
+// The unhinged loss is bilinear, so that descent multiplies each of its modes of Theorem 2, of singular value ω, by
+// that. It is negative for ω < λ: Corollary 5's λ* is ω.
 func (s SGD) Growth(t int64, omega float64) float64 {
 	half := (1 + s.Momentum + s.Rate(t)*(omega-s.WeightDecay)) / 2
 	root := half*half - s.Momentum

@@ -20,9 +20,11 @@ type Record struct {
 	LearningRate       float64 `json:"learning_rate"` // of the next step
 	TrainLoss          float64 `json:"train_loss"`
 	ValidationAccuracy float64 `json:"validation_accuracy"` // on the test images, from 0 to 1
-	FeatureNorm2       float64 `json:"feature_norm2"`       // ‖H‖²_F of the first batch of training images (of Probe's, if they are fewer), before any normalisation
-	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the training images' features as the prototypes see them (normalised, if the head
-	// does that), every class counting alike in both: 0 when they have collapsed to their means, null when the means coincide.
+	// ‖H‖²_F of the first batch of training images (of Probe's, if they are fewer), before any normalisation
+	FeatureNorm2 float64 `json:"feature_norm2"`
+	// WithinClass is NC1, tr(Σ_W Σ_B†)/C, of the training images' features as the prototypes see them (normalised, if
+	// the head does that), every class counting alike in both: 0 when they have collapsed to their means, null when the
+	// means coincide.
 	WithinClass    result.Number `json:"within_class"`
 	PrototypeMax   float64       `json:"prototype_norm_max"`
 	PrototypeMin   float64       `json:"prototype_norm_min"`
@@ -31,9 +33,9 @@ type Record struct {
 	Collapse *Collapse `json:"collapse,omitempty"`
 }
 
-// Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Classes count
-// alike, whatever their numbers of images, in all but accuracies and agreements, where images do, and in the distances of
-// features, which are sums over images. What is not defined is NaN, and null in JSON.
+// Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Classes
+// count alike, whatever their numbers of images, in all but accuracies and agreements, where images do, and in the
+// distances of features, which are sums over images. What is not defined is NaN, and null in JSON.
 type Collapse struct {
 	TrainAccuracy float64 `json:"train_accuracy"` // of the training images measured, from 0 to 1
 
@@ -47,11 +49,14 @@ type Collapse struct {
 	DualityGram   result.Number `json:"nc3_gram_distance"`
 	DualityCosine result.Number `json:"nc3_mean_cosine"`
 
-	TrainAgreement result.Number `json:"nc4_train"` // share of images that the nearest class mean decides as the network does
+	// share of images that the nearest class mean decides as the network does
+	TrainAgreement result.Number `json:"nc4_train"`
 	TestAgreement  result.Number `json:"nc4_test"`
 
-	DistanceWM         result.Number `json:"distance_wm"`         // ‖Ĥ − V̂‖_F, V = WM: the error of Theorem 6; null where features are normalised
-	DistancePrototypes result.Number `json:"distance_prototypes"` // √(Σ‖ĥ − ŵ_y‖²/n): the error (20) of Theorem 7, an image; null where they are not
+	// ‖Ĥ − V̂‖_F, V = WM: the error of Theorem 6; null where features are normalised
+	DistanceWM result.Number `json:"distance_wm"`
+	// √(Σ‖ĥ − ŵ_y‖²/n): the error (20) of Theorem 7, an image; null where they are not
+	DistancePrototypes result.Number `json:"distance_prototypes"`
 
 	MeanAngle    result.Number `json:"prototype_angle_mean"` // between two prototypes, in degrees
 	LargestAngle result.Number `json:"prototype_angle_max"`
@@ -69,7 +74,8 @@ type NC2 struct {
 }
 
 func newNC2(m metrics.NC2) NC2 {
-	return NC2{result.Number(m.NormSpread), result.Number(m.AngleSpread), result.Number(m.AngleDistance), result.Number(m.ETFDistance)}
+	return NC2{result.Number(m.NormSpread), result.Number(m.AngleSpread), result.Number(m.AngleDistance),
+		result.Number(m.ETFDistance)}
 }
 
 // measure appends a record and writes the log.
@@ -94,7 +100,7 @@ func (r *run) measure() (*Record, error) {
 
 // probe fills in what is measured of the network. What is not finite in it gives metrics.ErrNotFinite.
 func (r *run) probe(record *Record) error {
-	images := r.data.Train.First(r.Probe)
+	images := r.data.Train.Sample(r.Probe, len(r.data.Classes))
 	var features []float32
 	var predictions []int32
 	var prototypes *mat.Dense
@@ -137,8 +143,9 @@ func (r *run) probe(record *Record) error {
 	c := &Collapse{
 		Quotient: result.Number(within.Quotient), CDNV: result.Number(within.CDNV),
 		Means: newNC2(moments.NC2()), Prototypes: newNC2(metrics.PrototypeNC2(prototypes)),
-		Duality: result.Number(duality.Distance), DualityGram: result.Number(duality.GramDistance), DualityCosine: result.Number(duality.MeanCosine),
-		DistanceWM: result.Number(math.NaN()), DistancePrototypes: result.Number(math.NaN()),
+		Duality: result.Number(duality.Distance), DualityGram: result.Number(duality.GramDistance),
+		DualityCosine: result.Number(duality.MeanCosine),
+		DistanceWM:    result.Number(math.NaN()), DistancePrototypes: result.Number(math.NaN()),
 		MeanAngle: result.Number(geometry.MeanAngle), LargestAngle: result.Number(geometry.LargestAngle),
 		FeatureNormMean: norms.Mean, FeatureNormSD: norms.Std,
 	}
@@ -195,7 +202,8 @@ func accuracy(predictions []int32, labels []uint8) float64 {
 
 // evaluate runs the model over images in parts of one size, so that one compilation serves, and tells each what it is
 // from image at on: predicted classes [n], features [n, p] and prototypes [C, p].
-func (r *run) evaluate(images datasets.Images, each func(at int, predictions []int32, features []float32, prototypes *mat.Dense) error) error {
+func (r *run) evaluate(images datasets.Images, each func(at int, predictions []int32, features []float32,
+	prototypes *mat.Dense) error) error {
 	n := images.Len()
 	indices := make([]int, r.Batch/r.MicroBatches) // as many as a step has in memory with all their gradients
 	for from := 0; from < n; from += len(indices) {
@@ -207,7 +215,8 @@ func (r *run) evaluate(images datasets.Images, each func(at int, predictions []i
 			return err
 		}
 		size, p := min(len(indices), n-from), out[1].Shape().Dimensions[1]
-		if err := each(from, tensors.MustCopyFlatData[int32](out[0])[:size], tensors.MustCopyFlatData[float32](out[1])[:size*p], matrix(out[2])); err != nil {
+		if err := each(from, tensors.MustCopyFlatData[int32](out[0])[:size],
+			tensors.MustCopyFlatData[float32](out[1])[:size*p], matrix(out[2])); err != nil {
 			return err
 		}
 	}

@@ -123,7 +123,8 @@ func TestRecordIsBruteForce(t *testing.T) {
 		for c := range classes {
 			for d := range classes {
 				if c != d {
-					cdnv += (spread[c] + spread[d]) / 2 / math.Pow(floats.Distance(mu[c], mu[d], 2), 2) / (classes * (classes - 1))
+					cdnv += (spread[c] + spread[d]) / 2 / math.Pow(floats.Distance(mu[c], mu[d], 2),
+						2) / (classes * (classes - 1))
 				}
 			}
 		}
@@ -159,7 +160,8 @@ func TestRecordIsBruteForce(t *testing.T) {
 					}
 				}
 			}
-			return [4]float64{stat.PopStdDev(norms, nil) / stat.Mean(norms, nil), stat.PopStdDev(cosines, nil), stat.Mean(deviations, nil), gramDistance(v, v)}
+			return [4]float64{stat.PopStdDev(norms, nil) / stat.Mean(norms, nil), stat.PopStdDev(cosines, nil),
+				stat.Mean(deviations, nil), gramDistance(v, v)}
 		}
 		means, prototypes := nc2(v[:]), nc2(w)
 
@@ -186,13 +188,15 @@ func TestRecordIsBruteForce(t *testing.T) {
 			return x
 		}
 		for i, label := range images.Labels {
-			normH, normVM = math.Hypot(normH, floats.Norm(h[i], 2)), math.Hypot(normVM, floats.Norm(direction(label), 2))
+			normH, normVM = math.Hypot(normH, floats.Norm(h[i], 2)), math.Hypot(normVM, floats.Norm(direction(label),
+				2))
 		}
 		for i, label := range images.Labels {
 			x := direction(label)
 			for j := range p {
 				distanceWM += math.Pow(h[i][j]/normH-x[j]/normVM, 2)
-				distancePrototypes += math.Pow(h[i][j]/floats.Norm(h[i], 2)-w[label][j]/floats.Norm(w[label], 2), 2) / probe
+				distancePrototypes += math.Pow(h[i][j]/floats.Norm(h[i], 2)-w[label][j]/floats.Norm(w[label], 2),
+					2) / probe
 			}
 		}
 
@@ -272,7 +276,8 @@ func TestRecordIsBruteForce(t *testing.T) {
 			"largest angle between prototypes": {float64(col.LargestAngle), floats.Max(angles)},
 		} {
 			// Features are float32, and the batch they are in rounds them in its own way.
-			if got, want := x[0], x[1]; math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-5*max(math.Abs(want), 0.1) {
+			if got, want := x[0], x[1]; math.IsNaN(got) != math.IsNaN(want) ||
+				math.Abs(got-want) > 1e-5*max(math.Abs(want), 0.1) {
 				t.Errorf("%s: %s is %.9g, by brute force %.9g", name, what, got, want)
 			}
 		}

@@ -27,12 +27,14 @@ func Methods() []Method {
 	rescaled := normalised
 	rescaled.RescaleRate = true
 	return []Method{
-		{Name: "ce", Title: "CE", Criterion: unhinged.CrossEntropy{}, Head: unhinged.Head{UseBias: true}, LastReLU: true},
+		{Name: "ce", Title: "CE", Criterion: unhinged.CrossEntropy{}, Head: unhinged.Head{UseBias: true},
+			LastReLU: true},
 		{Name: "pal", Title: "UL (PAL)", Criterion: unhinged.Loss{}, Head: anchored},
 		{Name: "pal-efr", Title: "UL* (PAL + EFR)", Criterion: unhinged.Loss{}, Head: regularised},
 		{Name: "fnpal", Title: "UL (FNPAL)", Criterion: unhinged.Loss{}, Head: normalised},
 		{Name: "fnpal-rlr", Title: "UL (FNPAL) + RLR", Criterion: unhinged.Loss{}, Head: rescaled},
-		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}, LastReLU: true},
+		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true},
+			LastReLU: true},
 	}
 }
 

@@ -19,7 +19,8 @@ func MLP(widths ...int) Model {
 		for i, width := range widths {
 			layer := scope.In("layer%d", i)
 			inputs := x.Shape().Dimensions[1]
-			weights := layer.VariableWithValue("weights", layers.Normal(layer, "weights", math.Sqrt(2/float64(inputs)), stored(x.DType()), inputs, width))
+			weights := layer.VariableWithValue("weights", layers.Normal(layer, "weights", math.Sqrt(2/float64(inputs)),
+				stored(x.DType()), inputs, width))
 			x = batchNorm(layer, Dot(x, ConvertDType(weights.NodeValue(x), x.DType())).Product())
 			if lastReLU || i < len(widths)-1 {
 				x = relu(x)

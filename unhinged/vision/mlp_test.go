@@ -80,9 +80,11 @@ func TestBatchNormAverages(t *testing.T) {
 		}
 		check("normalised in training", step(true)[2], 3/math.Sqrt(14./3+1e-5))
 		check("running mean", tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3)
-		check("running variance", tensors.MustCopyFlatData[float64](store.GetVariable("/variance").MustValue())[0], 0.9+0.7)
+		check("running variance", tensors.MustCopyFlatData[float64](store.GetVariable("/variance").MustValue())[0],
+			0.9+0.7)
 		check("normalised in evaluation", step(false)[2], (6-0.3)/math.Sqrt(1.6+1e-5))
-		check("running mean after evaluation", tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3)
+		check("running mean after evaluation",
+			tensors.MustCopyFlatData[float64](store.GetVariable("/mean").MustValue())[0], 0.3)
 	})
 }
 
@@ -108,7 +110,8 @@ func TestMLP(t *testing.T) {
 			if negative := slices.Min(tensors.MustCopyFlatData[float32](out)) < 0; negative == lastReLU {
 				t.Errorf("last ReLU %v, but features negative: %v", lastReLU, negative)
 			}
-			weights = append(weights, tensors.MustCopyFlatData[float32](store.GetVariable("/layer0/weights").MustValue()))
+			weights = append(weights,
+				tensors.MustCopyFlatData[float32](store.GetVariable("/layer0/weights").MustValue()))
 		}
 	})
 	for _, w := range weights[1:] {
@@ -120,7 +123,8 @@ func TestMLP(t *testing.T) {
 	for _, w := range weights[0] {
 		sum2 += float64(w * w)
 	}
-	if variance := sum2 / float64(len(weights[0])); math.Abs(variance*30/2-1) > 0.25 { // 210 numbers: a standard error of 0.1
+	// 210 numbers: a standard error of 0.1
+	if variance := sum2 / float64(len(weights[0])); math.Abs(variance*30/2-1) > 0.25 {
 		t.Errorf("weights of variance %.4f; He's initialisation of 30 inputs has 2/30", variance)
 	}
 	if name := MLP(7, 3).Name; name != "mlp-7-3" {

@@ -15,15 +15,17 @@ import (
 // Model is a network without its last, linear layer.
 type Model struct {
 	Name string
-	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over the training
-	// set, to features [batch, p] of type stored(the images'). It computes in the images' type. Without lastReLU the last layer's is left out, so that features can be negative.
+	// Features maps images [batch, height, width, channels], whose channels have mean 0 and standard deviation 1 over
+	// the training set, to features [batch, p] of type stored(the images'). It computes in the images' type. Without
+	// lastReLU the last layer's is left out, so that features can be negative.
 	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
-	// Prepare, if set, makes those variables in scope that depend on the training images. It is called before the first graph is
-	// built, with the first images of the training set.
+	// Prepare, if set, makes those variables in scope that depend on the training images. It is called before the first
+	// graph is built, with the first images of the training set.
 	Prepare func(scope *model.Scope, images Inputs) error
 
-	Dimension int                                    // p, the number of features; 0 if it is not known beforehand
-	Size      func(height, width, channels int) Size // what the network takes for images of this size; nil if it is not known
+	Dimension int // p, the number of features; 0 if it is not known beforehand
+	// what the network takes for images of this size; nil if it is not known
+	Size func(height, width, channels int) Size
 }
 
 // Inputs are images as a network takes them.
@@ -48,8 +50,8 @@ func checkPrecision(name string) error {
 	return nil
 }
 
-// stored is the type of the variables of a network that computes in dtype. That of bfloat16 is float32: SGD's steps would be lost
-// in bfloat16's eight bits.
+// stored is the type of the variables of a network that computes in dtype. That of bfloat16 is float32: SGD's steps
+// would be lost in bfloat16's eight bits.
 func stored(dtype dtypes.DType) dtypes.DType {
 	if dtype == dtypes.BFloat16 {
 		return dtypes.Float32
@@ -57,19 +59,23 @@ func stored(dtype dtypes.DType) dtypes.DType {
 	return dtype
 }
 
-// ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256; "resnet18-64",
-// a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50; "speed-32-128-128", a Speed network.
+// ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256;
+// "resnet18-64", a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50;
+// "speed-32-128-128", a Speed network.
 func ModelNamed(name string) (Model, error) {
 	kind, numbers, _ := strings.Cut(name, "-")
 	var widths []int
 	for number := range strings.SplitSeq(numbers, "-") {
 		width, err := strconv.Atoi(number)
 		if err != nil || width < 1 {
-			return Model{}, fmt.Errorf("no network is called %q: a width of at least 1 follows a dash, as in mlp-256-256 and resnet18-64", name)
+			return Model{},
+				fmt.Errorf("no network is called %q: a width of at least 1 follows a dash, as in mlp-256-256 and "+
+					"resnet18-64", name)
 		}
 		widths = append(widths, width)
 	}
-	resNets := map[string]func(int) Model{"resnet8": ResNet8, "resnet14": ResNet14, "resnet20": ResNet20, "resnet18": ResNet18, "resnet34": ResNet34, "resnet50": ResNet50}
+	resNets := map[string]func(int) Model{"resnet8": ResNet8, "resnet14": ResNet14, "resnet20": ResNet20,
+		"resnet18": ResNet18, "resnet34": ResNet34, "resnet50": ResNet50}
 	if kind == "mlp" {
 		return MLP(widths...), nil
 	}
@@ -78,7 +84,9 @@ func ModelNamed(name string) (Model, error) {
 	}
 	make, found := resNets[kind]
 	if !found || len(widths) != 1 {
-		return Model{}, fmt.Errorf("no network is called %q; there are mlp-WIDTH-WIDTH…, speed-WIDTH-WIDTH-WIDTH, and with one width %s", name, strings.Join(slices.Sorted(maps.Keys(resNets)), ", "))
+		return Model{},
+			fmt.Errorf("no network is called %q; there are mlp-WIDTH-WIDTH…, speed-WIDTH-WIDTH-WIDTH, and with one "+
+				"width %s", name, strings.Join(slices.Sorted(maps.Keys(resNets)), ", "))
 	}
 	return make(widths[0]), nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -69,7 +68,8 @@ func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Ou
 }
 
 func otherSettings(path string, saved, now Settings) error {
-	return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again", path, difference(saved, now))
+	return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again",
+		path, difference(saved, now))
 }
 
 func (r *run) writeOutcome() error {
@@ -97,7 +97,7 @@ func (o Outcome) Write(folder string) error {
 }
 
 func writeFile(path string, content []byte) error {
-	return files.Write(path, func(out io.Writer) error { _, err := out.Write(content); return err })
+	return files.WriteBytes(path, content)
 }
 
 // content is the outcome's file.
@@ -140,9 +140,9 @@ func logContent(records []Record) ([]byte, error) {
 	return content.Bytes(), nil
 }
 
-// ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed. The
-// folder may be a pattern, such as results/training/*, for those of several; of runs with equal settings, which are one run
-// done again, it leaves the one that began last.
+// ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed.
+// The folder may be a pattern, such as results/training/*, for those of several; of runs with equal settings, which are
+// one run done again, it leaves the one that began last.
 func ReadOutcomes(folder string) ([]Outcome, error) {
 	var paths []string
 	info, err := os.Stat(folder)
@@ -158,7 +158,8 @@ func ReadOutcomes(folder string) ([]Outcome, error) {
 		return nil, err
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s has no subfolder with a finished run (%s); `unhinged train --out %s` makes them", folder, OutcomeFile, folder)
+		return nil, fmt.Errorf("%s has no subfolder with a finished run (%s); `unhinged train --out %s` makes them",
+			folder, OutcomeFile, folder)
 	}
 	var outcomes []Outcome
 	place := map[Settings]int{}
@@ -195,18 +196,23 @@ func readOutcome(path string) (o Outcome, err error) {
 		return o, fmt.Errorf("%s: %w. %s", path, err, remedy)
 	}
 	if o.Sum == "" {
-		return o, fmt.Errorf("%s: an earlier version wrote it, without a checksum, so that damage would not be seen. %s", path, remedy)
+		return o,
+			fmt.Errorf("%s: an earlier version wrote it, without a checksum, so that damage would not be seen. %s",
+				path, remedy)
 	}
 	if o.Sum != o.sum() {
-		return o, fmt.Errorf("%s: the file is damaged or was changed: its checksum is not that of its content. %s", path, remedy)
+		return o, fmt.Errorf("%s: the file is damaged or was changed: its checksum is not that of its content. %s",
+			path, remedy)
 	}
 	path = filepath.Join(filepath.Dir(path), LogFile)
 	if content, err = regular.ReadFile(path, maxLog); err != nil {
 		return o, fmt.Errorf("%w. %s", err, remedy)
 	}
 	if lines := bytes.Count(content, []byte("\n")); lines != o.Log.Records || sumOf(content) != o.Log.Sum {
-		return o, fmt.Errorf("%s: the log is not the one of this finished run: it has %d records with SHA-256 %s, and %s says %d and %s. %s",
-			path, lines, sumOf(content), OutcomeFile, o.Log.Records, o.Log.Sum, remedy)
+		return o,
+			fmt.Errorf("%s: the log is not the one of this finished run: it has %d records with SHA-256 %s, and %s "+
+				"says %d and %s. %s",
+				path, lines, sumOf(content), OutcomeFile, o.Log.Records, o.Log.Sum, remedy)
 	}
 	o.Records, err = readLog(path, content)
 	return o, err

@@ -16,8 +16,9 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestBFloat16 takes the features and the gradients of a network in both precisions. The features differ by about bfloat16's eight
-// bits; the gradients by more, as some ReLUs switch, but not in their direction. In bfloat16 all of them are float32.
+// TestBFloat16 takes the features and the gradients of a network in both precisions. The features differ by about
+// bfloat16's eight bits; the gradients by more, as some ReLUs switch, but not in their direction. In bfloat16 all of
+// them are float32.
 func TestBFloat16(t *testing.T) {
 	pixels := make([]float32, 16*8*8*3)
 	for i := range pixels {
@@ -36,7 +37,8 @@ func TestBFloat16(t *testing.T) {
 						variables = append(variables, v.NodeValue(images))
 					}
 				}
-				// not the sum of squares, which batch normalisation nearly fixes: its gradient is what rounding leaves of it
+				// not the sum of squares, which batch normalisation nearly fixes: its gradient is what rounding leaves
+				// of it
 				weights := Sin(IotaFull(images.Graph(), features.Shape()))
 				return append([]*Node{features}, Gradient(ReduceAllSum(Mul(features, weights)), variables...)...)
 			}, tensors.FromFlatDataAndDimensions(pixels, 16, 8, 8, 3))
@@ -54,7 +56,8 @@ func TestBFloat16(t *testing.T) {
 				t.Errorf("%s: relative difference of the features %.2g", net.Name, off)
 			}
 			if !(cosine > 0.9 && off > 1e-4) {
-				t.Errorf("%s, output %d of %d: cosine %.4g, relative difference %.2g", net.Name, k, len(single), cosine, off)
+				t.Errorf("%s, output %d of %d: cosine %.4g, relative difference %.2g", net.Name, k, len(single), cosine,
+					off)
 			}
 		}
 	})
@@ -91,11 +94,13 @@ func TestTrainingInBFloat16(t *testing.T) {
 			t.Errorf("outcome %+v, error %v", done, err)
 		}
 		run.Precision = ""
-		if _, err := run.Finished(backend, data); err == nil || !strings.Contains(err.Error(), "Precision was bfloat16") {
+		if _, err := run.Finished(backend, data); err == nil || !strings.Contains(err.Error(),
+			"Precision was bfloat16") {
 			t.Errorf("error %v", err)
 		}
 		run.Precision = "float16"
-		if _, err := run.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(), "float32 and bfloat16") {
+		if _, err := run.Run(context.Background(), backend, data); err == nil || !strings.Contains(err.Error(),
+			"float32 and bfloat16") {
 			t.Errorf("error %v", err)
 		}
 	})

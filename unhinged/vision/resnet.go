@@ -9,19 +9,20 @@ import (
 	"github.com/unhinged-lab/lab/internal/layers"
 )
 
-// ResNet18 is the ResNet-18 for images of 32×32 (a 3×3 stem, no max-pooling), whose stages have width, 2·width, 4·width and
-// 8·width channels; the paper's has width 64.
+// ResNet18 is the ResNet-18 for images of 32×32 (a 3×3 stem, no max-pooling), whose stages have width, 2·width, 4·width
+// and 8·width channels; the paper's has width 64.
 func ResNet18(width int) Model { return resNet("resnet18", width, 3, basicBlock, 2, 2, 2, 2) }
 
 // ResNet34 is the ResNet-34 for images of 32×32, as ResNet18.
 func ResNet34(width int) Model { return resNet("resnet34", width, 3, basicBlock, 3, 4, 6, 3) }
 
-// ResNet50 is the ResNet-50 for images of ImageNet's size: a 7×7 stem and a max-pooling, each of stride 2, and bottlenecks.
-// Its features have 32·width channels; the paper's has width 64.
+// ResNet50 is the ResNet-50 for images of ImageNet's size: a 7×7 stem and a max-pooling, each of stride 2, and
+// bottlenecks. Its features have 32·width channels; the paper's has width 64.
 func ResNet50(width int) Model { return resNet("resnet50", width, 7, bottleneck, 3, 4, 6, 3) }
 
-// ResNet8, ResNet14 and ResNet20 are the small networks that He et al. (2016, section 4.2) made for CIFAR-10, with 1, 2 and
-// 3 blocks a stage: stages of width, 2·width and 4·width channels, theirs of width 16, and shortcuts without parameters.
+// ResNet8, ResNet14 and ResNet20 are the small networks that He et al. (2016, section 4.2) made for CIFAR-10, with 1, 2
+// and 3 blocks a stage: stages of width, 2·width and 4·width channels, theirs of width 16, and shortcuts without
+// parameters.
 func ResNet8(width int) Model  { return resNet("resnet8", width, 3, plainBlock, 1, 1, 1) }
 func ResNet14(width int) Model { return resNet("resnet14", width, 3, plainBlock, 2, 2, 2) }
 func ResNet20(width int) Model { return resNet("resnet20", width, 3, plainBlock, 3, 3, 3) }
@@ -31,7 +32,8 @@ type block struct {
 	// apply maps x to F(x) + shortcut(x), of width·expansion channels; the ReLU that follows is not in it.
 	apply     func(scope *model.Scope, x *Node, width, stride int) *Node
 	expansion int
-	// kernels are the sizes of F's convolutions, of which the last has width·expansion channels and the others have width.
+	// kernels are the sizes of F's convolutions, of which the last has width·expansion channels and the others have
+	// width.
 	kernels []int
 	// projects says that the shortcut is a 1×1 convolution where the shape changes.
 	projects bool
@@ -152,14 +154,16 @@ func padded(scope *model.Scope, x *Node, width, stride int) *Node {
 }
 
 // convNorm is a size×size convolution of x [batch, height, width, channels] without bias, padded by size/2, and batch
-// normalisation. It starts from He's initialisation by the fan-out, N(0, 2/(size²·channels)), as torchvision's networks do.
+// normalisation. It starts from He's initialisation by the fan-out, N(0, 2/(size²·channels)), as torchvision's networks
+// do.
 func convNorm(layer *model.Scope, x *Node, size, stride, channels int) *Node {
 	inputs := x.Shape().Dimensions[3]
 	deviation := math.Sqrt(2 / float64(size*size*channels))
 	weights := layers.Normal(layer, "weights", deviation, stored(x.DType()), size, size, inputs, channels)
 	kernel := layer.VariableWithValue("weights", weights)
 	pad := [2]int{size / 2, size / 2}
-	y := Convolve(x, ConvertDType(kernel.NodeValue(x), x.DType())).Strides(stride).PaddingPerDim([][2]int{pad, pad}).Done()
+	y := Convolve(x, ConvertDType(kernel.NodeValue(x), x.DType())).Strides(stride).PaddingPerDim([][2]int{pad,
+		pad}).Done()
 	return batchNorm(layer, y)
 }
 

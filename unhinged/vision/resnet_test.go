@@ -17,9 +17,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// TestResNetParameters counts the trainable parameters with a linear layer, which has p·C weights and C biases. Sources:
-// ResNet-18 and 34, kuangliu/pytorch-cifar for CIFAR-10; ResNet-50, num_params of torchvision's ResNet50_Weights;
-// ResNet-20, akamaster/pytorch_resnet_cifar10 (0.27M in table 6 of He et al. 2016).
+// TestResNetParameters counts the trainable parameters with a linear layer, which has p·C weights and C biases.
+// Sources: ResNet-18 and 34, kuangliu/pytorch-cifar for CIFAR-10; ResNet-50, num_params of torchvision's
+// ResNet50_Weights; ResNet-20, akamaster/pytorch_resnet_cifar10 (0.27M in table 6 of He et al. 2016).
 func TestResNetParameters(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -35,13 +35,14 @@ func TestResNetParameters(t *testing.T) {
 		{ResNet34(64), linear, 32, 10, 21_282_122},
 		{ResNet50(64), linear, 224, 1000, 25_557_032},
 		{ResNet20(16), linear, 32, 10, 269_722},
-		{ResNet18(64), unhinged.Head{}, 32, 10, 11_173_962 - 10},                             // no biases
-		{ResNet18(64), unhinged.Head{Prototypes: unhinged.ETF}, 32, 10, 11_173_962 - 10*513}, // the prototypes are not trained
+		{ResNet18(64), unhinged.Head{}, 32, 10, 11_173_962 - 10}, // no biases
+		// the prototypes are not trained
+		{ResNet18(64), unhinged.Head{Prototypes: unhinged.ETF}, 32, 10, 11_173_962 - 10*513},
 	} {
 		store := model.NewStore()
 		if _, err := model.MustNewExec(backend, store, func(scope *model.Scope, images *Node) *Node {
 			c.head.Classes = c.classes
-			logits, _ := c.head.Apply(scope.In("head"), c.Features(scope.In("model"), images, true))
+			logits := c.head.Apply(scope.In("head"), c.Features(scope.In("model"), images, true))
 			return logits
 		}).Compile(shapes.Make(dtypes.Float32, 1, c.size, c.size, 3)); err != nil {
 			t.Fatal(err)
@@ -72,8 +73,8 @@ func tiny(stem int, block block, stages ...int) func(*model.Scope, *Node, bool) 
 	return resNet("tiny", 2, stem, block, stages...).Features
 }
 
-// TestResNetGradient compares, for every kernel, scale and shift and for the images, the derivative of Σ c·features in a
-// random direction with central differences.
+// TestResNetGradient compares, for every kernel, scale and shift and for the images, the derivative of Σ c·features in
+// a random direction with central differences.
 func TestResNetGradient(t *testing.T) {
 	const size, batch = 8, 4
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
@@ -142,7 +143,8 @@ func TestResNetGradient(t *testing.T) {
 						if v == nil {
 							images = x
 						} else {
-							if err := v.SetValue(tensors.FromFlatDataAndDimensions(x, v.Shape().Dimensions...)); err != nil {
+							if err := v.SetValue(tensors.FromFlatDataAndDimensions(x,
+								v.Shape().Dimensions...)); err != nil {
 								t.Fatal(err)
 							}
 						}
@@ -160,7 +162,8 @@ func TestResNetGradient(t *testing.T) {
 	})
 }
 
-// TestResNetEvaluation: in training an image's features depend on the batch, in evaluation on the running statistics only.
+// TestResNetEvaluation: in training an image's features depend on the batch, in evaluation on the running statistics
+// only.
 func TestResNetEvaluation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 3))
 	images := make([]float64, 4*8*8*3)
@@ -204,10 +207,12 @@ func TestResNetLastReLU(t *testing.T) {
 	}
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		out := func(lastReLU bool) []float64 {
-			return tensors.MustCopyFlatData[float64](model.MustCallOnce(backend, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
-				scope.Store().SetTraining(x.Graph(), true)
-				return tiny(3, basicBlock, 1)(scope, x, lastReLU)
-			}, tensors.FromFlatDataAndDimensions(images, 16, 1, 1, 3))) // of a single position: the average is of nothing
+			return tensors.MustCopyFlatData[float64](model.MustCallOnce(backend, model.NewStore(),
+				func(scope *model.Scope, x *Node) *Node {
+					scope.Store().SetTraining(x.Graph(), true)
+					return tiny(3, basicBlock, 1)(scope, x, lastReLU)
+					// of a single position: the average is of nothing
+				}, tensors.FromFlatDataAndDimensions(images, 16, 1, 1, 3)))
 		}
 		with, without := out(true), out(false)
 		for i := range with {
@@ -221,7 +226,8 @@ func TestResNetLastReLU(t *testing.T) {
 	})
 }
 
-// TestResNetOverfits: a small network learns 64 random images by heart, with anchored prototypes and with a linear layer.
+// TestResNetOverfits: a small network learns 64 random images by heart, with anchored prototypes and with a linear
+// layer.
 func TestResNetOverfits(t *testing.T) {
 	const n, size, classes = 64, 8, 4
 	rng := rand.New(rand.NewPCG(8, 5))
@@ -242,7 +248,8 @@ func TestResNetOverfits(t *testing.T) {
 				t.Fatal(err)
 			}
 			method.Head.Classes = classes
-			step := model.MustNewExec(backend, model.NewStore(), func(scope *model.Scope, images, labels *Node) []*Node {
+			step := model.MustNewExec(backend, model.NewStore(), func(scope *model.Scope, images,
+				labels *Node) []*Node {
 				scope.Store().SetTraining(images.Graph(), true)
 				features := resNet("", 8, 3, basicBlock, 1, 1).Features(scope.In("model"), images, method.LastReLU)
 				predictions := method.Head.Predictions(scope.In("head"), features)

@@ -23,7 +23,8 @@ func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 		t.Skipf("no real images to learn: %v", err)
 	}
 	data.Train, data.Test = data.Train.First(64), data.Test.First(32)
-	backend, _, err := backends.Open("go") // where there is nothing to compile: XLA takes longer for that than for the training
+	// where there is nothing to compile: XLA takes longer for that than for the training
+	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,8 @@ func TestBatchesInParts(t *testing.T) {
 	data := blobs.Data(128, 30)
 	linear := Model{Name: "linear", Features: func(scope *model.Scope, x *Node, lastReLU bool) *Node {
 		x = Reshape(x, x.Shape().Dimensions[0], -1)
-		weights := scope.VariableWithValue("weights", layers.Normal(scope, "weights", 0.2, x.DType(), x.Shape().Dimensions[1], 5))
+		weights := scope.VariableWithValue("weights", layers.Normal(scope, "weights", 0.2, x.DType(),
+			x.Shape().Dimensions[1], 5))
 		return Dot(x, weights.NodeValue(x)).Product()
 	}}
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
@@ -65,9 +67,10 @@ func TestBatchesInParts(t *testing.T) {
 			var runs [][]Record
 			for _, parts := range []int{1, 4} {
 				training := small(name)
-				training.Model, training.Epochs, training.MicroBatches, training.Augmentation = linear, 3, parts, datasets.Augmentation{Shift: 1}
+				training.Model, training.Epochs, training.MicroBatches, training.Augmentation = linear, 3, parts,
+					datasets.Augmentation{Shift: 1}
 				if parts > 1 {
-					training.Devices = min(2, int(backend.NumDevices()))
+					training.Devices = min(2, backend.NumDevices())
 				}
 				if name == "pal-efr" {
 					training.Method.Head.FeatureRegularization = 1e-2
@@ -85,7 +88,8 @@ func TestBatchesInParts(t *testing.T) {
 			}
 			for i, one := range runs[0] {
 				parts := runs[1][i]
-				for what, x := range map[string][2]float64{"train loss": {one.TrainLoss, parts.TrainLoss}, "‖H‖²": {one.FeatureNorm2, parts.FeatureNorm2},
+				for what, x := range map[string][2]float64{"train loss": {one.TrainLoss, parts.TrainLoss},
+					"‖H‖²":   {one.FeatureNorm2, parts.FeatureNorm2},
 					"max‖w‖": {one.PrototypeMax, parts.PrototypeMax}} {
 					if math.Abs(x[0]-x[1]) > 1e-4*math.Abs(x[0]) {
 						t.Errorf("%s, epoch %d: %s is %.8g in one and %.8g in four parts", name, i+1, what, x[0], x[1])
@@ -122,7 +126,8 @@ func TestSettingsHaveTheSizeOfAFoldersImages(t *testing.T) {
 	small, large := blobs.Data(320, 10), blobs.Data(320, 10)
 	large.Train.Height, large.Train.Width, large.Train.Channels = 8, 2, 1
 	var training Training
-	if d := difference(training.settings(backend, small), training.settings(backend, large)); !strings.HasPrefix(d, "Data was ") || !strings.HasSuffix(d, ", Size was 4 and is now 8") {
+	if d := difference(training.settings(backend, small), training.settings(backend, large)); !strings.HasPrefix(d,
+		"Data was ") || !strings.HasSuffix(d, ", Size was 4 and is now 8") {
 		t.Errorf("the settings differ in %q", d)
 	}
 }

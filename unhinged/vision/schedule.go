@@ -7,12 +7,13 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Schedule says how the learning rate goes over the steps t = 0, 1, …, T−1 of a training, as a share of its highest value.
+// Schedule says how the learning rate goes over the steps t = 0, 1, …, T−1 of a training, as a share of its highest
+// value.
 type Schedule string
 
 const (
-	// Cosine falls from 1 to 0, (1 + cos(πt/T))/2: PyTorch's CosineAnnealingLR, stepped with every batch. It is the paper's,
-	// and the zero value "" is the same.
+	// Cosine falls from 1 to 0, (1 + cos(πt/T))/2: PyTorch's CosineAnnealingLR, stepped with every batch. It is the
+	// paper's, and the zero value "" is the same.
 	Cosine Schedule = "cosine"
 	// Triangle rises in a line from 0.2 to 1 over the first 23 % of the steps, then falls in a line to 0.07 at T (arXiv
 	// 2404.00498).

@@ -31,8 +31,8 @@ type Settings struct {
 	// Data is Dataset.Content, the checksum of all images and labels. Runs of the first version do not have it.
 	Data string `json:"data,omitempty"`
 
-	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32. A Probe
-	// of 0 is ten batches.
+	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32.
+	// A Probe of 0 is ten batches.
 	Shift        int    `json:"shift,omitempty"`
 	Flip         bool   `json:"flip,omitempty"`
 	MicroBatches int    `json:"micro_batches,omitempty"`
@@ -57,8 +57,9 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 	s := Settings{
 		Method: t.Method.Name, Head: t.Method.Head, Model: t.Model.Name,
 		Dataset: data.Name, Images: data.Train.Len(), Data: data.Content(), Backend: backends.Name(backend),
-		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum, WeightDecay: t.WeightDecay,
-		Seed: t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
+		Epochs: t.Epochs, Batch: t.Batch, LearningRate: t.LearningRate, Momentum: t.Momentum,
+		WeightDecay: t.WeightDecay,
+		Seed:        t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
 		Alternate: t.Augmentation.Alternate, Reflect: t.Augmentation.Reflect,
 		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror, Tuned: t.Tuned,
 	}

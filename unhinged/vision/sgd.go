@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	. "github.com/gomlx/gomlx/support/exceptions"
 	"github.com/unhinged-lab/lab/internal/layers"
@@ -17,8 +18,8 @@ import (
 //
 //	g = ∂loss/∂x + λx,   v ← μv + g,   x ← x − η_t v,   or with Nesterov x ← x − η_t (g + μv),
 //
-// where v starts at 0 and the rate η_t follows Schedule. It implements gomlx's optimizer.Interface; gomlx's own SGD has
-// neither momentum nor decay.
+// where v starts at 0 and the rate η_t follows Schedule. It implements gomlx's optimizer.Interface and
+// train.OptimizeWithGradients; gomlx's own SGD has neither momentum nor decay.
 type SGD struct {
 	LearningRate float64 // η, the highest rate
 	Momentum     float64 // μ
@@ -31,26 +32,47 @@ type SGD struct {
 	// (arXiv 2404.00498 has 64.)
 	ShiftRate float64
 
-	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of its own
-	// loss, and forgets it.
+	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of
+	// its own loss, and forgets it.
 	Accumulated bool
 }
 
-var _ optimizer.Interface = SGD{}
+var (
+	_ optimizer.Interface         = SGD{}
+	_ train.OptimizeWithGradients = SGD{}
+)
 
-// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered for it.
+// velocities and sums are the scopes, under optimizer.Scope, of the v of every variable, and of the gradient gathered
+// for it.
 const velocities, sums = "velocity", "gradient"
 
 // UpdateGraph adds one step of descent on the scalar loss to the graph; it counts in gomlx's global step.
 func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
-	variables, gradients := trainable(scope, g, loss)
-	rate := s.rate(SubScalar(optimizer.IncrementGlobalStep(g, dtypes.Float64), 1))
-	for i, v := range variables {
-		if s.Accumulated {
+	gradients := gradients(scope, loss)
+	if s.Accumulated {
+		for i, v := range trainable(scope, g) {
 			sum := s.of(scope, v, sums)
 			gradients[i] = Add(sum.NodeValue(g), gradients[i])
 			sum.SetNodeValue(ZerosLike(gradients[i]))
 		}
+	}
+	s.UpdateGraphWithGradients(scope, gradients, loss.DType())
+}
+
+// UpdateGraphWithGradients is UpdateGraph with given gradients, one for each trainable variable that the graph uses, in
+// the order of scope.IterVariables. gomlx's trainer calls it when it accumulates gradients itself. Accumulated has no
+// effect here.
+func (s SGD) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, _ dtypes.DType) {
+	if len(gradients) == 0 {
+		return
+	}
+	g := gradients[0].Graph()
+	variables := trainable(scope, g)
+	if len(variables) != len(gradients) {
+		Panicf("SGD: %d gradients for %d trainable variables of the graph", len(gradients), len(variables))
+	}
+	rate := s.rate(SubScalar(optimizer.IncrementGlobalStep(g, dtypes.Float64), 1))
+	for i, v := range variables {
 		x, velocity := v.NodeValue(g), s.of(scope, v, velocities)
 		factor := 1.
 		if s.ShiftRate != 0 && v.Name() == layers.ShiftName {
@@ -66,27 +88,32 @@ func (s SGD) UpdateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	}
 }
 
-// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set, descends.
+// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set,
+// descends.
 func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
-	variables, gradients := trainable(scope, g, loss)
-	for i, v := range variables {
+	gradients := gradients(scope, loss)
+	for i, v := range trainable(scope, g) {
 		sum := s.of(scope, v, sums)
 		sum.SetNodeValue(Add(sum.NodeValue(g), gradients[i]))
 	}
 }
 
-// trainable lists the trainable variables that the graph uses, and the gradient of the loss by each.
-func trainable(scope *model.Scope, g *Graph, loss *Node) (variables []*model.Variable, gradients []*Node) {
+// gradients are those of the loss by the variables of trainable.
+func gradients(scope *model.Scope, loss *Node) []*Node {
 	if !loss.Shape().IsScalar() {
 		Panicf("SGD: the loss must be a scalar, its shape is %s", loss.Shape())
 	}
-	gradients = scope.BuildTrainableVariablesGradientsGraph(loss)
-	for v := range scope.IterVariables() { // the order of the gradients; the variables of SGD itself must not join in
+	return scope.BuildTrainableVariablesGradientsGraph(loss)
+}
+
+// trainable lists the trainable variables that the graph uses, before any of SGD's own joins in.
+func trainable(scope *model.Scope, g *Graph) (variables []*model.Variable) {
+	for v := range scope.IterVariables() {
 		if v.Trainable && v.InUseByGraph(g) {
 			variables = append(variables, v)
 		}
 	}
-	return variables, gradients
+	return variables
 }
 
 // of is SGD's own variable of a kind, of the shape of v and 0 at first.

@@ -54,8 +54,8 @@ func TestSGDByHand(t *testing.T) {
 	})
 }
 
-// By hand, with Nesterov and a rate of shifts of 4, for the same loss of a variable x and of a shift b; the shift's rate is
-// 0.4 and its decay 0.05:
+// By hand, with Nesterov and a rate of shifts of 4, for the same loss of a variable x and of a shift b; the shift's
+// rate is 0.4 and its decay 0.05:
 //
 //	step  x: g = 3 + 0.2x   v = 0.5v + g   x − 0.1(g + 0.5v)     b: g = 2 + 0.05b   v           b − 0.4(g + 0.5v)
 //	1        3.2            3.2            0.52                     1.95              1.95        −2.17
@@ -83,8 +83,8 @@ func TestNesterovByHand(t *testing.T) {
 	})
 }
 
-// TestTriangle: the rate goes in lines from a fifth to the peak at 23 % of the steps, and to 7 % at their end; the graph's
-// is the host's.
+// TestTriangle: the rate goes in lines from a fifth to the peak at 23 % of the steps, and to 7 % at their end; the
+// graph's is the host's.
 func TestTriangle(t *testing.T) {
 	sgd := SGD{LearningRate: 2, Schedule: Triangle, Steps: 200}
 	for step, want := range map[int64]float64{0: 0.4, 23: 0.4 + 1.6/2, 46: 2, 123: 2 - 1.86/2, 200: 0.14} {

@@ -20,8 +20,8 @@ func (s *Size) layer(parameters, outputs float64) {
 	s.Activations += kept * outputs
 }
 
-// checkMemory refuses a training that takes more memory than is free: each parameter with its gradient, its velocity and
-// the value that it starts from, and the activations of the images that go through the network at a time.
+// checkMemory refuses a training that takes more memory than is free: each parameter with its gradient, its velocity
+// and the value that it starts from, and the activations of the images that go through the network at a time.
 func (t Training) checkMemory(data *datasets.Dataset) error {
 	if t.Model.Size == nil {
 		return nil

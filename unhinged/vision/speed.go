@@ -13,22 +13,24 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Speed is the network of Jordan, "94% on CIFAR-10 in 3.29 seconds on a single A100" (arXiv 2404.00498), of these widths:
+// Speed is the network of Jordan, "94% on CIFAR-10 in 3.29 seconds on a single A100" (arXiv 2404.00498), of these
+// widths:
 //
 //	whitening: a fixed convolution of 2×2 patches without padding, then GELU
 //	three groups of widths[0], widths[1], widths[2] channels:
 //	    3×3 convolution, 2×2 max-pooling, batch normalisation, GELU, 3×3 convolution, batch normalisation, GELU
 //	the maximum over all positions
 //
-// Convolutions have no bias and are padded by 1. Batch normalisation has a fixed scale, and 0.4 of each new batch in its
-// averages. Without lastReLU the last GELU is left out. The paper's network has widths 64, 256, 256 and also trains a bias of the whitening
-// layer for the first epochs; this one has none.
+// Convolutions have no bias and are padded by 1. Batch normalisation has a fixed scale, and 0.4 of each new batch in
+// its averages. Without lastReLU the last GELU is left out. The paper's network has widths 64, 256, 256 and also trains
+// a bias of the whitening layer for the first epochs; this one has none.
 func Speed(widths [3]int) Model {
 	norm := layers.BatchNorm{Momentum: 0.4, FixedScale: true}
 	features := func(scope *model.Scope, x *Node, lastReLU bool) *Node {
 		whitening := scope.In("whitening").GetVariable("weights")
 		if whitening == nil {
-			panic(fmt.Errorf("the network %s needs Model.Prepare to be called before its graph is built", speedName(widths)))
+			panic(fmt.Errorf("the network %s needs Model.Prepare to be called before its graph is built",
+				speedName(widths)))
 		}
 		filters := ConvertDType(whitening.NodeValue(x.Graph()), x.DType())
 		x = activation.Gelu(Convolve(x, filters).NoPadding().Done())
@@ -56,7 +58,8 @@ func Speed(widths [3]int) Model {
 		}
 		return size
 	}
-	return Model{Name: speedName(widths), Features: features, Prepare: prepareWhitening, Dimension: widths[2], Size: size}
+	return Model{Name: speedName(widths), Features: features, Prepare: prepareWhitening, Dimension: widths[2],
+		Size: size}
 }
 
 func speedName(widths [3]int) string {
@@ -90,8 +93,8 @@ func convolve3(layer *model.Scope, x *Node, channels int) *Node {
 	return Convolve(x, filters).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
 }
 
-// maxPool2 is the maximum over windows of 2×2; a last odd row or column is left out. On XLA's CPU backend the maximum of four
-// strided slices takes a fifth less time than MaxPool, whose gradient is slow.
+// maxPool2 is the maximum over windows of 2×2; a last odd row or column is left out. On XLA's CPU backend the maximum
+// of four strided slices takes a fifth less time than MaxPool, whose gradient is slow.
 func maxPool2(x *Node) *Node {
 	height, width := x.Shape().Dimensions[1]/2*2, x.Shape().Dimensions[2]/2*2
 	part := func(i, j int) *Node {
@@ -105,7 +108,8 @@ func maxPool2(x *Node) *Node {
 const whiteningEpsilon = 5e-4
 
 // prepareWhitening makes the filters of the whitening layer, [2, 2, channels, 2·4·channels]: the eigenvectors of the
-// covariance (around 0) of the images' 2×2 patches, each divided by √(eigenvalue + whiteningEpsilon), and their negatives.
+// covariance (around 0) of the images' 2×2 patches, each divided by √(eigenvalue + whiteningEpsilon), and their
+// negatives.
 func prepareWhitening(scope *model.Scope, images Inputs) error {
 	const size = 2
 	length := size * size * images.Channels

@@ -24,8 +24,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Training is one run: what is trained, how, and from which seed. The paper's settings are 200 epochs in batches of 256,
-// learning rate 0.1, momentum 0.9, weight decay 5e-4, random shifts and horizontal flips (Appendix C).
+// Training is one run: what is trained, how, and from which seed. The paper's settings are 200 epochs in batches of
+// 256, learning rate 0.1, momentum 0.9, weight decay 5e-4, random shifts and horizontal flips (Appendix C).
 type Training struct {
 	Method       Method
 	Model        Model
@@ -40,26 +40,28 @@ type Training struct {
 	ShiftRate    float64 // SGD.ShiftRate
 	Seed         uint64  // of the initial variables, of the order of the images and of their augmentation
 
-	// MicroBatches is how many equal parts a batch is put through the network in, one after the other, for want of memory; their
-	// gradients are added up before the step. 0 is 1. Batch normalisation sees each part for itself, and takes up each part's
-	// mean and variance: with it, a step in parts is not quite the step in one. All else is the same.
+	// MicroBatches is how many equal parts a batch is put through the network in, one after the other, for want of
+	// memory; their gradients are added up before the step. 0 is 1. Batch normalisation sees each part for itself, and
+	// takes up each part's mean and variance: with it, a step in parts is not quite the step in one. All else is the
+	// same.
 	MicroBatches int
-	// Devices is how many of the backend's devices share each part of a batch; 0 is 1. Their number is in the results by rounding
-	// only: the statistics of batch normalisation are of all devices' images.
+	// Devices is how many of the backend's devices share each part of a batch; 0 is 1. Their number is in the results
+	// by rounding only: the statistics of batch normalisation are of all devices' images.
 	Devices int
-	// Precision is the type that the network computes in: "float32", as "" is, or "bfloat16", for devices that are faster with it.
-	// With either, variables and their steps, batch normalisation, features and the head are float32.
+	// Precision is the type that the network computes in: "float32", as "" is, or "bfloat16", for devices that are
+	// faster with it. With either, variables and their steps, batch normalisation, features and the head are float32.
 	Precision string
-	// Probe is the number of training images, the first ones, whose features are measured; 0 means those of 10 batches. A
-	// record puts them and the test images through the network once, without gradients, and keeps 4p bytes of each of the former.
+	// Probe is the number of training images whose features are measured, as Images.Sample takes them; 0 means those of
+	// 10 batches. A record puts them and the test images through the network once, without gradients, and keeps 4p
+	// bytes of each of the former.
 	Probe int
 
-	// Mirror says that evaluation adds the logits of an image and of its mirror image to decide on its class. Features are those of
-	// the image alone.
+	// Mirror says that evaluation adds the logits of an image and of its mirror image to decide on its class. Features
+	// are those of the image alone.
 	Mirror bool
 
-	// Tuned says that LearningRate and WeightDecay were chosen for the method, so that the run is compared with those of other
-	// methods at their own.
+	// Tuned says that LearningRate and WeightDecay were chosen for the method, so that the run is compared with those
+	// of other methods at their own.
 	Tuned bool
 	// Tag is a part of the run's name that tells runs apart that differ in something else.
 	Tag string
@@ -74,9 +76,9 @@ type Training struct {
 	Report func(Progress)
 }
 
-// Name is what the run is called among those of other methods, λ and seeds, and its folder among theirs: METHOD-seedS, and
-// METHOD-efrλ-seedS if λ of EFR is not the method's own, such as ce-efr5e-06-seed1 and, for PAL with EFR, pal-efr1e-05-seed1.
-// Tag, if there is one, stands before the seed.
+// Name is what the run is called among those of other methods, λ and seeds, and its folder among theirs: METHOD-seedS,
+// and METHOD-efrλ-seedS if λ of EFR is not the method's own, such as ce-efr5e-06-seed1 and, for PAL with EFR,
+// pal-efr1e-05-seed1. Tag, if there is one, stands before the seed.
 func (t Training) Name() string {
 	name := t.Method.variant()
 	if t.Tag != "" {
@@ -105,12 +107,21 @@ type Progress struct {
 // Run trains on data.Train, measures on data.Test, and returns all records. A run whose folder has a checkpoint goes on
 // from there, and ends with the same bits as one that was never interrupted. When the context is cancelled the step
 // under way is finished, a checkpoint is written and the context's error returned. A training whose numbers overflow
-// stops with a *Diverged. The records so far are returned with every error. While another process trains in the folder it
-// is ErrElsewhere.
+// stops with a *Diverged. The records so far are returned with every error. While another process trains in the folder
+// it is ErrElsewhere.
 func (t Training) Run(ctx context.Context, backend compute.Backend, data *datasets.Dataset) ([]Record, error) {
 	t, err := t.complete(data)
 	if err != nil {
 		return nil, err
+	}
+	done, err := t.Finished(backend, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case done != nil && done.Diverged != nil:
+		return done.Records, done.Diverged
+	case done != nil:
+		return done.Records, nil
 	}
 	if t.Folder != "" {
 		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
@@ -122,15 +133,6 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 		}
 		defer unlock()
 		files.RemoveTemporary(t.Folder)
-	}
-	done, err := t.Finished(backend, data)
-	switch {
-	case err != nil:
-		return nil, err
-	case done != nil && done.Diverged != nil:
-		return done.Records, done.Diverged
-	case done != nil:
-		return done.Records, nil
 	}
 	r, err := t.start(backend, data)
 	if err != nil {
@@ -208,13 +210,17 @@ func (t Training) complete(data *datasets.Dataset) (Training, error) {
 	case t.Epochs < 1 || t.Epochs > maxEpochs:
 		return t, fmt.Errorf("%d epochs; there must be at least 1 and at most %d", t.Epochs, maxEpochs)
 	case t.Batch < 2 || t.Batch > n:
-		return t, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set", t.Batch, n)
+		return t, fmt.Errorf("batches of %d images; they must have at least 2 and at most the %d of the training set",
+			t.Batch, n)
 	case t.LearningRate > math.MaxFloat32 || t.WeightDecay > math.MaxFloat32 || t.ShiftRate > math.MaxFloat32:
-		return t, fmt.Errorf("learning rate %g, weight decay %g, rate of shifts %g; they must be finite in float32", t.LearningRate, t.WeightDecay, t.ShiftRate)
+		return t, fmt.Errorf("learning rate %g, weight decay %g, rate of shifts %g; they must be finite in float32",
+			t.LearningRate, t.WeightDecay, t.ShiftRate)
 	case !(t.LearningRate > 0) || !(t.Momentum >= 0 && t.Momentum < 1) || !(t.WeightDecay >= 0):
-		return t, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0", t.LearningRate, t.Momentum, t.WeightDecay)
+		return t, fmt.Errorf("learning rate %g, momentum %g, weight decay %g; they must be > 0, in [0, 1) and ≥ 0",
+			t.LearningRate, t.Momentum, t.WeightDecay)
 	case t.MicroBatches < 0 || t.MicroBatches > 1 && (t.Batch%t.MicroBatches != 0 || t.Batch/t.MicroBatches < 2):
-		return t, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images", t.Batch, t.MicroBatches)
+		return t, fmt.Errorf("batches of %d images in %d parts; the parts must be equal and have at least 2 images",
+			t.Batch, t.MicroBatches)
 	case t.Probe < 0 || t.Probe > n:
 		return t, fmt.Errorf("measurements of %d training images; there are %d", t.Probe, n)
 	}
@@ -255,7 +261,8 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (_ *run
 	now := time.Now()
 	r := &run{Training: t, data: data, stepsPerEpoch: int64(data.Train.Len() / t.Batch), began: now, here: now}
 	r.steps = r.stepsPerEpoch * int64(t.Epochs)
-	r.batches = datasets.Batches{Images: data.Train, Size: t.Batch, Seed: t.Seed, Augmentation: t.Augmentation, Normalisation: data.Train.Normalisation()}
+	r.batches = datasets.Batches{Images: data.Train, Size: t.Batch, Seed: t.Seed, Augmentation: t.Augmentation,
+		Normalisation: data.Train.Normalisation()}
 	if err := r.batches.Check(); err != nil {
 		return nil, err
 	}
@@ -299,8 +306,8 @@ func (r *run) accumulateGraph(scope *model.Scope, images, labels *Node) []*Node 
 	return glance
 }
 
-// lossGraph is what the micro-batch adds to the objective: its share of the batch's mean loss, and, as a sum, all that the
-// head adds for it. The glance is {loss, ‖H‖, largest ‖w‖}.
+// lossGraph is what the micro-batch adds to the objective: its share of the batch's mean loss, and, as a sum, all that
+// the head adds for it. The glance is {loss, ‖H‖, largest ‖w‖}.
 func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, glance []*Node) {
 	scope.Store().SetTraining(images.Graph(), true)
 	predictions := r.forward(scope, images)
@@ -362,7 +369,8 @@ func (r *run) advance(batch datasets.Batch) (*Record, error) {
 	}
 	r.lossSum += now.Loss
 	r.lossN++
-	if within := int64(batch.Step); (within+1)*int64(r.RecordsPerEpoch)/r.stepsPerEpoch == within*int64(r.RecordsPerEpoch)/r.stepsPerEpoch {
+	step, records := int64(batch.Step), int64(r.RecordsPerEpoch)
+	if (step+1)*records/r.stepsPerEpoch == step*records/r.stepsPerEpoch {
 		return nil, nil
 	}
 	return r.measure()
@@ -378,7 +386,8 @@ func (r *run) descendOn(batch datasets.Batch) (Glance, error) {
 			exec = r.descend
 		}
 		from, to := k*part, (k+1)*part
-		out, err := r.call(exec, r.tensor(batch.Pixels[from*size:to*size]), tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
+		out, err := r.call(exec, r.tensor(batch.Pixels[from*size:to*size]),
+			tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
 		if err != nil {
 			return glance, err
 		}
@@ -429,7 +438,8 @@ func (r *run) save() error {
 		return nil
 	}
 	return saveCheckpoint(filepath.Join(r.Folder, CheckpointFile), header{
-		Settings: r.settings, Step: r.step, Records: r.records, LossSum: r.lossSum, LossN: r.lossN, First: r.first, Last: r.last, Diverged: r.diverged,
+		Settings: r.settings, Step: r.step, Records: r.records, LossSum: r.lossSum, LossN: r.lossN, First: r.first,
+		Last: r.last, Diverged: r.diverged,
 		Began: r.began, Spent: r.earlier + time.Since(r.here),
 	}, r.store)
 }
@@ -471,7 +481,8 @@ func (r *run) report(record *Record) {
 	if r.Report == nil {
 		return
 	}
-	progress := Progress{Glance: r.last, Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Epochs: r.Epochs, Step: r.step, Steps: r.steps, Record: record}
+	progress := Progress{Glance: r.last, Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Epochs: r.Epochs, Step: r.step,
+		Steps: r.steps, Record: record}
 	if done := r.step - r.from; done > 0 {
 		perStep := time.Since(r.compiled) / time.Duration(done)
 		progress.ImagesPerSecond = float64(r.Batch) / perStep.Seconds()

@@ -29,7 +29,8 @@ func small(method string) Training {
 	if err != nil {
 		panic(err)
 	}
-	return Training{Method: m, Model: MLP(16, 8), Epochs: 6, Batch: 32, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Seed: 1}
+	return Training{Method: m, Model: MLP(16, 8), Epochs: 6, Batch: 32, LearningRate: 0.1, Momentum: 0.9,
+		WeightDecay: 5e-4, Seed: 1}
 }
 
 func TestEveryMethodLearns(t *testing.T) {
@@ -43,7 +44,8 @@ func TestEveryMethodLearns(t *testing.T) {
 			training := small(m.Name)
 			training.Report = func(p Progress) {
 				steps++
-				if p.Step != int64(steps) || p.Steps != 60 || (p.Record != nil) != (steps%10 == 0) || p.Epoch != (steps-1)/10+1 {
+				if p.Step != int64(steps) || p.Steps != 60 || (p.Record != nil) != (steps%10 == 0) ||
+					p.Epoch != (steps-1)/10+1 {
 					t.Fatalf("%s: step %d reports %+v", m.Name, steps, p)
 				}
 			}
@@ -59,14 +61,18 @@ func TestEveryMethodLearns(t *testing.T) {
 				t.Errorf("%s: the last record is %+v", m.Name, last)
 			}
 			if last.ValidationAccuracy < 0.95 {
-				t.Errorf("%s: validation accuracy %.3f on classes that are easily told apart", m.Name, last.ValidationAccuracy)
+				t.Errorf("%s: validation accuracy %.3f on classes that are easily told apart", m.Name,
+					last.ValidationAccuracy)
 			}
 			if !(last.WithinClass < first.WithinClass) {
-				t.Errorf("%s: within-class variability went from %.3g to %.3g, it should fall", m.Name, first.WithinClass, last.WithinClass)
+				t.Errorf("%s: within-class variability went from %.3g to %.3g, it should fall", m.Name,
+					first.WithinClass, last.WithinClass)
 			}
 			if anchored := m.Name != "ce"; anchored {
-				if math.Abs(last.PrototypeMax-1) > 1e-6 || math.Abs(last.PrototypeMin-1) > 1e-6 || math.Abs(float64(last.PrototypeAngle)-120) > 1e-3 {
-					t.Errorf("%s: prototypes of norm %g to %g and angle %g°, should be the simplex ETF of 3 classes", m.Name, last.PrototypeMin, last.PrototypeMax, last.PrototypeAngle)
+				if math.Abs(last.PrototypeMax-1) > 1e-6 || math.Abs(last.PrototypeMin-1) > 1e-6 ||
+					math.Abs(float64(last.PrototypeAngle)-120) > 1e-3 {
+					t.Errorf("%s: prototypes of norm %g to %g and angle %g°, should be the simplex ETF of 3 classes",
+						m.Name, last.PrototypeMin, last.PrototypeMax, last.PrototypeAngle)
 				}
 			} else if last.PrototypeMax == first.PrototypeMax {
 				t.Error("CE's prototypes were not trained")
@@ -102,7 +108,8 @@ func TestPlainUnhingedBlowsUp(t *testing.T) {
 		training.Epochs, training.RecordsPerEpoch, training.Folder = 60, 2, t.TempDir()
 		records, err := training.Run(context.Background(), backend, data)
 		var diverged *Diverged
-		if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "norms blew up") || strings.Contains(err.Error(), "\n") {
+		if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "norms blew up") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Fatalf("error %v, should be a *Diverged that says that the norms blew up", err)
 		}
 		if !diverged.Last.blewUp(diverged.First) || diverged.Step >= 600 || len(records) == 0 {
@@ -120,7 +127,8 @@ func TestPlainUnhingedBlowsUp(t *testing.T) {
 			t.Errorf("run again: %d records, error %v", len(again), err)
 		}
 		outcomes, err := ReadOutcomes(filepath.Dir(training.Folder))
-		if err != nil || len(outcomes) != 1 || outcomes[0].Diverged == nil || *outcomes[0].Diverged != *diverged || len(outcomes[0].Records) != len(records) {
+		if err != nil || len(outcomes) != 1 || outcomes[0].Diverged == nil || *outcomes[0].Diverged != *diverged ||
+			len(outcomes[0].Records) != len(records) {
 			t.Errorf("outcomes %+v, error %v", outcomes, err)
 		}
 	})
@@ -133,11 +141,13 @@ func TestTooHighALearningRate(t *testing.T) {
 		training.LearningRate = 1e25
 		_, err := training.Run(context.Background(), backend, data)
 		var diverged *Diverged
-		if !errors.As(err, &diverged) || diverged.Step > 3 || !strings.Contains(err.Error(), "no longer finite") || !strings.Contains(err.Error(), "lower learning rate") {
+		if !errors.As(err, &diverged) || diverged.Step > 3 || !strings.Contains(err.Error(), "no longer finite") ||
+			!strings.Contains(err.Error(), "lower learning rate") {
 			t.Errorf("error %v, should be a *Diverged that says so at the first steps", err)
 		}
 	})
-	// CE with a rate of 1e6, then plain UL with one of 10, both on Fashion-MNIST: the norms blow up before anything overflows.
+	// CE with a rate of 1e6, then plain UL with one of 10, both on Fashion-MNIST: the norms blow up before anything
+	// overflows.
 	for message, d := range map[string]Diverged{
 		"lower learning rate":   {First: Glance{2.33, 179, 0.602}, Last: Glance{1.68e20, 1.06e12, 2.43e10}},
 		"anchor the prototypes": {First: Glance{-0.0404, 79.7, 0.602}, Last: Glance{-7.27e15, 1.17e9, 1.27e8}},
@@ -148,8 +158,8 @@ func TestTooHighALearningRate(t *testing.T) {
 	}
 }
 
-// TestNotFiniteFromTheStart: at the first step the loss is infinite, or after it the prototypes are, which the record shows. Both are
-// said of the first step, and written down.
+// TestNotFiniteFromTheStart: at the first step the loss is infinite, or after it the prototypes are, which the record
+// shows. Both are said of the first step, and written down.
 func TestNotFiniteFromTheStart(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -166,10 +176,12 @@ func TestNotFiniteFromTheStart(t *testing.T) {
 		for range 2 { // trained, and read
 			_, err := training.Run(context.Background(), backend, data)
 			var diverged *Diverged
-			if !errors.As(err, &diverged) || diverged.Step != 1 || diverged.Epoch != 1 || !strings.Contains(err.Error(), message) {
+			if !errors.As(err, &diverged) || diverged.Step != 1 || diverged.Epoch != 1 || !strings.Contains(err.Error(),
+				message) {
 				t.Errorf("error %v, should be a *Diverged of step 1 that says %q", err, message)
 			}
-			if outcomes, err := ReadOutcomes(filepath.Dir(training.Folder)); err != nil || len(outcomes) != 1 || outcomes[0].Diverged == nil || len(outcomes[0].Records) != 0 {
+			if outcomes, err := ReadOutcomes(filepath.Dir(training.Folder)); err != nil || len(outcomes) != 1 ||
+				outcomes[0].Diverged == nil || len(outcomes[0].Records) != 0 {
 				t.Errorf("outcomes %+v, error %v", outcomes, err)
 			}
 		}
@@ -197,11 +209,13 @@ func TestRefusedSettings(t *testing.T) {
 		training := small("ce")
 		training.Batch = 8
 		change(&training)
-		if _, err := training.Run(context.Background(), backend, blobs.Data(40, 10)); err == nil || !strings.Contains(err.Error(), message) {
+		if _, err := training.Run(context.Background(), backend, blobs.Data(40, 10)); err == nil ||
+			!strings.Contains(err.Error(), message) {
 			t.Errorf("error %v, should say %q", err, message)
 		}
 	}
-	if _, err := MethodNamed("sgd"); err == nil || !strings.Contains(err.Error(), "ce, pal, pal-efr, fnpal, fnpal-rlr, ul") {
+	if _, err := MethodNamed("sgd"); err == nil || !strings.Contains(err.Error(),
+		"ce, pal, pal-efr, fnpal, fnpal-rlr, ul") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -228,17 +242,21 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	training = small("pal")
 	training.Epochs, training.Folder = 1, filepath.Dir(path)
-	if err := os.Remove(filepath.Join(training.Folder, OutcomeFile)); err != nil { // or nobody would look at the checkpoint
+	// or nobody would look at the checkpoint
+	if err := os.Remove(filepath.Join(training.Folder, OutcomeFile)); err != nil {
 		t.Fatal(err)
 	}
 	training.WeightDecay = 0
-	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), CheckpointFile+" is of a run with other settings: WeightDecay was 0.0005 and is now 0") {
+	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil ||
+		!strings.Contains(err.Error(),
+			CheckpointFile+" is of a run with other settings: WeightDecay was 0.0005 and is now 0") {
 		t.Errorf("error %v", err)
 	}
 	training.WeightDecay = 5e-4
 	for _, broken := range [][]byte{nil, content[:100], content[:len(content)-1]} {
 		os.WriteFile(path, broken, 0o644)
-		if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), "to start the run again") {
+		if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil ||
+			!strings.Contains(err.Error(), "to start the run again") {
 			t.Errorf("a checkpoint cut to %d bytes: error %v", len(broken), err)
 		}
 	}
@@ -269,13 +287,14 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 		t.Errorf("records %+v, error %v", got, err)
 	}
 	training.WeightDecay = 0
-	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil || !strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
+	if _, err := training.Run(context.Background(), backend, blobs.Data(320, 10)); err == nil ||
+		!strings.Contains(err.Error(), "WeightDecay was 0.0005 and is now 0") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestRunIsTrainedOnce: while one training is at work in a folder another is refused there, and not a moment longer. Nothing
-// in the folder is finished until it is.
+// TestRunIsTrainedOnce: while one training is at work in a folder another is refused there, and not a moment longer.
+// Nothing in the folder is finished until it is.
 func TestRunIsTrainedOnce(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -299,7 +318,8 @@ func TestRunIsTrainedOnce(t *testing.T) {
 	if err != nil || steps != 10 {
 		t.Fatalf("%d steps, error %v", steps, err)
 	}
-	if got, err := second.Run(context.Background(), backend, data); err != nil || len(got) != 1 || got[0].TrainLoss != want[0].TrainLoss {
+	if got, err := second.Run(context.Background(), backend, data); err != nil || len(got) != 1 ||
+		got[0].TrainLoss != want[0].TrainLoss {
 		t.Errorf("records %+v, error %v", got, err)
 	}
 	// What is refused leaves nothing behind.
@@ -363,7 +383,8 @@ func TestCancelledRunGoesOn(t *testing.T) {
 					cancel()
 				}
 			}
-			if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), fmt.Sprintf("after step %d of 60", stop)) {
+			if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) ||
+				!strings.Contains(err.Error(), fmt.Sprintf("after step %d of 60", stop)) {
 				t.Fatalf("error %v", err)
 			}
 		}
@@ -383,8 +404,8 @@ func TestCancelledRunGoesOn(t *testing.T) {
 	})
 }
 
-// TestKilledRunEndsWithTheSameBits kills a process of this test's program, at random moments and with no chance to save,
-// until one comes to the end.
+// TestKilledRunEndsWithTheSameBits kills a process of this test's program, at random moments and with no chance to
+// save, until one comes to the end.
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	if folder := os.Getenv("UNHINGED_TEST_RUN"); folder != "" {
 		runToBeKilled(t, folder)

@@ -8,20 +8,20 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Of a tuning: the factors of the configuration's learning rate and weight decay that every method is tried with, and the
-// number of training images that are held out to choose by. The test images have no part in it.
-var (
-	TuneRates  = []float64{0.125, 0.25, 0.5, 1, 2}
-	TuneDecays = []float64{0.5, 2}
-)
+// TuneRates returns the factors of the configuration's learning rate that a tuning tries with every method.
+func TuneRates() []float64 { return []float64{0.125, 0.25, 0.5, 1, 2} }
+
+// TuneDecays returns the factors of the configuration's weight decay that a tuning tries with every method.
+func TuneDecays() []float64 { return []float64{0.5, 2} }
 
 const (
+	// TuneHeldOut is the number of training images that are held out to choose by. The test images have no part in it.
 	TuneHeldOut = 5000
 	tuneSeed    = 1 // of what is held out, and of the runs
 )
 
-// TuneSplit is the data of a tuning: TuneHeldOut of the training images, as many of each class, take the place of the test
-// images, and are not trained on.
+// TuneSplit is the data of a tuning: TuneHeldOut of the training images, as many of each class, take the place of the
+// test images, and are not trained on.
 func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
 	split := &datasets.Dataset{Name: data.Name, Classes: data.Classes, Folder: data.Folder}
 	var err error
@@ -32,8 +32,9 @@ func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
 	return split, nil
 }
 
-// Tuning lists the runs of a search: for each training of the first seed, first its own rate and decay, then each rate of the
-// grid with its own decay, and each decay of the grid with its own rate. That is a cross in the grid and not all of it.
+// Tuning lists the runs of a search: for each training of the first seed, first its own rate and decay, then each rate
+// of the grid with its own decay, and each decay of the grid with its own rate. That is a cross in the grid and not all
+// of it.
 func Tuning(trainings []Training) []Training {
 	var list []Training
 	for _, t := range trainings {
@@ -47,10 +48,10 @@ func Tuning(trainings []Training) []Training {
 			own.Tag = fmt.Sprintf("rate%.3g-decay%.3g", own.LearningRate, own.WeightDecay)
 			list = append(list, own)
 		}
-		for _, rate := range TuneRates {
+		for _, rate := range TuneRates() {
 			try(rate, 1)
 		}
-		for _, decay := range TuneDecays {
+		for _, decay := range TuneDecays() {
 			try(1, decay)
 		}
 	}
@@ -67,7 +68,8 @@ type Tried struct {
 	Chosen       bool    `json:"chosen,omitempty"` // the method's best
 }
 
-// Tuned lists the finished runs of a search, by method in the order of Methods, the best first, which is the one to choose.
+// Tuned lists the finished runs of a search, by method in the order of Methods, the best first, which is the one to
+// choose.
 func Tuned(outcomes []Outcome) []Tried {
 	var list []Tried
 	var order []string
@@ -84,7 +86,8 @@ func Tuned(outcomes []Outcome) []Tried {
 		list, order = append(list, t), append(order, t.Method)
 	}
 	slices.SortStableFunc(list, func(a, b Tried) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Method), slices.Index(order, b.Method)), cmp.Compare(b.Accuracy, a.Accuracy))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Method), slices.Index(order, b.Method)), cmp.Compare(b.Accuracy,
+			a.Accuracy))
 	})
 	for i := range list {
 		list[i].Chosen = (i == 0 || list[i-1].Method != list[i].Method) && !list[i].Diverged

@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// TestTuning: a search has a run for each rate and each decay of the cross, of the first seed only; it never sees a test image, and
-// what it finds best is chosen.
+// TestTuning: a search has a run for each rate and each decay of the cross, of the first seed only; it never sees a
+// test image, and what it finds best is chosen.
 func TestTuning(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -39,7 +39,7 @@ func TestTuning(t *testing.T) {
 		}
 	}
 	tries := Tuning(trainings)
-	each := len(TuneRates) + len(TuneDecays)
+	each := len(TuneRates()) + len(TuneDecays())
 	if len(tries) != 2*each {
 		t.Fatalf("%d runs, should be %d", len(tries), 2*each)
 	}
@@ -63,11 +63,13 @@ func TestTuning(t *testing.T) {
 		t.Fatalf("%d tries, should be %d", len(tuned), len(tries))
 	}
 	for i, try := range tuned {
-		if try.Chosen != (i%each == 0) || try.Accuracy > tuned[i/each*each].Accuracy || try.Method != tuned[i/each*each].Method {
+		if try.Chosen != (i%each == 0) || try.Accuracy > tuned[i/each*each].Accuracy ||
+			try.Method != tuned[i/each*each].Method {
 			t.Errorf("try %d is %+v", i, try)
 		}
 	}
-	if _, err := TuneSplit(&datasets.Dataset{Classes: data.Classes, Train: data.Train.First(100), Test: data.Test}); err == nil {
+	if _, err := TuneSplit(&datasets.Dataset{Classes: data.Classes, Train: data.Train.First(100),
+		Test: data.Test}); err == nil {
 		t.Error("5000 of 100 images were held out")
 	}
 }

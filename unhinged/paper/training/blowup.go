@@ -10,17 +10,17 @@ import (
 )
 
 // BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, up to the record before the norms blew up or
-// the first number was not finite; the legend says at which step that was. Its axis is the step: the paper draws epochs,
-// and has the norms beyond 10⁷ at the first of them. The
-// outcomes are of one setup.
+// the first number was not finite; the legend says at which step that was. Its axis is the step: the paper draws
+// epochs, and has the norms beyond 10⁷ at the first of them. The outcomes are of one setup.
 func BlowUp(outcomes []vision.Outcome) (result.Figure, error) {
-	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes), Panels: []result.Panel{
-		{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
-		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
-		{Title: "(c) max‖w‖ / min‖w‖", Y: "prototype_ratio", YLabel: "ratio"},
-		{Title: "(d) min‖w‖", Y: "prototype_min", YLabel: "min‖w‖", Log: true},
-		{Title: "(e) Smallest angle between prototypes", Y: "prototype_angle", YLabel: "degrees"},
-	}}
+	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes),
+		Panels: []result.Panel{
+			{Title: "(a) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true},
+			{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+			{Title: "(c) max‖w‖ / min‖w‖", Y: "prototype_ratio", YLabel: "ratio"},
+			{Title: "(d) min‖w‖", Y: "prototype_min", YLabel: "min‖w‖", Log: true},
+			{Title: "(e) Smallest angle between prototypes", Y: "prototype_angle", YLabel: "degrees"},
+		}}
 	for i := range fig.Panels {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "step", "Step"
 	}
@@ -47,7 +47,10 @@ func BlowUp(outcomes []vision.Outcome) (result.Figure, error) {
 
 // plain are the outcomes of plain UL that have something to show.
 func plain(outcomes []vision.Outcome) []vision.Outcome {
-	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool { return o.Settings.Method != "ul" || len(o.Records) == 0 })
+	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool {
+		return o.Settings.Method != "ul" ||
+			len(o.Records) == 0
+	})
 }
 
 // seedTitle names the curve of one run, and says how it ended.
@@ -62,8 +65,8 @@ func seedTitle(o vision.Outcome) string {
 	return fmt.Sprintf("%s, not finite at step %d", title, o.Diverged.Step)
 }
 
-// Of figure 19's curves, read off the paths of the published PDF: the smallest ratio of panel (c), which is its first, and
-// the largest angle of panel (e), in degrees.
+// Of figure 19's curves, read off the paths of the published PDF: the smallest ratio of panel (c), which is its first,
+// and the largest angle of panel (e), in degrees.
 const (
 	publishedRatio = 7.11
 	publishedAngle = 10.91
@@ -88,14 +91,29 @@ func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 		ratios = append(ratios, lateRatio(o))
 		angles = append(angles, publishedAngle-float64(last(o).PrototypeAngle))
 	}
-	claims := []result.Claim{blowsUp.of(result.Check(blowsUp.text, float64(blown), float64(all), 0))}
+	claims := []result.Claim{blowsUp.Of(result.Check(blowsUp.Text, float64(blown), float64(all), 0))}
 	if ratios == nil { // all blew up before their first record
 		return claims
 	}
 	return append(claims, judge([]question{
-		{largeRatio, largeRatio.text, student(ratios), math.Log10(publishedRatio), ""},
-		{smallAngle, smallAngle.text, student(angles), 0, ""},
+		{largeRatio, largeRatio.Text, student(ratios), math.Log10(publishedRatio), ""},
+		{smallAngle, smallAngle.Text, student(angles), 0, ""},
 	})...)
+}
+
+// stableClaims judges whether runs with anchored prototypes come to their end.
+func stableClaims(outcomes []vision.Outcome) []result.Claim {
+	all, ended := 0, 0
+	for _, v := range variants(outcomes) {
+		if v.family() != "ce" && v.family() != "ul" {
+			all += len(v.runs) + v.diverged
+			ended += len(v.runs)
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	return []result.Claim{stable.Of(result.Check(stable.Text, float64(ended), float64(all), 0))}
 }
 
 // lateRatio is the mean of log₁₀(max‖w‖/min‖w‖) over the records of the second half of a run.

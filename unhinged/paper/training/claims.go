@@ -3,34 +3,37 @@ package training
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// margin is the difference in accuracy, in points, below which two methods are comparable. It was fixed before any run was
-// judged by it, and the paper's own accuracies are judged by it too (publishedClaims).
+// margin is the difference in accuracy, in points, below which two methods are comparable. It was fixed before any run
+// was judged by it, and the paper's own accuracies are judged by it too (publishedClaims).
 const margin = 0.5
 
-// level is the probability that chance alone makes one of the questions that are judged together in a setup hold or fail.
+// level is the probability that chance alone makes one of the questions that are judged together in a setup hold or
+// fail.
 const level = 0.05
 
 // question is a sentence of the paper about a difference over the seeds: it holds if the difference is above a bound.
 type question struct {
-	sentence
+	result.Sentence
 	claim string // that the difference is above the bound: the sentence with its methods
 	ttest
 	bound float64
 	note  string // to read the verdict by
 }
 
-// Claims judges what the paper says in sections 4.1 to 4.3 and in figures 2, 12 to 14 and 19 by outcomes of whatever size:
-// a verdict is on these runs, and the sentence has the paper's own numbers beside it, where there are some. Each claim on
-// a difference is a t-test over the seeds: Welch's between two methods, Student's within one. It holds if the difference
-// is above its bound (Expected) and fails if it is below, both by a p-value of at most 5 % after Holm's correction for the
-// number of tests in the setup, those of figure 19 apart from the others; otherwise, and with fewer than two seeds, it is undecided. Tolerance is half the width of
-// the 95 % confidence interval, without the correction. Methods that have no finished run are not asked about.
+// Claims judges what the paper says in sections 4.1 to 4.3 and in figures 2, 12 to 14 and 19 by outcomes of whatever
+// size: a verdict is on these runs, and the sentence has the paper's own numbers beside it, where there are some. Each
+// claim on a difference is a t-test over the seeds: Welch's between two methods, Student's within one. It holds if the
+// difference is above its bound (Expected) and fails if it is below, both by a p-value of at most 5 % after Holm's
+// correction for the number of tests in the setup, those of figure 19 apart from the others; otherwise, and with fewer
+// than two seeds, it is undecided. Tolerance is half the width of the 95 % confidence interval, without the correction.
+// Methods that have no finished run are not asked about.
 //
 // Accuracies are the last in percent. "Early" is the mean over the records in the first half of the epochs, as there is
 // more noise in any one of them than between methods.
@@ -38,7 +41,7 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 	var claims []result.Claim
 	setups := Setups(outcomes)
 	for _, setup := range setups {
-		own := append(judge(questions(variants(setup))), blowUpClaims(setup)...)
+		own := slices.Concat(judge(questions(variants(setup))), stableClaims(setup), blowUpClaims(setup))
 		if len(setups) > 1 {
 			for i := range own {
 				own[i].Claim = setupTitle(setup[0].Settings) + ": " + own[i].Claim
@@ -52,20 +55,20 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 // questions are those that can be asked of the variants of one setup.
 func questions(list []variant) []question {
 	var asked []question
-	ask := func(s sentence, t ttest, bound float64, note string, names ...any) {
+	ask := func(s result.Sentence, t ttest, bound float64, note string, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have what is asked for
-			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, bound, note})
+			asked = append(asked, question{s, fmt.Sprintf(s.Text, names...), t, bound, note})
 		}
 	}
-	between := func(s sentence, a, b variant, number func(vision.Outcome) float64) {
+	between := func(s result.Sentence, a, b variant, number func(vision.Outcome) float64) {
 		ask(s, welch(a.of(number), b.of(number)), 0, "", a.name(), b.name())
 	}
 	ce, pal, fnpal, rlr := find(list, "ce", 0), find(list, "pal", 0), find(list, "fnpal", 0), find(list, "fnpal-rlr", 0)
-	accuracies := func(s sentence, a, b variant, bound float64, note string) {
+	accuracies := func(s result.Sentence, a, b variant, bound float64, note string) {
 		note += fit(ce) + paperDifference(a, b)
 		ask(s, welch(a.of(lastAccuracy), b.of(lastAccuracy)), bound, note, a.name(), b.name())
 	}
-	within := func(s sentence, v variant, number func(vision.Outcome) float64, note string) {
+	within := func(s result.Sentence, v variant, number func(vision.Outcome) float64, note string) {
 		ask(s, student(v.of(number)), 0, note, v.name())
 	}
 
@@ -105,23 +108,25 @@ func questions(list []variant) []question {
 	return asked
 }
 
-// equivalence says which half of "comparable or better" the difference of two accuracies shows, by two one-sided t-tests
-// (Schuirmann 1987): comparable if it is shown to be above −margin and below +margin, better if it is shown to be above
-// +margin, and otherwise neither.
+// equivalence says which half of "comparable or better" the difference of two accuracies shows, by two one-sided
+// t-tests (Schuirmann 1987): comparable if it is shown to be above −margin and below +margin, better if it is shown to
+// be above +margin, and otherwise neither.
 func equivalence(t ttest) string {
 	switch {
 	case math.IsNaN(t.err):
 		return ""
 	case max(t.below(-margin), t.above(margin)) <= level:
-		return fmt.Sprintf("; the two are equivalent within ±%g points, p = %.2g", margin, max(t.below(-margin), t.above(margin)))
+		return fmt.Sprintf("; the two are equivalent within ±%g points, p = %.2g", margin, max(t.below(-margin),
+			t.above(margin)))
 	case t.below(margin) <= level:
 		return fmt.Sprintf("; the first is better by more than %g points, p = %.2g", margin, t.below(margin))
 	}
-	return fmt.Sprintf("; equivalence within ±%g points is not shown, p = %.2g", margin, max(t.below(-margin), t.above(margin)))
+	return fmt.Sprintf("; equivalence within ±%g points is not shown, p = %.2g", margin, max(t.below(-margin),
+		t.above(margin)))
 }
 
-// publishedClaims judges the paper's own last accuracies in figure 2 by the margin that ours are judged by. They are single
-// numbers, so that no test is possible: a data set counts if the difference from CE is above −margin.
+// publishedClaims judges the paper's own last accuracies in figure 2 by the margin that ours are judged by. They are
+// single numbers, so that no test is possible: a data set counts if the difference from CE is above −margin.
 func publishedClaims() []result.Claim {
 	var claims []result.Claim
 	for _, method := range []string{"pal", "fnpal", "fnpal-rlr"} {
@@ -137,8 +142,9 @@ func publishedClaims() []result.Claim {
 				comparable++
 			}
 		}
-		claim := fmt.Sprintf(paperComparable.text, m.Title, margin, len(publishedIn))
-		claims = append(claims, paperComparable.of(result.Check(claim, float64(comparable), float64(len(publishedIn)), 0)))
+		claim := fmt.Sprintf(paperComparable.Text, m.Title, margin, len(publishedIn))
+		claims = append(claims, paperComparable.Of(result.Check(claim, float64(comparable), float64(len(publishedIn)),
+			0)))
 	}
 	return claims
 }
@@ -215,7 +221,8 @@ func judge(list []question) []result.Claim {
 
 // judge is the verdict of a test with its corrected p-value.
 func (q question) judge(p float64) result.Claim {
-	c := result.Claim{ID: q.id, Control: q.control, Claim: q.claim, Measured: result.Number(q.difference), Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
+	c := result.Claim{ID: q.ID, Control: q.Control, Claim: q.claim, Measured: result.Number(q.difference),
+		Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
 	switch {
 	case !(p <= level):
 	case q.difference > q.bound:

@@ -68,31 +68,48 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 		part     string
 		want     result.Verdict
 	}{
-		{"as good", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
-		{"better", concat(ce, runs("fnpal", 50, 95, 95.1, 95.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
-		{"a point worse", concat(ce, runs("fnpal", 50, 89, 89.1, 89.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
-		{"the paper's PAL on CIFAR-100", concat(ce, runs("fnpal", 50, 88, 88.09, 88.18)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
-		{"at the bound", concat(ce, runs("fnpal", 50, 89.5, 89.6, 89.7)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
-		{"worse", concat(ce, runs("fnpal", 50, 80, 80.1, 80.2)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
-		{"of too large a spread", concat(ce, runs("fnpal", 50, 80, 85, 90)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
-		{"a single seed", concat(ce[:1], runs("fnpal", 50, 80)), "comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"as good", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
+		{"better", concat(ce, runs("fnpal", 50, 95, 95.1, 95.2)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Holds},
+		{"a point worse", concat(ce, runs("fnpal", 50, 89, 89.1, 89.2)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
+		{"the paper's PAL on CIFAR-100", concat(ce, runs("fnpal", 50, 88, 88.09, 88.18)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Fails},
+		{"at the bound", concat(ce, runs("fnpal", 50, 89.5, 89.6, 89.7)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"worse", concat(ce, runs("fnpal", 50, 80, 80.1, 80.2)), "comparable to CE or better: accuracy of UL (FNPAL) −",
+			result.Fails},
+		{"of too large a spread", concat(ce, runs("fnpal", 50, 80, 85, 90)),
+			"comparable to CE or better: accuracy of UL (FNPAL) −", result.Undecided},
+		{"a single seed", concat(ce[:1], runs("fnpal", 50, 80)), "comparable to CE or better: accuracy of UL (FNPAL) −",
+			result.Undecided},
 
 		{"slower", concat(ce, runs("fnpal", 50, 90, 90.1, 90.2)), "slows training down", result.Holds},
 		{"faster", concat(ce, runs("fnpal", 70, 90, 90.1, 90.2)), "slows training down", result.Fails},
-		{"RLR faster", concat(runs("fnpal-rlr", 60, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Holds},
-		{"RLR slower", concat(runs("fnpal-rlr", 40, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates", result.Fails},
-		{"RLR ends higher", concat(runs("fnpal-rlr", 60, 95, 95.1, 95.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR brings FNPAL nearer", result.Holds},
-		{"RLR ends lower", concat(runs("fnpal-rlr", 60, 85, 85.1, 85.2), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR brings FNPAL nearer", result.Fails},
+		{"RLR faster", concat(runs("fnpal-rlr", 60, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates",
+			result.Holds},
+		{"RLR slower", concat(runs("fnpal-rlr", 40, 90, 91), runs("fnpal", 50, 90, 90.1, 90.2)), "RLR accelerates",
+			result.Fails},
+		{"RLR ends higher", concat(runs("fnpal-rlr", 60, 95, 95.1, 95.2), runs("fnpal", 50, 90, 90.1, 90.2)),
+			"RLR brings FNPAL nearer", result.Holds},
+		{"RLR ends lower", concat(runs("fnpal-rlr", 60, 85, 85.1, 85.2), runs("fnpal", 50, 90, 90.1, 90.2)),
+			"RLR brings FNPAL nearer", result.Fails},
 
 		{"grows", norms(pal(), 1e3, 1e6), "the feature norm of UL (PAL) grows", result.Holds},
 		{"falls", norms(pal(), 1e6, 1e3), "the feature norm of UL (PAL) grows", result.Fails},
-		{"EFR limits", concat(norms(pal(), 1e3, 1e8), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth", result.Holds},
-		{"EFR does not", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e8)), "EFR limits the growth", result.Fails},
-		{"no difference", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth", result.Undecided},
+		{"EFR limits", concat(norms(pal(), 1e3, 1e8), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth",
+			result.Holds},
+		{"EFR does not", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e8)), "EFR limits the growth",
+			result.Fails},
+		{"no difference", concat(norms(pal(), 1e3, 1e6), norms(efr(90, 90.1, 90.2), 1e3, 1e6)), "EFR limits the growth",
+			result.Undecided},
 		{"better by EFR", concat(pal(), efr(95, 95.1, 95.2)), "improve generalisation", result.Holds},
 		{"worse by EFR", concat(pal(), efr(85, 85.1, 85.2)), "improve generalisation", result.Fails},
-		{"closer by EFR", concat(distances(pal(), 0.9), distances(efr(90, 90, 90), 0.3)), "convergence to WM", result.Holds},
-		{"farther by EFR", concat(distances(pal(), 0.3), distances(efr(90, 90, 90), 0.9)), "convergence to WM", result.Fails},
+		{"closer by EFR", concat(distances(pal(), 0.9), distances(efr(90, 90, 90), 0.3)), "convergence to WM",
+			result.Holds},
+		{"farther by EFR", concat(distances(pal(), 0.3), distances(efr(90, 90, 90), 0.9)), "convergence to WM",
+			result.Fails},
 
 		{"plain UL stays", runs("ul", 50, 90), "limits the norms", result.Fails},
 	} {
@@ -112,12 +129,14 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 
 // The limit's ‖H‖² is (1.1̄/(2·5e-6·256))²·256 = 4.82e7 for 10 classes; by hand.
 func TestLimitOfTheorem6(t *testing.T) {
-	for norm, want := range map[float64]result.Verdict{1e7: result.Holds, 4.6e7: result.Holds, 5e7: result.Fails, 1e9: result.Fails} {
+	for norm, want := range map[float64]result.Verdict{1e7: result.Holds, 4.6e7: result.Holds, 5e7: result.Fails,
+		1e9: result.Fails} {
 		list := runs("pal-efr", 50, 90, 90, 90)
 		for i := range list {
 			list[i] = withEFR(list[i], 5e-6)
 			r := &list[i].Records[1]
-			r.PrototypeMax, r.PrototypeAngle, r.FeatureNorm2 = 1, result.Number(math.Acos(-1./9)*180/math.Pi), norm*(1+1e-3*float64(i))
+			r.PrototypeMax, r.PrototypeAngle, r.FeatureNorm2 = 1, result.Number(math.Acos(-1./9)*180/math.Pi),
+				norm*(1+1e-3*float64(i))
 		}
 		if claim := claimOn(t, list, "within the theorem's limit"); claim == nil || claim.Verdict != want {
 			t.Errorf("‖H‖² = %g: %+v, should be %s", norm, claim, want)
@@ -132,7 +151,8 @@ func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
 	alone := claimOn(t, few, part)
 	among := claimOn(t, concat(few, runs("fnpal", 50, 85, 90, 95), runs("fnpal-rlr", 50.5, 84, 90, 95)), part)
 	if alone.Verdict != result.Holds || among.Verdict != result.Undecided {
-		t.Errorf("%s alone and %s among others, should be holds and undecided:\n%+v\n%+v", alone.Verdict, among.Verdict, *alone, *among)
+		t.Errorf("%s alone and %s among others, should be holds and undecided:\n%+v\n%+v", alone.Verdict, among.Verdict,
+			*alone, *among)
 	}
 	if alone.Measured != among.Measured || alone.Tolerance != among.Tolerance {
 		t.Errorf("the difference or its interval changed: %+v, %+v", *alone, *among)
@@ -153,22 +173,27 @@ func TestClaimsOfEverySetup(t *testing.T) {
 	}
 }
 
-// The paper's own differences stand beside, 95.29 − 95.34, 74.43 − 76.44 and 80.84 − 81.08 for PAL; and how well CE fits.
+// The paper's own differences stand beside, 95.29 − 95.34, 74.43 − 76.44 and 80.84 − 81.08 for PAL; and how well CE
+// fits.
 func TestPaperIsQuoted(t *testing.T) {
 	outcomes := concat(runs("ce", 50, 90, 90.02), runs("pal", 50, 90, 90.02))
 	const paper = "; the paper: −0.05 on cifar-10, −2.01 on cifar-100, −0.24 on imagenet-100)"
-	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, paper) || strings.Contains(claim.Claim, "CE ends") {
+	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, paper) ||
+		strings.Contains(claim.Claim, "CE ends") {
 		t.Errorf("%q should end with %q and have nothing of training accuracy", claim.Claim, paper)
 	}
-	outcomes[0].Records[1].Collapse, outcomes[1].Records[1].Collapse = &vision.Collapse{TrainAccuracy: 0.6}, &vision.Collapse{TrainAccuracy: 0.7}
-	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim, "; CE ends with 65.0 % of the training images measured right"+paper) {
+	outcomes[0].Records[1].Collapse, outcomes[1].Records[1].Collapse = &vision.Collapse{TrainAccuracy: 0.6},
+		&vision.Collapse{TrainAccuracy: 0.7}
+	if claim := claimOn(t, outcomes, "comparable to CE"); !strings.HasSuffix(claim.Claim,
+		"; CE ends with 65.0 % of the training images measured right"+paper) {
 		t.Errorf("%q", claim.Claim)
 	}
 }
 
 // The same limit, 4.82e7: PAL's own features are a factor of ten below it, or above.
 func TestNoteOnWhereFeaturesEndWithoutEFR(t *testing.T) {
-	for norm, want := range map[float64]string{4.82e6: "that of UL (PAL) ends 1 below it", 4.82e8: "that of UL (PAL) ends 1 above it"} {
+	for norm, want := range map[float64]string{4.82e6: "that of UL (PAL) ends 1 below it",
+		4.82e8: "that of UL (PAL) ends 1 above it"} {
 		list := concat(runs("pal", 50, 90, 90), runs("pal-efr", 50, 90, 90))
 		for i := range list {
 			r := &list[i].Records[1]
@@ -177,7 +202,8 @@ func TestNoteOnWhereFeaturesEndWithoutEFR(t *testing.T) {
 				list[i] = withEFR(list[i], 5e-6)
 			}
 		}
-		if claim := claimOn(t, list, "within the theorem's limit"); claim == nil || !strings.Contains(claim.Claim, want) {
+		if claim := claimOn(t, list, "within the theorem's limit"); claim == nil || !strings.Contains(claim.Claim,
+			want) {
 			t.Errorf("‖H‖² = %g: %+v, should say %q", norm, claim, want)
 		}
 	}
@@ -211,8 +237,8 @@ func TestEquivalence(t *testing.T) {
 	}
 }
 
-// TestPaperIsJudgedByTheSameMargin: PAL is below CE by 0.05, 2.01 and 0.24, FNPAL by 0.73, 1.72 and −0.14, with RLR by 0.60,
-// 2.99 and 0.56 points in the last epochs of figure 2.
+// TestPaperIsJudgedByTheSameMargin: PAL is below CE by 0.05, 2.01 and 0.24, FNPAL by 0.73, 1.72 and −0.14, with RLR by
+// 0.60, 2.99 and 0.56 points in the last epochs of figure 2.
 func TestPaperIsJudgedByTheSameMargin(t *testing.T) {
 	claims := publishedClaims()
 	for i, want := range []float64{2, 1, 0} {

@@ -39,20 +39,22 @@ func trainAccuracy(r vision.Record) float64 {
 }
 
 // Figure draws the outcomes of the methods that come to an end, against the epoch: a curve a method and λ of EFR, the
-// mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of plain
-// UL to BlowUp. The outcomes are of one setup.
+// mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of
+// plain UL to BlowUp. The outcomes are of one setup.
 func Figure(outcomes []vision.Outcome) (result.Figure, error) {
 	list, err := oneSetup(outcomes)
 	if err != nil {
 		return result.Figure{}, err
 	}
-	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy", Panels: []result.Panel{
-		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
-		{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
-		{Title: "(c) Within-class variability NC1", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
-		{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: names(list, "ce", "fnpal")},
-		{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal", "fnpal-rlr")},
-	}}
+	fig := result.Figure{ID: "training", Title: "Training with the unhinged loss and with cross-entropy",
+		Panels: []result.Panel{
+			{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
+			{Title: "(b) One batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true},
+			{Title: "(c) Within-class variability NC1", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
+			{Title: "(d) Train loss", Y: "loss", YLabel: "loss", Curves: names(list, "ce", "fnpal")},
+			{Title: "(e) −Train loss", Y: "minus_loss", YLabel: "−loss", Log: true, Curves: names(list, "pal",
+				"fnpal-rlr")},
+		}}
 	fig.Claims = Claims(outcomes)
 	err = draw(&fig, list, outcomes)
 	return fig, err
@@ -65,7 +67,8 @@ func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	fig.Claims = append(Claims(outcomes), publishedClaims()...)
 	setups := Setups(outcomes)
 	for _, v := range anchoredOrCE(outcomes) {
-		fig.Curves = append(fig.Curves, result.Curve{Name: v.name(), Params: map[string]float64{}, Series: map[string]result.Series{"step": nil}})
+		fig.Curves = append(fig.Curves, result.Curve{Name: v.name(), Params: map[string]float64{},
+			Series: map[string]result.Series{"step": nil}})
 	}
 	for _, setup := range setups {
 		list := anchoredOrCE(setup)
@@ -74,7 +77,8 @@ func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 		}
 		letter := string(rune('a' + len(fig.Panels)))
 		settings := setup[0].Settings
-		panel := result.Panel{Title: fmt.Sprintf("(%s) %s", letter, setupTitle(settings)), X: letter + "_epoch", XLabel: "Epoch", Y: letter + "_accuracy", YLabel: "validation accuracy, %"}
+		panel := result.Panel{Title: fmt.Sprintf("(%s) %s", letter, setupTitle(settings)), X: letter + "_epoch",
+			XLabel: "Epoch", Y: letter + "_accuracy", YLabel: "validation accuracy, %"}
 		if settings.Epochs >= 12 { // fewer need no magnifying glass
 			panel.ZoomFrom = 0.75 * float64(settings.Epochs) // the last 50 of the paper's 200
 		}
@@ -110,9 +114,9 @@ func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and without
-// RLR, ‖H‖² of one batch, the train loss with EFR's term in it, and the validation accuracy, a curve for each λ. Grey
-// lines are at what PAL's limit under EFR in Theorem 6 has.
+// Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and
+// without RLR, ‖H‖² of one batch, the train loss with EFR's term in it, and the validation accuracy, a curve for each
+// λ. Grey lines are at what PAL's limit under EFR in Theorem 6 has.
 func Figure12(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig12", Title: "Feature norm, loss and accuracy under EFR"}
 	list, err := oneSetup(outcomes)
@@ -133,7 +137,8 @@ func Figure12(outcomes []vision.Outcome) (result.Figure, error) {
 			}
 		}
 		fig.Panels = append(fig.Panels,
-			result.Panel{Title: title + ": one batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true, Curves: curves, Lines: norm},
+			result.Panel{Title: title + ": one batch's ‖H‖²", Y: "feature_norm2", YLabel: "‖H‖²", Log: true,
+				Curves: curves, Lines: norm},
 			result.Panel{Title: title + ": train loss", Y: "loss", YLabel: "loss", Curves: curves, Lines: loss},
 			result.Panel{Title: title + ": validation accuracy", Y: "accuracy", YLabel: "%", Curves: curves})
 	}
@@ -166,7 +171,10 @@ var ErrNoRuns = errors.New("no finished run belongs into this figure")
 
 // anchoredOrCE are the variants that have runs, but for plain UL's.
 func anchoredOrCE(outcomes []vision.Outcome) []variant {
-	return slices.DeleteFunc(variants(outcomes), func(v variant) bool { return v.method.Name == "ul" || len(v.runs) == 0 })
+	return slices.DeleteFunc(variants(outcomes), func(v variant) bool {
+		return v.method.Name == "ul" ||
+			len(v.runs) == 0
+	})
 }
 
 // oneSetup is anchoredOrCE of outcomes that must not be of several setups.
@@ -206,16 +214,20 @@ func draw(fig *result.Figure, list []variant, outcomes []vision.Outcome) error {
 
 // mean is the mean of runs that differ in their seed only, record by record.
 func mean(name string, runs []vision.Outcome) (result.Curve, error) {
-	curve := result.Curve{Name: name, Params: map[string]float64{"seeds": float64(len(runs))}, Series: map[string]result.Series{}}
+	curve := result.Curve{Name: name, Params: map[string]float64{"seeds": float64(len(runs))},
+		Series: map[string]result.Series{}}
 	seeds := map[uint64]bool{}
 	for _, run := range runs {
 		if seeds[run.Settings.Seed] {
-			return curve, fmt.Errorf("%s: seed %d is there twice in %s; a run must not count as two", name, run.Settings.Seed, setupTitle(run.Settings))
+			return curve, fmt.Errorf("%s: seed %d is there twice in %s; a run must not count as two", name,
+				run.Settings.Seed, setupTitle(run.Settings))
 		}
 		seeds[run.Settings.Seed] = true
 		if len(run.Records) != len(runs[0].Records) {
-			return curve, fmt.Errorf("%s: seed %d has %d records and seed %d has %d; runs of one figure must have the same settings",
-				name, run.Settings.Seed, len(run.Records), runs[0].Settings.Seed, len(runs[0].Records))
+			return curve,
+				fmt.Errorf("%s: seed %d has %d records and seed %d has %d; runs of one figure must have the same "+
+					"settings",
+					name, run.Settings.Seed, len(run.Records), runs[0].Settings.Seed, len(runs[0].Records))
 		}
 	}
 	values := make([]float64, len(runs))
@@ -238,7 +250,8 @@ func mean(name string, runs []vision.Outcome) (result.Curve, error) {
 func finish(fig *result.Figure, outcomes []vision.Outcome) error {
 	fig.Panels = slices.DeleteFunc(fig.Panels, func(p result.Panel) bool {
 		return !slices.ContainsFunc(fig.Curves, func(c result.Curve) bool {
-			return (p.Curves == nil || slices.Contains(p.Curves, c.Name)) && slices.ContainsFunc(c.Series[p.Y], isFinite)
+			return (p.Curves == nil || slices.Contains(p.Curves, c.Name)) && slices.ContainsFunc(c.Series[p.Y],
+				isFinite)
 		})
 	})
 	if err := origin(fig, outcomes); err != nil {
@@ -250,7 +263,8 @@ func finish(fig *result.Figure, outcomes []vision.Outcome) error {
 
 // shared are the settings that all runs of a setup have.
 func shared(s vision.Settings) map[string]any {
-	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs, "batch": s.Batch,
+	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs,
+		"batch":         s.Batch,
 		"learning_rate": s.LearningRate, "momentum": s.Momentum, "weight_decay": s.WeightDecay}
 }
 

@@ -16,7 +16,8 @@ import (
 func outcome(method string, seed uint64, accuracies ...float64) vision.Outcome {
 	o := vision.Outcome{Settings: vision.Settings{Method: method, Seed: seed, Epochs: len(accuracies), Batch: 256}}
 	for i, a := range accuracies {
-		o.Records = append(o.Records, vision.Record{Epoch: float64(i + 1), Step: int64(i + 1), ValidationAccuracy: a, FeatureNorm2: 10, TrainLoss: -1, WithinClass: 0.5, PrototypeMin: 1, PrototypeMax: 2, PrototypeAngle: 3})
+		o.Records = append(o.Records, vision.Record{Epoch: float64(i + 1), Step: int64(i + 1), ValidationAccuracy: a,
+			FeatureNorm2: 10, TrainLoss: -1, WithinClass: 0.5, PrototypeMin: 1, PrototypeMax: 2, PrototypeAngle: 3})
 	}
 	return o
 }
@@ -36,7 +37,8 @@ func curveNames(fig result.Figure) string {
 }
 
 func TestFigureIsMeanAndDeviation(t *testing.T) {
-	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.8), outcome("ce", 3, 0.7, 0.9), outcome("fnpal", 1, 0.1, 0.2)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.8), outcome("ce", 3, 0.7, 0.9),
+		outcome("fnpal", 1, 0.1, 0.2)}
 	diverged := outcome("pal", 1, 0.1, 0.2)
 	diverged.Diverged = &vision.Diverged{}
 	outcomes = append(outcomes, diverged, outcome("ul", 1, 0.1, 0.1))
@@ -63,14 +65,17 @@ func TestFigureIsMeanAndDeviation(t *testing.T) {
 		t.Error(err)
 	}
 	outcomes[1].Records = outcomes[1].Records[:1]
-	if _, err := Figure(outcomes); err == nil || !strings.Contains(err.Error(), "seed 2 has 1 records and seed 1 has 2") {
+	if _, err := Figure(outcomes); err == nil || !strings.Contains(err.Error(),
+		"seed 2 has 1 records and seed 1 has 2") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Figure([]vision.Outcome{outcomes[0], outcomes[0]}); err == nil || !strings.Contains(err.Error(), "seed 1 is there twice") {
+	if _, err := Figure([]vision.Outcome{outcomes[0], outcomes[0]}); err == nil || !strings.Contains(err.Error(),
+		"seed 1 is there twice") {
 		t.Errorf("error %v of a run that is there twice", err)
 	}
 	finals := Finals([]vision.Outcome{outcome("ce", 1, 0.5, 0.7), outcome("ce", 2, 0.6, 0.9)})
-	if len(finals) != 1 || math.Abs(finals[0].Mean-80) > 1e-12 || math.Abs(finals[0].SD-math.Sqrt(200)) > 1e-12 || finals[0].Seeds != 2 {
+	if len(finals) != 1 || math.Abs(finals[0].Mean-80) > 1e-12 || math.Abs(finals[0].SD-math.Sqrt(200)) > 1e-12 ||
+		finals[0].Seeds != 2 {
 		t.Errorf("finals %+v", finals)
 	}
 }
@@ -84,7 +89,8 @@ func TestFigure2HasAPanelASetup(t *testing.T) {
 	outcomes := []vision.Outcome{
 		at("large", outcome("ce", 1, long...)), at("large", outcome("fnpal", 1, long...)),
 		at("only", outcome("ul", 1, 0.1)),
-		at("small", outcome("ce", 1, 0.5, 0.6)), at("small", outcome("pal-efr", 1, 0.2, 0.3)), at("small", withEFR(outcome("pal-efr", 1, 0.4, 0.5), 5e-5)),
+		at("small", outcome("ce", 1, 0.5, 0.6)), at("small", outcome("pal-efr", 1, 0.2, 0.3)),
+		at("small", withEFR(outcome("pal-efr", 1, 0.4, 0.5), 5e-5)),
 		at("small", outcome("ce", 2, 0.7, 0.8)),
 	}
 	outcomes[6].Settings.Backend = "another"
@@ -95,17 +101,21 @@ func TestFigure2HasAPanelASetup(t *testing.T) {
 	if got, want := curveNames(fig), "CE|UL* (PAL + EFR)|UL* (PAL + EFR), λ = 5e-05|UL (FNPAL)"; got != want {
 		t.Fatalf("curves %s, should be %s", got, want)
 	}
-	if len(fig.Panels) != 2 || fig.Panels[0].Title != "(a) large, net, 12 epochs" || fig.Panels[1].Title != "(b) small, net, 2 epochs" {
+	if len(fig.Panels) != 2 || fig.Panels[0].Title != "(a) large, net, 12 epochs" ||
+		fig.Panels[1].Title != "(b) small, net, 2 epochs" {
 		t.Fatalf("panels %+v", fig.Panels)
 	}
 	if fig.Panels[0].ZoomFrom != 9 || fig.Panels[1].ZoomFrom != 0 {
-		t.Errorf("zooms from %g and %g; 12 epochs should have one, 2 none", fig.Panels[0].ZoomFrom, fig.Panels[1].ZoomFrom)
+		t.Errorf("zooms from %g and %g; 12 epochs should have one, 2 none", fig.Panels[0].ZoomFrom,
+			fig.Panels[1].ZoomFrom)
 	}
-	if got := fig.Panels[1].Curves; !slices.Equal(got, []string{"CE", "UL* (PAL + EFR)", "UL* (PAL + EFR), λ = 5e-05"}) {
+	if got := fig.Panels[1].Curves; !slices.Equal(got, []string{"CE", "UL* (PAL + EFR)",
+		"UL* (PAL + EFR), λ = 5e-05"}) {
 		t.Errorf("panel b shows %q", got)
 	}
 	ce := fig.Curves[0]
-	if a, sd := ce.Series["b_accuracy"][1], ce.Series["b_accuracy_sd"][1]; math.Abs(a-70) > 1e-12 || math.Abs(sd-math.Sqrt(200)) > 1e-12 || ce.Params["b_seeds"] != 2 {
+	if a, sd := ce.Series["b_accuracy"][1], ce.Series["b_accuracy_sd"][1]; math.Abs(a-70) > 1e-12 ||
+		math.Abs(sd-math.Sqrt(200)) > 1e-12 || ce.Params["b_seeds"] != 2 {
 		t.Errorf("accuracy %g ± %g of %g seeds, should be 70 ± √200 of 2", a, sd, ce.Params["b_seeds"])
 	}
 	for _, c := range fig.Curves {
@@ -124,8 +134,10 @@ func TestFigure2HasAPanelASetup(t *testing.T) {
 }
 
 func TestFigure12HasARowAFamily(t *testing.T) {
-	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.6), withEFR(outcome("ce", 1, 0.5, 0.6), 1e-5), outcome("fnpal", 1, 0.5, 0.6), outcome("fnpal-rlr", 1, 0.5, 0.6),
-		withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-5), outcome("pal", 1, 0.5, 0.6), withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-6)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5, 0.6), withEFR(outcome("ce", 1, 0.5, 0.6), 1e-5),
+		outcome("fnpal", 1, 0.5, 0.6), outcome("fnpal-rlr", 1, 0.5, 0.6),
+		withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-5), outcome("pal", 1, 0.5, 0.6),
+		withEFR(outcome("pal-efr", 1, 0.5, 0.6), 5e-6)}
 	fig, err := Figure12(outcomes)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +145,8 @@ func TestFigure12HasARowAFamily(t *testing.T) {
 	if len(fig.Panels) != 9 {
 		t.Fatalf("%d panels", len(fig.Panels))
 	}
-	for i, want := range []string{"CE|CE, λ = 1e-05", "UL (PAL)|UL* (PAL + EFR), λ = 5e-06|UL* (PAL + EFR), λ = 5e-05", "UL (FNPAL)|UL (FNPAL) + RLR"} {
+	for i, want := range []string{"CE|CE, λ = 1e-05", "UL (PAL)|UL* (PAL + EFR), λ = 5e-06|UL* (PAL + EFR), λ = 5e-05",
+		"UL (FNPAL)|UL (FNPAL) + RLR"} {
 		for j, y := range []string{"feature_norm2", "loss", "accuracy"} {
 			if p := fig.Panels[3*i+j]; p.Y != y || strings.Join(p.Curves, "|") != want {
 				t.Errorf("panel %s: %s of %q, should be %s of %s", p.Title, p.Y, p.Curves, y, want)

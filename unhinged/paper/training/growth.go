@@ -11,25 +11,26 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// FreeOmega is the largest singular value of M for n samples of C classes, (1+γ)/√(Cn) = (1+γ)/(C√N) at γ = 1/(C−1): the ω of
-// features that are free (Theorem 2).
+// FreeOmega is the largest singular value of M for n samples of C classes, (1+γ)/√(Cn) = (1+γ)/(C√N) at γ = 1/(C−1):
+// the ω of features that are free (Theorem 2).
 func FreeOmega(classes, n int) float64 {
 	c := float64(classes)
 	return c / (c - 1) / math.Sqrt(c*float64(n))
 }
 
-// NetworkOmega bounds the ω of a network that ends in batch normalisation, such as all of ModelNamed, for classes of equal
-// numbers in a batch: its features are at most the sum of k normalised outputs g⊙x̂ + β, whose scales and shifts θ = (g, β)
-// the loss sees as they are, while the weights before them are normalised away. So ‖W‖² and ‖θ‖² both grow at the rate
+// NetworkOmega bounds the ω of a network that ends in batch normalisation, such as all of ModelNamed, for classes of
+// equal numbers in a batch: its features are at most the sum of k normalised outputs g⊙x̂ + β, whose scales and shifts
+// θ = (g, β) the loss sees as they are, while the weights before them are normalised away. So ‖W‖² and ‖θ‖² both grow
+// at the rate
 //
 //	−2L ≤ 2(1+γ)/√C · ‖W‖ √(tr Σ_B),   tr Σ_B = tr Σ_T/(1+q),   tr Σ_T ≤ E‖h‖² ≤ k‖θ‖²,
 //
-// and ω ≤ √k (1+γ)/√(C(1+q)), where q = tr Σ_W/tr Σ_B is Collapse.Quotient, or 0 for what no features exceed. It is equal for
-// one normalisation (k = 1) without a ReLU after it, shifts of 0, and W along the class means: NC1 then says how fast the
-// norms grow. The bound is √(kn/(1+q)) times FreeOmega: what moves one of n features moves all of them.
+// and ω ≤ √k (1+γ)/√(C(1+q)), where q = tr Σ_W/tr Σ_B is Collapse.Quotient, or 0 for what no features exceed. It is
+// equal for one normalisation (k = 1) without a ReLU after it, shifts of 0, and W along the class means: NC1 then says
+// how fast the norms grow. The bound is √(kn/(1+q)) times FreeOmega: what moves one of n features moves all of them.
 //
-// Features are taken to be as in training, and where shortcuts have no parameters (ResNet8, 14 and 20), the positions that
-// they keep to have no larger features than the others.
+// Features are taken to be as in training, and where shortcuts have no parameters (ResNet8, 14 and 20), the positions
+// that they keep to have no larger features than the others.
 func NetworkOmega(model string, classes int, quotient float64) (float64, error) {
 	kind, _, _ := strings.Cut(model, "-")
 	k, found := lastNormalisations[kind]
@@ -43,15 +44,18 @@ func NetworkOmega(model string, classes int, quotient float64) (float64, error) 
 // lastNormalisations are k of each kind of network, the numbers of normalised outputs that add up to its features: of
 // residual networks the block ends in all that follows the last shortcut with a normalisation of its own, and that
 // shortcut; shortcuts without parameters lead back to the stem.
-var lastNormalisations = map[string]int{"mlp": 1, "resnet8": 1 + 3, "resnet14": 1 + 6, "resnet20": 1 + 9, "resnet18": 1 + 2, "resnet34": 1 + 3, "resnet50": 1 + 3}
+var lastNormalisations = map[string]int{"mlp": 1, "resnet8": 1 + 3, "resnet14": 1 + 6, "resnet20": 1 + 9,
+	"resnet18": 1 + 2, "resnet34": 1 + 3, "resnet50": 1 + 3}
 
-// Growth compares how fast the norms of plain UL grow with theory, a curve a seed: with NetworkOmega, its bound and what NC1
-// makes of it, where it was measured, and with FreeOmega. The outcomes are of one setup, whose data have so many classes.
+// Growth compares how fast the norms of plain UL grow with theory, a curve a seed: with NetworkOmega, its bound and
+// what NC1 makes of it, where it was measured, and with FreeOmega. The outcomes are of one setup, whose data have so
+// many classes.
 func Growth(outcomes []vision.Outcome, classes int) (result.Figure, error) {
 	fig := result.Figure{ID: "growth", Title: "How fast plain UL falls over", Panels: []result.Panel{
 		{Title: "(a) max‖w‖", Y: "prototype_max", YLabel: "max‖w‖", Log: true},
 		{Title: "(b) Its growth a step", Y: "growth", YLabel: "Δ ln max‖w‖"},
-		{Title: "(c) Its growth, by what NC1 allows", Y: "share", YLabel: "measured / allowed", Lines: map[string]float64{"equality": 1}},
+		{Title: "(c) Its growth, by what NC1 allows", Y: "share", YLabel: "measured / allowed",
+			Lines: map[string]float64{"equality": 1}},
 	}}
 	for i := range fig.Panels {
 		fig.Panels[i].X, fig.Panels[i].XLabel = "step", "Step"
@@ -107,7 +111,8 @@ func growth(o vision.Outcome, classes int) (result.Curve, error) {
 				share = rate / sgd.Growth((before.Step+r.Step)/2, omega)
 			}
 		}
-		for name, value := range map[string]float64{"step": float64(r.Step), "prototype_max": r.PrototypeMax, "growth": rate, "share": share} {
+		for name, value := range map[string]float64{"step": float64(r.Step), "prototype_max": r.PrototypeMax,
+			"growth": rate, "share": share} {
 			curve.Series[name] = append(curve.Series[name], value)
 		}
 	}
@@ -131,13 +136,15 @@ func predicted(name string, o vision.Outcome, omega float64) result.Curve {
 	return curve
 }
 
-// late is how fast the norms of a run and its loss grow in a step of its second half, where what the start has left behind is
-// outgrown: least squares over the records, and the step in their middle. ok is false for fewer than three of them.
+// late is how fast the norms of a run and its loss grow in a step of its second half, where what the start has left
+// behind is outgrown: least squares over the records, and the step in their middle. ok is false for fewer than three of
+// them.
 func late(o vision.Outcome) (prototypes, loss float64, step int64, ok bool) {
 	var steps, norms, losses []float64
 	for _, r := range o.Records {
 		if 2*r.Step >= last(o).Step {
-			steps, norms, losses = append(steps, float64(r.Step)), append(norms, math.Log(r.PrototypeMax)), append(losses, math.Log(math.Abs(r.TrainLoss)))
+			steps, norms, losses = append(steps, float64(r.Step)), append(norms, math.Log(r.PrototypeMax)),
+				append(losses, math.Log(math.Abs(r.TrainLoss)))
 		}
 	}
 	if len(steps) < 3 {
@@ -173,13 +180,13 @@ func growthClaims(runs []vision.Outcome, classes int) ([]result.Claim, error) {
 		return nil, nil
 	}
 	ratio := student(ratios)
-	alike := growAlike.of(result.Check(growAlike.text, ratio.difference, 2, twice))
+	alike := growAlike.Of(result.Check(growAlike.Text, ratio.difference, 2, twice))
 	if distance := math.Abs(ratio.difference - 2); !(math.Abs(distance-twice) > ratio.interval()) {
 		alike.Verdict = result.Undecided
 	}
 	return append([]result.Claim{alike}, judge([]question{
-		{withinBound, withinBound.text, student(room), 0, ""},
-		{fasterThanFree, fasterThanFree.text, student(excess), 0, ""},
-		{weakDecay, weakDecay.text, student(decays), 0, ""},
+		{withinBound, withinBound.Text, student(room), 0, ""},
+		{fasterThanFree, fasterThanFree.Text, student(excess), 0, ""},
+		{weakDecay, weakDecay.Text, student(decays), 0, ""},
 	})...), nil
 }

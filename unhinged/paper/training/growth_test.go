@@ -32,7 +32,8 @@ import (
 func TestGrowthIsThatOfSGD(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	for range 50 {
-		s := vision.SGD{LearningRate: 0.01 + random.Float64(), Momentum: 0.95 * random.Float64(), WeightDecay: 0.1 * random.Float64()}
+		s := vision.SGD{LearningRate: 0.01 + random.Float64(), Momentum: 0.95 * random.Float64(),
+			WeightDecay: 0.1 * random.Float64()}
 		omega := s.WeightDecay + 0.02 + random.Float64()
 		x, v, log := 1.0, 0.0, 0.0
 		step := func() {
@@ -56,7 +57,8 @@ func TestGrowthIsThatOfSGD(t *testing.T) {
 			t.Fatalf("%+v: a weight decay above ω lets norms grow by %g", s, grown)
 		}
 	}
-	if decayed := (vision.SGD{LearningRate: 1, Momentum: 0.81, WeightDecay: 0.5}).Growth(0, 0); math.Abs(decayed-math.Log(0.9)) > 1e-12 {
+	if decayed := (vision.SGD{LearningRate: 1, Momentum: 0.81, WeightDecay: 0.5}).Growth(0,
+		0); math.Abs(decayed-math.Log(0.9)) > 1e-12 {
 		t.Errorf("oscillations shrink by %g a step, should by √μ = 0.9", math.Exp(decayed))
 	}
 }
@@ -65,8 +67,9 @@ func TestGrowthIsThatOfSGD(t *testing.T) {
 func TestFreeFeaturesGrowAsTheorem2(t *testing.T) {
 	for _, c := range []struct{ classes, n int }{{2, 3}, {3, 8}, {10, 5}} {
 		s := vision.SGD{LearningRate: 0.3, Momentum: 0.9, WeightDecay: 1e-3}
-		flow, err := dynamics.Regularized{Gamma: 1 / float64(c.classes-1), Lambda1: s.WeightDecay, Lambda2: s.WeightDecay,
-			Rates: dynamics.Constant(s.LearningRate, s.LearningRate)}.From(dynamics.Gaussian(7, c.classes, c.n, 1))
+		flow, err := dynamics.Regularized{Gamma: 1 / float64(c.classes-1), Lambda1: s.WeightDecay,
+			Lambda2: s.WeightDecay,
+			Rates:   dynamics.Constant(s.LearningRate, s.LearningRate)}.From(dynamics.Gaussian(7, c.classes, c.n, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +92,8 @@ func TestFreeFeaturesGrowAsTheorem2(t *testing.T) {
 	}
 }
 
-// Features g⊙x̂ + β are a network whose tangent kernel by (g, β) does not change: Theorem 8 knows how it grows. What wins
-// is the feature with the least of its variance within the classes, and NetworkOmega is its rate.
+// Features g⊙x̂ + β are a network whose tangent kernel by (g, β) does not change: Theorem 8 knows how it grows. What
+// wins is the feature with the least of its variance within the classes, and NetworkOmega is its rate.
 func TestNormalisedFeaturesGrowAsTheorem8(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 1))
 	for range 5 {
@@ -132,7 +135,8 @@ func TestNormalisedFeaturesGrowAsTheorem8(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		flow, err := dynamics.Invariant{Gamma: 1 / float64(classes-1), Rates: dynamics.Constant(1, 1), Kernel: dynamics.Kernel{Full: kernel}}.From(state)
+		flow, err := dynamics.Invariant{Gamma: 1 / float64(classes-1), Rates: dynamics.Constant(1, 1),
+			Kernel: dynamics.Kernel{Full: kernel}}.From(state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +227,8 @@ func TestLastNormalisations(t *testing.T) {
 		})
 		after := features()
 		floats.Scale(1000, before)
-		if !floats.EqualApprox(before, after, 1e-2*floats.Norm(before, math.Inf(1))) { // ε of the normalisations between
+		// ε of the normalisations between
+		if !floats.EqualApprox(before, after, 1e-2*floats.Norm(before, math.Inf(1))) {
 			t.Errorf("%s: features %.4g, should be %.4g", kind, after, before)
 		}
 	}
@@ -235,7 +240,8 @@ func TestNC1SaysHowFastNormsGrow(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		root := t.TempDir()
 		training := vision.Training{
-			Method: vision.Method{Name: "ul", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}}, Model: vision.MLP(16, 8),
+			Method: vision.Method{Name: "ul", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true}},
+			Model:  vision.MLP(16, 8),
 			Epochs: 6, Batch: 64, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Seed: 1, RecordsPerEpoch: 10,
 			Folder: filepath.Join(root, "run"),
 		}
@@ -265,7 +271,8 @@ func TestNC1SaysHowFastNormsGrow(t *testing.T) {
 }
 
 func TestGrowthFigure(t *testing.T) {
-	outcomes := []vision.Outcome{outcome("ce", 1, 0.5), blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98), blown(4, 1, 3)}
+	outcomes := []vision.Outcome{outcome("ce", 1, 0.5), blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98),
+		blown(4, 1, 3)}
 	for i := range outcomes[1].Records {
 		outcomes[1].Records[i].Collapse = &vision.Collapse{Quotient: 0.5}
 	}
@@ -282,7 +289,8 @@ func TestGrowthFigure(t *testing.T) {
 		t.Errorf("growth %g a step, should be ln 3 in 10", got)
 	}
 	if !math.IsNaN(first["growth"][0]) || !math.IsNaN(first["share"][3]) || math.IsNaN(first["share"][4]) {
-		t.Errorf("growth %v, share %v: NaN where there is nothing before, and where NC1 is not defined", first["growth"], first["share"])
+		t.Errorf("growth %v, share %v: NaN where there is nothing before, and where NC1 is not defined",
+			first["growth"], first["share"])
 	}
 	if _, err := plots.SVG(fig); err != nil {
 		t.Error(err)
@@ -303,7 +311,8 @@ func TestGrowthFigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fig.Claims[0].Verdict != result.Fails || fig.Claims[1].Verdict != result.Fails || fig.Claims[2].Verdict != result.Holds {
+	if fig.Claims[0].Verdict != result.Fails || fig.Claims[1].Verdict != result.Fails ||
+		fig.Claims[2].Verdict != result.Holds {
 		t.Errorf("claims %+v", fig.Claims)
 	}
 	if _, err := Growth(outcomes[:1], 10); !errors.Is(err, ErrNoRuns) {
@@ -313,7 +322,8 @@ func TestGrowthFigure(t *testing.T) {
 	if _, err := Growth(outcomes[:2], 10); err == nil {
 		t.Error("a bound for an unknown network")
 	}
-	for _, draw := range []func() (result.Figure, error){func() (result.Figure, error) { return Growth(outcomes, 10) }, func() (result.Figure, error) { return BlowUp(outcomes) }} {
+	for _, draw := range []func() (result.Figure, error){func() (result.Figure, error) { return Growth(outcomes, 10) },
+		func() (result.Figure, error) { return BlowUp(outcomes) }} {
 		if _, err := draw(); err == nil || !strings.Contains(err.Error(), "2 setups") {
 			t.Errorf("two setups in one figure: error %v", err)
 		}

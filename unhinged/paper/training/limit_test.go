@@ -64,22 +64,25 @@ func TestAlignmentOfAnyFeatures(t *testing.T) {
 		}
 	}
 	loss += efr * norm2
-	if got, want := Alignment(gamma, efr, batch, norm2, loss), weighted/math.Sqrt(norm2/batch); math.Abs(got-want) > 1e-12 {
+	if got, want := Alignment(gamma, efr, batch, norm2, loss),
+		weighted/math.Sqrt(norm2/batch); math.Abs(got-want) > 1e-12 {
 		t.Errorf("alignment %g, should be %g", got, want)
 	}
 }
 
-// The published curves of figures 12 and 13 end where Theorem 6 says, to what is not yet aligned, if EFR's sum is over the
-// batch of 256 and γ = 1/(C−1). Figure 14's ends below the smallest objective there is for such a batch.
+// The published curves of figures 12 and 13 end where Theorem 6 says, to what is not yet aligned, if EFR's sum is over
+// the batch of 256 and γ = 1/(C−1). Figure 14's ends below the smallest objective there is for such a batch.
 func TestPublishedEndsAreOfTheorem6(t *testing.T) {
-	for _, end := range PublishedEnds {
+	for _, end := range PublishedEnds() {
 		gamma := 1 / float64(end.Classes-1)
 		norm2, loss := AnchoredLimit(gamma, end.EFR, 256)
 		alignment := Alignment(gamma, end.EFR, 256, end.Norm2, end.Loss)
 		if possible := end.Figure != "14"; possible != (end.Loss > loss) || possible != (alignment <= 1) {
-			t.Errorf("figure %s, λ = %g: loss %g, the least is %g; alignment %g", end.Figure, end.EFR, end.Loss, loss, alignment)
+			t.Errorf("figure %s, λ = %g: loss %g, the least is %g; alignment %g", end.Figure, end.EFR, end.Loss, loss,
+				alignment)
 		} else if possible && (end.Norm2 < 0.7*norm2 || end.Norm2 > norm2 || end.Loss > 0.95*loss) {
-			t.Errorf("figure %s, λ = %g: ‖H‖² = %g and loss %g, of %g and %g", end.Figure, end.EFR, end.Norm2, end.Loss, norm2, loss)
+			t.Errorf("figure %s, λ = %g: ‖H‖² = %g and loss %g, of %g and %g", end.Figure, end.EFR, end.Norm2, end.Loss,
+				norm2, loss)
 		}
 	}
 }

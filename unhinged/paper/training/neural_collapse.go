@@ -32,26 +32,27 @@ var collapses = []struct {
 	{"distance_prototypes", func(c *vision.Collapse) result.Number { return c.DistancePrototypes }},
 }
 
-// NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch, a curve a method and λ of
-// EFR, the mean over its seeds with a band of one standard deviation. Plain UL is in it as far as all of its seeds come.
-// Runs of versions that did not measure it have NC1's trace alone. The outcomes are of one setup.
+// NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch, a curve a method and λ
+// of EFR, the mean over its seeds with a band of one standard deviation. Plain UL is in it as far as all of its seeds
+// come. Runs of versions that did not measure it have NC1's trace alone. The outcomes are of one setup.
 func NeuralCollapse(outcomes []vision.Outcome) (result.Figure, error) {
-	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete", Panels: []result.Panel{
-		{Title: "NC1: within-class variability", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
-		{Title: "NC1: ratio of the traces", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
-		{Title: "NC1: class-distance normalised", Y: "nc1_cdnv", YLabel: "CDNV", Log: true},
-		{Title: "NC2: norms of the class means", Y: "nc2_norms", YLabel: "deviation / mean"},
-		{Title: "NC2: angles of the class means", Y: "nc2_angles", YLabel: "deviation of cosines"},
-		{Title: "NC2: class means to an ETF", Y: "nc2_etf", YLabel: "distance"},
-		{Title: "NC2: norms of the prototypes", Y: "nc2_prototypes_norms", YLabel: "deviation / mean"},
-		{Title: "NC2: angles of the prototypes", Y: "nc2_prototypes_angles", YLabel: "deviation of cosines"},
-		{Title: "NC2: prototypes to an ETF", Y: "nc2_prototypes_etf", YLabel: "distance"},
-		{Title: "NC3: prototypes to class means", Y: "nc3", YLabel: "‖W/‖W‖ − M/‖M‖‖"},
-		{Title: "NC4: not as the nearest mean, train", Y: "nc4_train", YLabel: "%"},
-		{Title: "NC4: not as the nearest mean, test", Y: "nc4_test", YLabel: "%"},
-		{Title: "Theorem 6: features to WM", Y: "distance_wm", YLabel: "‖Ĥ − V̂‖, V = WM"},
-		{Title: "Theorem 7: features to prototypes", Y: "distance_prototypes", YLabel: "√(Σ‖ĥ − ŵ‖²/n)"},
-	}}
+	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete",
+		Panels: []result.Panel{
+			{Title: "NC1: within-class variability", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
+			{Title: "NC1: ratio of the traces", Y: "nc1_quotient", YLabel: "tr Σ_W / tr Σ_B", Log: true},
+			{Title: "NC1: class-distance normalised", Y: "nc1_cdnv", YLabel: "CDNV", Log: true},
+			{Title: "NC2: norms of the class means", Y: "nc2_norms", YLabel: "deviation / mean"},
+			{Title: "NC2: angles of the class means", Y: "nc2_angles", YLabel: "deviation of cosines"},
+			{Title: "NC2: class means to an ETF", Y: "nc2_etf", YLabel: "distance"},
+			{Title: "NC2: norms of the prototypes", Y: "nc2_prototypes_norms", YLabel: "deviation / mean"},
+			{Title: "NC2: angles of the prototypes", Y: "nc2_prototypes_angles", YLabel: "deviation of cosines"},
+			{Title: "NC2: prototypes to an ETF", Y: "nc2_prototypes_etf", YLabel: "distance"},
+			{Title: "NC3: prototypes to class means", Y: "nc3", YLabel: "‖W/‖W‖ − M/‖M‖‖"},
+			{Title: "NC4: not as the nearest mean, train", Y: "nc4_train", YLabel: "%"},
+			{Title: "NC4: not as the nearest mean, test", Y: "nc4_test", YLabel: "%"},
+			{Title: "Theorem 6: features to WM", Y: "distance_wm", YLabel: "‖Ĥ − V̂‖, V = WM"},
+			{Title: "Theorem 7: features to prototypes", Y: "distance_prototypes", YLabel: "√(Σ‖ĥ − ŵ‖²/n)"},
+		}}
 	list, err := oneSetup(outcomes)
 	if err != nil {
 		return fig, err
@@ -121,9 +122,9 @@ func mustMethod(name string) vision.Method {
 // limit has NC1 to NC3 in it; a test of each of them would leave every one undecided with a few seeds.
 func collapseQuestions(list []variant) []question {
 	var asked []question
-	ask := func(s sentence, t ttest, names ...any) {
+	ask := func(s result.Sentence, t ttest, names ...any) {
 		if !math.IsNaN(t.difference) { // there are runs, and they have measured it
-			asked = append(asked, question{s, fmt.Sprintf(s.text, names...), t, 0, ""})
+			asked = append(asked, question{s, fmt.Sprintf(s.Text, names...), t, 0, ""})
 		}
 	}
 	of := func(o vision.Outcome, record int, number func(*vision.Collapse) result.Number) float64 {
@@ -132,7 +133,7 @@ func collapseQuestions(list []variant) []question {
 		}
 		return math.NaN()
 	}
-	falls := func(s sentence, v variant, number func(*vision.Collapse) result.Number) {
+	falls := func(s result.Sentence, v variant, number func(*vision.Collapse) result.Number) {
 		ask(s, student(v.of(func(o vision.Outcome) float64 {
 			return of(o, 0, number) - of(o, len(o.Records)-1, number)
 		})), v.name())

@@ -18,7 +18,9 @@ func collapsing(method string, seed uint64, records int, start, end float64) vis
 	o := outcome(method, seed, make([]float64, records)...)
 	for i := range o.Records {
 		x := result.Number(start + (end-start)*float64(i)/float64(records-1))
-		c := &vision.Collapse{Quotient: x, CDNV: 2 * x, Means: vision.NC2{NormSpread: x, AngleSpread: x, AngleDistance: x, ETFDistance: x}, Prototypes: vision.NC2{NormSpread: x}, Duality: x, TrainAgreement: 1 - x/10, TestAgreement: 1 - x/5,
+		c := &vision.Collapse{Quotient: x, CDNV: 2 * x, Means: vision.NC2{NormSpread: x, AngleSpread: x,
+			AngleDistance: x, ETFDistance: x}, Prototypes: vision.NC2{NormSpread: x}, Duality: x,
+			TrainAgreement: 1 - x/10, TestAgreement: 1 - x/5,
 			DistanceWM: x, DistancePrototypes: result.Number(math.NaN())}
 		if strings.HasPrefix(method, "fnpal") {
 			c.DistanceWM, c.DistancePrototypes = c.DistancePrototypes, c.DistanceWM
@@ -33,7 +35,8 @@ func TestNeuralCollapseIsMeanAndDeviation(t *testing.T) {
 	early.Diverged, early.Settings.Epochs = &vision.Diverged{}, 5
 	late := collapsing("ul", 1, 5, 1, 0.8)
 	late.Diverged = &vision.Diverged{}
-	outcomes := []vision.Outcome{collapsing("ce", 1, 5, 2, 1), collapsing("ce", 2, 5, 4, 1), collapsing("pal", 1, 5, 2, 0.1), collapsing("fnpal", 1, 5, 2, 0.1), early, late}
+	outcomes := []vision.Outcome{collapsing("ce", 1, 5, 2, 1), collapsing("ce", 2, 5, 4, 1), collapsing("pal", 1, 5, 2,
+		0.1), collapsing("fnpal", 1, 5, 2, 0.1), early, late}
 	outcomes[1].Records[4].Collapse.Quotient = result.Number(math.NaN())
 	fig, err := NeuralCollapse(outcomes)
 	if err != nil {
@@ -43,13 +46,15 @@ func TestNeuralCollapseIsMeanAndDeviation(t *testing.T) {
 		t.Fatalf("%d curves in %d panels, should be 4 in 14", len(fig.Curves), len(fig.Panels))
 	}
 	ce := fig.Curves[0].Series
-	if ce["nc1_quotient"][0] != 3 || math.Abs(ce["nc1_quotient_sd"][0]-math.Sqrt2) > 1e-12 || !math.IsNaN(ce["nc1_quotient"][4]) || ce["nc1_cdnv"][0] != 6 {
+	if ce["nc1_quotient"][0] != 3 || math.Abs(ce["nc1_quotient_sd"][0]-math.Sqrt2) > 1e-12 ||
+		!math.IsNaN(ce["nc1_quotient"][4]) || ce["nc1_cdnv"][0] != 6 {
 		t.Errorf("quotient %v ± %v, CDNV %v", ce["nc1_quotient"], ce["nc1_quotient_sd"], ce["nc1_cdnv"])
 	}
 	if got := ce["nc4_train"][4]; math.Abs(got-10) > 1e-12 {
 		t.Errorf("NC4: %g %% decided otherwise, should be 10", got)
 	}
-	if ul := fig.Curves[3]; len(ul.Series["step"]) != 3 || ul.Params["seeds"] != 2 || ul.Series["nc1_quotient"][2] != 0.9 {
+	if ul := fig.Curves[3]; len(ul.Series["step"]) != 3 || ul.Params["seeds"] != 2 ||
+		ul.Series["nc1_quotient"][2] != 0.9 {
 		t.Errorf("plain UL: %v", ul)
 	}
 	if len(late.Records) != 5 {
@@ -91,14 +96,16 @@ func TestNeuralCollapseOfOlderRuns(t *testing.T) {
 	}
 	other := outcome("ce", 1, 0.5)
 	other.Settings.Dataset = "another"
-	if _, err := NeuralCollapse([]vision.Outcome{outcome("ce", 1, 0.5), other}); err == nil || !strings.Contains(err.Error(), "2 setups") {
+	if _, err := NeuralCollapse([]vision.Outcome{outcome("ce", 1, 0.5), other}); err == nil ||
+		!strings.Contains(err.Error(), "2 setups") {
 		t.Errorf("two setups in one figure: error %v", err)
 	}
 }
 
 func TestNeuralCollapseClaims(t *testing.T) {
 	seeds := func(method string, start, end float64) []vision.Outcome {
-		return []vision.Outcome{collapsing(method, 1, 4, start, end), collapsing(method, 2, 4, start+0.01, end), collapsing(method, 3, 4, start, end+0.01)}
+		return []vision.Outcome{collapsing(method, 1, 4, start, end), collapsing(method, 2, 4, start+0.01, end),
+			collapsing(method, 3, 4, start, end+0.01)}
 	}
 	verdicts := func(groups ...[]vision.Outcome) map[string]result.Verdict {
 		fig, err := NeuralCollapse(slices.Concat(groups...))

@@ -10,8 +10,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// AccuracyTable has the last validation accuracies in percent, as Markdown: a row a method and λ of EFR, a column a setup
-// of the outcomes with mean ± standard deviation (number of seeds), and beside it what the paper has for the data set.
+// AccuracyTable has the last validation accuracies in percent, as Markdown: a row a method and λ of EFR, a column a
+// setup of the outcomes with mean ± standard deviation (number of seeds), and beside it what the paper has for the data
+// set.
 func AccuracyTable(outcomes []vision.Outcome) string {
 	setups := Setups(outcomes)
 	rows := variants(outcomes)
@@ -35,7 +36,8 @@ func AccuracyTable(outcomes []vision.Outcome) string {
 			return ""
 		})
 		dataset := setup[0].Settings.Dataset
-		if slices.ContainsFunc(setups[i+1:], func(later []vision.Outcome) bool { return later[0].Settings.Dataset == dataset }) {
+		if slices.ContainsFunc(setups[i+1:],
+			func(later []vision.Outcome) bool { return later[0].Settings.Dataset == dataset }) {
 			continue // the paper stands behind its last
 		}
 		for _, in := range publishedIn {

@@ -26,7 +26,8 @@ func student(sample []float64) ttest {
 func welch(a, b []float64) ttest {
 	x, y := student(a), student(b)
 	ex, ey := x.err*x.err, y.err*y.err
-	t := ttest{x.difference - y.difference, math.Sqrt(ex + ey), (ex + ey) * (ex + ey) / (ex*ex/x.freedom + ey*ey/y.freedom)}
+	t := ttest{x.difference - y.difference, math.Sqrt(ex + ey), (ex + ey) * (ex + ey) / (ex*ex/x.freedom +
+		ey*ey/y.freedom)}
 	if t.err == 0 {
 		t.freedom = min(x.freedom, y.freedom) // the least that Welch's formula gives
 	}
@@ -41,8 +42,8 @@ func (t ttest) interval() float64 {
 	return t.err * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Quantile(0.975)
 }
 
-// below is the one-sided p-value of the hypothesis that the true difference is at most bound: a small one shows that it is
-// above. It is NaN if there are too few values to tell.
+// below is the one-sided p-value of the hypothesis that the true difference is at most bound: a small one shows that it
+// is above. It is NaN if there are too few values to tell.
 func (t ttest) below(bound float64) float64 {
 	switch {
 	case math.IsNaN(t.err):
@@ -70,8 +71,8 @@ func (t ttest) p(bound float64) float64 {
 }
 
 // holm corrects p-values for their number: rejecting where they are below α gives at least one false rejection with a
-// probability of no more than α, whatever they depend on (Holm, A simple sequentially rejective multiple test procedure,
-// 1979). NaN are not counted.
+// probability of no more than α, whatever they depend on (Holm, A simple sequentially rejective multiple test
+// procedure, 1979). NaN are not counted.
 func holm(p []float64) []float64 {
 	var order []int
 	for i := range p {

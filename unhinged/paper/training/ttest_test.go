@@ -53,19 +53,22 @@ func TestStudentAsInR(t *testing.T) {
 }
 
 func TestTooFewOrEqualValues(t *testing.T) {
-	for _, single := range []ttest{student([]float64{1}), welch([]float64{1}, []float64{1, 2}), welch(nil, []float64{1, 2})} {
+	for _, single := range []ttest{student([]float64{1}), welch([]float64{1}, []float64{1, 2}),
+		welch(nil, []float64{1, 2})} {
 		if p := single.p(0); !math.IsNaN(p) || !math.IsNaN(single.interval()) {
 			t.Errorf("p = %g and interval %g from a single value", p, single.interval())
 		}
 	}
 	equal := welch([]float64{2, 2}, []float64{1, 1, 1})
 	if equal.p(0) != 0 || equal.p(1) != 1 || equal.interval() != 0 {
-		t.Errorf("without any spread: p of 0 is %g, of the difference itself %g; interval %g", equal.p(0), equal.p(1), equal.interval())
+		t.Errorf("without any spread: p of 0 is %g, of the difference itself %g; interval %g", equal.p(0), equal.p(1),
+			equal.interval())
 	}
 }
 
-// The example of Wikipedia's article on the Holm–Bonferroni method: of p-values 0.01, 0.04, 0.03 and 0.005 at α = 0.05 the
-// fourth and the first are rejected. The numbers are by hand: 2·, 3·, 4· of the ordered ones, and never less than before.
+// The example of Wikipedia's article on the Holm–Bonferroni method: of p-values 0.01, 0.04, 0.03 and 0.005 at α = 0.05
+// the fourth and the first are rejected. The numbers are by hand: 2·, 3·, 4· of the ordered ones, and never less than
+// before.
 func TestHolm(t *testing.T) {
 	got := holm([]float64{0.01, 0.04, math.NaN(), 0.03, 0.005, 0.9})
 	want := []float64{0.04, 0.09, math.NaN(), 0.09, 0.025, 0.9}

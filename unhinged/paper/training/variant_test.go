@@ -19,17 +19,24 @@ func TestSetups(t *testing.T) {
 		return len(Setups([]vision.Outcome{a, b, a})) == 1
 	}
 	for name, change := range map[string]func(*vision.Settings){
-		"method": func(s *vision.Settings) { s.Method = "pal" }, "head": func(s *vision.Settings) { s.Head = unhinged.Head{FeatureRegularization: 1} },
-		"seed": func(s *vision.Settings) { s.Seed = 7 }, "backend": func(s *vision.Settings) { s.Backend = "go" }, "records": func(s *vision.Settings) { s.RecordsPerEpoch = 9 },
+		"method": func(s *vision.Settings) { s.Method = "pal" },
+		"head":   func(s *vision.Settings) { s.Head = unhinged.Head{FeatureRegularization: 1} },
+		"seed":   func(s *vision.Settings) { s.Seed = 7 }, "backend": func(s *vision.Settings) { s.Backend = "go" },
+		"records": func(s *vision.Settings) { s.RecordsPerEpoch = 9 },
 	} {
 		if !same(change) {
 			t.Errorf("another %s makes another setup", name)
 		}
 	}
 	for name, change := range map[string]func(*vision.Settings){
-		"data set": func(s *vision.Settings) { s.Dataset = "other" }, "number of images": func(s *vision.Settings) { s.Images = 7 }, "model": func(s *vision.Settings) { s.Model = "other" },
-		"batch": func(s *vision.Settings) { s.Batch = 7 }, "rate": func(s *vision.Settings) { s.LearningRate = 7 }, "weight decay": func(s *vision.Settings) { s.WeightDecay = 7 },
-		"flip": func(s *vision.Settings) { s.Flip = true }, "number of parts": func(s *vision.Settings) { s.MicroBatches = 7 },
+		"data set":         func(s *vision.Settings) { s.Dataset = "other" },
+		"number of images": func(s *vision.Settings) { s.Images = 7 },
+		"model":            func(s *vision.Settings) { s.Model = "other" },
+		"batch":            func(s *vision.Settings) { s.Batch = 7 },
+		"rate":             func(s *vision.Settings) { s.LearningRate = 7 },
+		"weight decay":     func(s *vision.Settings) { s.WeightDecay = 7 },
+		"flip":             func(s *vision.Settings) { s.Flip = true },
+		"number of parts":  func(s *vision.Settings) { s.MicroBatches = 7 },
 	} {
 		if same(change) {
 			t.Errorf("another %s makes no other setup", name)

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/paper"
+)
+
+// TestClaimsCommand: the ledger of a section is printed with its counts, and written as a list.
+func TestClaimsCommand(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "claims.json")
+	printed, err := call(t.Context(), claimsCommand(), "--section", "3.1", "--json", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []paper.Entry
+	if err := json.Unmarshal(content, &entries); err != nil || len(entries) < 10 {
+		t.Fatalf("%d entries, error %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if e.Section != "3.1" || !strings.Contains(printed, e.Claim) {
+			t.Errorf("%+v is not of the section, or not printed", e)
+		}
+	}
+	if !strings.Contains(printed, paper.Counts(entries)) {
+		t.Errorf("%s is without the counts", printed)
+	}
+	if _, err := call(t.Context(), claimsCommand(), "--section", "9"); err == nil || !strings.Contains(err.Error(),
+		"no claim is of this section") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,49 @@
+// Package parallel runs independent tasks on all processors.
+package parallel
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Try calls task(0) … task(n−1). No further calls begin after one has returned an error. Try waits for those under way
+// and returns the error of the lowest index that failed.
+func Try(n int, task func(i int) error) error {
+	group, ctx := errgroup.WithContext(context.Background())
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	errs := make([]error, n)
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		group.Go(func() error {
+			errs[i] = task(i)
+			return errs[i]
+		})
+	}
+	if group.Wait() == nil {
+		return nil
+	}
+	for _, err := range errs { // the group's error is the first one in time
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// For calls task(0) … task(n−1).
+func For(n int, task func(i int)) { Workers(n, func() func(int) { return task }) }
+
+// Workers is For with memory of its own for each processor: worker is called once there, and returns the function that
+// does the tasks, one after the other.
+func Workers(n int, worker func() func(i int)) {
+	var next atomic.Int64
+	_ = Try(min(n, runtime.GOMAXPROCS(0)), func(int) error { // never fails
+		task := worker()
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			task(i)
+		}
+		return nil
+	})
+}

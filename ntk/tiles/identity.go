@@ -1,0 +1,46 @@
+package tiles
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/unhinged-lab/lab/ntk"
+)
+
+// Identity is that of a kernel ([Kernel.Identity]) of the network between the examples x1 and x2, or of x1 with itself
+// if x2 is nil: the network and the [Sum] of the examples. What else the kernel depends on is to be added, such as the
+// parameters of a network of finite width.
+func Identity(network ntk.Network, x1, x2 *tensors.Tensor) map[string]string {
+	identity := map[string]string{"network": network.String(), "inputs": Sum(x1)}
+	if x2 != nil {
+		identity["inputs2"] = Sum(x2)
+	}
+	return identity
+}
+
+// Sum is the SHA-256 of the shape and the numbers, in hexadecimal, of a tensor of float32 or float64.
+func Sum(x *tensors.Tensor) string {
+	dims := x.Shape().Dimensions
+	if x.DType() == dtypes.Float64 {
+		return sumOfValues[float64](dims, x)
+	}
+	return sumOfValues[float32](dims, x)
+}
+
+func sumOfValues[T float32 | float64](dims []int, x *tensors.Tensor) string {
+	hash := sha256.New()
+	fmt.Fprint(hash, dims)
+	tensors.MustConstFlatData(x, func(values []T) {
+		var bytes []byte
+		for part := range slices.Chunk(values, 4096) {
+			bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // of fixed size: no error
+			hash.Write(bytes)
+		}
+	})
+	return hex.EncodeToString(hash.Sum(nil))
+}

@@ -1,0 +1,175 @@
+package calibration
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Predictions are a classifier's probabilities, the softmax of its logits, and the classes of the samples.
+type Predictions struct {
+	logits *mat.Dense // [n, C]
+	labels []int
+}
+
+// New returns the predictions of logits [n, C] for samples of the classes labels, 0…C−1. The logits are not copied. An
+// error is returned for logits that are not finite, fewer than 2 classes, labels outside of 0…C−1, or another number of
+// them.
+func New(logits *mat.Dense, labels []int) (*Predictions, error) {
+	if logits == nil || logits.IsEmpty() {
+		return nil, errors.New("calibration: there are no logits")
+	}
+	n, c := logits.Dims()
+	if c < 2 {
+		return nil, fmt.Errorf("calibration: logits are [%d, %d]: want at least 2 classes, a column each", n, c)
+	}
+	if len(labels) != n {
+		return nil, fmt.Errorf("calibration: %d rows of logits and %d labels: want as many", n, len(labels))
+	}
+	for i, y := range labels {
+		if y < 0 || y >= c {
+			return nil, fmt.Errorf("calibration: the label of sample %d is %d: want 0 … %d", i, y, c-1)
+		}
+		for _, z := range logits.RawRowView(i) {
+			if math.IsNaN(z) || math.IsInf(z, 0) {
+				return nil, fmt.Errorf("calibration: a logit of sample %d is %v: want finite numbers", i, z)
+			}
+		}
+	}
+	return &Predictions{logits, labels}, nil
+}
+
+// Confidences returns the confidence of each sample and whether its class is the predicted one, which is the first
+// class of the largest logit.
+func (p *Predictions) Confidences() (confidence []float64, correct []bool) {
+	confidence, correct = make([]float64, len(p.labels)), make([]bool, len(p.labels))
+	for i, y := range p.labels {
+		row := p.logits.RawRowView(i)
+		k := floats.MaxIdx(row)
+		confidence[i] = math.Exp(row[k] - floats.LogSumExp(row))
+		correct[i] = k == y
+	}
+	return confidence, correct
+}
+
+// Accuracy returns the share of samples whose class is the predicted one.
+func (p *Predictions) Accuracy() float64 {
+	right := 0
+	_, correct := p.Confidences()
+	for _, yes := range correct {
+		if yes {
+			right++
+		}
+	}
+	return float64(right) / float64(len(correct))
+}
+
+// NLL returns the mean of −ln(probability of the sample's class), in nats: the cross-entropy.
+func (p *Predictions) NLL() float64 {
+	return p.nll(1)
+}
+
+// nll returns NLL for the logits times beta.
+func (p *Predictions) nll(beta float64) float64 {
+	sum, scaled := 0.0, make([]float64, p.logits.RawMatrix().Cols)
+	for i, y := range p.labels {
+		floats.ScaleTo(scaled, beta, p.logits.RawRowView(i))
+		sum += floats.LogSumExp(scaled) - scaled[y]
+	}
+	return sum / float64(len(p.labels))
+}
+
+// Brier returns the mean of Σ_c (probability of c − [c is the sample's class])², from 0 to 2 (Brier 1950).
+func (p *Predictions) Brier() float64 {
+	sum := 0.0
+	for i, y := range p.labels {
+		row := p.logits.RawRowView(i)
+		total := floats.LogSumExp(row)
+		for c, z := range row {
+			d := math.Exp(z - total)
+			if c == y {
+				d--
+			}
+			sum += d * d
+		}
+	}
+	return sum / float64(len(p.labels))
+}
+
+// ClasswiseECE returns the mean over classes of the ECE of each class's probability against the indicator of that class
+// (Nixon et al. 2019, Kull et al. 2019).
+func (p *Predictions) ClasswiseECE(b Binning) (float64, error) {
+	n, c := p.logits.Dims()
+	sum, probability, is := 0.0, make([]float64, n), make([]bool, n)
+	for k := range c {
+		for i, y := range p.labels {
+			row := p.logits.RawRowView(i)
+			probability[i], is[i] = math.Exp(row[k]-floats.LogSumExp(row)), y == k
+		}
+		bins, err := b.Of(probability, is)
+		if err != nil {
+			return 0, err
+		}
+		sum += ECE(bins)
+	}
+	return sum / float64(c), nil
+}
+
+// Temperature returns the T > 0 that minimises the NLL of the logits divided by T (Guo et al. 2017), to a relative
+// 1e-10. It is to be fitted on samples that are not those it is judged on. The NLL is convex in 1/T; an error is
+// returned where it has no minimum at a finite T > 0: where no sample has a logit larger than its own class's, T tends
+// to 0, and where the logits of the classes are no better than chance, T tends to ∞.
+func (p *Predictions) Temperature() (float64, error) {
+	scaled := make([]float64, p.logits.RawMatrix().Cols)
+	slope := func(beta float64) float64 { // d NLL/d(1/T)
+		sum := 0.0
+		for i, y := range p.labels {
+			row := p.logits.RawRowView(i)
+			floats.ScaleTo(scaled, beta, row)
+			total := floats.LogSumExp(scaled)
+			for c, z := range row {
+				sum += math.Exp(scaled[c]-total) * (z - row[y])
+			}
+		}
+		return sum
+	}
+	if slope(0) >= 0 {
+		return 0,
+			errors.New("calibration: no temperature is best: the logits of the samples' classes are no larger on " +
+				"average than those of the others, so that the NLL falls until the temperature is infinite")
+	}
+	if p.separated() {
+		return 0,
+			errors.New("calibration: no temperature is best: no sample has a logit larger than its own class's, so " +
+				"that the NLL falls until the temperature is 0")
+	}
+	low, high := 0.0, 1.0
+	for slope(high) < 0 {
+		low, high = high, 2*high
+	}
+	for high-low > 1e-11*high {
+		middle := low + (high-low)/2
+		if middle == low || middle == high {
+			break
+		}
+		if slope(middle) < 0 {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return 2 / (low + high), nil
+}
+
+// separated says whether the logit of each sample's class is the largest one.
+func (p *Predictions) separated() bool {
+	for i, y := range p.labels {
+		if row := p.logits.RawRowView(i); row[y] < floats.Max(row) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,80 @@
+package paper
+
+import (
+	"github.com/unhinged-lab/lab/unhinged/paper/numeric"
+	"github.com/unhinged-lab/lab/unhinged/paper/studies"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Items lists all figures and tables in the paper's order, then the studies.
+func Items() []Item {
+	var items []Item
+	table := func(id, title, section, missing string) {
+		items = append(items, Item{ID: id, Title: title, Kind: Table, Section: section, Needs: Runs, Missing: missing})
+	}
+	later := func(id, title, section, missing string) {
+		items = append(items, Item{ID: id, Title: title, Kind: Figure, Section: section, Needs: Runs, Missing: missing})
+	}
+	numerical := func(id, section string) {
+		for _, e := range numeric.Figures() {
+			if e.ID == id {
+				items = append(items, Item{ID: id, Title: e.Title, Kind: Figure, Section: section, Needs: Nothing,
+					Sentences: e.Sentences(), run: runNumeric(id)})
+			}
+		}
+	}
+	recorded := func(id, title string, kind Kind, section, config string, draw func(string) (result.Figure, error)) {
+		items = append(items, Item{ID: id, Title: title, Kind: kind, Section: section, Needs: Runs,
+			Sentences: training.Sentences(id),
+			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
+	}
+	const imbalanced = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
+	const outOfDistribution = "scores of images out of distribution are not in package metrics yet"
+	const calibrated = "calibration is not in package metrics yet, nor are imbalanced trainings in `unhinged train`"
+
+	table("table1", "Table 1: analyses of neural collapse compared", "1",
+		"it compares what other papers assume, in words")
+	numerical("fig1", "3.1")
+	recorded("fig2", "Figure 2: validation accuracy of the loss functions", Figure, "4.1", "small/cifar-10",
+		training.All)
+	table("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", "4.2", imbalanced)
+	table("table3", "Table 3: out-of-distribution detection", "4.2", outOfDistribution)
+	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", outOfDistribution)
+	numerical("fig4", "C.1")
+	numerical("fig5", "C.1")
+	numerical("fig6", "C.1")
+	numerical("fig7", "C.1")
+	numerical("fig8", "C.1")
+	numerical("fig9", "C.1")
+	later("fig10", "Figure 10: calibration under long-tailed imbalance", "C.3", calibrated)
+	later("fig11", "Figure 11: calibration under step-wise imbalance", "C.3", calibrated)
+	recorded("fig12", "Figure 12: feature norm, loss and accuracy under EFR, CIFAR-10", Figure, "C.2", "small/cifar-10",
+		training.On("cifar-10", "fig12", training.Figure12))
+	recorded("fig13", "Figure 13: feature norm, loss and accuracy under EFR, CIFAR-100", Figure, "C.2",
+		"paper/cifar-100", training.On("cifar-100", "fig13", training.Figure12))
+	recorded("fig14", "Figure 14: loss, feature norm and accuracy, ImageNet-100", Figure, "C.2", "paper/imagenet-100",
+		training.On("imagenet-100", "fig14", training.Figure14))
+	table("table4", "Table 4: accuracy of CE under long-tailed imbalance", "C.3", imbalanced)
+	table("table5", "Table 5: accuracy of CE under step-wise imbalance", "C.3", imbalanced)
+	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", outOfDistribution)
+	numerical("fig15", "C.1")
+	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", outOfDistribution)
+	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", outOfDistribution)
+	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", outOfDistribution)
+	recorded("fig19", "Figure 19: plain UL blows up", Figure, "4.1", "small/cifar-10 --method ul",
+		training.On("cifar-10", "fig19", training.BlowUp))
+
+	items = append(items,
+		Item{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form", Kind: Study,
+			Section: "3.5", Needs: Nothing,
+			Sentences: studies.Sentences(), run: runStudy(studies.RunTheorem8)},
+		Item{ID: "drift", Title: "Does the tangent kernel stay invariant? (Fashion-MNIST)", Kind: Study, Section: "3.5",
+			Needs:   Data,
+			Command: "unhinged data get fashion-mnist", Sentences: studies.Sentences(),
+			run: runStudy(studies.RunDrift)})
+	recorded("neural-collapse", "Neural collapse by epoch: all measures are 0 where it is complete", Study, "3",
+		"small/cifar-10",
+		training.On("cifar-10", "neural-collapse", training.NeuralCollapse))
+	return items
+}

@@ -1,0 +1,87 @@
+package paper
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// TestItems: all 19 figures, all 6 tables and the studies are there, each either can be made or says what is missing,
+// and what judges has sentences.
+func TestItems(t *testing.T) {
+	kinds := map[Kind]int{}
+	seen := map[string]bool{}
+	for _, i := range Items() {
+		kinds[i.Kind]++
+		if seen[i.ID] || i.Title == "" || i.Section == "" || i.Needs == "" {
+			t.Errorf("%+v is there twice, or lacks something", i)
+		}
+		seen[i.ID] = true
+		if (i.run == nil) != (i.Missing != "") {
+			t.Errorf("%s: cannot be made, or says that it cannot: %q", i.ID, i.Missing)
+		}
+		if i.run != nil && len(i.Sentences) == 0 {
+			t.Errorf("%s judges no sentence", i.ID)
+		}
+		if (i.Needs != Nothing && i.run != nil) != (i.Command != "") {
+			t.Errorf("%s needs %s, and has the command %q", i.ID, i.Needs, i.Command)
+		}
+		if got, err := Lookup(i.ID); err != nil || got.ID != i.ID {
+			t.Errorf("%s is not found: %v", i.ID, err)
+		}
+	}
+	if kinds[Figure] != 19 || kinds[Table] != 6 || kinds[Study] != 3 {
+		t.Errorf("%v, should be 19 figures, 6 tables and 3 studies", kinds)
+	}
+	if _, err := Lookup("fig20"); err == nil || !strings.Contains(err.Error(), "fig19") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRecorded: figures of recorded runs are drawn from the checkout's, and their claims are of the item's sentences;
+// one without runs says which command makes them.
+func TestRecorded(t *testing.T) {
+	for _, id := range []string{"fig2", "fig12", "fig19", "neural-collapse"} {
+		f, err := Run(id, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item, err := Lookup(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.ID != id || f.Title != item.Title || len(f.Curves) == 0 || len(f.Claims) == 0 {
+			t.Errorf("%s: %q with %d curves and %d claims", f.ID, f.Title, len(f.Curves), len(f.Claims))
+		}
+		for _, c := range f.Claims {
+			if !slices.ContainsFunc(item.Sentences, func(s result.Sentence) bool { return s.ID == c.ID }) {
+				t.Errorf("%s judges %q, which is not one of its sentences", id, c.ID)
+			}
+		}
+	}
+	_, err := Run("fig13", Options{})
+	if !errors.Is(err, training.ErrNoRuns) || !strings.Contains(err.Error(), "`unhinged train --config paper/cifar-100` makes them") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Run("table2", Options{}); err == nil || !strings.Contains(err.Error(), "cannot be made yet") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRefusals: no item takes what is not its own.
+func TestRefusals(t *testing.T) {
+	for id, o := range map[string]Options{
+		"fig1": {Widths: []int{8}}, "fig4": {Runs: "x"}, "fig2": {P: 8}, "fig19": {Gammas: []float64{1}},
+		"theorem8": {C: 3},
+		"drift":    {State: dynamics.Gaussian(2, 2, 2, 1)}, "fig12": {Networks: 3},
+	} {
+		if _, err := Run(id, o); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s with %+v: error %v", id, o, err)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package paper
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unhinged-lab/lab/unhinged/errata"
+	"github.com/unhinged-lab/lab/unhinged/paper/theorems"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Entry is a checkable sentence of the paper in the claim ledger.
+type Entry struct {
+	ID      string `json:"id"`
+	Section string `json:"section"`
+	Page    int    `json:"page"`
+	Claim   string `json:"claim"`
+	// Kind is "theorem" for what the paper proves, "evidence" for what it says of its runs, "wording" for what is about
+	// words, other papers or print.
+	Kind string `json:"kind"`
+	// Verdict is "holds", "fails", "corrected", "undecided", "not claimed here" or "needs data".
+	Verdict string `json:"verdict"`
+	// Evidence is what judged it: a figure, a study, recorded runs, a test; or why nothing has.
+	Evidence string `json:"evidence"`
+	Erratum  string `json:"erratum,omitempty"`
+}
+
+// The verdicts of a ledger beside those of package result.
+const (
+	notClaimedHere = "not claimed here"
+	needsData      = "needs data"
+)
+
+// source is where the verdict of an entry comes from; one field is set.
+type source struct {
+	item      string   // an item's claims,
+	sentences []string // of these sentences
+	erratum   string   // a demonstration of package errata
+	printed   string   // an erratum of print, with nothing to compute
+	theorem   string   // a check of package theorems
+	missing   string   // what is needed to judge it
+	unjudged  string   // why it is not judged
+}
+
+// ledgerLine is an entry before it is judged.
+type ledgerLine struct {
+	id, section string
+	page        int
+	kind, claim string
+	from        source
+}
+
+// Claims judges every checkable sentence of the paper: theorems and lemmas beside brute force, sentences about
+// numerical figures by running the figures, those about networks by the recorded runs of a folder or a pattern ("" for
+// the checkout's). It takes some seconds.
+func Claims(runs string) ([]Entry, error) {
+	made := map[string]*result.Figure{}
+	var entries []Entry
+	for _, line := range ledger() {
+		e := Entry{ID: line.id, Section: line.section, Page: line.page, Claim: line.claim, Kind: line.kind}
+		if err := e.judge(line.from, runs, made); err != nil {
+			return nil, fmt.Errorf("claim %s: %w", line.id, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// judge fills in the verdict.
+func (e *Entry) judge(from source, runs string, made map[string]*result.Figure) error {
+	switch {
+	case from.item != "":
+		return e.judgeBy(from.item, from.sentences, runs, made)
+	case from.erratum != "":
+		claims, err := errata.Claims(from.erratum)
+		if err != nil {
+			return err
+		}
+		if len(claims) == 0 {
+			return fmt.Errorf("there is no demonstration of %s", from.erratum)
+		}
+		e.take(claims[:1])
+		e.Evidence = "unhinged/errata, notebook 06"
+	case from.printed != "":
+		e.Verdict, e.Erratum, e.Evidence = string(result.Corrected), from.printed, "ERRATA.md"
+	case from.theorem != "":
+		claim, err := theorems.Check(from.theorem)
+		if err != nil {
+			return err
+		}
+		e.take([]result.Claim{claim})
+		e.Evidence = fmt.Sprintf("%s: %.2g", claim.Claim, float64(claim.Measured))
+	case from.missing != "":
+		e.Verdict, e.Evidence = needsData, from.missing
+	default:
+		e.Verdict, e.Evidence = notClaimedHere, from.unjudged
+	}
+	return nil
+}
+
+// judgeBy takes the claims of an item that are of these sentences.
+func (e *Entry) judgeBy(id string, sentences []string, runs string, made map[string]*result.Figure) error {
+	item, err := Lookup(id)
+	if err != nil {
+		return err
+	}
+	figure, found := made[id]
+	if !found {
+		o := Options{Seed: 1}
+		if item.Needs == Runs {
+			o = Options{Runs: runs}
+		}
+		figure, err = item.Run(o)
+		if errors.Is(err, training.ErrNoRuns) {
+			e.Verdict, e.Evidence = needsData, err.Error()
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		made[id] = figure
+	}
+	var claims []result.Claim
+	for _, c := range figure.Claims {
+		if slices.Contains(sentences, c.ID) {
+			claims = append(claims, c)
+		}
+	}
+	e.Evidence = "unhinged figures " + id
+	if len(claims) == 0 {
+		e.Verdict, e.Evidence = needsData, e.Evidence+": the runs that are there do not judge it"
+		return nil
+	}
+	e.take(claims)
+	e.Evidence += ": " + result.Tally(claims)
+	return nil
+}
+
+// take takes the verdict that stands for all claims: a failure before what is undecided, that before a correction, and
+// that before what holds; and the errata.
+func (e *Entry) take(claims []result.Claim) {
+	order := []result.Verdict{result.Fails, result.Undecided, result.Corrected, result.Holds, result.NotClaimed}
+	worst := len(order)
+	var numbers []string
+	for _, c := range claims {
+		worst = min(worst, slices.Index(order, c.Verdict))
+		if c.Erratum != "" && !slices.Contains(numbers, c.Erratum) {
+			numbers = append(numbers, c.Erratum)
+		}
+	}
+	e.Verdict, e.Erratum = string(order[worst]), strings.Join(numbers, ", ")
+	if order[worst] == result.NotClaimed {
+		e.Verdict = notClaimedHere
+	}
+}
+
+// Counts counts the verdicts of entries, in the order of the ledger's verdicts.
+func Counts(entries []Entry) string {
+	number := map[string]int{}
+	for _, e := range entries {
+		number[e.Verdict]++
+	}
+	var parts []string
+	for _, v := range []string{string(result.Holds), string(result.Corrected), string(result.Fails),
+		string(result.Undecided), notClaimedHere, needsData} {
+		if number[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", number[v], v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,64 @@
+package paper
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// runRecorded draws an item from recorded runs.
+func runRecorded(id string, draw func(runs string) (result.Figure, error)) func(Options) (*result.Figure, error) {
+	return func(o Options) (*result.Figure, error) {
+		if o.P != 0 || o.C != 0 || o.N != 0 || o.Steps != 0 || o.State != nil || o.Widths != nil || o.Networks != 0 ||
+			o.Gammas != nil || o.Lambdas != nil || o.Etas != nil || o.Ratios != nil {
+			return nil, errors.New("it is drawn from recorded runs, whose settings cannot be changed here; " +
+				"`unhinged train` makes others")
+		}
+		runs := o.Runs
+		if runs == "" {
+			var err error
+			if runs, err = RecordedRuns(); err != nil {
+				return nil, err
+			}
+		}
+		f, err := draw(runs)
+		if errors.Is(err, training.ErrNoRuns) {
+			item, lookup := Lookup(id)
+			if lookup != nil {
+				return nil, lookup
+			}
+			return nil, fmt.Errorf("%w in %s; `%s` makes them", err, runs, item.Command)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if o.Progress != nil {
+			o.Progress()
+		}
+		return &f, nil
+	}
+}
+
+// RecordedRuns is the pattern of the runs that are recorded in the checkout of this module that the working directory
+// is in.
+func RecordedRuns() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		if build.IsCheckout(folder) {
+			return filepath.Join(folder, "results", "training", "*"), nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "",
+				errors.New("there are no recorded runs here, outside of a checkout of the lab; --runs DIR names a " +
+					"folder with some")
+		}
+	}
+}

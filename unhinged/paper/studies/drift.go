@@ -1,0 +1,366 @@
+package studies
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/numbers"
+	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Drift asks whether the tangent kernel stays what it was, which Theorem 8 assumes: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius, of
+// the full kernel of some of the examples), by the width of the network and by the loss it is trained with. The network
+// is the same for all losses, with as many outputs as classes, which are the logits under UL (the unhinged loss), CE
+// and MSE, and for PAL the features before an anchored ETF.
+//
+// Training is matched in two ways. All losses take the same number of steps at the same rate, the largest that is safe
+// for all of them: an eighth of the largest at which MSE, whose curvature (2/n)Θ is the largest, is stable. And since
+// some losses come to rest and others never do, the kernels are also compared where the logits have come equally far,
+// ‖F − F(0)‖/√n, as far as the slowest loss gets with every network. Equally far is not equally well: MSE first takes
+// F(0) away.
+//
+// Theory has the drift fall as 1/m with smooth nonlinearities; with ReLU it is nearly m^(−3/4) for many examples at
+// moderate widths, and m^(−1/2) in the limit: see [Theorem8].
+type Drift struct {
+	Examples   ntk.Examples // to train on
+	Probe      int          // the kernel is that of so many examples, the same number of each class; 20
+	Activation ntk.Layer    // ntk.ReLU
+	// what the drift is held against as a power of the width; 0 for any between −1 and −1/2, ReLU's
+	Exponent float64
+	Widths   []int // m; 64, 128, 256, 512
+	Seeds    int   // networks of each width; 5
+	Hidden   int   // hidden layers; 2
+	Steps    int   // of gradient descent; 160
+	Seed     uint64
+	// Progress, if set, is called after each training with the number done and of all.
+	Progress func(done, all int)
+}
+
+// driftLosses are the losses compared.
+var driftLosses = []struct {
+	name     string
+	loss     unhinged.Criterion
+	anchored bool
+}{{"UL", unhinged.Loss{}, false}, {"PAL", unhinged.Loss{}, true}, {"CE", unhinged.CrossEntropy{}, false},
+	{"MSE", unhinged.SquaredError{}, false}}
+
+// Pixels returns the first images of every class to train and to test on, so many of each, class by class: flat, in
+// float32, without the mean image of those to train on, and every image scaled to mean square 1.
+func Pixels(data *datasets.Dataset, trainEach, testEach int) (train, test ntk.Examples, err error) {
+	x, train, err := firstOfEach(data.Train, len(data.Classes), trainEach)
+	if err != nil {
+		return train, test, err
+	}
+	xTest, test, err := firstOfEach(data.Test, len(data.Classes), testEach)
+	if err != nil {
+		return train, test, err
+	}
+	mean := make([]float64, len(x[0]))
+	for _, pixels := range x {
+		floats.AddScaled(mean, 1/float64(len(x)), pixels)
+	}
+	for _, part := range []struct {
+		x [][]float64
+		e *ntk.Examples
+	}{{x, &train}, {xTest, &test}} {
+		if len(part.x) == 0 {
+			continue
+		}
+		var flat []float64
+		for i, pixels := range part.x {
+			floats.Sub(pixels, mean)
+			norm := floats.Norm(pixels, 2)
+			if norm == 0 {
+				return train, test, fmt.Errorf("paper: image %d of class %d is the mean image: it cannot be scaled", i,
+					part.e.Labels[i])
+			}
+			floats.Scale(math.Sqrt(float64(len(mean)))/norm, pixels)
+			flat = append(flat, pixels...)
+		}
+		part.e.X = numbers.Tensor(dtypes.Float32, flat, len(part.x), len(mean))
+	}
+	return train, test, nil
+}
+
+// firstOfEach returns the pixels of the first images of every class, with their labels.
+func firstOfEach(images datasets.Images, classes, each int) (x [][]float64, e ntk.Examples, err error) {
+	size := len(images.Pixels) / max(1, images.Len())
+	for c := range classes {
+		found := 0
+		for i := 0; i < images.Len() && found < each; i++ {
+			if int(images.Labels[i]) != c {
+				continue
+			}
+			pixels := make([]float64, size)
+			for j, v := range images.Pixels[i*size : (i+1)*size] {
+				pixels[j] = float64(v)
+			}
+			x, e.Labels = append(x, pixels), append(e.Labels, c)
+			found++
+		}
+		if found < each {
+			return nil, e, fmt.Errorf("paper: %d images of class %d, asked for %d", found, c, each)
+		}
+	}
+	return x, e, nil
+}
+
+// driftRun is one training: the drift, the distance of the logits and the accuracy at each recorded step.
+type driftRun struct{ drift, moved, accuracy []float64 }
+
+// Run trains the networks and measures.
+func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
+	started := time.Now()
+	if len(d.Widths) == 0 {
+		d.Widths = []int{64, 128, 256, 512}
+	}
+	if d.Activation == nil {
+		d.Activation = ntk.ReLU
+	}
+	for _, o := range []struct {
+		value    *int
+		fallback int
+	}{{&d.Probe, 20}, {&d.Seeds, 5}, {&d.Hidden, 2}, {&d.Steps, 160}} {
+		if *o.value == 0 {
+			*o.value = o.fallback
+		}
+	}
+	if d.Examples.X == nil {
+		return nil, fmt.Errorf("drift: no examples")
+	}
+	dims := d.Examples.X.Shape().Dimensions
+	classes := slices.Max(d.Examples.Labels) + 1
+	if err := checkWidths(d.Widths, d.Seeds, float64(d.Examples.X.Shape().Size()/dims[0]), float64(d.Hidden),
+		float64(classes), float64(d.Probe+dims[0])); err != nil {
+		return nil, err
+	}
+	steps := []int{0}
+	for s := 1; s <= d.Steps; s++ {
+		if s == d.Steps || s >= steps[len(steps)-1]*5/4+1 {
+			steps = append(steps, s)
+		}
+	}
+	runs := map[string]map[int][]driftRun{}
+	done, all := 0, len(d.Widths)*d.Seeds*len(driftLosses)
+	for _, l := range driftLosses {
+		runs[l.name] = map[int][]driftRun{}
+	}
+	for _, width := range d.Widths {
+		err := d.train(ctx, backend, width, steps, func(loss string, r driftRun) {
+			runs[loss][width] = append(runs[loss][width], r)
+			done++
+			if d.Progress != nil {
+				d.Progress(done, all)
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("drift: width %d: %w", width, err)
+		}
+	}
+	f := d.report(runs, steps)
+	f.Provenance = result.Provenance{Seed: d.Seed, Commit: build.Commit(),
+		Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
+		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	return f, nil
+}
+
+// train trains the networks of one width under all losses, each from the same start.
+func (d Drift) train(ctx context.Context, backend compute.Backend, width int, steps []int, record func(loss string,
+	r driftRun)) error {
+	classes := slices.Max(d.Examples.Labels) + 1
+	var layers []ntk.Layer
+	for range d.Hidden {
+		layers = append(layers, ntk.Dense(width).Std(math.Sqrt2, 0.1), d.Activation)
+	}
+	network := ntk.Serial(append(layers, ntk.Dense(classes))...)
+	probe := d.probe()
+	store := model.NewStore()
+	defer store.Finalize()
+	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
+	for _, l := range driftLosses {
+		descent := ntk.Descent{Backend: backend, Network: network, Loss: l.loss, Rates: dynamics.Constant(1, 1)}
+		if l.anchored {
+			descent.Head = &unhinged.Head{Classes: classes, Prototypes: unhinged.ETF}
+		}
+		var r driftRun
+		var first *tensors.Tensor
+		var start *mat.Dense
+		descent.Observe = func(now ntk.Record) error {
+			k, err := empirical.Full(probe, nil)
+			if err != nil {
+				return err
+			}
+			if now.Time == 0 {
+				r, first, start = driftRun{}, k, now.Train.Logits
+			}
+			drift, err := ntk.Drift(first, k)
+			if err != nil {
+				return err
+			}
+			var way mat.Dense
+			way.Sub(now.Train.Logits, start)
+			r.drift = append(r.drift, drift)
+			r.moved = append(r.moved, mat.Norm(&way, 2)/math.Sqrt(float64(len(d.Examples.Labels))))
+			r.accuracy = append(r.accuracy, now.Train.Accuracy)
+			return nil
+		}
+		trainer, err := descent.On(store)
+		if err != nil {
+			return err
+		}
+		for seed := range d.Seeds {
+			if err := d.one(ctx, trainer, store, empirical, width, seed, steps); err != nil {
+				return fmt.Errorf("%s: %w", l.name, err)
+			}
+			record(l.name, r)
+		}
+		trainer.Finalize()
+	}
+	return nil
+}
+
+// one draws a network, finds the rate, and trains it.
+func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
+	seed int, steps []int) error {
+	if _, err := empirical.Diagonal(d.probe()); err != nil { // so that there are parameters to draw
+		return err
+	}
+	if err := redraw(store, rand.New(rand.NewPCG(d.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
+		return err
+	}
+	k, err := empirical.TraceMean(d.Examples.X, nil)
+	if err != nil {
+		return err
+	}
+	largest, err := ntk.LargestEigenvalue(k)
+	if err != nil {
+		return err
+	}
+	eta := ntk.LargestStableRate(largest, 2/float64(len(d.Examples.Labels))) / 8
+	trainer.Rates = dynamics.Constant(eta, eta)
+	_, err = trainer.Train(ctx, d.Examples, ntk.Examples{}, steps)
+	return err
+}
+
+// probe returns the first examples of every class.
+func (d Drift) probe() *tensors.Tensor {
+	classes, dims := slices.Max(d.Examples.Labels)+1, d.Examples.X.Shape().Dimensions
+	size := d.Examples.X.Shape().Size() / dims[0]
+	all := numbers.Of(d.Examples.X)
+	var x []float64
+	n := 0
+	for c := range classes {
+		left := d.Probe / classes
+		for i, y := range d.Examples.Labels {
+			if y == c && left > 0 {
+				x = append(x, all[i*size:(i+1)*size]...)
+				left--
+				n++
+			}
+		}
+	}
+	return numbers.Tensor(d.Examples.X.DType(), x, append([]int{n}, dims[1:]...)...)
+}
+
+// report draws and judges.
+func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.Figure {
+	f := &result.Figure{ID: "drift", Title: "Does the tangent kernel stay invariant?", Settings: map[string]any{
+		"widths": d.Widths, "hidden layers": d.Hidden, "examples": len(d.Examples.Labels), "kernel of": d.Probe,
+		"steps": d.Steps, "seeds": d.Seeds, "seed": d.Seed}}
+	matched := math.Inf(1) // as far as every network's logits come under every loss
+	for _, byWidth := range runs {
+		for _, all := range byWidth {
+			for _, r := range all {
+				matched = math.Min(matched, floats.Max(r.moved))
+			}
+		}
+	}
+	f.Settings["matched distance"] = matched
+	widest := d.Widths[len(d.Widths)-1]
+	var time, width []string
+	for _, l := range driftLosses {
+		c := result.Curve{Name: fmt.Sprintf("%s, width %d", l.name, widest),
+			Params: map[string]float64{"width": float64(widest)}, Series: map[string]result.Series{}}
+		for i, s := range steps {
+			mean := func(of func(r driftRun) []float64) float64 {
+				sum := 0.0
+				for _, r := range runs[l.name][widest] {
+					sum += of(r)[i] / float64(d.Seeds)
+				}
+				return sum
+			}
+			for name, v := range map[string]float64{"step": float64(s),
+				"drift":    mean(func(r driftRun) []float64 { return r.drift }),
+				"moved":    mean(func(r driftRun) []float64 { return r.moved }),
+				"accuracy": mean(func(r driftRun) []float64 { return r.accuracy })} {
+				c.Series[name] = append(c.Series[name], v)
+			}
+		}
+		f.Curves = append(f.Curves, c)
+		time = append(time, c.Name)
+
+		w := result.Curve{Name: l.name, Params: map[string]float64{}, Series: map[string]result.Series{}}
+		var widths, ends, equals []float64 // of each network
+		for _, m := range d.Widths {
+			var end, same []float64
+			for _, r := range runs[l.name][m] {
+				end = append(end, math.Log(r.drift[len(r.drift)-1]))
+				same = append(same, math.Log(r.at(matched)))
+				widths = append(widths, float64(m))
+			}
+			ends, equals = append(ends, end...), append(equals, same...)
+			for name, v := range map[string]float64{"step": float64(m), "log2_width": math.Log2(float64(m)),
+				"drift_steps": math.Exp(stat.Mean(end, nil)), "drift_matched": math.Exp(stat.Mean(same, nil))} {
+				w.Series[name] = append(w.Series[name], v)
+			}
+		}
+		f.Curves = append(f.Curves, w)
+		width = append(width, w.Name)
+		for _, of := range []struct {
+			what string
+			logs []float64
+		}{{"after the same steps", ends}, {"where the logits have come equally far", equals}} {
+			f.Claims = append(f.Claims, slopeClaim(l.name+": the drift "+of.what, widths, of.logs, d.Exponent)...)
+		}
+	}
+	f.Panels = []result.Panel{
+		{Title: "(a) Drift over time", Y: "drift", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", XLabel: "Step", Curves: time},
+		{Title: "(b) Against the distance moved", Y: "drift", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "moved",
+			XLabel: "‖F − F(0)‖ / √n", Curves: time},
+		{Title: "(c) By width, after the same steps", Y: "drift_steps", YLabel: "‖Θ_T − Θ_0‖ / ‖Θ_0‖", X: "log2_width",
+			XLabel: "log₂ width", Log: true, Curves: width},
+		{Title: "(d) By width, logits equally far", Y: "drift_matched", YLabel: "‖Θ_t − Θ_0‖ / ‖Θ_0‖", X: "log2_width",
+			XLabel: "log₂ width", Log: true, Curves: width},
+	}
+	return f
+}
+
+// at returns the drift when the logits had first come a distance, between records along a straight line.
+func (r driftRun) at(distance float64) float64 {
+	for i := 1; i < len(r.moved); i++ {
+		if r.moved[i] >= distance {
+			part := (distance - r.moved[i-1]) / (r.moved[i] - r.moved[i-1])
+			return r.drift[i-1] + part*(r.drift[i]-r.drift[i-1])
+		}
+	}
+	return math.NaN()
+}

@@ -1,0 +1,74 @@
+// Package studies makes experiments on networks that are in no figure of the paper, which leaves networks with an
+// invariant kernel at a formula. They are judged as the figures are.
+package studies
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/compute"
+
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Options change a study's settings; the zero value is its own.
+type Options struct {
+	Widths   []int    // of the networks
+	Networks int      // of the widest; 0 is 5
+	Gamma    *float64 // Theorem8's γ; nil is 1/(C−1)
+	Rate     float64  // Theorem8's η; 0 is 0.1
+	Seed     uint64
+	Command  string // for the provenance
+	Progress func() // called after each twentieth
+}
+
+// RunTheorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to
+// compute.
+func RunTheorem8(o Options) (*result.Figure, error) {
+	return o.on("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
+		study := Theorem8{Widths: o.Widths, Seeds: o.Networks, Gamma: o.Gamma, Rate: o.Rate, Seed: o.Seed,
+			Progress: progress}
+		return study.Run(context.Background(), backend)
+	})
+}
+
+// RunDrift is the study of that name: 20 images of each class of Fashion-MNIST, on the machine's best backend.
+func RunDrift(o Options) (*result.Figure, error) {
+	if o.Gamma != nil || o.Rate != 0 {
+		return nil, fmt.Errorf("drift takes neither γ nor η: its losses have their own")
+	}
+	data, err := datasets.Open("fashion-mnist")
+	if err != nil {
+		return nil, err
+	}
+	train, _, err := Pixels(data, 20, 0)
+	if err != nil {
+		return nil, err
+	}
+	return o.on("", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
+		study := Drift{Examples: train, Widths: o.Widths, Seeds: o.Networks, Seed: o.Seed, Progress: progress}
+		return study.Run(context.Background(), backend)
+	})
+}
+
+// on runs a study on the backend of this configuration.
+func (o Options) on(config string, run func(compute.Backend, func(done, all int)) (*result.Figure,
+	error)) (*result.Figure, error) {
+	backend, _, err := backends.Open(config)
+	if err != nil {
+		return nil, err
+	}
+	defer backend.Finalize()
+	f, err := run(backend, func(done, all int) {
+		if o.Progress != nil && done*20/all > (done-1)*20/all {
+			o.Progress()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.Provenance.Command = o.Command
+	return f, nil
+}

@@ -1,0 +1,484 @@
+package studies
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/numbers"
+	"github.com/unhinged-lab/lab/ntk"
+	"github.com/unhinged-lab/lab/unhinged"
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"github.com/unhinged-lab/lab/unhinged/result"
+)
+
+// Theorem8 asks how near real networks come to Theorem 8 as they get wider. Networks with Hidden layers of each width,
+// which end with features H before prototypes W that learn too, are trained by plain gradient descent under the
+// unhinged loss on classes of Gaussian points, and compared after the last step with gradient descent under an
+// invariant kernel, in closed form from the same H(0) and W(0):
+//
+//   - that of the network of infinite width, κ⊗I. The kernel of a network at its start is 1/√m away from it, by the
+//     central limit theorem, m the width (Jacot et al. 2018).
+//   - the network's own at its start, the full pn×pn matrix. What is left is that the kernel moves: with smooth
+//     nonlinearities by 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the bound of Lee et al. 2019 is 1/√m). ReLU's
+//     derivative jumps: of the m units about √m change their sides for an input as their weights move by 1/√m, and each
+//     changes the kernel by 1/m. If their signs were random, m^(−3/4) would be left; that is our own heuristic, and
+//     what many examples at these widths come near to. An example's own pull acts on a unit only while it is on, so
+//     that more units go off than on: a part that adds up to m^(−1/2), all there is for a single example, small for
+//     many, and what remains as m → ∞.
+//   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for
+//     all samples (erratum E7): it can express less.
+//
+// Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds,
+// and knows its slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
+type Theorem8 struct {
+	Widths []int    // m; 64, 128, …, 1024
+	Seeds  int      // networks of the widest; narrower ones have up to four times as many; 5
+	Hidden int      // hidden layers; 1
+	Steps  int      // of gradient descent; 10
+	Rate   float64  // η1 = η2; 0.1
+	Gamma  *float64 // γ; nil is 1/(C−1)
+	Seed   uint64
+	// Progress, if set, is called after each network with the number done and of all.
+	Progress func(done, all int)
+
+	tampering float64 // what the negative control adds to the rate of the closed form for the linearised network
+}
+
+// The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4
+// features.
+const (
+	theorem8Classes, theorem8Inputs, theorem8Features = 3, 16, 4
+	theorem8Train, theorem8Test                       = 8, 6
+)
+
+// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel
+// has; 0 for one between 1/m and 1/√m.
+var activations = []struct {
+	name     string
+	layer    ntk.Layer
+	exponent float64
+}{{"erf", ntk.Erf, -1}, {"ReLU", ntk.ReLU, 0}}
+
+// kinds are the kernels that the closed form takes.
+var kinds = []string{"infinite width", "its own at the start", "as printed"}
+
+// quantities are the series of the errors, and what they are called.
+var quantities = []string{"features_train", "features_test", "logits_train", "logits_test"}
+
+var titles = map[string]string{"features_train": "features", "features_test": "features of unseen points",
+	"logits_train": "logits", "logits_test": "logits of unseen points"}
+
+// Run trains the networks and compares.
+func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
+	started := time.Now()
+	if len(s.Widths) == 0 {
+		s.Widths = []int{64, 128, 256, 512, 1024}
+	}
+	for _, d := range []struct {
+		value    *int
+		fallback int
+	}{{&s.Seeds, 5}, {&s.Hidden, 1}, {&s.Steps, 10}} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	const examples = theorem8Classes * (theorem8Train + theorem8Test)
+	if err := checkWidths(s.Widths, s.Seeds, theorem8Inputs, float64(s.Hidden), theorem8Features,
+		examples); err != nil {
+		return nil, err
+	}
+	if s.Rate == 0 {
+		s.Rate = 0.1
+	}
+	if s.Gamma == nil {
+		balanced := 1. / (theorem8Classes - 1)
+		s.Gamma = &balanced
+	}
+	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form",
+		Settings: map[string]any{
+			"classes": theorem8Classes, "inputs": theorem8Inputs, "features": theorem8Features,
+			"examples": theorem8Classes * theorem8Train,
+			"widths":   s.Widths, "hidden layers": s.Hidden, "steps": s.Steps, "eta": s.Rate, "gamma": *s.Gamma,
+			"seed": s.Seed}}
+	train, test := gaussianClasses(s.Seed, 0, theorem8Train), gaussianClasses(s.Seed, 1, theorem8Test)
+	done, all := 0, 0
+	for _, m := range s.Widths {
+		all += len(activations) * s.networks(m)
+	}
+	for _, a := range activations {
+		e := newErrors()
+		for _, m := range s.Widths {
+			err := s.compare(ctx, backend, a.layer, m, train, test, e, func() {
+				done++
+				if s.Progress != nil {
+					s.Progress(done, all)
+				}
+			})
+			if err != nil {
+				return nil, fmt.Errorf("theorem8: %s of width %d: %w", a.name, m, err)
+			}
+		}
+		e.report(f, a.name)
+		e.judge(f, a.name, a.exponent)
+		off, err := s.linearized(ctx, backend, a.layer, train, test)
+		if err != nil {
+			return nil, fmt.Errorf("theorem8: %s, linearised: %w", a.name, err)
+		}
+		f.Claims = append(f.Claims, linearisedClaim(fmt.Sprintf("%s, width %d", a.name, s.Widths[0]), off))
+	}
+	for i, name := range quantities {
+		label := "‖H − H_theory‖ / ‖H − H(0)‖"
+		if strings.HasPrefix(name, "logits") {
+			label = "‖F − F_theory‖ / ‖F − F(0)‖"
+		}
+		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]),
+			Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
+	}
+	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) +
+		", float64",
+		Go:      runtime.Version(),
+		Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	return f, nil
+}
+
+// networks is how many networks of a width there are: narrow ones vary more and cost less.
+func (s Theorem8) networks(width int) int {
+	widest := s.Widths[len(s.Widths)-1]
+	return s.Seeds * max(1, min(4, widest/width))
+}
+
+// gaussianClasses draws examples around a point of each class.
+func gaussianClasses(seed, stream uint64, each int) ntk.Examples {
+	centres := rand.New(rand.NewPCG(seed, 8))
+	noise := rand.New(rand.NewPCG(seed, 80+stream))
+	var x []float64
+	var labels []int
+	for c := range theorem8Classes {
+		centre := make([]float64, theorem8Inputs)
+		for i := range centre {
+			centre[i] = centres.NormFloat64()
+		}
+		for range each {
+			for _, v := range centre {
+				x = append(x, (v+noise.NormFloat64())/math.Sqrt2)
+			}
+			labels = append(labels, c)
+		}
+	}
+	return ntk.Examples{X: tensors.FromFlatDataAndDimensions(x, len(labels), theorem8Inputs), Labels: labels}
+}
+
+// network has Hidden layers of a width.
+func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
+	var layers []ntk.Layer
+	for range s.Hidden {
+		layers = append(layers, ntk.Dense(width).Std(1.5, 0.1), activation)
+	}
+	return ntk.Serial(append(layers, ntk.Dense(theorem8Features))...)
+}
+
+// linearized returns the relative error of the closed form for the linearised network, of the narrowest width.
+func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activation ntk.Layer, train,
+	test ntk.Examples) (float64, error) {
+	network := s.network(activation, s.Widths[0])
+	store := model.NewStore()
+	defer store.Finalize()
+	store.RootScope().SetParam(initializer.ParamInitialSeed, int64(s.Seed))
+	own, err := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization).Full(train.X, nil)
+	if err != nil {
+		return 0, err
+	}
+	descent := ntk.Descent{Backend: backend, Network: network, Linearized: true,
+		Head: &unhinged.Head{Classes: theorem8Classes, Seed: s.Seed},
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+	records, err := descent.Train(ctx, store, train, test, []int{0, s.Steps})
+	if err != nil {
+		return 0, err
+	}
+	eta := s.Rate + s.tampering
+	descent.Rates = dynamics.Constant(eta, eta)
+	theorem, err := descent.Theory(records[0])
+	if err != nil {
+		return 0, err
+	}
+	trained, err := theorem.Train(own, train.Labels)
+	if err != nil {
+		return 0, err
+	}
+	theory, err := trained.Step(s.Steps)
+	if err != nil {
+		return 0, err
+	}
+	return relative(records[1].Train.Features, theory.Train.Features, records[0].Train.Features), nil
+}
+
+// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is
+// drawn.
+func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train,
+	test ntk.Examples, e *widthErrors, done func()) error {
+	network := s.network(activation, width)
+	infinite, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) {
+		k, err := network.Infinite(backend).Kernels(train.X, x)
+		if err != nil {
+			return nil, err
+		}
+		return k.NTK, nil
+	}, test)
+	if err != nil {
+		return err
+	}
+	printed := [2]*tensors.Tensor{diagonalOf(infinite[0]), tensors.FromShape(infinite[1].Shape())}
+	store := model.NewStore()
+	defer store.Finalize()
+	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
+	descent := ntk.Descent{Backend: backend, Network: network, Head: &unhinged.Head{Classes: theorem8Classes},
+		Loss: unhinged.Loss{Gamma: s.Gamma}, Rates: dynamics.Constant(s.Rate, s.Rate)}
+	trainer, err := descent.On(store)
+	if err != nil {
+		return err
+	}
+	defer trainer.Finalize()
+	for seed := range s.networks(width) {
+		if _, err := trainer.Train(ctx, train, test, []int{0}); err != nil { // so that there are parameters to draw
+			return err
+		}
+		if err := redraw(store, rand.New(rand.NewPCG(s.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
+			return err
+		}
+		own, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) { return empirical.Full(train.X, x) },
+			test)
+		if err != nil {
+			return err
+		}
+		records, err := trainer.Train(ctx, train, test, []int{0, s.Steps})
+		if err != nil {
+			return err
+		}
+		start, end := records[0], records[1]
+		theorem, err := descent.Theory(start)
+		if err != nil {
+			return err
+		}
+		for i, kernels := range [][2]*tensors.Tensor{infinite, own, printed} {
+			trained, err := theorem.Train(kernels[0], train.Labels)
+			if err != nil {
+				return err
+			}
+			if err := trained.Test(kernels[1], test.Labels); err != nil {
+				return err
+			}
+			theory, err := trained.Step(s.Steps)
+			if err != nil {
+				return err
+			}
+			e.add(kinds[i], width, map[string]float64{
+				"features_train": relative(end.Train.Features, theory.Train.Features, start.Train.Features),
+				"features_test":  relative(end.Test.Features, theory.Test.Features, start.Test.Features),
+				"logits_train":   relative(end.Train.Logits, theory.Train.Logits, start.Train.Logits),
+				"logits_test":    relative(end.Test.Logits, theory.Test.Logits, start.Test.Logits),
+			})
+		}
+		done()
+	}
+	return nil
+}
+
+// redraw gives all variables new values from N(0, 1), of other seeds than [ntk.Network.Model]'s and independent of each
+// other in all layers and widths.
+func redraw(store *model.Store, random *rand.Rand) error {
+	variables := slices.SortedFunc(store.IterVariables(),
+		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	for _, v := range variables {
+		if !v.Trainable {
+			continue
+		}
+		values := make([]float64, v.Shape().Size())
+		for i := range values {
+			values[i] = random.NormFloat64()
+		}
+		if err := v.SetValue(numbers.Tensor(v.DType(), values, v.Shape().Dimensions...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kernelsOf returns the kernel of the training examples with themselves and with those to test on.
+func kernelsOf(kernel func(x *tensors.Tensor) (*tensors.Tensor, error), test ntk.Examples) (k [2]*tensors.Tensor,
+	err error) {
+	for i, x := range []*tensors.Tensor{nil, test.X} {
+		if k[i], err = kernel(x); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
+}
+
+// relative returns ‖x − theory‖/‖x − start‖.
+func relative(x, theory, start *mat.Dense) float64 {
+	var gap, way mat.Dense
+	gap.Sub(x, theory)
+	way.Sub(x, start)
+	return mat.Norm(&gap, 2) / mat.Norm(&way, 2)
+}
+
+// diagonalOf returns the kernel without what is between different samples.
+func diagonalOf(k *tensors.Tensor) *tensors.Tensor {
+	n := k.Shape().Dimensions[0]
+	values := tensors.MustCopyFlatData[float64](k)
+	for i := range values {
+		if i/n != i%n {
+			values[i] = 0
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, n, n)
+}
+
+// widthErrors are the logarithms of errors by kernel and quantity, beside those of the widths.
+type widthErrors struct {
+	widths map[string][]float64
+	logs   map[string]map[string][]float64
+}
+
+func newErrors() *widthErrors {
+	return &widthErrors{map[string][]float64{}, map[string]map[string][]float64{}}
+}
+
+func (e *widthErrors) add(kind string, width int, values map[string]float64) {
+	e.widths[kind] = append(e.widths[kind], float64(width))
+	if e.logs[kind] == nil {
+		e.logs[kind] = map[string][]float64{}
+	}
+	for name, v := range values {
+		e.logs[kind][name] = append(e.logs[kind][name], math.Log(v))
+	}
+}
+
+func curveName(activation, kind string) string { return activation + ", kernel " + kind }
+
+// report draws the geometric means over the networks of each width.
+func (e *widthErrors) report(f *result.Figure, activation string) {
+	for _, kind := range kinds {
+		c := result.Curve{Name: curveName(activation, kind), Params: map[string]float64{},
+			Series: map[string]result.Series{}}
+		for name, logs := range e.logs[kind] {
+			widths := e.widths[kind]
+			for from := 0; from < len(widths); {
+				to := from
+				for to < len(widths) && widths[to] == widths[from] {
+					to++
+				}
+				mean := stat.Mean(logs[from:to], nil)
+				c.Series[name] = append(c.Series[name], math.Exp(mean))
+				c.Series[result.Log10(name)] = append(c.Series[result.Log10(name)], mean/math.Ln10)
+				if name == "features_train" {
+					c.Series["step"] = append(c.Series["step"], widths[from])
+					c.Series["log2_width"] = append(c.Series["log2_width"], math.Log2(widths[from]))
+				}
+				from = to
+			}
+		}
+		f.Curves = append(f.Curves, c)
+	}
+}
+
+// tooFewWidths is why a slope is not claimed.
+var tooFewWidths = fmt.Sprintf("a slope takes three networks, of at least two widths from %d on", narrowest)
+
+// narrowest is the first width that slopes are taken from: theory is about wide networks.
+const narrowest = 128
+
+// judge holds the slopes against theory, and the theorem as printed against the widest networks.
+func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
+	for i, exponent := range []float64{-0.5, own} {
+		for _, name := range quantities {
+			f.Claims = append(f.Claims, slopeClaim(fmt.Sprintf("%s, kernel %s: the error of the %s", activation,
+				kinds[i], titles[name]),
+				e.widths[kinds[i]], e.logs[kinds[i]][name], exponent)...)
+		}
+	}
+	last := func(kind string) float64 {
+		c := f.Curves[slices.IndexFunc(f.Curves, func(c result.Curve) bool {
+			return c.Name == curveName(activation,
+				kind)
+		})]
+		return c.Series["features_train"][len(c.Series["step"])-1]
+	}
+	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
+}
+
+// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's
+// own kernel.
+func printedClaim(activation string, printed, own float64) result.Claim {
+	const small = 0.1
+	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks " +
+		"(relative error)"
+	return asPrinted.Of(result.Check(text, printed, 0, small).CorrectedBy("E7", own < small))
+}
+
+// linearisedClaim judges the closed form for a linearised network by its relative error.
+func linearisedClaim(network string, off float64) result.Claim {
+	text := network + ": the network linearised at the start is the closed form from its own kernel to rounding " +
+		"(relative error of the features)"
+	return linearised.Of(result.Check(text, off, 0, 1e-10))
+}
+
+// slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard
+// errors, and in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any
+// between the two. The claim is withdrawn if there are too few widths.
+func slopeClaim(what string, widths, logs []float64, exponent float64) []result.Claim {
+	var wide, of []float64
+	for i, m := range widths {
+		if m >= narrowest {
+			wide, of = append(wide, m), append(of, logs[i])
+		}
+	}
+	slope, standardError := Slope(wide, of)
+	if math.IsNaN(standardError) {
+		return []result.Claim{slopes.Of(result.Withdrawn(what+" falls by a power of the width", tooFewWidths))}
+	}
+	const half = 0.25
+	measured := fmt.Sprintf("slope from width %d on, standard error %.3f", narrowest, standardError)
+	if exponent == 0 {
+		return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls by a power between width^−1 and "+
+			"width^−1/2 (%s)",
+			what, measured), slope, -0.75, half))}
+	}
+	return []result.Claim{slopes.Of(result.Check(fmt.Sprintf("%s falls as width^%g (%s)", what, exponent, measured),
+		slope, exponent, math.Min(3*standardError, half)))}
+}
+
+// Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer
+// than three points or one x.
+func Slope(x, logs []float64) (slope, standardError float64) {
+	lx := make([]float64, len(x))
+	for i, v := range x {
+		lx[i] = math.Log(v)
+	}
+	if len(x) < 3 || slices.Max(x) == slices.Min(x) {
+		return math.NaN(), math.NaN()
+	}
+	intercept, slope := stat.LinearRegression(lx, logs, nil, false)
+	residual, spread, mean := 0.0, 0.0, stat.Mean(lx, nil)
+	for i := range lx {
+		r := logs[i] - intercept - slope*lx[i]
+		residual += r * r
+		spread += (lx[i] - mean) * (lx[i] - mean)
+	}
+	return slope, math.Sqrt(residual / float64(len(x)-2) / spread)
+}

@@ -1,0 +1,67 @@
+package training
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
+
+// All is figure 2 of all finished runs in a folder, or in the folders of a pattern.
+func All(runs string) (result.Figure, error) {
+	outcomes, err := vision.ReadOutcomes(runs)
+	if err != nil {
+		return result.Figure{}, err
+	}
+	return Figure2(outcomes)
+}
+
+// On draws a figure of the finished runs on one data set, and judges the sentences of the figure of this id by them. Of
+// several setups it takes the one with the most runs.
+func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
+	error) {
+	return func(runs string) (result.Figure, error) {
+		outcomes, err := vision.ReadOutcomes(runs)
+		if err != nil {
+			return result.Figure{}, err
+		}
+		var most []vision.Outcome
+		for _, setup := range Setups(outcomes) {
+			if setup[0].Settings.Dataset == dataset && len(setup) > len(most) {
+				most = setup
+			}
+		}
+		if most == nil {
+			return result.Figure{}, fmt.Errorf("%w: there are none on %s", ErrNoRuns, dataset)
+		}
+		fig, err := draw(most)
+		if err != nil || fig.Claims != nil {
+			return fig, err
+		}
+		own := Sentences(id)
+		for _, c := range Claims(most) {
+			if slices.ContainsFunc(own, func(s result.Sentence) bool { return s.ID == c.ID }) {
+				fig.Claims = append(fig.Claims, c)
+			}
+		}
+		return fig, nil
+	}
+}
+
+// Sentences are those that a figure judges, by its id.
+func Sentences(id string) []result.Sentence {
+	switch id {
+	case "fig2":
+		return []result.Sentence{comparable, paperComparable, normsGrow, limitsNorms, generalises, withinLimit, sooner,
+			slower, accelerates,
+			nearer, stable, blowsUp, largeRatio, smallAngle}
+	case "fig12", "fig13", "fig14":
+		return []result.Sentence{normsGrow, limitsNorms, generalises, withinLimit, sooner}
+	case "fig19":
+		return []result.Sentence{blowsUp, largeRatio, smallAngle}
+	case "neural-collapse":
+		return []result.Sentence{nearerToWM, nearerToPrototypes, nearerToETF}
+	}
+	return nil
+}
