@@ -49,7 +49,7 @@ func (f *Flow) race() (winners []component, first, second float64) {
 		omega float64
 	}
 	runners := []runner{{component{resting, 0}, -f.rates.Ratio() * f.lambda1}}
-	// N = 1, or features already collapsed: nothing rests; or W outgrows it
+	// There is no H⊥ if N = 1 or the features have collapsed already; where η1 = 0 and λ2 = 0, W outgrows it.
 	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 {
 		runners = nil
 	}

@@ -11,11 +11,12 @@
 // w = W v_k, and a rest of H that only decays. For equal class sizes there are only two values of σ, σ1 = (1+γ)/(C√N)
 // and σ2 = (1+γ−γC)/(C√N), and these are the five eigenspaces of Theorem 2.
 //
-// A network whose neural tangent kernel κ does not change (Theorem 8) is no harder: M κ Mᵀ in the place of M Mᵀ, and
-// points never trained on follow by κ_* in the place of κ.
+// For a network whose neural tangent kernel κ does not change (Theorem 8), M κ Mᵀ takes the place of M Mᵀ, and κ_* that
+// of κ for points that are never trained on.
 //
-// A theorem is a value (Unconstrained, Regularized, Anchored, Spherical, Invariant) whose From(state) gives a
-// trajectory: a closed form that can be asked for any time, for its limit and its rate, and for a Trace of observables
-// that never builds H. Descent gives the exact gradient-descent iterates in the same form. Scales are kept as
-// logarithms, so that exp(10⁴) is a number.
+// A theorem is a value (Unconstrained, Regularized, Anchored, Spherical, Invariant; beside them MSE and FeaturePenalty)
+// whose From(state) returns a Trajectory. A Trajectory can be asked for any time, for its limit and the rate of its
+// approach, for gradient descent on the same objective, and for a Trace of observables, which does not build H. All of
+// them answer in the same types, so that any two can be compared. Scales are kept as logarithms, so that exp(10⁴) is a
+// number.
 package dynamics

@@ -206,7 +206,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	return values, vectors, nil
 }
 
-// endless is the growth at t = ∞ of what decays: f = 0, driven −1/ω; what nothing moves or holds counts as still.
+// endless is the growth at t = ∞ of what decays: e^{ωζ} has become 0, and what is driven −1/ω. For ω = 0 only what is
+// not driven can have a limit, and it stays where it is.
 type endless struct{}
 
 func (endless) of(float64) scaled { return scaled{} }

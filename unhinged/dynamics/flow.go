@@ -6,13 +6,18 @@ import (
 	"slices"
 )
 
-// Unconstrained is Theorem 2: features, prototypes and biases free, no regularisation (5).
+// Unconstrained is Theorem 2: features H, prototypes W and biases b learn freely and without regularisation (5),
+//
+//	H' = η1 W M,   W' = η2 H Mᵀ,   b' = η2 M 1,
+//
+// with M of State.M. Erratum E1 is about the order of samples.
 type Unconstrained struct {
-	Gamma float64 // weight γ of the non-target logits, exactly as given
-	Rates Rates
+	Gamma float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
+	Rates Rates   // η1 of the features, η2 of prototypes and biases
 }
 
-// From returns the gradient flow from the state.
+// From returns the gradient flow from the state, which must not change afterwards. It is an error if a constant is out
+// of range or the state invalid.
 func (u Unconstrained) From(s *State) (*Flow, error) {
 	return Regularized{Gamma: u.Gamma, Rates: u.Rates}.From(s)
 }
@@ -22,13 +27,20 @@ func (u Unconstrained) On(pr *Projection) (*Flow, error) {
 	return Regularized{Gamma: u.Gamma, Rates: u.Rates}.On(pr)
 }
 
-// Regularized is Theorem 4: ℓ2 regularisation λ1 of the features and λ2 of prototypes and biases (12).
+// Regularized is Theorem 4: Theorem 2 with ℓ2 regularisation (12),
+//
+//	H' = η1 (W M − λ1 H),   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b).
+//
+// Erratum E2 is about the biases, (14), and errata E4 and E15 are about Corollary 5.
 type Regularized struct {
-	Gamma, Lambda1, Lambda2 float64
-	Rates                   Rates
+	Gamma   float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
+	Lambda1 float64 // λ1 ≥ 0, of the features
+	Lambda2 float64 // λ2 ≥ 0, of prototypes and biases
+	Rates   Rates   // η1 of the features, η2 of prototypes and biases
 }
 
-// From returns the gradient flow from the state.
+// From returns the gradient flow from the state, which must not change afterwards. It is an error if a constant is out
+// of range or the state invalid.
 func (r Regularized) From(s *State) (*Flow, error) {
 	pr, err := s.Project()
 	if err != nil {
@@ -148,10 +160,11 @@ func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
 	return l, log
 }
 
+// validPenalties refuses λ1 and λ2 that are no penalties.
 func validPenalties(lambda1, lambda2 float64, anchored bool) error {
-	for name, l := range map[string]float64{"λ1": lambda1, "λ2": lambda2} {
+	for i, l := range []float64{lambda1, lambda2} {
 		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
-			return fmt.Errorf("dynamics: %s = %v: must be finite and not negative", name, l)
+			return fmt.Errorf("dynamics: λ%d = %v: must be finite and not negative", i+1, l)
 		}
 	}
 	if anchored && lambda2 != 0 {

@@ -5,24 +5,28 @@ import (
 	"math"
 )
 
-// Invariant is Theorem 8 as it holds for any network whose neural tangent kernel stays what it is (errata E6, E7): with
-// the kernel κ⊗I_p
+// Invariant is Theorem 8, in the form that holds for any network whose neural tangent kernel does not change (errata
+// E6, E7). With the kernel κ⊗I_p it is
 //
 //	H' = η1 (W M κ − λ1 H),   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M κ_* − λ1 H_*)
 //
-// and with a full one vec(H)' = η1 (K vec(W M) − λ1 vec(H)). λ1 is weight decay of the network's parameters Θ, for a
-// model linear in Θ; a penalty on the features is FeaturePenalty.
+// and with a full kernel vec(H)' = η1 (K vec(W M) − λ1 vec(H)). H_* are the features of points that are never trained
+// on.
 //
-// Gradient flow and gradient descent take one eigendecomposition, of MκMᵀ (C×C; pC×pC for a full kernel); the kernel's
-// own eigenvalues are not needed, and it may be singular.
+// Gradient flow and gradient descent need one eigendecomposition, of MκMᵀ (C×C; pC×pC for a full kernel). The
+// eigenvalues of the kernel itself are not needed, and it may be singular.
 type Invariant struct {
-	Gamma, Lambda1, Lambda2 float64
-	Rates                   Rates
-	Kernel                  Kernel
-	Anchored                bool // prototypes and biases fixed, as in Theorem 6; λ2 and η2 then have no meaning
+	Gamma    float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
+	Lambda1  float64 // λ1 ≥ 0, weight decay of the parameters Θ of a model linear in Θ (FeaturePenalty has one of H)
+	Lambda2  float64 // λ2 ≥ 0, of prototypes and biases
+	Rates    Rates   // η1 of the network, η2 of prototypes and biases
+	Kernel   Kernel  // of the training samples; the zero value is I, that is Theorems 2 and 4
+	Anchored bool    // prototypes and biases are fixed, as in Theorem 6: λ2 must be 0, and η2 has no meaning
 }
 
-// From decomposes the kernel and returns the gradient flow from the state, which must not change afterwards.
+// From decomposes the kernel and returns the gradient flow from the state, which must not change afterwards. It is an
+// error if a constant is out of range, or if the kernel has another size than the state or is not positive
+// semi-definite.
 func (v Invariant) From(s *State) (*KernelFlow, error) {
 	if err := validPenalties(v.Lambda1, v.Lambda2, v.Anchored); err != nil {
 		return nil, err
@@ -104,8 +108,8 @@ func (f *KernelFlow) Descent(momentum float64) (*Descent, error) {
 	})
 }
 
-// closed evaluates the closed form, of what g, which must be smooth, makes of the eigenvalues; the winners' part is
-// taken out of what remains without cancellation.
+// closed evaluates the closed form for what at, which must be smooth, makes of the eigenvalues. The rest is computed
+// without the winners' part, so that nothing cancels.
 func (f *KernelFlow) closed(at growth) *point {
 	g := at.(smooth)
 	now, rest := f.newResponses(), f.newResponses()
@@ -190,7 +194,7 @@ func (f *KernelFlow) aim(c coefficients) {
 	f.target = &target
 }
 
-// race finds the eigenvalues that win as ζ2 → ∞ and what they leave.
+// race finds the largest eigenvalue, which wins as ζ2 → ∞, and the part of the start that belongs to it.
 func (f *KernelFlow) race() {
 	f.wins = make([][]bool, len(f.modes))
 	for j := range f.wins {

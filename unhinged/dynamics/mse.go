@@ -8,18 +8,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MSE is the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under the same invariant kernel κ⊗I_p, for comparison with the
-// unhinged loss. With R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
+// MSE is training with the mean squared error ‖WᵀH + b1ᵀ − onehot‖²/n under an invariant kernel κ⊗I_p, for comparison
+// with the unhinged loss. With R = −(2/n)(WᵀH + b1ᵀ − onehot), (25) with the sign of descent (erratum E11):
 //
 //	H' = η1 W R κ,   W' = η2 H Rᵀ,   b' = η2 R 1,   H_*' = η1 W R κ_*.
 //
-// With prototypes that learn this is nonlinear and simulated, with error control or step by step. With anchored ones it
-// is kernel regression and has a closed form for every t and t = ∞, F = WᵀH: F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in
-// the eigenbases of WWᵀ and κ.
+// With prototypes that learn, this is nonlinear: flow is simulated with error control, and descent step by step. With
+// anchored prototypes it is kernel regression, which has a closed form for every t and for t = ∞: with F = WᵀH it is
+// F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in the eigenbases of WWᵀ and κ.
 type MSE struct {
-	Rates    Rates
-	Kernel   Kernel // between samples: Kernel.Samples, or none for I_n
-	Anchored bool   // prototypes and biases fixed
+	Rates    Rates  // η1 of the network, η2 of prototypes and biases
+	Kernel   Kernel // between samples, n×n: Kernel.Samples, or none for I_n; the other forms are refused
+	Anchored bool   // prototypes and biases are fixed, and η2 has no meaning
 }
 
 // mseTolerance is the ODE solver's, relative to the largest number of the state.

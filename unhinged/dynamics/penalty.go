@@ -8,21 +8,23 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FeaturePenalty is the unhinged loss with the penalty ½λ1‖H‖² on the features of a network with the invariant kernel
-// κ⊗I_p, which Invariant's λ1, weight decay of the parameters, equals only for κ = I:
+// FeaturePenalty is training with the unhinged loss and the penalty ½λ1‖H‖² on the features of a network with the
+// invariant kernel κ⊗I_p. (Invariant's λ1 is weight decay of the parameters. The two are the same for κ = I only.)
 //
 //	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
 //
-// This is linear, but does not reduce to C modes: it takes all eigenvalues of κ and, where prototypes learn, of a
-// symmetric matrix of size n+C (n the rank of κ): with κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row (x, w)
-// obeys
+// This is linear, but it does not reduce to C modes: it needs all eigenvalues of κ and, where prototypes learn, those
+// of a symmetric matrix of size n+C (n the rank of κ). With κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row
+// (x, w) obeys
 //
 //	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
 type FeaturePenalty struct {
-	Gamma, Lambda1, Lambda2 float64
-	Rates                   Rates  // Rates.H, a schedule of its own for the features, only with anchored prototypes
-	Kernel                  Kernel // between samples: Kernel.Samples, or none for I_n
-	Anchored                bool   // prototypes and biases fixed
+	Gamma    float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
+	Lambda1  float64 // λ1 ≥ 0, of the features
+	Lambda2  float64 // λ2 ≥ 0, of prototypes and biases
+	Rates    Rates   // η1 of the network, η2 of prototypes and biases; Rates.H only with anchored prototypes
+	Kernel   Kernel  // between samples, n×n: Kernel.Samples, or none for I_n; the other forms are refused
+	Anchored bool    // prototypes and biases are fixed: λ2 must be 0, and η2 has no meaning
 }
 
 // From returns the trajectory from the state, which must not change afterwards.
@@ -75,7 +77,7 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 		return nil, err
 	}
 	p, c, all := d.state.Dims()
-	still := 0 // features do not move where κ is 0
+	still := 0 // eigenvalues of κ that are 0: features do not move along their eigenvectors
 	for still < all-1 && kappas[still] == 0 {
 		still++
 	}

@@ -102,11 +102,11 @@ func integrals(s Schedule, times []float64) []float64 {
 // form. Where prototypes are fixed only η1 matters, and H alone may be set.
 type Rates struct {
 	W Schedule // η2
-	// S is the ratio s = η1/η2, constant over time; zero means 1.
+	// S is the ratio s = η1/η2, if it does not change over time. The zero value means 1.
 	S float64
-	// H, if set, is a schedule of its own for η1; S is then ignored, and there is no closed form: flow is
-	// integrated with error control and descent is a product of 2×2 matrices in time order. Distances and limits
-	// are then those of the constant ratio s = η1(0)/η2(0), as in the corollaries.
+	// H, if set, is a schedule of its own for η1, and S is ignored. Where prototypes learn there is then no closed
+	// form: flow is integrated with error control, and descent is made step by step. Distances and limits are those of
+	// the constant ratio s = η1(0)/η2(0), as in the corollaries.
 	H Schedule
 }
 
