@@ -33,6 +33,11 @@ func TestClaimsCommand(t *testing.T) {
 	if !strings.Contains(printed, paper.Counts(entries)) {
 		t.Errorf("%s is without the counts", printed)
 	}
+	t.Chdir(t.TempDir()) // outside of a checkout there are no recorded runs
+	printed, err = call(t.Context(), claimsCommand(), "--section", "4.1")
+	if err != nil || !strings.Contains(printed, "needs data") || !strings.Contains(printed, "outside of a checkout") {
+		t.Errorf("printed %q, error %v", printed, err)
+	}
 	if _, err := call(t.Context(), claimsCommand(), "--section", "9"); err == nil || !strings.Contains(err.Error(),
 		"no claim is of this section") {
 		t.Errorf("error %v", err)

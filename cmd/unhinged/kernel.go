@@ -93,9 +93,9 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
 		", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
 	f.StringVar(&o.split[0], "split", "train", "part of the data set: train or test")
-	f.IntVar(&o.examples[0], "examples", 0, "the first so many examples (0: all)")
+	f.IntVar(&o.examples[0], "examples", 0, "so many examples, of every class (0: all)")
 	f.StringVar(&o.split[1], "split2", "", "part of the data set for the columns (default: the examples of the rows)")
-	f.IntVar(&o.examples[1], "examples2", 0, "the first so many examples for the columns (0: all)")
+	f.IntVar(&o.examples[1], "examples2", 0, "so many examples for the columns (0: all)")
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // module is the module line of this project's go.mod.
@@ -20,23 +22,30 @@ const module = "github.com/unhinged-lab/lab"
 //   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a
 //     dependency;
 //   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which
-//     record nothing;
+//     record nothing, unless another commit was made or checked out there since then;
 //   - "unknown".
 //
 // The repository of the working directory plays no part.
 var Commit = sync.OnceValue(func() string {
 	info, _ := debug.ReadBuildInfo()
 	_, file, _, _ := runtime.Caller(0)
-	return commit(info, file)
+	var built time.Time
+	if program, err := os.Executable(); err == nil {
+		if status, err := os.Stat(program); err == nil {
+			built = status.ModTime()
+		}
+	}
+	return commit(info, file, built)
 })
 
-// commit is Commit for a program's build information, which may be nil, and the path of this file when it was compiled.
-func commit(info *debug.BuildInfo, file string) string {
+// commit is Commit for a program's build information, which may be nil, the path of this file when it was compiled, and
+// the time when the program was made.
+func commit(info *debug.BuildInfo, file string, built time.Time) string {
 	if c := recorded(info); c != "" {
 		return c
 	}
 	if filepath.IsAbs(file) { // else the program was built with -trimpath
-		if c := checkout(filepath.Dir(filepath.Dir(filepath.Dir(file)))); c != "" {
+		if c := checkout(filepath.Dir(filepath.Dir(filepath.Dir(file))), built); c != "" {
 			return c
 		}
 	}
@@ -81,8 +90,8 @@ func IsCheckout(root string) bool {
 }
 
 // checkout returns the commit that is checked out in a folder, or "" if the folder is not the root of a repository of
-// this module.
-func checkout(root string) string {
+// this module, or if another commit was checked out when a program was built there at this time.
+func checkout(root string, built time.Time) string {
 	if !IsCheckout(root) {
 		return ""
 	}
@@ -93,6 +102,13 @@ func checkout(root string) string {
 	revision, err := git(root, "rev-parse", "HEAD")
 	if err != nil {
 		return ""
+	}
+	moved, err := git(root, "log", "--walk-reflogs", "-1", "--format=%gd", "--date=unix") // HEAD@{seconds since 1970}
+	if at, found := strings.CutPrefix(moved, "HEAD@{"); err == nil && found {
+		seconds, err := strconv.ParseInt(strings.TrimSuffix(at, "}"), 10, 64)
+		if err != nil || built.Unix() < seconds {
+			return ""
+		}
 	}
 	status, err := git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=all")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 )
 
 // repository makes a repository with one commit, which holds a go.mod with the given module line, and returns its
@@ -50,13 +51,16 @@ func TestCheckout(t *testing.T) {
 	other, _ := repository(t, "example.org/other")
 	expect := func(what, file, want string) {
 		t.Helper()
-		if got := commit(nil, file); got != want {
+		if got := commit(nil, file, time.Now()); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
 	t.Chdir(other) // a repository of somebody else's
 	t.Setenv("GIT_DIR", filepath.Join(other, ".git"))
 	expect("clean", source(dir), head)
+	if got := commit(nil, source(dir), time.Now().Add(-time.Hour)); got != "unknown" {
+		t.Errorf("a program that is older than the commit: %q", got)
+	}
 	write(t, filepath.Join(dir, "figures", "fig1.json"), "{}")
 	expect("new data", source(dir), head)
 	write(t, filepath.Join(dir, "new.go"), "package lab\n")
@@ -103,7 +107,7 @@ func TestRecorded(t *testing.T) {
 		{"a cell of a notebook", debug.BuildInfo{Main: debug.Module{Path: "gonb_1"},
 			Deps: []*debug.Module{{Path: module, Version: "(devel)"}}}, head},
 	} {
-		if got := commit(&c.info, source(dir)); got != c.want {
+		if got := commit(&c.info, source(dir), time.Now()); got != c.want {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
 	}
@@ -118,7 +122,7 @@ func TestProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, err := git(root, "rev-parse", "HEAD")
-	if err != nil || checkout(root) == "" {
+	if err != nil || checkout(root, time.Now()) == "" {
 		t.Skip("these sources are not in a checkout")
 	}
 	program := filepath.Join(t.TempDir(), "program")

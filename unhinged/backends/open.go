@@ -32,6 +32,12 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 				return nil, "", fmt.Errorf("backend %q: %w", config, err)
 			}
 			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
+		} else if config != "" {
+			if passed != "" {
+				passed = " (" + passed + ")"
+			}
+			return nil, "", fmt.Errorf("backend %q: XLA's CPU plugin is not installed%s: `make setup` in a checkout of the "+
+				"lab fetches it for Linux on x86-64; %s", config, passed, pluginElsewhere)
 		} else if passed != "" {
 			note = passed + "; "
 		}

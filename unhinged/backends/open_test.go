@@ -226,6 +226,14 @@ func TestOpenCUDA(t *testing.T) {
 			}
 		}
 	}
+	if found, _ := findPlugin("cpu"); found == "" {
+		t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "/nonexistent")
+		if _, _, err := Open("xla:cpu"); err == nil || !strings.Contains(err.Error(), "/nonexistent") ||
+			!strings.Contains(err.Error(), "`make setup`") {
+			t.Errorf("xla:cpu: error %v", err)
+		}
+		t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	}
 	folder := checkout(t)
 	path := plugin(t, filepath.Join(folder, ".lab", "pjrt", "pjrt_c_api_cuda_plugin.so"))
 	t.Chdir(folder)

@@ -28,6 +28,17 @@ func gramError(w *mat.Dense) float64 {
 	return worst
 }
 
+// TestSimplexOfWideFeatures: prototypes take memory of p·C numbers, not of p².
+func TestSimplexOfWideFeatures(t *testing.T) {
+	w, err := Simplex(300_000, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := gramError(w); e > 1e-13 {
+		t.Errorf("off by %g", e)
+	}
+}
+
 func TestSimplexIsAnETF(t *testing.T) {
 	for _, size := range [][2]int{{1, 2}, {2, 2}, {2, 3}, {3, 3}, {9, 10}, {10, 10}, {64, 10}, {99, 100}, {512, 100}} {
 		w, err := Simplex(size[0], size[1], 7)

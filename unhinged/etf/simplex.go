@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -60,19 +61,26 @@ func orthonormal(p, k int, seed uint64) *mat.Dense {
 			a.Set(i, j, rng.NormFloat64())
 		}
 	}
-	var qr mat.QR
-	qr.Factorize(a)
-	var full, r mat.Dense
-	qr.QTo(&full)
-	qr.RTo(&r)
-	q := mat.DenseCopyOf(full.Slice(0, p, 0, k))
+	// LAPACK's own routines, since gonum's QR makes the whole p×p matrix of which k columns are wanted.
+	q, tau := a.RawMatrix(), make([]float64, min(p, k))
+	size := make([]float64, 1)
+	lapack64.Geqrf(q, tau, size, -1)
+	work := make([]float64, int(size[0]))
+	lapack64.Geqrf(q, tau, work, len(work))
+	flip := make([]bool, k)
 	for j := range k {
-		if r.At(j, j) < 0 {
-			col := q.ColView(j).(*mat.VecDense)
+		flip[j] = a.At(j, j) < 0
+	}
+	lapack64.Orgqr(q, tau, size, -1)
+	work = make([]float64, int(size[0]))
+	lapack64.Orgqr(q, tau, work, len(work))
+	for j := range k {
+		if flip[j] {
+			col := a.ColView(j).(*mat.VecDense)
 			col.ScaleVec(-1, col)
 		}
 	}
-	return q
+	return a
 }
 
 // helmert returns a C×(C−1) orthonormal basis of 1^⊥: column k is (1, …, 1, −(k+1), 0, …, 0)/√((k+1)(k+2)).

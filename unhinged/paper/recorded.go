@@ -57,8 +57,8 @@ func RecordedRuns() (string, error) {
 		}
 		if folder == filepath.Dir(folder) {
 			return "",
-				errors.New("there are no recorded runs here, outside of a checkout of the lab; --runs DIR names a " +
-					"folder with some")
+				fmt.Errorf("%w here, outside of a checkout of the lab; --runs DIR names a folder with some",
+					training.ErrNoRuns)
 		}
 	}
 }

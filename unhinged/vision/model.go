@@ -24,6 +24,7 @@ type Model struct {
 	Prepare func(scope *model.Scope, images Inputs) error
 
 	Dimension int // p, the number of features; 0 if it is not known beforehand
+	Smallest  int // the least height and width of images that the network can take; 0 stands for 1
 	// what the network takes for images of this size; nil if it is not known
 	Size func(height, width, channels int) Size
 }

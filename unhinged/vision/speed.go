@@ -59,7 +59,7 @@ func Speed(widths [3]int) Model {
 		return size
 	}
 	return Model{Name: speedName(widths), Features: features, Prepare: prepareWhitening, Dimension: widths[2],
-		Size: size}
+		Smallest: 9, Size: size} // 2×2 patches, and three halvings
 }
 
 func speedName(widths [3]int) string {

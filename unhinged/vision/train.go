@@ -205,8 +205,11 @@ const maxEpochs = 1_000_000
 
 // complete checks the settings and fills in what they leave open.
 func (t Training) complete(data *datasets.Dataset) (Training, error) {
-	n := data.Train.Len()
+	n, im := data.Train.Len(), data.Train
 	switch {
+	case im.Height < t.Model.Smallest || im.Width < t.Model.Smallest:
+		return t, fmt.Errorf("images of %d×%d are too small for the network %s, which needs at least %[4]d×%[4]d",
+			im.Height, im.Width, t.Model.Name, t.Model.Smallest)
 	case t.Epochs < 1 || t.Epochs > maxEpochs:
 		return t, fmt.Errorf("%d epochs; there must be at least 1 and at most %d", t.Epochs, maxEpochs)
 	case t.Batch < 2 || t.Batch > n:
