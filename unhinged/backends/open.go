@@ -36,8 +36,8 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 			if passed != "" {
 				passed = " (" + passed + ")"
 			}
-			return nil, "", fmt.Errorf("backend %q: XLA's CPU plugin is not installed%s: `make setup` in a checkout of the "+
-				"lab fetches it for Linux on x86-64; %s", config, passed, pluginElsewhere)
+			return nil, "", fmt.Errorf("backend %q: XLA's CPU plugin is not installed%s: `make setup` in a checkout "+
+				"of the lab fetches it for Linux on x86-64; %s", config, passed, pluginElsewhere)
 		} else if passed != "" {
 			note = passed + "; "
 		}
