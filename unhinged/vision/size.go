@@ -21,7 +21,8 @@ func (s *Size) layer(parameters, outputs float64) {
 }
 
 // checkMemory refuses a training that takes more memory than is free: each parameter with its gradient, its velocity
-// and the value that it starts from, and the activations of the images that go through the network at a time.
+// and the value that it starts from, the activations of the images that go through the network at a time, and the
+// covariance of the features, [p, p] of float64, with the copies that NC1 is measured by.
 func (t Training) checkMemory(data *datasets.Dataset) error {
 	if t.Model.Size == nil {
 		return nil
@@ -30,12 +31,14 @@ func (t Training) checkMemory(data *datasets.Dataset) error {
 	im := data.Train
 	size := t.Model.Size(im.Height, im.Width, im.Channels)
 	part := float64(t.Batch / t.MicroBatches)
-	need := number * (copies*size.Parameters + part*size.Activations)
+	p := float64(t.Model.Dimension)
+	need := number*(copies*size.Parameters+part*size.Activations) + 3*8*p*p
 	free, known := memory.Free()
 	if !known || need <= free {
 		return nil
 	}
-	return fmt.Errorf("%s has %.3g parameters, and in batches of %.0f images of %d×%d it takes about %s; %s are free. "+
+	return fmt.Errorf("%s has %.3g parameters and %.0f features, and in batches of %.0f images of %d×%d it takes about "+
+		"%s; %s are free. "+
 		"Choose smaller widths, a smaller batch, or more micro-batches",
-		t.Model.Name, size.Parameters, part, im.Height, im.Width, memory.Bytes(need), memory.Bytes(free))
+		t.Model.Name, size.Parameters, p, part, im.Height, im.Width, memory.Bytes(need), memory.Bytes(free))
 }
