@@ -37,8 +37,8 @@ func (t Training) checkMemory(data *datasets.Dataset) error {
 	if !known || need <= free {
 		return nil
 	}
-	return fmt.Errorf("%s has %.3g parameters and %.0f features, and in batches of %.0f images of %d×%d it takes about "+
-		"%s; %s are free. "+
+	return fmt.Errorf("%s has %.3g parameters and %.0f features, and in batches of %.0f images of %d×%d it takes "+
+		"about %s; %s are free. "+
 		"Choose smaller widths, a smaller batch, or more micro-batches",
 		t.Model.Name, size.Parameters, p, part, im.Height, im.Width, memory.Bytes(need), memory.Bytes(free))
 }
