@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 TRIES = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -42,6 +43,20 @@ def make_data(folder):
         pixels = bytes((rng.randrange(60) + (150 if row == label else 0)) for label in labels for row in range(8) for _ in range(8))
         idx(folder / f"{part}-images-idx3-ubyte", [n, 8, 8], pixels)
         idx(folder / f"{part}-labels-idx1-ubyte", [n], labels)
+
+
+def make_pictures(folder):
+    """Images of three classes as grey PNG files."""
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    for part, n in (("train", 20), ("test", 5)):
+        for label in range(3):
+            (folder / part / f"class{label}").mkdir(parents=True)
+            for i in range(n):
+                rows = b"".join(b"\0" + bytes(rng.randrange(60) + (150 if row == label else 0) for _ in range(8)) for row in range(8))
+                (folder / part / f"class{label}" / f"{i}.png").write_bytes(
+                    b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
+                    + chunk(b"IEND", b""))
 
 
 def files(folder, *names):
@@ -87,6 +102,45 @@ def interrupted(job, kind, sent, want):
         count(f"{job.name}, {kind}", "identical" if ok else "lost")
 
 
+def damage(path):
+    """Changes a file, and says how."""
+    content = bytearray(path.read_bytes())
+    how = rng.choice(["a bit", "cut off", "emptied", "doubled"])
+    if how == "a bit" and content:
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    elif how == "cut off" and content:
+        content = content[: rng.randrange(len(content))]
+    elif how == "doubled":
+        content += bytes(content) or b"x"
+    else:
+        content = bytearray()
+    if bytes(content) == path.read_bytes():
+        content += b"x"
+    path.write_bytes(bytes(content))
+    return how
+
+
+def damaged_data(job, scenario, victims, want):
+    """Changes a file of the data that a finished run was made from, and trains again: from the start and in its folder."""
+    path = rng.choice(victims)
+    whole = path.read_bytes()
+    how = damage(path)
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+        out = pathlib.Path(folder) / "out"
+        shutil.copytree(FINISHED[job.name], out)
+        code, printed = job.run(out)
+        fresh = pathlib.Path(folder) / "fresh"
+        if code != 0 and "goroutine" not in printed:
+            outcome = "refused"
+        elif code == 0 and job.run(fresh)[0] == 0 and job.result(fresh) == want:
+            outcome = "identical"  # decoded again
+        else:
+            outcome = "lost"
+            print(path.name, how, code, printed[-500:])
+    path.write_bytes(whole)
+    count(scenario, outcome)
+
+
 def damaged(job, want, check):
     """Changes a file of a finished result."""
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
@@ -94,19 +148,7 @@ def damaged(job, want, check):
         shutil.copytree(FINISHED[job.name], out)
         victims = [p for p in sorted(out.rglob("*")) if p.is_file() and job.matters(p)]
         path = rng.choice(victims)
-        content = bytearray(path.read_bytes())
-        how = rng.choice(["a bit", "cut off", "emptied", "doubled"])
-        if how == "a bit" and content:
-            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-        elif how == "cut off" and content:
-            content = content[: rng.randrange(len(content))]
-        elif how == "doubled":
-            content += bytes(content) or b"x"
-        else:
-            content = bytearray()
-        if bytes(content) == path.read_bytes():
-            content += b"x"
-        path.write_bytes(bytes(content))
+        how = damage(path)
         code, printed = check(job, out)
         if code != 0 and path.name in printed and "goroutine" not in printed:
             outcome = "refused"
@@ -161,6 +203,10 @@ with tempfile.TemporaryDirectory() as WORK:
     train = Job("train", lambda out: ["train", "--dataset", str(WORK / "images"), "--out", str(out), "--backend", "go", "--hidden", "96,32",
                                       "--epochs", "30", "--batch", "30", "--method", "pal", "--seeds", "1"],
                 lambda out: files(out / "pal-seed1", "log.jsonl"), "epoch")
+    make_pictures(WORK / "pictures")
+    pictures = Job("pictures", lambda out: ["train", "--dataset", str(WORK / "pictures"), "--size", "8", "--out", str(out), "--backend", "go", "--hidden", "8",
+                                            "--epochs", "2", "--batch", "10", "--method", "pal", "--seeds", "1"],
+                   lambda out: files(out / "pal-seed1", "log.jsonl"), "epoch")
     kernel = Job("kernel", lambda out: ["kernel", "compute", "--inputs", str(WORK / "x.npy"), "--network", "flatten dense:512 relu dense:512 relu dense:3",
                                         "--out", str(out), "--tile", "50", "--backend", "go"],
                  lambda out: files(out, "nngp/[0-9]*", "ntk/[0-9]*"), "tile")
@@ -169,7 +215,7 @@ with tempfile.TemporaryDirectory() as WORK:
     (WORK / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
                                  + struct.pack(f"<{24 * n}d", *(rng.gauss(0, 1) for _ in range(24 * n))))
     FINISHED, WANT = {}, {}
-    for job in (train, kernel):
+    for job in (train, pictures, kernel):
         out = WORK / ("finished-" + job.name)
         start = time.monotonic()
         code, printed = job.run(out)
@@ -180,6 +226,10 @@ with tempfile.TemporaryDirectory() as WORK:
         job.kilobytes = sum(p.stat().st_size for p in out.rglob("*")) // 1024
     train.matters = lambda path: path.name in ("checkpoint.gob", "log.jsonl", "outcome.json")
     kernel.matters = lambda path: not path.name.endswith(".lock")
+    for _ in range(TRIES):
+        damaged_data(train, "images in MNIST's format, damage", sorted((WORK / "images").iterdir()), WANT["train"])
+        damaged_data(pictures, "folder of images, damage", sorted((WORK / "pictures").rglob("*.png")), WANT["pictures"])
+        damaged_data(pictures, "decoded data set, damage", sorted((WORK / "data").rglob("*.images")), WANT["pictures"])
     signals = {"kill -9": signal.SIGKILL, "Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "SIGHUP": signal.SIGHUP}
     for job in (train, kernel):
         for kind, sent in signals.items():
