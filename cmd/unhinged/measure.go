@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/unhinged-lab/lab/internal/files"
@@ -303,7 +304,7 @@ func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, error) {
 	logits.Mul(h, w.T())
 	predictions, right := make([]int, n), 0
 	for i := range predictions {
-		predictions[i] = maxIndex(logits.RawRowView(i))
+		predictions[i] = floats.MaxIdx(logits.RawRowView(i))
 		if predictions[i] == y[i] {
 			right++
 		}
@@ -319,8 +320,4 @@ func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, error) {
 		measured{"accuracy", float64(right) / float64(n),
 			"share of samples whose class has the largest logit, no bias"},
 	), nil
-}
-
-func maxIndex(row []float64) int {
-	return slices.Index(row, slices.Max(row))
 }

@@ -33,11 +33,8 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 			}
 			note = fmt.Sprintf("XLA's plugin %s does not load (%v); ", plugin, err)
 		} else if config != "" {
-			if passed != "" {
-				passed = " (" + passed + ")"
-			}
-			return nil, "", fmt.Errorf("backend %q: XLA's CPU plugin is not installed%s: `make setup` in a checkout "+
-				"of the lab fetches it for Linux on x86-64; %s", config, passed, pluginElsewhere)
+			return nil, "", missingPlugin(config, "CPU", passed,
+				"`make setup` in a checkout of the lab fetches it for Linux on x86-64")
 		} else if passed != "" {
 			note = passed + "; "
 		}
@@ -65,12 +62,8 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	if kind, options, _ := strings.Cut(config, ","); kind == "xla:cuda" {
 		cuda, passed := findPlugin("cuda")
 		if cuda == "" {
-			if passed != "" {
-				passed = " (" + passed + ")"
-			}
-			return nil, "", fmt.Errorf("backend %q: XLA's CUDA plugin is not installed%s: "+
-				"`UNHINGED_CUDA=1 make setup` in a checkout of the lab does that, for an NVIDIA GPU; %s",
-				config, passed, pluginElsewhere)
+			return nil, "", missingPlugin(config, "CUDA", passed,
+				"`UNHINGED_CUDA=1 make setup` in a checkout of the lab does that, for an NVIDIA GPU")
 		}
 		// go-xla shares buffers if there is "cpu" anywhere in a plugin's path.
 		resolved = "xla:" + cuda + ",shared_buffers=false," + options
@@ -83,6 +76,16 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 
 // pluginElsewhere is for programs that are neither in a checkout nor run from one, as `go install` makes them.
 const pluginElsewhere = "outside of one PJRT_PLUGIN_LIBRARY_PATH=CHECKOUT/.lab/pjrt names it"
+
+// missingPlugin is the error where a backend is asked for whose plugin was not found. passed says which ones were
+// passed over, and remedy how to get one.
+func missingPlugin(config, kind, passed, remedy string) error {
+	if passed != "" {
+		passed = " (" + passed + ")"
+	}
+	return fmt.Errorf("backend %q: XLA's %s plugin is not installed%s: %s; %s", config, kind, passed, remedy,
+		pluginElsewhere)
+}
 
 // openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download.
 // It is nil in a build without XLA.

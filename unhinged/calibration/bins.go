@@ -6,6 +6,7 @@
 package calibration
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -76,15 +77,7 @@ func (b Binning) Of(confidence []float64, correct []bool) ([]Bin, error) {
 		for i := range order {
 			order[i] = i
 		}
-		slices.SortStableFunc(order, func(i, j int) int {
-			switch {
-			case confidence[i] < confidence[j]:
-				return -1
-			case confidence[i] > confidence[j]:
-				return 1
-			}
-			return 0
-		})
+		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(confidence[i], confidence[j]) })
 		for k := range bins {
 			from, to := k*n/count, (k+1)*n/count
 			for _, i := range order[from:to] {
@@ -93,8 +86,6 @@ func (b Binning) Of(confidence []float64, correct []bool) ([]Bin, error) {
 			bins[k].High = confidence[order[to-1]]
 			if k > 0 {
 				bins[k].Low = bins[k-1].High
-			} else {
-				bins[k].Low = 0
 			}
 		}
 	} else {

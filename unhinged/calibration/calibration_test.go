@@ -172,7 +172,7 @@ func TestTemperature(t *testing.T) {
 			}
 		}
 		var scaled mat.Dense
-		scaled.Scale(1/3.0, p.logits)
+		scaled.Scale(1/3.0, p.logP)
 		q, err := New(&scaled, p.labels)
 		if err != nil {
 			t.Fatal(err)

@@ -11,11 +11,11 @@ import (
 
 // Predictions are a classifier's probabilities, the softmax of its logits, and the classes of the samples.
 type Predictions struct {
-	logits *mat.Dense // [n, C]
+	logP   *mat.Dense // [n, C], logarithms of the probabilities
 	labels []int
 }
 
-// New returns the predictions of logits [n, C] for samples of the classes labels, 0…C−1. The logits are not copied. An
+// New returns the predictions of logits [n, C] for samples of the classes labels, 0…C−1. An
 // error is returned for logits that are not finite, fewer than 2 classes, labels outside of 0…C−1, or another number of
 // them.
 func New(logits *mat.Dense, labels []int) (*Predictions, error) {
@@ -29,17 +29,20 @@ func New(logits *mat.Dense, labels []int) (*Predictions, error) {
 	if len(labels) != n {
 		return nil, fmt.Errorf("calibration: %d rows of logits and %d labels: want as many", n, len(labels))
 	}
+	logP := mat.DenseCopyOf(logits)
 	for i, y := range labels {
 		if y < 0 || y >= c {
 			return nil, fmt.Errorf("calibration: the label of sample %d is %d: want 0 … %d", i, y, c-1)
 		}
-		for _, z := range logits.RawRowView(i) {
+		row := logP.RawRowView(i)
+		for _, z := range row {
 			if math.IsNaN(z) || math.IsInf(z, 0) {
 				return nil, fmt.Errorf("calibration: a logit of sample %d is %v: want finite numbers", i, z)
 			}
 		}
+		floats.AddConst(-floats.LogSumExp(row), row)
 	}
-	return &Predictions{logits, labels}, nil
+	return &Predictions{logP, labels}, nil
 }
 
 // Confidences returns the confidence of each sample and whether its class is the predicted one, which is the first
@@ -47,9 +50,9 @@ func New(logits *mat.Dense, labels []int) (*Predictions, error) {
 func (p *Predictions) Confidences() (confidence []float64, correct []bool) {
 	confidence, correct = make([]float64, len(p.labels)), make([]bool, len(p.labels))
 	for i, y := range p.labels {
-		row := p.logits.RawRowView(i)
+		row := p.logP.RawRowView(i)
 		k := floats.MaxIdx(row)
-		confidence[i] = math.Exp(row[k] - floats.LogSumExp(row))
+		confidence[i] = math.Exp(row[k])
 		correct[i] = k == y
 	}
 	return confidence, correct
@@ -74,9 +77,9 @@ func (p *Predictions) NLL() float64 {
 
 // nll returns NLL for the logits times beta.
 func (p *Predictions) nll(beta float64) float64 {
-	sum, scaled := 0.0, make([]float64, p.logits.RawMatrix().Cols)
+	sum, scaled := 0.0, make([]float64, p.logP.RawMatrix().Cols)
 	for i, y := range p.labels {
-		floats.ScaleTo(scaled, beta, p.logits.RawRowView(i))
+		floats.ScaleTo(scaled, beta, p.logP.RawRowView(i))
 		sum += floats.LogSumExp(scaled) - scaled[y]
 	}
 	return sum / float64(len(p.labels))
@@ -86,10 +89,8 @@ func (p *Predictions) nll(beta float64) float64 {
 func (p *Predictions) Brier() float64 {
 	sum := 0.0
 	for i, y := range p.labels {
-		row := p.logits.RawRowView(i)
-		total := floats.LogSumExp(row)
-		for c, z := range row {
-			d := math.Exp(z - total)
+		for c, z := range p.logP.RawRowView(i) {
+			d := math.Exp(z)
 			if c == y {
 				d--
 			}
@@ -102,12 +103,11 @@ func (p *Predictions) Brier() float64 {
 // ClasswiseECE returns the mean over classes of the ECE of each class's probability against the indicator of that class
 // (Nixon et al. 2019, Kull et al. 2019).
 func (p *Predictions) ClasswiseECE(b Binning) (float64, error) {
-	n, c := p.logits.Dims()
+	n, c := p.logP.Dims()
 	sum, probability, is := 0.0, make([]float64, n), make([]bool, n)
 	for k := range c {
 		for i, y := range p.labels {
-			row := p.logits.RawRowView(i)
-			probability[i], is[i] = math.Exp(row[k]-floats.LogSumExp(row)), y == k
+			probability[i], is[i] = math.Exp(p.logP.At(i, k)), y == k
 		}
 		bins, err := b.Of(probability, is)
 		if err != nil {
@@ -123,11 +123,11 @@ func (p *Predictions) ClasswiseECE(b Binning) (float64, error) {
 // returned where it has no minimum at a finite T > 0: where no sample has a logit larger than its own class's, T tends
 // to 0, and where the logits of the classes are no better than chance, T tends to ∞.
 func (p *Predictions) Temperature() (float64, error) {
-	scaled := make([]float64, p.logits.RawMatrix().Cols)
+	scaled := make([]float64, p.logP.RawMatrix().Cols)
 	slope := func(beta float64) float64 { // d NLL/d(1/T)
 		sum := 0.0
 		for i, y := range p.labels {
-			row := p.logits.RawRowView(i)
+			row := p.logP.RawRowView(i)
 			floats.ScaleTo(scaled, beta, row)
 			total := floats.LogSumExp(scaled)
 			for c, z := range row {
@@ -167,7 +167,7 @@ func (p *Predictions) Temperature() (float64, error) {
 // separated says whether the logit of each sample's class is the largest one.
 func (p *Predictions) separated() bool {
 	for i, y := range p.labels {
-		if row := p.logits.RawRowView(i); row[y] < floats.Max(row) {
+		if row := p.logP.RawRowView(i); row[y] < floats.Max(row) {
 			return false
 		}
 	}

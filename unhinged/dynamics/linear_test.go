@@ -104,7 +104,7 @@ func TestRatesThatAreNotProportional(t *testing.T) {
 		q := randomProblem(rng)
 		rates := Rates{W: CosineRate{q.eta2, 30}, H: ExponentialRate{q.s * q.eta2, 0.9}}
 		flow := q.flow(t, rates)
-		want := must[*State](t)(wholeFlow(q.state, q.gamma, q.l1, q.l2, rates.H, rates.W, 0, 25))
+		want := must[*State](t)(WholeFlow(q.state, q.gamma, q.l1, q.l2, rates.H, rates.W, 0, 25))
 		closeStates(t, q.String(), must[*State](t)(must[Point](t)(flow.At(25)).State()), want, 1e-9)
 	}
 }

@@ -57,6 +57,25 @@ func (f *SphericalFlow) iterate(step int) (*SphericalPoint, error) {
 	return p.(*SphericalPoint), nil
 }
 
+// bruteSpherical iterates (19) on full feature vectors, straight from the loss: what the recurrence is checked
+// against. It keeps no more than about 1e-8 of an angle's precision.
+func bruteSpherical(st *State, s Spherical, steps int) *State {
+	out := st.Clone()
+	_, _, n := st.Dims()
+	for i, y := range st.Labels() {
+		h, w := mat.Col(nil, i, st.H), DrivingVector(st, s.Gamma, y)
+		for t := range steps {
+			toward := w
+			if norm := floats.Norm(h, 2) * floats.Norm(w, 2); s.Adjust > 0 && floats.Dot(h, w)/norm < -1+s.Adjust {
+				toward = floats.AddTo(make([]float64, len(w)), w, Adjustment(h, w, s.Adjust))
+			}
+			SphericalStep(h, toward, s.Rates.Features(float64(t))/float64(n), s.Rescale)
+		}
+		out.H.SetCol(i, h)
+	}
+	return out
+}
+
 // meanLoss is (3) at normalised features, straight from definition (1).
 func meanLoss(st *State, gamma float64) float64 {
 	var logits mat.Dense

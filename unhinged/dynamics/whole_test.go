@@ -5,38 +5,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// wholeFlow solves (12) on all numbers of (H, W, b) as one ODE, without any eigenspace.
-func wholeFlow(s *State, gamma, lambda1, lambda2 float64, eta1, eta2 Schedule, t0, t1 float64) (*State, error) {
-	const tolerance = 1e-13
-	p, c, n := s.Dims()
-	m := s.M(gamma)
-	split := func(x []float64) (h, w *mat.Dense, b []float64) {
-		return mat.NewDense(p, n, x[:p*n]), mat.NewDense(p, c, x[p*n:p*(n+c)]), x[p*(n+c):]
-	}
-	rates := func(t float64, x, dx []float64) {
-		h, w, _ := split(x)
-		dh, dw, db := split(dx)
-		dh.Mul(w, m)
-		dw.Mul(h, m.T())
-		for i := range db {
-			db[i] = floats.Sum(m.RawRowView(i))
-		}
-		for i := range h.RawMatrix().Data {
-			dx[i] = eta1.At(t) * (dx[i] - lambda1*x[i])
-		}
-		for i := p * n; i < len(x); i++ {
-			dx[i] = eta2.At(t) * (dx[i] - lambda2*x[i])
-		}
-	}
-	x := make([]float64, 0, p*(n+c)+c)
-	x = append(append(append(x, s.H.RawMatrix().Data...), s.W.RawMatrix().Data...), s.B...)
-	x, err := Integrate(rates, t0, t1, x, tolerance)
-	if err != nil {
-		return nil, err
-	}
-	h, w, b := split(x)
-	return &State{H: h, W: w, B: b, Counts: s.Counts}, nil
-}
+// WholeFlow is brute.Flow. Package brute imports this one, so that only the tests outside of the package can set it.
+var WholeFlow func(s *State, gamma, lambda1, lambda2 float64, eta1, eta2 Schedule, t0, t1 float64) (*State, error)
 
 // averageLoss is (3) without biases, sample by sample from definition (1).
 func averageLoss(s *State, gamma float64) float64 {

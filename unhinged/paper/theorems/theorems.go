@@ -72,19 +72,15 @@ func flows(lambda1, lambda2 float64) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		point, err := flow.At(end)
-		if err != nil {
-			return 0, err
-		}
-		closed, err := point.State()
-		if err != nil {
-			return 0, err
-		}
 		want, err := brute.Flow(s, gamma, lambda1, lambda2, eta1, eta2, 0, end)
 		if err != nil {
 			return 0, err
 		}
-		off = math.Max(off, apart(closed, want))
+		miss, err := misses(flow, end, want)
+		if err != nil {
+			return 0, err
+		}
+		off = math.Max(off, miss)
 	}
 	return off, nil
 }
@@ -98,19 +94,24 @@ func anchored() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	point, err := flow.At(end)
-	if err != nil {
-		return 0, err
-	}
-	closed, err := point.State()
-	if err != nil {
-		return 0, err
-	}
 	want, err := brute.Flow(s, gamma, lambda, 0, rate, dynamics.ConstantRate(0), 0, end)
 	if err != nil {
 		return 0, err
 	}
-	return apart(closed, want), nil
+	return misses(flow, end, want)
+}
+
+// misses is how far a trajectory is from a state at a time.
+func misses(trajectory dynamics.Trajectory, time float64, want *dynamics.State) (float64, error) {
+	point, err := trajectory.At(time)
+	if err != nil {
+		return 0, err
+	}
+	state, err := point.State()
+	if err != nil {
+		return 0, err
+	}
+	return apart(state, want), nil
 }
 
 // apart is the largest difference of two states, biases included.

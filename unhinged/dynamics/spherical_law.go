@@ -7,25 +7,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// bruteSpherical iterates (19) on full feature vectors, straight from the loss: what the recurrence is checked
-// against. It keeps no more than about 1e-8 of an angle's precision.
-func bruteSpherical(st *State, s Spherical, steps int) *State {
-	out := st.Clone()
-	_, _, n := st.Dims()
-	for i, y := range st.Labels() {
-		h, w := mat.Col(nil, i, st.H), DrivingVector(st, s.Gamma, y)
-		for t := range steps {
-			toward := w
-			if norm := floats.Norm(h, 2) * floats.Norm(w, 2); s.Adjust > 0 && floats.Dot(h, w)/norm < -1+s.Adjust {
-				toward = floats.AddTo(make([]float64, len(w)), w, Adjustment(h, w, s.Adjust))
-			}
-			SphericalStep(h, toward, s.Rates.Features(float64(t))/float64(n), s.Rescale)
-		}
-		out.H.SetCol(i, h)
-	}
-	return out
-}
-
 // DrivingVector returns −∂L_γ/∂ĥ of (1) for a sample of class y: w_y − γ Σ_{j≠y} w_j.
 func DrivingVector(st *State, gamma float64, y int) []float64 {
 	u := mat.Col(nil, y, st.W)
