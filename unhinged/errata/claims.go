@@ -1,23 +1,19 @@
 package errata
 
 import (
-	"slices"
-
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
 // Claims returns, for each of Demonstrations, or for those named, such as "E5", a claim on the printed form and one on
 // the right form: measured is how far the form is from brute force.
 func Claims(ids ...string) ([]result.Claim, error) {
-	demonstrations, err := Demonstrations()
+	demonstrations, err := Demonstrations(ids...)
 	if err != nil {
 		return nil, err
 	}
 	var claims []result.Claim
 	for _, d := range demonstrations {
-		if len(ids) == 0 || slices.Contains(ids, d.ID) {
-			claims = append(claims, d.claims()...)
-		}
+		claims = append(claims, d.claims()...)
 	}
 	return claims, nil
 }

@@ -3,7 +3,10 @@
 // their numbers.
 package errata
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Demonstration is one erratum of the paper, computed: how far the printed form and the corrected form are from brute
 // force, and the tolerance within which a form counts as right.
@@ -13,20 +16,49 @@ type Demonstration struct {
 	Tolerance                float64
 }
 
-// Demonstrations computes the errata of sections 2 and 3 and their appendices that a computation can show, in order.
-// What is missing concerns networks, captions and names.
-func Demonstrations() ([]Demonstration, error) {
+// all are the demonstrations by the numbers of their errata.
+var all = []struct {
+	id          string
+	demonstrate func() (Demonstration, error)
+}{
+	{"E1", demonstrateE1},
+	{"E2", demonstrateE2},
+	{"E4", demonstrateE4},
+	{"E5", demonstrateE5},
+	{"E6", demonstrateE6},
+	{"E7", demonstrateE7},
+	{"E8", demonstrateE8},
+	{"E9", demonstrateE9},
+	{"E10", demonstrateE10},
+	{"E11", demonstrateE11},
+	{"E13", demonstrateE13},
+	{"E14", demonstrateE14},
+	{"E15", demonstrateE15},
+	{"E16", demonstrateE16},
+	{"E17", demonstrateE17},
+	{"E18", demonstrateE18},
+	{"E19", demonstrateE19},
+	{"E20", demonstrateE20},
+	{"E22", demonstrateE22},
+	{"E23", demonstrateE23},
+	{"E26", demonstrateE26},
+	{"E27", demonstrateE27},
+	{"E31", demonstrateE31},
+	{"E32", demonstrateE32},
+	{"E33", demonstrateE33},
+}
+
+// Demonstrations computes the errata of sections 2 and 3 and their appendices that a computation can show, in order, or
+// those named, such as "E5". What is missing concerns networks, captions and names.
+func Demonstrations(ids ...string) ([]Demonstration, error) {
 	var out []Demonstration
-	for _, demonstrate := range []func() (Demonstration, error){
-		demonstrateE1, demonstrateE2, demonstrateE4, demonstrateE5, demonstrateE6, demonstrateE7, demonstrateE8,
-		demonstrateE9, demonstrateE10, demonstrateE11, demonstrateE13, demonstrateE14, demonstrateE15, demonstrateE16,
-		demonstrateE17, demonstrateE18, demonstrateE19,
-		demonstrateE20, demonstrateE22, demonstrateE23, demonstrateE26, demonstrateE27, demonstrateE31, demonstrateE32,
-		demonstrateE33,
-	} {
-		d, err := demonstrate()
+	for _, erratum := range all {
+		if len(ids) > 0 && !slices.Contains(ids, erratum.id) {
+			continue
+		}
+		d, err := erratum.demonstrate()
 		if err != nil {
-			return nil, fmt.Errorf("errata: demonstration %d of the errata: %w", len(out)+1, err)
+			return nil, fmt.Errorf("errata: demonstration of %s: %w", erratum.id, err)
 		}
 		out = append(out, d)
 	}

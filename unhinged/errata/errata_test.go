@@ -53,3 +53,12 @@ func TestClaims(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedDemonstrations: a demonstration that is asked for by its number has that number, and comes alone.
+func TestNamedDemonstrations(t *testing.T) {
+	for _, erratum := range all {
+		if d, err := Demonstrations(erratum.id); err != nil || len(d) != 1 || d[0].ID != erratum.id {
+			t.Errorf("%s: %+v, error %v", erratum.id, d, err)
+		}
+	}
+}

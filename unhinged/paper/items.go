@@ -30,8 +30,10 @@ func Items() []Item {
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
 	const imbalanced = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
-	const outOfDistribution = "scores of images out of distribution are not in package metrics yet"
-	const calibrated = "calibration is not in package metrics yet, nor are imbalanced trainings in `unhinged train`"
+	const outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of " +
+		"test images yet"
+	const calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
+		"`unhinged train` yet"
 
 	table("table1", "Table 1: analyses of neural collapse compared", "1",
 		"it compares what other papers assume, in words")
