@@ -27,5 +27,5 @@ func CenteredLogits(features, mean, prototypes, biases *Node) *Node {
 // CenteredLogits are those of the head's prototypes and biases, on features centred as its prototypes see them: with
 // NormalizeFeatures, after the normalisation.
 func (h Head) CenteredLogits(scope *model.Scope, features, mean *Node) *Node {
-	return CenteredLogits(h.seen(features), mean, h.PrototypesOf(scope, features), h.biasesOf(scope, features))
+	return CenteredLogits(h.seen(features), mean, h.usedPrototypes(scope, features), h.biasesOf(scope, features))
 }

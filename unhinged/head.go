@@ -50,6 +50,7 @@ type Head struct {
 	UseBias               bool    // trainable biases
 	Seed                  uint64  // of the prototypes' initial values and the ETF's position
 	LogitScale            float64 `json:",omitempty"` // factor of Wh, the inverse of a temperature; 0 is 1
+	NormalizePrototypes   bool    `json:",omitempty"` // the logits are of ŵ = w/‖w‖: a cosine classifier
 }
 
 // Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them
@@ -62,11 +63,7 @@ func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	if h.FeatureRegularization != 0 {
 		train.AddRegularizationLoss(MulScalar(L2NormSquare(features), h.FeatureRegularization))
 	}
-	prototypes := h.PrototypesOf(scope, features)
-	logits := MatMul(h.seen(features), Transpose(prototypes, 0, 1))
-	if h.LogitScale != 0 {
-		logits = MulScalar(logits, h.LogitScale)
-	}
+	logits := MatMul(h.seen(features), Transpose(h.usedPrototypes(scope, features), 0, 1))
 	if biases := h.biasesOf(scope, features); biases != nil {
 		logits = Add(logits, InsertAxes(biases, 0))
 	}
@@ -141,6 +138,19 @@ func (h Head) seen(features *Node) *Node {
 		return L2Normalize(features, -1)
 	}
 	return features
+}
+
+// usedPrototypes returns the prototypes as the logits have them, [C, p]: normalised if they are to be, and times
+// LogitScale.
+func (h Head) usedPrototypes(scope *model.Scope, features *Node) *Node {
+	prototypes := h.PrototypesOf(scope, features)
+	if h.NormalizePrototypes {
+		prototypes = L2Normalize(prototypes, -1)
+	}
+	if h.LogitScale != 0 {
+		prototypes = MulScalar(prototypes, h.LogitScale)
+	}
+	return prototypes
 }
 
 // initialPrototypes returns the prototypes to start from, [C, p].

@@ -315,6 +315,36 @@ func TestHeadCenteredLogits(t *testing.T) {
 	})
 }
 
+// TestHeadLogitsAreCentredByAConstant: with a mean of 0 the centred logits of an example are its logits less one
+// number, whatever the head normalises or scales.
+func TestHeadLogitsAreCentredByAConstant(t *testing.T) {
+	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
+		const n, p = 5, 4
+		features := normals(rand.New(rand.NewPCG(53, 0)), n*p)
+		for _, h := range []Head{
+			{Classes: 3, UseBias: true, LogitScale: 7},
+			{Classes: 3, NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: 30},
+			{Classes: 3, NormalizePrototypes: true, UseBias: true},
+		} {
+			outputs := model.MustCallOnceN(backend, model.NewStore(), func(scope *model.Scope, features *Node) []*Node {
+				logits := h.Apply(scope, features)
+				less := Sub(h.CenteredLogits(scope, features, ZerosLike(Squeeze(Slice(features, AxisRange(0, 1)), 0))),
+					logits)
+				norms := L2Norm(h.usedPrototypes(scope, features), -1)
+				return []*Node{ReduceAllMax(Sub(ReduceMax(less, -1), ReduceMin(less, -1))), ReduceAllMax(norms),
+					ReduceAllMin(norms)}
+			}, tensor(dtype, features, n, p))
+			wantClose(t, "spread of the difference", floats64(outputs[0]), []float64{0}, 100*tolerance)
+			if h.NormalizePrototypes {
+				scale := max(h.LogitScale, 1)
+				wantClose(t, "norms", []float64{floats64(outputs[1])[0], floats64(outputs[2])[0]},
+					[]float64{scale, scale},
+					tolerance)
+			}
+		}
+	})
+}
+
 // The head's starting point is the same on every backend and in every precision.
 func TestHeadSeed(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {

@@ -2,30 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
-	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/unhinged-lab/lab/configs"
-	"github.com/unhinged-lab/lab/internal/build"
-	"github.com/unhinged-lab/lab/internal/files"
 	"github.com/unhinged-lab/lab/internal/regular"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
-	"github.com/unhinged-lab/lab/unhinged/paper/training"
-	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 	"golang.org/x/term"
 )
@@ -39,6 +31,9 @@ type trainOptions struct {
 	hidden        []int
 	efr           float64
 	records       int
+	imbalance     string
+	known         string
+	jobs          int
 	tune          bool
 	out           string
 	backend       string
@@ -87,8 +82,13 @@ same --out share the runs: what one is training the others leave to it.`,
 			"(0: it is not)")
 	f.IntVar(&o.Images, "images", 0,
 		"train on so many images only, the first ones of every class in equal numbers (0: all)")
+	f.StringVar(&o.imbalance, "imbalance", "",
+		"train on an imbalanced subset: "+datasets.LongTailed+":RATIO or "+datasets.Step+":RATIO")
+	f.StringVar(&o.known, "known", "",
+		"train and test on these classes only, such as 0,1,8,9; the others are out of distribution")
 	f.StringVar(&o.Model, "model", "mlp-256-256",
-		"network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50")
+		"network: mlp-WIDTH-WIDTH…, resnet8-WIDTH, and so resnet14, resnet20, resnet18, resnet34, resnet50, or "+
+			"speed-WIDTH-WIDTH-WIDTH")
 	f.IntSliceVar(&o.hidden, "hidden", nil, "width of each hidden layer of a perceptron, short for --model mlp-…")
 	f.IntVar(&o.Seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
 	f.IntVar(&o.Epochs, "epochs", 15, "passes over the training images")
@@ -101,7 +101,8 @@ same --out share the runs: what one is training the others leave to it.`,
 		"type that the network computes in: float32 or bfloat16; variables and batch normalisation are float32")
 	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
 	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
-	f.Float64Var(&o.LearningRate, "lr", 0.1, "learning rate at the start; it falls to 0 as a cosine does")
+	f.Float64Var(&o.LearningRate, "lr", 0.1,
+		"highest learning rate; it falls to 0 as a cosine does, or as the configuration says")
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "momentum")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 5e-4, "weight decay of all trainable variables")
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
@@ -109,9 +110,10 @@ same --out share the runs: what one is training the others leave to it.`,
 	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
 	f.BoolVar(&o.tune, "tune", false,
 		fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are "+
-			"held out, "+
-			"among %v of the given rate and %v of the given decay; writes tune.json", vision.TuneHeldOut,
+			"held out: first among %v of the given rate, then among %v of the given decay; writes tune.json",
+			vision.TuneHeldOut,
 			vision.TuneRates(), vision.TuneDecays()))
+	f.IntVar(&o.jobs, "jobs", 1, "processes that share the runs, such as one a core")
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
@@ -168,6 +170,18 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 		if c.Methods, err = chosen(c.Methods, o.methods); err != nil {
 			return c, fmt.Errorf("%s: %w", o.config, err)
 		}
+	}
+	if changed("imbalance") {
+		kind, ratio, _ := strings.Cut(o.imbalance, ":")
+		rho, err := strconv.ParseFloat(ratio, 64)
+		if err != nil {
+			return c, fmt.Errorf("--imbalance %s: it must be %s:RATIO or %s:RATIO, such as %[2]s:100", o.imbalance,
+				datasets.LongTailed, datasets.Step)
+		}
+		c.Imbalance = datasets.Imbalance{Kind: kind, Ratio: rho}
+	}
+	if changed("known") {
+		c.Known = datasets.Known(o.known)
 	}
 	for i := range c.Methods {
 		if changed("efr") {
@@ -241,240 +255,6 @@ func configNames() []string {
 		paths[i] = strings.TrimSuffix(paths[i], ".json")
 	}
 	return paths
-}
-
-// run does all runs, one after the other.
-func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, out, terminal io.Writer) error {
-	c, err := o.settings(changed)
-	if err != nil {
-		return err
-	}
-	trainings := c.Trainings()
-	if o.seed != nil {
-		for _, seed := range o.seed {
-			if seed < 1 || seed > c.Seeds {
-				return fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
-			}
-		}
-		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool {
-			return !slices.Contains(o.seed,
-				int(t.Seed))
-		})
-	}
-	var data *datasets.Dataset
-	if c.Size > 0 {
-		data, err = openImages(c.Dataset, c.Size)
-	} else {
-		data, err = openDataset(c.Dataset)
-	}
-	if err != nil {
-		return err
-	}
-	if c.Images > 0 {
-		if data.Train, err = data.Train.Evenly(c.Images, len(data.Classes)); err != nil {
-			return fmt.Errorf("--images %d: %w", c.Images, err)
-		}
-	}
-	if o.tune {
-		if data, err = vision.TuneSplit(data); err != nil {
-			return err
-		}
-		trainings = vision.Tuning(trainings)
-	}
-	if o.out == "" {
-		o.out = filepath.Join("training", data.Name)
-		if o.config != "" {
-			o.out = filepath.Join("training", strings.TrimSuffix(filepath.Base(o.config), ".json"))
-		}
-		if o.tune {
-			o.out += "-tune"
-		}
-	}
-	backend, note, err := backends.Open(o.backend)
-	if err != nil {
-		return err
-	}
-	if note != "" {
-		fmt.Fprintln(terminal, note)
-	}
-	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
-		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
-	for i := range trainings {
-		trainings[i].Provenance = result.Provenance{Command: command(), Commit: build.Commit()}
-		trainings[i].Folder = filepath.Join(o.out, trainings[i].Name())
-		// nobody asked for the 20 records of ul, and an epoch may have fewer steps
-		if o.config == "" && !changed("records") {
-			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
-		}
-	}
-	for _, t := range trainings[:min(1, len(trainings))] { // all have one network
-		if p, classes := t.Model.Dimension, len(data.Classes); p > 0 && p < classes-1 {
-			fmt.Fprintf(terminal, "note: the %d features of %s hold no simplex ETF of %d classes (p ≥ C−1 is needed); "+
-				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
-		}
-	}
-	var finished []string
-	failed := 0
-	var diverged *vision.Diverged
-	var left []vision.Training
-	for _, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
-		done, err := t.Finished(backend, data)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%s: %w", t.Name(), err)
-		case done == nil:
-			left = append(left, t)
-			continue
-		case done.Diverged != nil && t.Method.Name != "ul":
-			failed++
-		}
-		finished = append(finished, t.Name())
-	}
-	if finished != nil {
-		fmt.Fprintf(out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings), strings.Join(finished,
-			", "))
-	}
-	elsewhere := 0
-	for i, t := range left {
-		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", len(finished)+i+1, len(trainings)), backend, data, out, terminal)
-		switch {
-		case errors.As(err, &diverged):
-			fmt.Fprintf(out, "%s: %v\n", t.Name(), diverged)
-			if t.Method.Name != "ul" { // where it is what is to be seen
-				failed++
-			}
-		case errors.Is(err, vision.ErrElsewhere):
-			elsewhere++
-			fmt.Fprintf(out, "%s: %v\n", t.Name(), err)
-		case errors.Is(err, context.Canceled):
-			return fmt.Errorf("%s: %w. Saved in %s: the same command goes on from there", t.Name(), err, t.Folder)
-		case err != nil:
-			return fmt.Errorf("%s: %w", t.Name(), err)
-		}
-	}
-	if elsewhere == len(trainings) { // and none is finished: there may be nothing to draw
-		return nil
-	}
-	if o.tune {
-		return reportTuning(o.out, out)
-	}
-	if err := drawTraining(o.out, out); err != nil {
-		return err
-	}
-	if failed > 0 {
-		return fmt.Errorf("runs that diverged: %d", failed)
-	}
-	return nil
-}
-
-// reportTuning writes tune.json, what was tried and what is best for each method, and prints it.
-func reportTuning(folder string, out io.Writer) error {
-	outcomes, err := vision.ReadOutcomes(folder)
-	if err != nil {
-		return err
-	}
-	tried := vision.Tuned(outcomes)
-	for _, t := range tried {
-		mark := ""
-		if t.Chosen {
-			mark = "  <- chosen"
-		}
-		fmt.Fprintf(out, "%-14s learning rate %-8.4g weight decay %-8.3g %6.2f %%%s\n", t.Method, t.LearningRate,
-			t.WeightDecay, t.Accuracy, mark)
-	}
-	content, err := json.MarshalIndent(tried, "", "  ")
-	if err != nil {
-		return err
-	}
-	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
-}
-
-// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their
-// claims.
-func drawTraining(folder string, out io.Writer) error {
-	outcomes, err := vision.ReadOutcomes(folder)
-	if err != nil {
-		return err
-	}
-	said := map[string]bool{} // figures share claims
-	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12,
-		training.Figure14, training.BlowUp, training.NeuralCollapse} {
-		figure, err := draw(outcomes)
-		if errors.Is(err, training.ErrNoRuns) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := writeFigure(folder, figure); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%s: see %s\n", figure.Title, filepath.Join(folder, figure.ID+".svg"))
-		for _, c := range figure.Claims {
-			if said[c.Claim] {
-				continue
-			}
-			said[c.Claim] = true
-			spread := ""
-			if t := float64(c.Tolerance); !math.IsNaN(t) { // one seed has none
-				spread = fmt.Sprintf(" ± %.3g", t)
-			}
-			fmt.Fprintf(out, "  %-9s  %s: %.3g%s\n", c.Verdict, c.Claim, float64(c.Measured), spread)
-		}
-	}
-	return nil
-}
-
-// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that
-// moves, otherwise one a minute.
-func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset,
-	out, terminal io.Writer) error {
-	live := isTerminal(terminal)
-	before, after, pause := "", "\n", time.Minute
-	if live { // cut off at its right edge: the next line could not clear one that goes on below
-		before, after, pause = "\r\033[K\033[?7l", "\033[?7h", 100*time.Millisecond
-	}
-	var shown time.Time
-	show := func(line string) {
-		shown = time.Now()
-		fmt.Fprint(terminal, before, number, " ", t.Name(), line, after)
-	}
-	clear := func() {
-		if live {
-			fmt.Fprint(terminal, "\r\033[K")
-		}
-	}
-	show(": building the network")
-	t.Report = func(p vision.Progress) {
-		pace := ""
-		if p.ImagesPerSecond > 0 { // it is not known at the first step
-			pace = fmt.Sprintf(", %.0f images/s, %v left", p.ImagesPerSecond, p.Left.Round(time.Second))
-		}
-		if r := p.Record; r != nil {
-			clear()
-			fmt.Fprintf(out,
-				"%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, "+
-					"‖w‖ %.3g to %.3g; run %s%s\n",
-				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2,
-				float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
-			if !live { // the record shows enough for now
-				shown = time.Now()
-			}
-		}
-		if time.Since(shown) > pause {
-			show(fmt.Sprintf(" %s epoch %d of %d%s, step %d of %d: loss %.4g, ‖H‖ %.4g", bar(p.Step, p.Steps), p.Epoch,
-				p.Epochs, pace, p.Step, p.Steps, p.Loss, p.FeatureNorm))
-		}
-	}
-	_, err := t.Run(ctx, backend, data)
-	clear()
-	return err
-}
-
-// bar is a progress bar of 20 characters.
-func bar(done, all int64) string {
-	full := int(20 * done / all)
-	return strings.Repeat("█", full) + strings.Repeat("░", 20-full)
 }
 
 // openDataset opens a known data set or the user's own folder with IDX files.

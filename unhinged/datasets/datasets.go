@@ -32,6 +32,10 @@ type Dataset struct {
 	Train   Images
 	Test    Images
 
+	Imbalance Imbalance // of Train, if it is an imbalanced subset
+	Known     Known     // which of the published classes Train and Test have, if not all
+	Unknown   Images    // test images of all other classes
+
 	content *contentSum // nil if it was not opened: then Content computes its sum each time
 }
 

@@ -1,8 +1,8 @@
-// Package npy reads and writes NumPy's .npy files: features, prototypes and kernels as matrices, biases as
-// vectors, labels as integers, images as arrays. The format is described at
-// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; versions 1.0, 2.0 and 3.0 are read,
-// 1.0 is written. Files are decoded as they are read, so that a float32 file never lies in memory twice, and their
-// size is checked before anything is allocated.
+// Package npy reads and writes NumPy's .npy files, and .npz archives of them: features, prototypes and kernels as
+// matrices, biases as vectors, labels as integers, images as arrays. The format is described at
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; versions 1.0, 2.0 and 3.0 are read, 1.0 is
+// written. Files are decoded as they are read, so that a float32 file never lies in memory twice, and their size is
+// checked before anything is allocated.
 package npy
 
 import (
@@ -14,16 +14,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes/float16"
 	"github.com/unhinged-lab/lab/internal/regular"
 	"gonum.org/v1/gonum/mat"
 )
 
-// ReadMatrix reads a two-dimensional array of float32 or float64, in C or Fortran order, of either byte order.
+// ReadMatrix reads a two-dimensional array of float16, float32 or float64, in C or Fortran order, of either byte order.
 func ReadMatrix(path string) (*mat.Dense, error) {
 	return readFile(path, readMatrix)
 }
 
-// ReadVector reads a one-dimensional array of float32 or float64 of either byte order.
+// ReadVector reads a one-dimensional array of float16, float32 or float64 of either byte order.
 func ReadVector(path string) ([]float64, error) {
 	return readFile(path, readVector)
 }
@@ -33,8 +34,8 @@ func ReadIntegers(path string) ([]int, error) {
 	return readFile(path, readIntegers)
 }
 
-// ReadArray reads an array of any number of dimensions, of float32, float64 or uint8, in C or Fortran order, of either
-// byte order, such as images [n, height, width, channels]. The values come in C order.
+// ReadArray reads an array of any number of dimensions, of float16, float32, float64 or uint8, in C or Fortran order,
+// of either byte order, such as images [n, height, width, channels]. The values come in C order.
 func ReadArray[T float32 | float64](path string) (shape []int, values []T, err error) {
 	type array struct {
 		shape  []int
@@ -154,11 +155,13 @@ type kind[T any] struct {
 }
 
 var (
-	floats = kind[float64]{"float32 or float64", map[string]element[float64]{
+	floats = kind[float64]{"float16, float32 or float64", map[string]element[float64]{
+		"f2": {2, func(o binary.ByteOrder, b []byte) float64 { return float16.FromBits(o.Uint16(b)).Float64() }},
 		"f4": {4, func(o binary.ByteOrder, b []byte) float64 { return float64(math.Float32frombits(o.Uint32(b))) }},
 		"f8": {8, func(o binary.ByteOrder, b []byte) float64 { return math.Float64frombits(o.Uint64(b)) }},
 	}}
-	numbers = kind[float64]{"float32, float64 or uint8", map[string]element[float64]{
+	numbers = kind[float64]{"float16, float32, float64 or uint8", map[string]element[float64]{
+		"f2": floats.types["f2"],
 		"f4": floats.types["f4"],
 		"f8": floats.types["f8"],
 		"u1": {1, func(_ binary.ByteOrder, b []byte) float64 { return float64(b[0]) }},

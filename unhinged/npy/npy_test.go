@@ -128,7 +128,7 @@ func TestArrayInEveryLayout(t *testing.T) {
 	}
 	content := file(1, dict("<i8", "False", "(1,)"), binary.LittleEndian, []int64{1})
 	if _, _, err := readArray[float64](bytes.NewReader(content), int64(len(content))); err == nil ||
-		!strings.Contains(err.Error(), "save as float32, float64 or uint8") {
+		!strings.Contains(err.Error(), "save as float16, float32, float64 or uint8") {
 		t.Errorf("integers: %v", err)
 	}
 }
@@ -191,10 +191,10 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 		{"long header", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "header of 4294967295 bytes: want at most"},
 		{"cut data", good[:len(good)-1], "shape (1, 1) of dtype '<f8' needs more"},
 		{"more data", append(append([]byte(nil), good...), 0), "1 bytes follow the data"},
-		{"half", file(1, dict("<f2", "False", "(1, 1)"), binary.LittleEndian, one),
-			"dtype '<f2' is not supported: save as float32 or float64"},
+		{"complex", file(1, dict("<c8", "False", "(1, 1)"), binary.LittleEndian, one),
+			"dtype '<c8' is not supported: save as float16, float32 or float64"},
 		{"integers", file(1, dict("<i8", "False", "(1, 1)"), binary.LittleEndian, one),
-			"dtype '<i8' is not supported: save as float32 or float64"},
+			"dtype '<i8' is not supported: save as float16, float32 or float64"},
 		{"object", file(1, dict("|O", "False", "(1, 1)"), binary.LittleEndian, one), "dtype '|O' is not supported"},
 		{"no byte order", file(1, dict("|f8", "False", "(1, 1)"), binary.LittleEndian, one),
 			"dtype '|f8' is not supported"},

@@ -30,8 +30,8 @@ type header struct {
 	Records  []Record
 	LossSum  float64
 	LossN    int64
-	First    *Glance
-	Last     Glance
+	First    *StepSummary
+	Last     StepSummary
 	Diverged *Diverged
 	Began    time.Time
 	Spent    time.Duration

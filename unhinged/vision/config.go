@@ -16,7 +16,11 @@ type Config struct {
 	// > 0: the data set is a folder of images, made size × size
 	Size int `json:"size,omitempty"`
 	// > 0: train on so many only, drawn as Images.Evenly does
-	Images       int                   `json:"images,omitempty"`
+	Images int `json:"images,omitempty"`
+	// the training images are an imbalanced subset
+	Imbalance datasets.Imbalance `json:"imbalance,omitzero"`
+	// only these classes are trained and tested, such as "0,1,8,9"; the others are out of distribution
+	Known        datasets.Known        `json:"known,omitempty"`
 	Model        string                `json:"model"` // as ModelNamed has it
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
@@ -42,7 +46,7 @@ type ConfigMethod struct {
 	Name            string   `json:"name"`
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
 	RecordsPerEpoch int      `json:"records_per_epoch,omitempty"` // 0 is 1
-	LogitScale      float64  `json:"logit_scale,omitempty"`       // Head.LogitScale
+	LogitScale      float64  `json:"logit_scale,omitempty"`       // Head.LogitScale in place of the method's own
 	// LearningRate and WeightDecay were chosen for the method (`unhinged train --tune`), in place of the
 	// configuration's; 0 is none.
 	LearningRate float64 `json:"learning_rate,omitempty"`
@@ -124,6 +128,12 @@ func (c Config) Check() error {
 	if err := c.Schedule.check(); err != nil {
 		return fmt.Errorf(`"schedule": %w`, err)
 	}
+	if err := c.Imbalance.Check(); err != nil {
+		return fmt.Errorf(`"imbalance": %w`, err)
+	}
+	if _, err := c.Known.Classes(); err != nil {
+		return fmt.Errorf(`"known": %w`, err)
+	}
 	var names []string
 	for _, m := range c.Methods {
 		name, err := m.Variant()
@@ -136,6 +146,25 @@ func (c Config) Check() error {
 		names = append(names, name)
 	}
 	return nil
+}
+
+// Subset returns the part of the data set that the configuration trains and tests on.
+func (c Config) Subset(data *datasets.Dataset) (*datasets.Dataset, error) {
+	data, err := data.OnlyKnown(c.Known)
+	if err != nil {
+		return nil, fmt.Errorf(`"known": %w`, err)
+	}
+	if c.Images > 0 {
+		few := *data
+		if few.Train, err = data.Train.Evenly(c.Images, len(data.Classes)); err != nil {
+			return nil, fmt.Errorf(`"images": %w`, err)
+		}
+		data = &few
+	}
+	if data, err = data.Imbalanced(c.Imbalance); err != nil {
+		return nil, fmt.Errorf(`"imbalance": %w`, err)
+	}
+	return data, nil
 }
 
 func (m ConfigMethod) method() (Method, error) {
@@ -155,7 +184,9 @@ func (m ConfigMethod) method() (Method, error) {
 			return method, fmt.Errorf(`%s: %q is %g; it must be at least 0 and finite in float32`, m.Name, key, value)
 		}
 	}
-	method.Head.LogitScale = m.LogitScale
+	if m.LogitScale != 0 {
+		method.Head.LogitScale = m.LogitScale
+	}
 	if m.RecordsPerEpoch < 0 {
 		return method, fmt.Errorf(`%s: "records_per_epoch" is %d; it must be at least 0`, m.Name, m.RecordsPerEpoch)
 	}

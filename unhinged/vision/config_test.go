@@ -153,7 +153,7 @@ func TestOwnConfigs(t *testing.T) {
 					m.RecordsPerEpoch)
 			}
 		}
-		for _, m := range Methods() {
+		for _, m := range paperMethods() {
 			if !slices.ContainsFunc(c.Methods, func(own ConfigMethod) bool { return own.Name == m.Name }) {
 				t.Errorf("%s is without %s", path, m.Name)
 			}

@@ -56,7 +56,7 @@ func (r *run) shareDevices(backend compute.Backend) (err error) {
 	}
 	r.devices.share(r.accumulate, 2)
 	r.devices.share(r.descend, 2)
-	r.devices.share(r.look, 1)
+	r.devices.share(r.evaluation, 1)
 	return nil
 }
 

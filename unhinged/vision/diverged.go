@@ -7,14 +7,14 @@ import (
 
 // Diverged is the error of a training whose norms blew up or whose numbers are no longer finite.
 type Diverged struct {
-	Epoch int    `json:"epoch"` // counted from 1
-	Step  int64  `json:"step"`  // counted from 1
-	First Glance `json:"first"` // of the first step; zero if that one was not finite
-	Last  Glance `json:"last"`  // of the last step with finite numbers
+	Epoch int         `json:"epoch"` // counted from 1
+	Step  int64       `json:"step"`  // counted from 1
+	First StepSummary `json:"first"` // of the first step; zero if that one was not finite
+	Last  StepSummary `json:"last"`  // of the last step with finite numbers
 }
 
-// Glance is what every step shows of a training.
-type Glance struct {
+// StepSummary is what every step shows of a training.
+type StepSummary struct {
 	Loss             float64 `json:"loss"`              // of the batch, the regularisation of features included
 	FeatureNorm      float64 `json:"feature_norm"`      // ‖H‖_F of the batch, before any normalisation
 	LargestPrototype float64 `json:"largest_prototype"` // max_c ‖w_c‖
@@ -26,13 +26,13 @@ type Glance struct {
 // NaN.
 const blowUp = 1e8
 
-func (g Glance) finite() bool {
+func (g StepSummary) finite() bool {
 	return isFinite(g.Loss) && isFinite(g.FeatureNorm) && isFinite(g.LargestPrototype)
 }
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-func (g Glance) blewUp(first Glance) bool {
+func (g StepSummary) blewUp(first StepSummary) bool {
 	return g.FeatureNorm > blowUp*first.FeatureNorm || g.LargestPrototype > blowUp*first.LargestPrototype
 }
 
@@ -40,7 +40,7 @@ func (g Glance) blewUp(first Glance) bool {
 func (d *Diverged) BlewUp() bool { return d.Last.blewUp(d.First) }
 
 func (d *Diverged) Error() string {
-	if d.First == (Glance{}) {
+	if d.First == (StepSummary{}) {
 		return "stopped at step 1, where the loss, the features or the prototypes are not finite: the settings, λ of " +
 			"EFR and the prototypes' scale among them, are too large for the numbers they are computed in"
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/metrics"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -29,8 +30,18 @@ type Record struct {
 	PrototypeMax   float64       `json:"prototype_norm_max"`
 	PrototypeMin   float64       `json:"prototype_norm_min"`
 	PrototypeAngle result.Number `json:"prototype_angle"` // the smallest between two prototypes, in degrees
-	// Collapse is nil in records of versions that did not measure it.
+	// Collapse and Decision are nil in records of versions that did not measure them.
 	Collapse *Collapse `json:"collapse,omitempty"`
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// Decision is the share of test images that are decided right, by class and by two rules: the largest logit, and the
+// largest one after the features were centred by the mean of the training images' class means (Appendix D.2;
+// unhinged.CenteredLogits). A class without test images has NaN, and null in JSON.
+type Decision struct {
+	ByClass        []result.Number `json:"accuracy_by_class"`
+	Centred        float64         `json:"centred_accuracy"`
+	CentredByClass []result.Number `json:"centred_accuracy_by_class"`
 }
 
 // Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Classes
@@ -101,45 +112,66 @@ func (r *run) measure() (*Record, error) {
 // probe fills in what is measured of the network. What is not finite in it gives metrics.ErrNotFinite.
 func (r *run) probe(record *Record) error {
 	images := r.data.Train.Sample(r.Probe, len(r.data.Classes))
-	var features []float32
-	var predictions []int32
-	var prototypes *mat.Dense
-	if err := r.evaluate(images, func(at int, p []int32, h []float32, w *mat.Dense) error {
-		predictions, features, prototypes = append(predictions, p...), append(features, h...), w
-		return nil
-	}); err != nil {
+	train, err := r.evaluate(images)
+	if err != nil {
 		return err
 	}
-	p := len(features) / len(predictions)
-	geometry := metrics.Prototypes(prototypes)
+	test, err := r.evaluate(r.data.Test)
+	if err != nil {
+		return err
+	}
+	geometry := metrics.Prototypes(train.prototypes)
 	record.PrototypeMax, record.PrototypeMin = geometry.LargestNorm, geometry.SmallestNorm
 	record.PrototypeAngle = result.Number(geometry.SmallestAngle)
-	for _, v := range features[:min(r.Batch*p, len(features))] {
+	for _, v := range train.features[:min(r.Batch*train.p, len(train.features))] {
 		record.FeatureNorm2 += float64(v) * float64(v)
 	}
 	if !isFinite(record.FeatureNorm2) || !isFinite(record.PrototypeMax) || !isFinite(record.PrototypeMin) {
 		return metrics.ErrNotFinite
 	}
 	moments, err := metrics.New(metrics.Config{
-		Classes: len(r.data.Classes), Dimension: p, Within: metrics.ClassBalanced, Between: metrics.ClassBalanced,
+		Classes: len(r.data.Classes), Dimension: train.p, Within: metrics.ClassBalanced, Between: metrics.ClassBalanced,
 		Sizes: images.ClassCounts(len(r.data.Classes)), Normalize: r.Method.Head.NormalizeFeatures,
 	})
 	if err != nil {
 		return err
 	}
-	if err := metrics.Add(moments, features, images.Labels); err != nil {
+	if err := metrics.Add(moments, train.features, images.Labels); err != nil {
 		return err
 	}
 	within, err := moments.NC1()
 	if err != nil {
 		return err
 	}
-	duality, err := moments.NC3(prototypes)
-	if err != nil {
+	record.WithinClass = result.Number(within.Trace)
+	if record.Collapse, err = r.collapse(moments, within, geometry, train.prototypes); err != nil {
 		return err
 	}
+	predictions := test.decisions(nil)
+	record.Collapse.TrainAccuracy, _ = accuracy(train.decisions(nil), images.Labels, 0)
+	if record.Collapse.TrainAgreement, err = agreement(moments, train, images.Labels,
+		train.decisions(nil)); err != nil {
+		return err
+	}
+	if record.Collapse.TestAgreement, err = agreement(moments, test, r.data.Test.Labels, predictions); err != nil {
+		return err
+	}
+	record.Decision = &Decision{}
+	classes := len(r.data.Classes)
+	record.ValidationAccuracy, record.Decision.ByClass = accuracy(predictions, r.data.Test.Labels, classes)
+	record.Decision.Centred, record.Decision.CentredByClass = accuracy(test.decisions(r.logitsOfMean(moments,
+		train.prototypes)), r.data.Test.Labels, classes)
+	return nil
+}
+
+// collapse measures the features of training images and the prototypes, without accuracies and agreements.
+func (r *run) collapse(moments *metrics.Moments, within metrics.NC1, geometry metrics.PrototypeGeometry,
+	prototypes *mat.Dense) (*Collapse, error) {
+	duality, err := moments.NC3(prototypes)
+	if err != nil {
+		return nil, err
+	}
 	norms := moments.FeatureNorms()
-	record.WithinClass = result.Number(within.Trace)
 	c := &Collapse{
 		Quotient: result.Number(within.Quotient), CDNV: result.Number(within.CDNV),
 		Means: newNC2(moments.NC2()), Prototypes: newNC2(metrics.PrototypeNC2(prototypes)),
@@ -149,85 +181,135 @@ func (r *run) probe(record *Record) error {
 		MeanAngle: result.Number(geometry.MeanAngle), LargestAngle: result.Number(geometry.LargestAngle),
 		FeatureNormMean: norms.Mean, FeatureNormSD: norms.Std,
 	}
-	record.Collapse = c
 	if r.Method.Head.NormalizeFeatures {
 		distance, err := moments.DistanceToPrototypes(prototypes)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c.DistancePrototypes = result.Number(distance / math.Sqrt(float64(images.Len())))
-	} else {
-		distance, err := moments.DistanceToWM(prototypes, 1/float64(len(r.data.Classes)-1))
-		if err != nil {
-			return err
+		images := 0
+		for _, n := range moments.Counts() {
+			images += n
 		}
-		c.DistanceWM = result.Number(distance)
+		c.DistancePrototypes = result.Number(distance / math.Sqrt(float64(images)))
+		return c, nil
 	}
-	c.TrainAccuracy = accuracy(predictions, images.Labels)
-
-	onTrain, err := moments.NearestCentre()
-	if err != nil {
-		return err
-	}
-	if err := metrics.AddDecisions(onTrain, features, images.Labels, predictions); err != nil {
-		return err
-	}
-	c.TrainAgreement = result.Number(onTrain.Agreement(metrics.SampleWeighted))
-	onTest, err := moments.NearestCentre()
-	if err != nil {
-		return err
-	}
-	predictions = predictions[:0]
-	test := r.data.Test
-	if err := r.evaluate(test, func(at int, p []int32, h []float32, _ *mat.Dense) error {
-		predictions = append(predictions, p...)
-		return metrics.AddDecisions(onTest, h, test.Labels[at:at+len(p)], p)
-	}); err != nil {
-		return err
-	}
-	c.TestAgreement = result.Number(onTest.Agreement(metrics.SampleWeighted))
-	record.ValidationAccuracy = accuracy(predictions, test.Labels)
-	return nil
+	distance, err := moments.DistanceToWM(prototypes, 1/float64(len(r.data.Classes)-1))
+	c.DistanceWM = result.Number(distance)
+	return c, err
 }
 
-func accuracy(predictions []int32, labels []uint8) float64 {
-	correct := 0
+// logitsOfMean returns what the prototypes make of the mean of the class means, [C]: to subtract it from the logits is
+// to centre the features.
+func (r *run) logitsOfMean(moments *metrics.Moments, prototypes *mat.Dense) []float64 {
+	head, means := r.Method.Head, moments.Means()
+	classes, p := means.Dims()
+	mean, out := make([]float64, p), make([]float64, classes)
+	for c := range classes {
+		floats.AddScaled(mean, 1/float64(classes), means.RawRowView(c))
+	}
+	for c := range out {
+		w := prototypes.RawRowView(c)
+		out[c] = floats.Dot(w, mean)
+		if head.NormalizePrototypes {
+			out[c] /= floats.Norm(w, 2)
+		}
+		if head.LogitScale != 0 {
+			out[c] *= head.LogitScale
+		}
+		if r.Mirror { // then the logits are the sum of two images'
+			out[c] *= 2
+		}
+	}
+	return out
+}
+
+// agreement is the share of images that the nearest class mean decides as the network does.
+func agreement(moments *metrics.Moments, of evaluated, labels []uint8, predictions []int32) (result.Number, error) {
+	nearest, err := moments.NearestCentre()
+	if err != nil {
+		return 0, err
+	}
+	err = metrics.AddDecisions(nearest, of.features, labels, predictions)
+	return result.Number(nearest.Agreement(metrics.SampleWeighted)), err
+}
+
+// accuracy is the share of predictions that are right, from 0 to 1, of all and of each of the classes.
+func accuracy(predictions []int32, labels []uint8, classes int) (all float64, byClass []result.Number) {
+	right, counts, correct := make([]float64, classes), make([]float64, classes), 0
 	for i, class := range predictions {
-		if class == int32(labels[i]) {
+		hit := class == int32(labels[i])
+		if hit {
 			correct++
 		}
+		if label := int(labels[i]); label < classes {
+			counts[label]++
+			if hit {
+				right[label]++
+			}
+		}
 	}
-	return float64(correct) / float64(len(predictions))
+	floats.Div(right, counts)
+	for _, share := range right {
+		byClass = append(byClass, result.Number(share))
+	}
+	return float64(correct) / float64(len(predictions)), byClass
 }
 
-// evaluate runs the model over images in parts of one size, so that one compilation serves, and tells each what it is
-// from image at on: predicted classes [n], features [n, p] and prototypes [C, p].
-func (r *run) evaluate(images datasets.Images, each func(at int, predictions []int32, features []float32,
-	prototypes *mat.Dense) error) error {
+// evaluated is what the network makes of images.
+type evaluated struct {
+	logits     []float32 // [n, classes]
+	features   []float32 // [n, p], before any normalisation
+	classes, p int
+	prototypes *mat.Dense // [classes, p]
+}
+
+// decisions are the classes of the largest logits; without, if it is not nil, is subtracted from the logits of each
+// image.
+func (e evaluated) decisions(without []float64) []int32 {
+	out := make([]int32, len(e.logits)/e.classes)
+	row := make([]float64, e.classes)
+	for i := range out {
+		for c := range row {
+			row[c] = float64(e.logits[i*e.classes+c])
+		}
+		if without != nil {
+			floats.Sub(row, without)
+		}
+		out[i] = int32(floats.MaxIdx(row))
+	}
+	return out
+}
+
+// evaluate runs the model over images, in parts of one size, so that one compilation serves.
+func (r *run) evaluate(images datasets.Images) (e evaluated, err error) {
 	n := images.Len()
 	indices := make([]int, r.Batch/r.MicroBatches) // as many as a step has in memory with all their gradients
 	for from := 0; from < n; from += len(indices) {
 		for i := range indices {
 			indices[i] = min(from+i, n-1) // the last part is filled up with the last image
 		}
-		out, err := r.call(r.look, r.tensor(r.batches.Normalisation.Apply(images, indices)))
+		out, err := r.call(r.evaluation, r.tensor(r.batches.Normalisation.Apply(images, indices)))
 		if err != nil {
-			return err
+			return e, err
 		}
-		size, p := min(len(indices), n-from), out[1].Shape().Dimensions[1]
-		if err := each(from, tensors.MustCopyFlatData[int32](out[0])[:size],
-			tensors.MustCopyFlatData[float32](out[1])[:size*p], matrix(out[2])); err != nil {
-			return err
-		}
+		size := min(len(indices), n-from)
+		e.classes, e.p = out[0].Shape().Dimensions[1], out[1].Shape().Dimensions[1]
+		e.logits = append(e.logits, tensors.MustCopyFlatData[float32](out[0])[:size*e.classes]...)
+		e.features = append(e.features, tensors.MustCopyFlatData[float32](out[1])[:size*e.p]...)
+		e.prototypes = matrix(out[2])
 	}
-	return nil
+	return e, nil
 }
 
 func matrix(t *tensors.Tensor) *mat.Dense {
-	flat := tensors.MustCopyFlatData[float32](t)
+	return dense(tensors.MustCopyFlatData[float32](t), t.Shape().Dimensions[1])
+}
+
+// dense returns the rows of float32 numbers as a matrix.
+func dense(flat []float32, columns int) *mat.Dense {
 	wide := make([]float64, len(flat))
 	for i, v := range flat {
 		wide[i] = float64(v)
 	}
-	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], wide)
+	return mat.NewDense(len(flat)/columns, columns, wide)
 }

@@ -2,23 +2,45 @@ package vision
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/unhinged-lab/lab/unhinged"
 )
 
 // Method is a way of training a classifier: a loss and a head, and whether the network keeps its last ReLU.
 type Method struct {
-	Name      string // for the command line and for files
-	Title     string // as in the paper's legends
-	Criterion unhinged.Criterion
+	Name  string // for the command line and for files
+	Title string // as in the paper's legends
+	// Criterion is a loss of package unhinged. One that has WithSizes is told the number of training images of each
+	// class.
+	Criterion Criterion
 	Head      unhinged.Head // its Classes and Seed are set from the data and the training
 	LastReLU  bool
+
+	// Beta > 0 weighs the images of a batch by unhinged.EffectiveWeights of their classes, divided by their mean over
+	// the batch, from the share WeightFrom of all steps on.
+	Beta, WeightFrom float64
 }
 
-// Methods are those of figures 2 and 12 to 14, and plain UL, whose prototypes are trained and whose norms blow up
-// (figure 19). λ of EFR is figure 2(b)'s (erratum E28).
+// Criterion is what a training needs of a loss: unhinged.Criterion has it, and unhinged.AdjustedLoss.
+type Criterion interface {
+	Fn(labels, predictions []*Node) *Node
+}
+
+// Methods are those of figures 2 and 12 to 14; plain UL, whose prototypes are trained and whose norms blow up
+// (figure 19); those of Appendix D; other losses with the paper's heads; and what is usual for classes of unequal
+// sizes. λ of EFR is figure 2(b)'s (erratum E28).
 func Methods() []Method {
+	return slices.Concat(paperMethods(), appendixMethods(), otherLosses(), imbalancedMethods())
+}
+
+func paperMethods() []Method {
 	anchored := unhinged.Head{Prototypes: unhinged.ETF}
 	regularised := anchored
 	regularised.FeatureRegularization = 5e-6
@@ -36,6 +58,88 @@ func Methods() []Method {
 		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true},
 			LastReLU: true},
 	}
+}
+
+// appendixMethods are those of Appendix D: prototypes that start from an ETF, or from a large one, and are trained
+// (D.1); and the adjusted sample margin loss (D.3, for which the paper names no ε).
+func appendixMethods() []Method {
+	normalised := unhinged.Head{Prototypes: unhinged.ETF, NormalizeFeatures: true}
+	return []Method{
+		{Name: "ul-etf", Title: "UL (trainable, from an ETF)", Criterion: unhinged.Loss{},
+			Head: unhinged.Head{Prototypes: unhinged.ETFInitialized}},
+		{Name: "ul-etf10", Title: "UL (trainable, from 10 × an ETF)", Criterion: unhinged.Loss{},
+			Head: unhinged.Head{Prototypes: unhinged.ETFInitialized, Scale: 10}},
+		{Name: "fnpal-adjusted", Title: "UL (FNPAL), adjusted at ε = 0.1",
+			Criterion: unhinged.AdjustedLoss{Epsilon: 0.1}, Head: normalised},
+	}
+}
+
+// cosineScale is the factor of the logits of cosine classifiers, as in LDAM's code; face recognition has 30 to 64.
+const cosineScale = 30
+
+// otherLosses are cross-entropy, squared error and hinge with trained and with anchored prototypes, and the cosine
+// classifier of face recognition, plain and with the paper's rescaled rate.
+func otherLosses() []Method {
+	anchored := unhinged.Head{Prototypes: unhinged.ETF}
+	cosine := unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
+	rescaled := cosine
+	rescaled.RescaleRate = true
+	return []Method{
+		{Name: "ce-etf", Title: "CE (ETF)", Criterion: unhinged.CrossEntropy{}, Head: anchored},
+		{Name: "mse", Title: "MSE", Criterion: unhinged.SquaredError{}, Head: unhinged.Head{UseBias: true},
+			LastReLU: true},
+		{Name: "mse-etf", Title: "MSE (ETF)", Criterion: unhinged.SquaredError{}, Head: anchored},
+		{Name: "hinge", Title: "Hinge", Criterion: unhinged.Hinge{}, Head: unhinged.Head{UseBias: true},
+			LastReLU: true},
+		{Name: "hinge-etf", Title: "Hinge (ETF)", Criterion: unhinged.Hinge{}, Head: anchored},
+		{Name: "cosine", Title: "CE (cosine)", Criterion: unhinged.CrossEntropy{}, Head: cosine},
+		{Name: "cosine-rlr", Title: "CE (cosine) + RLR", Criterion: unhinged.CrossEntropy{}, Head: rescaled},
+	}
+}
+
+// imbalancedMethods have the constants of the papers that introduce them; LDAM-DRW reweights from 80 % of the steps on.
+func imbalancedMethods() []Method {
+	const beta = 0.9999
+	biased := unhinged.Head{UseBias: true}
+	cosine := unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
+	ldam := unhinged.LDAM{Largest: 0.5, Scale: cosineScale}
+	return []Method{
+		{Name: "ce-cb", Title: "CE, class-balanced weights", Criterion: unhinged.CrossEntropy{}, Head: biased,
+			LastReLU: true, Beta: beta},
+		{Name: "ce-la", Title: "CE, logit adjustment", Criterion: unhinged.LogitAdjusted{Tau: 1}, Head: biased,
+			LastReLU: true},
+		{Name: "ldam", Title: "LDAM", Criterion: ldam, Head: cosine, LastReLU: true},
+		{Name: "ldam-drw", Title: "LDAM-DRW", Criterion: ldam, Head: cosine, LastReLU: true, Beta: beta,
+			WeightFrom: 0.8},
+	}
+}
+
+// criterion is the run's loss for the classes of its data.
+func (r *run) criterion() Criterion {
+	if sized, ok := r.Method.Criterion.(interface {
+		WithSizes(sizes []int) unhinged.Criterion
+	}); ok {
+		return sized.WithSizes(r.data.Train.ClassCounts(len(r.data.Classes)))
+	}
+	return r.Method.Criterion
+}
+
+// weighted returns the labels of a batch, and the weights of its images behind them if the method has some.
+func (r *run) weighted(scope *model.Scope, labels *Node) []*Node {
+	if r.Method.Beta == 0 {
+		return []*Node{labels}
+	}
+	g, classes := labels.Graph(), len(r.data.Classes)
+	byClass := unhinged.EffectiveWeights(r.Method.Beta, r.data.Train.ClassCounts(classes))
+	weights := MatMul(OneHot(labels, classes, dtypes.Float32),
+		ConvertDType(InsertAxes(Const(g, byClass), -1), dtypes.Float32))
+	weights = Squeeze(weights, -1)
+	weights = Div(weights, ReduceAllMean(weights))
+	if from := int64(math.Ceil(r.Method.WeightFrom * float64(r.steps))); from > 0 {
+		step := optimizer.GetGlobalStepVar(scope).NodeValue(g)
+		weights = Where(GreaterOrEqual(step, Scalar(g, step.DType(), from)), weights, OnesLike(weights))
+	}
+	return []*Node{labels, weights}
 }
 
 // MethodNamed finds one of Methods.

@@ -28,7 +28,9 @@ type Outcome struct {
 	Diverged   *Diverged         `json:"diverged,omitempty"` // why it stopped early
 	Provenance result.Provenance `json:"provenance"`
 	Log        logSeal           `json:"log"`
-	Records    []Record          `json:"-"` // they are in LogFile
+	Outputs    string            `json:"outputs_sha256,omitempty"` // of OutputsFile
+	Records    []Record          `json:"-"`                        // they are in LogFile
+	Folder     string            `json:"-"`                        // that it was read from
 
 	// Sum is the SHA-256 of the outcome as outcomeContent writes it, but with an empty Sum.
 	Sum string `json:"sha256"`
@@ -77,6 +79,12 @@ func (r *run) writeOutcome() error {
 		return nil
 	}
 	o := Outcome{Settings: r.settings, Diverged: r.diverged, Provenance: r.Provenance, Records: r.records}
+	if r.diverged == nil {
+		var err error
+		if o.Outputs, err = r.writeOutputs(); err != nil {
+			return err
+		}
+	}
 	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
 	o.Provenance.Started = r.began.UTC().Truncate(time.Second)
 	o.Provenance.Duration = (r.earlier + time.Since(r.here)).Seconds()
@@ -200,7 +208,7 @@ func readOutcome(path string) (o Outcome, err error) {
 			fmt.Errorf("%s: an earlier version wrote it, without a checksum, so that damage would not be seen. %s",
 				path, remedy)
 	}
-	if o.Sum != o.sum() {
+	if o.Sum != o.sum() || !bytes.Equal(content, o.content()) { // such as a key in capitals
 		return o, fmt.Errorf("%s: the file is damaged or was changed: its checksum is not that of its content. %s",
 			path, remedy)
 	}
@@ -214,6 +222,7 @@ func readOutcome(path string) (o Outcome, err error) {
 				"says %d and %s. %s",
 				path, lines, sumOf(content), OutcomeFile, o.Log.Records, o.Log.Sum, remedy)
 	}
+	o.Folder = filepath.Dir(path)
 	o.Records, err = readLog(path, content)
 	return o, err
 }

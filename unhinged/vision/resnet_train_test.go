@@ -29,11 +29,14 @@ func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range Methods() {
-		if m.Name == "ul" { // grows until it is stopped
+		if unbounded(m) { // grows until it is stopped
 			continue
 		}
 		training := small(m.Name)
 		training.Model, training.Epochs, training.Batch, training.WeightDecay = MLP(64, 32), 60, 16, 0
+		if m.Name == "mse-etf" { // it is slow: its logits add up to 0, and its targets to 1
+			training.Epochs = 600
+		}
 		records, err := training.Run(context.Background(), backend, data)
 		if err != nil {
 			t.Fatal(err)

@@ -49,6 +49,10 @@ type Settings struct {
 	Mirror    bool     `json:"mirror,omitempty"`
 	Tuned     bool     `json:"tuned,omitempty"`
 
+	// These are zero where the training images are all that were published.
+	Imbalance datasets.Imbalance `json:"imbalance,omitzero"`
+	Known     datasets.Known     `json:"known,omitempty"`
+
 	Size int `json:"size,omitempty"` // height of the images of a folder, which are made that size
 }
 
@@ -62,6 +66,7 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 		Seed:        t.Seed, RecordsPerEpoch: t.RecordsPerEpoch, Shift: t.Augmentation.Shift, Flip: t.Augmentation.Flip,
 		Alternate: t.Augmentation.Alternate, Reflect: t.Augmentation.Reflect,
 		Nesterov: t.Nesterov, ShiftRate: t.ShiftRate, Mirror: t.Mirror, Tuned: t.Tuned,
+		Imbalance: data.Imbalance, Known: data.Known,
 	}
 	if t.Schedule != Cosine {
 		s.Schedule = t.Schedule

@@ -96,7 +96,7 @@ const (
 
 // Progress is what Report is told.
 type Progress struct {
-	Glance
+	StepSummary
 	Epoch, Epochs   int // the epoch under way, from 1
 	Step, Steps     int64
 	ImagesPerSecond float64
@@ -182,14 +182,14 @@ type run struct {
 	accumulate    *model.Exec // all parts of a batch but the last: images, labels → loss, ‖H‖, largest ‖w‖
 	descend       *model.Exec // the last part, and the step: the same
 	devices       devices     // that share a batch, if they are several
-	look          *model.Exec // evaluation: images → predicted classes, features, prototypes
+	evaluation    *model.Exec // images → logits, features, prototypes
 
 	step     int64 // done so far
 	records  []Record
 	lossSum  float64 // over the steps since the last record
 	lossN    int64
-	first    *Glance // of the first step
-	last     Glance
+	first    *StepSummary // of the first step
+	last     StepSummary
 	diverged *Diverged
 
 	began   time.Time     // the run, in its first process
@@ -289,7 +289,7 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (_ *run
 	if r.descend, err = model.NewExec(backend, r.store, r.descendGraph); err != nil {
 		return nil, err
 	}
-	if r.look, err = model.NewExec(backend, r.store, r.lookGraph); err != nil {
+	if r.evaluation, err = model.NewExec(backend, r.store, r.evaluationGraph); err != nil {
 		return nil, err
 	}
 	return r, r.shareDevices(backend)
@@ -297,24 +297,24 @@ func (t Training) start(backend compute.Backend, data *datasets.Dataset) (_ *run
 
 // descendGraph is a step of training, or the last part of one.
 func (r *run) descendGraph(scope *model.Scope, images, labels *Node) []*Node {
-	loss, glance := r.lossGraph(scope, images, labels)
+	loss, summary := r.lossGraph(scope, images, labels)
 	r.sgd().UpdateGraph(scope, loss.Graph(), loss)
-	return glance
+	return summary
 }
 
 // accumulateGraph is a part of a step that is not the last.
 func (r *run) accumulateGraph(scope *model.Scope, images, labels *Node) []*Node {
-	loss, glance := r.lossGraph(scope, images, labels)
+	loss, summary := r.lossGraph(scope, images, labels)
 	r.sgd().AccumulateGraph(scope, loss.Graph(), loss)
-	return glance
+	return summary
 }
 
 // lossGraph is what the micro-batch adds to the objective: its share of the batch's mean loss, and, as a sum, all that
-// the head adds for it. The glance is {loss, ‖H‖, largest ‖w‖}.
-func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, glance []*Node) {
+// the head adds for it. The summary is {loss, ‖H‖, largest ‖w‖}.
+func (r *run) lossGraph(scope *model.Scope, images, labels *Node) (loss *Node, summary []*Node) {
 	scope.Store().SetTraining(images.Graph(), true)
 	predictions := r.forward(scope, images)
-	mean := r.head().Loss(r.Method.Criterion.Fn)([]*Node{labels}, predictions)
+	mean := r.head().Loss(r.criterion().Fn)(r.weighted(scope, labels), predictions)
 	train.AddMainLoss(DivScalar(mean, float64(r.MicroBatches)))
 	loss = train.TotalLoss(images.Graph()) // with the regularisation that the head has added
 	features, prototypes := predictions[1], predictions[2]
@@ -327,15 +327,17 @@ func (r *run) sgd() SGD {
 	return sgd
 }
 
-// lookGraph is the model in evaluation.
-func (r *run) lookGraph(scope *model.Scope, images *Node) []*Node {
+// evaluationGraph is the model in evaluation: logits (with Mirror the sum of those of an image and its mirror image),
+// features and prototypes.
+func (r *run) evaluationGraph(scope *model.Scope, images *Node) []*Node {
 	scope.Store().SetTraining(images.Graph(), false)
-	predictions := r.forward(scope, images)
-	logits := predictions[0]
-	if r.Mirror {
-		logits = Add(logits, r.forward(scope, Reverse(images, 2))[0])
+	if !r.Mirror {
+		return r.forward(scope, images)
 	}
-	return []*Node{ArgMax(logits, -1, dtypes.Int32), predictions[1], predictions[2]}
+	both := r.forward(scope, Concatenate([]*Node{images, Reverse(images, 2)}, 0))
+	n := images.Shape().Dimensions[0]
+	return []*Node{Add(Slice(both[0], AxisRangeFromStart(n)), Slice(both[0], AxisRangeToEnd(n))),
+		Slice(both[1], AxisRangeFromStart(n)), both[2]}
 }
 
 // forward maps images [batch, height, width, channels] to logits [batch, C], features [batch, p] and prototypes [C, p].
@@ -380,8 +382,8 @@ func (r *run) advance(batch datasets.Batch) (*Record, error) {
 }
 
 // descendOn puts a batch through the network, part by part.
-func (r *run) descendOn(batch datasets.Batch) (Glance, error) {
-	var glance Glance
+func (r *run) descendOn(batch datasets.Batch) (StepSummary, error) {
+	var summary StepSummary
 	part, size := r.Batch/r.MicroBatches, r.data.Train.Size()
 	for k := range r.MicroBatches {
 		exec := r.accumulate
@@ -392,13 +394,13 @@ func (r *run) descendOn(batch datasets.Batch) (Glance, error) {
 		out, err := r.call(exec, r.tensor(batch.Pixels[from*size:to*size]),
 			tensors.FromFlatDataAndDimensions(batch.Labels[from:to], part))
 		if err != nil {
-			return glance, err
+			return summary, err
 		}
-		glance.Loss += scalar(out[0])
-		glance.FeatureNorm = math.Hypot(glance.FeatureNorm, scalar(out[1]))
-		glance.LargestPrototype = scalar(out[2])
+		summary.Loss += scalar(out[0])
+		summary.FeatureNorm = math.Hypot(summary.FeatureNorm, scalar(out[1]))
+		summary.LargestPrototype = scalar(out[2])
 	}
-	return glance, nil
+	return summary, nil
 }
 
 // tensor is pixels as the network takes them, [n, height, width, channels].
@@ -484,7 +486,8 @@ func (r *run) report(record *Record) {
 	if r.Report == nil {
 		return
 	}
-	progress := Progress{Glance: r.last, Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Epochs: r.Epochs, Step: r.step,
+	progress := Progress{StepSummary: r.last, Epoch: int((r.step-1)/r.stepsPerEpoch) + 1, Epochs: r.Epochs,
+		Step:  r.step,
 		Steps: r.steps, Record: record}
 	if done := r.step - r.from; done > 0 {
 		perStep := time.Since(r.compiled) / time.Duration(done)

@@ -23,7 +23,7 @@ const (
 // TuneSplit is the data of a tuning: TuneHeldOut of the training images, as many of each class, take the place of the
 // test images, and are not trained on.
 func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
-	split := &datasets.Dataset{Name: data.Name, Classes: data.Classes, Folder: data.Folder}
+	split := &datasets.Dataset{Name: data.Name, Classes: data.Classes, Folder: data.Folder, Known: data.Known}
 	var err error
 	split.Train, split.Test, err = data.Train.HoldOut(TuneHeldOut, len(data.Classes), tuneSeed)
 	if err != nil {
@@ -32,27 +32,40 @@ func TuneSplit(data *datasets.Dataset) (*datasets.Dataset, error) {
 	return split, nil
 }
 
-// Tuning lists the runs of a search: for each training of the first seed, first its own rate and decay, then each rate
-// of the grid with its own decay, and each decay of the grid with its own rate. That is a cross in the grid and not all
-// of it.
-func Tuning(trainings []Training) []Training {
+// TuningRates lists the first half of a search: for each training of the first seed, each rate of the grid with its own
+// decay.
+func TuningRates(trainings []Training) []Training {
+	return tries(trainings, TuneRates(), func(t *Training, factor float64) bool {
+		t.LearningRate *= factor
+		return true
+	})
+}
+
+// TuningDecays lists the second half: each decay of the grid with the rate that was best in the first half. A method
+// without a chosen try has none.
+func TuningDecays(trainings []Training, tried []Tried) []Training {
+	return tries(trainings, TuneDecays(), func(t *Training, factor float64) bool {
+		i := slices.IndexFunc(tried, func(other Tried) bool {
+			return other.Method == t.Method.variant() && other.WeightDecay == t.WeightDecay && !other.Diverged
+		})
+		if i < 0 {
+			return false
+		}
+		t.LearningRate = tried[i].LearningRate
+		t.WeightDecay *= factor
+		return true
+	})
+}
+
+func tries(trainings []Training, factors []float64, set func(t *Training, factor float64) bool) []Training {
 	var list []Training
 	for _, t := range trainings {
-		if t.Seed != tuneSeed {
-			continue
-		}
-		try := func(rate, decay float64) {
+		for _, factor := range factors {
 			own := t
-			own.LearningRate *= rate
-			own.WeightDecay *= decay
-			own.Tag = fmt.Sprintf("rate%.3g-decay%.3g", own.LearningRate, own.WeightDecay)
-			list = append(list, own)
-		}
-		for _, rate := range TuneRates() {
-			try(rate, 1)
-		}
-		for _, decay := range TuneDecays() {
-			try(1, decay)
+			if t.Seed == tuneSeed && set(&own, factor) {
+				own.Tag = fmt.Sprintf("rate%.3g-decay%.3g", own.LearningRate, own.WeightDecay)
+				list = append(list, own)
+			}
 		}
 	}
 	return list

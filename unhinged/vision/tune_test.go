@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// TestTuning: a search has a run for each rate and each decay of the cross, of the first seed only; it never sees a
-// test image, and what it finds best is chosen.
+// TestTuning: a search has a run for each rate, and then one for each decay at the best rate, of the first seed only;
+// it never sees a test image, and what it finds best is chosen.
 func TestTuning(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -38,29 +38,40 @@ func TestTuning(t *testing.T) {
 			trainings = append(trainings, training)
 		}
 	}
-	tries := Tuning(trainings)
 	each := len(TuneRates()) + len(TuneDecays())
-	if len(tries) != 2*each {
-		t.Fatalf("%d runs, should be %d", len(tries), 2*each)
-	}
 	names := map[string]bool{}
-	for _, try := range tries {
-		names[try.Name()] = true
-		try.Folder = root + "/" + try.Name()
-		if _, err := try.Run(context.Background(), backend, split); err != nil {
+	search := func(tries []Training) []Tried {
+		for _, try := range tries {
+			names[try.Name()] = true
+			try.Folder = root + "/" + try.Name()
+			if _, err := try.Run(context.Background(), backend, split); err != nil {
+				t.Fatal(err)
+			}
+		}
+		outcomes, err := ReadOutcomes(root)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return Tuned(outcomes)
 	}
-	if len(names) != len(tries) || !names["pal-rate0.2-decay0.0005-seed1"] {
+	tried := search(TuningRates(trainings))
+	decays := TuningDecays(trainings, tried)
+	for _, try := range decays {
+		best := slices.IndexFunc(tried, func(t Tried) bool { return t.Chosen && t.Method == try.Method.Name })
+		if try.LearningRate != tried[best].LearningRate || try.WeightDecay == tried[best].WeightDecay {
+			t.Errorf("%s is tried at rate %g, and %g was best", try.Method.Name, try.LearningRate,
+				tried[best].LearningRate)
+		}
+	}
+	if none := TuningDecays(trainings, nil); none != nil {
+		t.Errorf("%d decays without a best rate", len(none))
+	}
+	tuned := search(decays)
+	if len(names) != 2*each || !names["pal-rate0.2-decay0.0005-seed1"] {
 		t.Errorf("names %v", names)
 	}
-	outcomes, err := ReadOutcomes(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tuned := Tuned(outcomes)
-	if len(tuned) != len(tries) {
-		t.Fatalf("%d tries, should be %d", len(tuned), len(tries))
+	if len(tuned) != 2*each {
+		t.Fatalf("%d tries, should be %d", len(tuned), 2*each)
 	}
 	for i, try := range tuned {
 		if try.Chosen != (i%each == 0) || try.Accuracy > tuned[i/each*each].Accuracy ||

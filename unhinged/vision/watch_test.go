@@ -22,7 +22,8 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	for step := int64(201); step <= 1000; step++ {
-		p := Progress{Glance: Glance{Loss: 1 / float64(step)}, Epoch: int(step-1)/200 + 1, Epochs: 5, Step: step,
+		p := Progress{StepSummary: StepSummary{Loss: 1 / float64(step)}, Epoch: int(step-1)/200 + 1, Epochs: 5,
+			Step:  step,
 			Steps: 1000, ImagesPerSecond: 4321, Left: 61 * time.Second}
 		if step%200 == 0 {
 			p.Record = &Record{Epoch: float64(step) / 200, ValidationAccuracy: float64(step) / 2000}

@@ -21,14 +21,15 @@ func blown(seed uint64, records int, factor float64) vision.Outcome {
 			PrototypeAngle: result.Number(1 + 0.1*float64(seed))})
 		norm *= factor
 	}
-	o.Diverged = &vision.Diverged{Epoch: 1, Step: int64(10*records + 1), First: vision.Glance{Loss: -1, FeatureNorm: 1,
-		LargestPrototype: 1}, Last: vision.Glance{Loss: -1e18, FeatureNorm: 1e9, LargestPrototype: 1e9}}
+	o.Diverged = &vision.Diverged{Epoch: 1, Step: int64(10*records + 1), First: vision.StepSummary{Loss: -1,
+		FeatureNorm:      1,
+		LargestPrototype: 1}, Last: vision.StepSummary{Loss: -1e18, FeatureNorm: 1e9, LargestPrototype: 1e9}}
 	return o
 }
 
 func TestBlowUpDrawsFigure19(t *testing.T) {
 	notFinite := blown(3, 5, 30)
-	notFinite.Diverged.Last = vision.Glance{Loss: -2, FeatureNorm: 2, LargestPrototype: 2}
+	notFinite.Diverged.Last = vision.StepSummary{Loss: -2, FeatureNorm: 2, LargestPrototype: 2}
 	outcomes := []vision.Outcome{outcome("ce", 1, 0.5), blown(1, 8, 10), blown(2, 6, 20), notFinite,
 		{Settings: vision.Settings{Method: "ul"}}}
 	fig, err := BlowUp(outcomes)

@@ -29,8 +29,8 @@ func allHold() []vision.Outcome {
 	}
 	plain := grown("ul", 20, 20, 1e3, 1e20, 0.9, 1, 0)
 	for i := range plain {
-		plain[i].Diverged = &vision.Diverged{First: vision.Glance{FeatureNorm: 1, LargestPrototype: 1},
-			Last: vision.Glance{FeatureNorm: 1e12, LargestPrototype: 1e9}}
+		plain[i].Diverged = &vision.Diverged{First: vision.StepSummary{FeatureNorm: 1, LargestPrototype: 1},
+			Last: vision.StepSummary{FeatureNorm: 1e12, LargestPrototype: 1e9}}
 		for k := range plain[i].Records {
 			r := &plain[i].Records[k]
 			r.PrototypeMax, r.PrototypeAngle = 50*(1+0.01*float64(i)), result.Number(1+0.01*float64(i))

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/unhinged/backends"
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/paper/training"
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
+
+// run does all runs, one after the other, or as many at a time as there are jobs.
+func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, out, terminal io.Writer) error {
+	c, err := o.settings(changed)
+	if err != nil {
+		return err
+	}
+	trainings := c.Trainings()
+	for _, seed := range o.seed {
+		if seed < 1 || seed > c.Seeds {
+			return fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
+		}
+	}
+	if o.seed != nil {
+		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool {
+			return !slices.Contains(o.seed, int(t.Seed))
+		})
+	}
+	data, err := o.data(c)
+	if err != nil {
+		return err
+	}
+	if o.out == "" {
+		o.out = o.folder(c, data)
+	}
+	if o.jobs < 1 {
+		return fmt.Errorf("--jobs %d: there must be at least 1", o.jobs)
+	}
+	if o.jobs > 1 {
+		return runJobs(ctx, o.jobs, o.out, out, terminal)
+	}
+	backend, note, err := backends.Open(o.backend)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		fmt.Fprintln(terminal, note)
+	}
+	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
+		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
+	if data.Imbalance != (datasets.Imbalance{}) {
+		fmt.Fprintf(out, "%s: training images of each class %d\n", data.Imbalance,
+			data.Train.ClassCounts(len(data.Classes)))
+	}
+	for i := range trainings {
+		trainings[i].Provenance = result.Provenance{Command: command(), Commit: build.Commit()}
+		// nobody asked for the 20 records of ul, and an epoch may have fewer steps
+		if o.config == "" && !changed("records") {
+			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
+		}
+	}
+	for _, t := range trainings[:min(1, len(trainings))] { // all have one network
+		if p, classes := t.Model.Dimension, len(data.Classes); p > 0 && p < classes-1 {
+			fmt.Fprintf(terminal, "note: the %d features of %s hold no simplex ETF of %d classes (p ≥ C−1 is needed); "+
+				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
+		}
+	}
+	session := trainSession{folder: o.out, backend: backend, data: data, out: out, terminal: terminal}
+	if o.tune {
+		return session.tune(ctx, trainings)
+	}
+	diverged, err := session.all(ctx, trainings)
+	if err != nil || session.nothing() {
+		return err
+	}
+	if err := drawTraining(o.out, out); err != nil {
+		return err
+	}
+	if diverged > 0 {
+		return fmt.Errorf("runs that diverged: %d", diverged)
+	}
+	return nil
+}
+
+// data opens the data set, and takes the part of it that the configuration says; to tune, some training images take the
+// place of the test images.
+func (o trainOptions) data(c vision.Config) (data *datasets.Dataset, err error) {
+	if c.Size > 0 {
+		data, err = openImages(c.Dataset, c.Size)
+	} else {
+		data, err = openDataset(c.Dataset)
+	}
+	if err == nil && o.tune {
+		data, err = vision.TuneSplit(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Subset(data)
+}
+
+// folder is where results go if nobody says.
+func (o trainOptions) folder(c vision.Config, data *datasets.Dataset) string {
+	name := data.Name
+	if o.config != "" {
+		name = strings.TrimSuffix(filepath.Base(o.config), ".json")
+	}
+	if o.imbalance != "" {
+		name += fmt.Sprintf("-%s-%g", c.Imbalance.Kind, c.Imbalance.Ratio)
+	}
+	if o.known != "" {
+		name += "-known-" + strings.ReplaceAll(o.known, ",", "-")
+	}
+	if o.tune {
+		name += "-tune"
+	}
+	return filepath.Join("training", name)
+}
+
+// trainSession is what the runs of one command share.
+type trainSession struct {
+	folder        string
+	backend       compute.Backend
+	data          *datasets.Dataset
+	out, terminal io.Writer
+
+	runs, elsewhere int // all runs so far, and those of them that another process has under way
+}
+
+// nothing says whether all runs are under way in other processes, so that there may be nothing to draw.
+func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
+
+// all trains what is not finished yet, and returns the number of runs that diverged.
+func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (diverged int, err error) {
+	var finished []string
+	var left []vision.Training
+	s.runs += len(trainings)
+	for _, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
+		t.Folder = filepath.Join(s.folder, t.Name())
+		done, err := t.Finished(s.backend, s.data)
+		switch {
+		case err != nil:
+			return diverged, fmt.Errorf("%s: %w", t.Name(), err)
+		case done == nil:
+			left = append(left, t)
+			continue
+		case done.Diverged != nil && t.Method.Name != "ul":
+			diverged++
+		}
+		finished = append(finished, t.Name())
+	}
+	if finished != nil {
+		fmt.Fprintf(s.out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings),
+			strings.Join(finished, ", "))
+	}
+	var overflow *vision.Diverged
+	for i, t := range left {
+		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", len(finished)+i+1, len(trainings)), s.backend, s.data, s.out,
+			s.terminal)
+		switch {
+		case errors.As(err, &overflow):
+			fmt.Fprintf(s.out, "%s: %v\n", t.Name(), overflow)
+			if t.Method.Name != "ul" { // where it is what is to be seen
+				diverged++
+			}
+		case errors.Is(err, vision.ErrElsewhere):
+			s.elsewhere++
+			fmt.Fprintf(s.out, "%s: %v\n", t.Name(), err)
+		case errors.Is(err, context.Canceled):
+			return diverged, fmt.Errorf("%s: %w. Saved in %s: the same command goes on from there", t.Name(), err,
+				t.Folder)
+		case err != nil:
+			return diverged, fmt.Errorf("%s: %w", t.Name(), err)
+		}
+	}
+	return diverged, nil
+}
+
+// tune tries the rates of the grid, then its decays at the best rate of each method, and reports what is best.
+func (s *trainSession) tune(ctx context.Context, trainings []vision.Training) error {
+	if _, err := s.all(ctx, vision.TuningRates(trainings)); err != nil || s.nothing() {
+		return err
+	}
+	if s.elsewhere > 0 {
+		fmt.Fprintln(s.out, "another process has not finished its rates; the same command tries the decays after that")
+		return nil
+	}
+	outcomes, err := vision.ReadOutcomes(s.folder)
+	if err != nil {
+		return err
+	}
+	if _, err := s.all(ctx, vision.TuningDecays(trainings, vision.Tuned(outcomes))); err != nil {
+		return err
+	}
+	return reportTuning(s.folder, s.out)
+}
+
+// reportTuning writes tune.json, what was tried and what is best for each method, and prints it.
+func reportTuning(folder string, out io.Writer) error {
+	outcomes, err := vision.ReadOutcomes(folder)
+	if err != nil {
+		return err
+	}
+	tried := vision.Tuned(outcomes)
+	for _, t := range tried {
+		mark := ""
+		if t.Chosen {
+			mark = "  <- chosen"
+		}
+		fmt.Fprintf(out, "%-14s learning rate %-8.4g weight decay %-8.3g %6.2f %%%s\n", t.Method, t.LearningRate,
+			t.WeightDecay, t.Accuracy, mark)
+	}
+	content, err := json.MarshalIndent(tried, "", "  ")
+	if err != nil {
+		return err
+	}
+	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
+}
+
+// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their
+// claims.
+func drawTraining(folder string, out io.Writer) error {
+	outcomes, err := vision.ReadOutcomes(folder)
+	if err != nil {
+		return err
+	}
+	said := map[string]bool{} // figures share claims
+	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12,
+		training.Figure14, training.BlowUp, training.NeuralCollapse} {
+		figure, err := draw(outcomes)
+		if errors.Is(err, training.ErrNoRuns) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := writeFigure(folder, figure); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: see %s\n", figure.Title, filepath.Join(folder, figure.ID+".svg"))
+		for _, c := range figure.Claims {
+			if said[c.Claim] {
+				continue
+			}
+			said[c.Claim] = true
+			spread := ""
+			if t := float64(c.Tolerance); !math.IsNaN(t) { // one seed has none
+				spread = fmt.Sprintf(" ± %.3g", t)
+			}
+			fmt.Fprintf(out, "  %-9s  %s: %.3g%s\n", c.Verdict, c.Claim, float64(c.Measured), spread)
+		}
+	}
+	return nil
+}
+
+// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that
+// moves, otherwise one a minute.
+func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset,
+	out, terminal io.Writer) error {
+	live := isTerminal(terminal)
+	before, after, pause := "", "\n", time.Minute
+	if live { // cut off at its right edge: the next line could not clear one that goes on below
+		before, after, pause = "\r\033[K\033[?7l", "\033[?7h", 100*time.Millisecond
+	}
+	var shown time.Time
+	show := func(line string) {
+		shown = time.Now()
+		fmt.Fprint(terminal, before, number, " ", t.Name(), line, after)
+	}
+	clear := func() {
+		if live {
+			fmt.Fprint(terminal, "\r\033[K")
+		}
+	}
+	show(": building the network")
+	t.Report = func(p vision.Progress) {
+		pace := ""
+		if p.ImagesPerSecond > 0 { // it is not known at the first step
+			pace = fmt.Sprintf(", %.0f images/s, %v left", p.ImagesPerSecond, p.Left.Round(time.Second))
+		}
+		if r := p.Record; r != nil {
+			clear()
+			fmt.Fprintf(out,
+				"%s, epoch %.3g of %d: train loss %.4g, validation accuracy %.2f %%, ‖H‖² %.4g, within-class %.3g, "+
+					"‖w‖ %.3g to %.3g; run %s%s\n",
+				t.Name(), r.Epoch, p.Epochs, r.TrainLoss, 100*r.ValidationAccuracy, r.FeatureNorm2,
+				float64(r.WithinClass), r.PrototypeMin, r.PrototypeMax, number, pace)
+			if !live { // the record shows enough for now
+				shown = time.Now()
+			}
+		}
+		if time.Since(shown) > pause {
+			show(fmt.Sprintf(" %s epoch %d of %d%s, step %d of %d: loss %.4g, ‖H‖ %.4g", bar(p.Step, p.Steps), p.Epoch,
+				p.Epochs, pace, p.Step, p.Steps, p.Loss, p.FeatureNorm))
+		}
+	}
+	_, err := t.Run(ctx, backend, data)
+	clear()
+	return err
+}
+
+// bar is a progress bar of 20 characters.
+func bar(done, all int64) string {
+	full := int(20 * done / all)
+	return strings.Repeat("█", full) + strings.Repeat("░", 20-full)
+}

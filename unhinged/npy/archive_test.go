@@ -1,0 +1,111 @@
+package npy
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+func TestArchive(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 0))
+	m := mat.NewDense(7, 3, nil)
+	for i := range 7 {
+		for j := range 3 {
+			m.Set(i, j, 100*random.NormFloat64())
+		}
+	}
+	m.Set(0, 0, math.Inf(-1))
+	half, err := Half(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrays := map[string]Array{"half": half, "single": Single(m), "labels": Bytes([]uint8{0, 3, 255})}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a.npz")
+	for _, p := range []string{path, filepath.Join(folder, "again.npz")} {
+		if err := WriteArchive(p, arrays); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(filepath.Join(folder, "again.npz")); err != nil || !bytes.Equal(content, again) {
+		t.Errorf("equal arrays gave different files (%v)", err)
+	}
+	a, err := ReadArchive(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(a.Names(), []string{"half", "labels", "single"}) {
+		t.Errorf("names %v", a.Names())
+	}
+	if labels, err := a.Integers("labels"); err != nil || !slices.Equal(labels, []int{0, 3, 255}) {
+		t.Errorf("labels %v, %v", labels, err)
+	}
+	for name, precision := range map[string]float64{"half": 0x1p-11, "single": 0x1p-24} {
+		got, err := a.Matrix(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 7 {
+			for j := range 3 {
+				want := m.At(i, j)
+				if got.At(i, j) != want && !(math.Abs(got.At(i, j)-want) <= precision*math.Abs(want)) {
+					t.Errorf("%s(%d, %d) = %g, want %g", name, i, j, got.At(i, j), want)
+				}
+			}
+		}
+	}
+	if _, err := a.Matrix("none"); err == nil || !strings.Contains(err.Error(), "half, labels, single") {
+		t.Errorf("error %v does not list the arrays", err)
+	}
+	for at := range content { // every byte counts, but for a few of the archive's own fields
+		content[at] ^= 1
+		if damaged, err := parseArchive(content); err == nil {
+			for name := range arrays {
+				if bytes.Equal(damaged.files[name], a.files[name]) {
+					continue
+				}
+				if damaged.files[name] != nil {
+					t.Errorf("byte %d is damaged and array %s is another", at, name)
+				}
+			}
+		}
+		content[at] ^= 1
+	}
+	m.Set(1, 1, 1e5)
+	if _, err := Half(m); err == nil {
+		t.Error("float16 takes 1e5")
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "a.npz")
+	if err := WriteArchive(path, map[string]Array{"a": Bytes([]uint8{1, 2})}); err != nil {
+		f.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(content)
+	f.Fuzz(func(_ *testing.T, content []byte) {
+		a, err := parseArchive(content)
+		if err != nil {
+			return
+		}
+		for _, name := range a.Names() {
+			_, _ = a.Matrix(name)
+			_, _ = a.Integers(name)
+		}
+	})
+}
