@@ -111,9 +111,6 @@ func (f *ClassFlow) Descend(steps int) (*ClassMeans, error) {
 	return f.after(growths[0]), nil
 }
 
-// Growth returns the largest exponent of the flow, per unit of ζ2: the prototypes must learn.
-func (f *ClassFlow) Growth() float64 { return f.omegas[len(f.omegas)-1] }
-
 func (f *ClassFlow) after(g growth) *ClassMeans {
 	start := f.weighted(f.start.H, math.Sqrt)
 	unweigh := func(h *mat.Dense) *mat.Dense {

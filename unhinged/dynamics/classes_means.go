@@ -50,20 +50,9 @@ func (m *ClassMeans) NormW(c int) float64 { return mat.Norm(m.W.ColView(c), 2) }
 // NormH returns the norm of class c's mean without the factor exp(Log).
 func (m *ClassMeans) NormH(c int) float64 { return mat.Norm(m.H.ColView(c), 2) }
 
-// Spread returns how far the prototypes of classes from … to−1 are apart: the norm of what is left of them without
-// their mean, beside the norm of the mean of them all, √(Σ‖w_c − w̄‖²/(Σ‖w̄‖²)). It is 0 where they have merged.
-func (m *ClassMeans) Spread(from, to int) float64 {
-	p, _ := m.W.Dims()
-	apart, common := 0.0, 0.0
-	for i := range p {
-		row := m.W.RawRowView(i)[from:to]
-		mean := floats.Sum(row) / float64(len(row))
-		common = math.Hypot(common, mean*math.Sqrt(float64(len(row))))
-		for _, v := range row {
-			apart = math.Hypot(apart, v-mean)
-		}
-	}
-	return apart / common
+// Apart returns the distance of the prototypes of two classes, without the factor exp(Log).
+func (m *ClassMeans) Apart(i, j int) float64 {
+	return floats.Distance(mat.Col(nil, i, m.W), mat.Col(nil, j, m.W), 2)
 }
 
 // Decide returns the class that argmax_c w_cᵀh gives the mean of each class, without biases. With centred it is

@@ -3,6 +3,7 @@ package dynamics
 import "math"
 
 // Step is step imbalance: R = Majority classes of Large samples each come first, then C−R = Minority classes of Small.
+// Both groups need a class.
 type Step struct{ Majority, Minority, Large, Small int }
 
 // Sizes returns the class sizes.

@@ -18,12 +18,9 @@ func TestPeeled(t *testing.T) {
 			balance := 0.3 + rng.Float64()
 			p.Lambda1, p.Lambda2 = factor*critical*balance, factor*critical/balance
 			m := must[*ClassMeans](t)(p.Minimize())
-			spread := 0.0
-			if norm := m.NormW(p.Majority); norm > 1e-6 { // else all prototypes of the minority are 0
-				spread = m.Spread(p.Majority, p.Majority+p.Minority)
-			}
-			if p.Collapsed() != (factor > 1) || p.Collapsed() != (spread < 1e-4) {
-				t.Errorf("%+v: collapsed %v, spread %g", p, p.Collapsed(), spread)
+			apart := m.Apart(p.Majority, p.Majority+1)
+			if p.Collapsed() != (factor > 1) || p.Collapsed() != (apart < 1e-4) {
+				t.Errorf("%+v: collapsed %v, minority prototypes %g apart", p, p.Collapsed(), apart)
 			}
 		}
 	}

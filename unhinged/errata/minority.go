@@ -21,7 +21,7 @@ func demonstrateE38() (Demonstration, error) {
 		growth := modes.Growth(1, lambda1, 0)
 		first := 12 / growth.Minority // what shrinks is then e^{−24} of what grows
 		second := first + 1/growth.Between
-		var spread, mean [2]float64
+		var apart, mean [2]float64 // logarithms
 		for i, t := range []float64{first, second} {
 			one := dynamics.ConstantRate(1)
 			state, err := brute.Flow(start, gamma, lambda1, 0, one, one, 0, t)
@@ -32,12 +32,13 @@ func demonstrateE38() (Demonstration, error) {
 			if err != nil {
 				return Demonstration{}, err
 			}
-			spread[i] = math.Log(means.Spread(step.Majority, len(start.Counts)))
-			mean[i] = math.Log(math.Hypot(means.NormW(2), means.NormW(3)) / math.Hypot(1, math.Exp(spread[i])))
+			distance := means.Apart(2, 3)
+			apart[i] = math.Log(distance)
+			mean[i] = math.Log((math.Pow(means.NormW(2), 2)+math.Pow(means.NormW(3), 2))/2-distance*distance/4) / 2
 		}
-		perTime := (spread[0] - spread[1]) / (second - first)
-		perFold = append(perFold, (spread[0]-spread[1])/(mean[1]-mean[0]))
-		off = math.Max(off, math.Abs(perTime-growth.Merging()))
+		merged := mean[1] - mean[0] - (apart[1] - apart[0])
+		perFold = append(perFold, merged/(mean[1]-mean[0]))
+		off = math.Max(off, math.Abs(merged/(second-first)-growth.Merging()))
 		off = math.Max(off, math.Abs(perFold[len(perFold)-1]-growth.Merging()/growth.Between))
 	}
 	return Demonstration{
