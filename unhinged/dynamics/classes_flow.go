@@ -11,7 +11,8 @@ import (
 //
 //	H' = η1 (W M κ − λ1 H),   W' = η2 (H Mᵀ − λ2 W).
 //
-// It costs what C classes cost, however many samples there are. (Invariant has every sample and any kernel.)
+// It costs what C classes cost, however many samples there are, and answers in ClassMeans. (Invariant has every sample
+// and any kernel, and answers as every Trajectory does.)
 type Imbalanced struct {
 	Classes
 	Lambda1 float64 // λ1 ≥ 0, of the features
@@ -44,8 +45,8 @@ func (f Imbalanced) From(start *ClassMeans) (*ClassFlow, error) {
 		return flow, nil
 	}
 	if f.Rates.H != nil {
-		return nil, fmt.Errorf("dynamics: class means with prototypes that learn need proportional rates: set Rates.S " +
-			"and not Rates.H")
+		return nil, fmt.Errorf("dynamics: class means with prototypes that learn need proportional rates: set " +
+			"Rates.S and not Rates.H")
 	}
 	return flow, flow.diagonalize()
 }
@@ -140,11 +141,12 @@ func (f *ClassFlow) after(g growth) *ClassMeans {
 	x.Mul(x, f.v.T())
 	h := mat.DenseCopyOf(x.Slice(0, p, 0, c))
 	h.Scale(root, h)
-	return &ClassMeans{W: mat.DenseCopyOf(x.Slice(0, p, c, 2*c)), H: unweigh(f.alongShared(h, k)), Log: f.start.Log + log}
+	w := mat.DenseCopyOf(x.Slice(0, p, c, 2*c))
+	return &ClassMeans{W: w, H: unweigh(f.alongShared(h, k)), Log: f.start.Log + log}
 }
 
-// driven returns H Ŝᵀ with fixed prototypes, in two parts. The one along ŝ is driven 1 + cn times as fast; both decay at
-// λ1, with Penalty that one 1 + cn times as fast, too.
+// driven returns H Ŝᵀ with fixed prototypes, in two parts. The one along ŝ is driven 1 + cn times as fast. Both decay
+// at λ1; with Penalty the one along ŝ also decays 1 + cn times as fast.
 func (f *ClassFlow) driven(start *mat.Dense, g growth) *mat.Dense {
 	force := new(mat.Dense)
 	force.Mul(f.start.W, f.matrix())

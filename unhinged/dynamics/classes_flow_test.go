@@ -72,7 +72,8 @@ func TestImbalancedDescent(t *testing.T) {
 		flow := must[*ClassFlow](t)(f.From(must[*ClassMeans](t)(s.ClassMeans())))
 		steps := []int{0, 1, 2, 7, 30}[rng.IntN(5)]
 		want, _ := brute.descend(0, rates.Features, rates.W.At, steps)
-		closeMeans(t, fmt.Sprintf("%d: %+v, %d steps", i, f, steps), must[*ClassMeans](t)(flow.Descend(steps)), want, 1e-12)
+		got := must[*ClassMeans](t)(flow.Descend(steps))
+		closeMeans(t, fmt.Sprintf("%d: %+v, %d steps", i, f, steps), got, want, 1e-12)
 	}
 }
 
@@ -110,8 +111,9 @@ func TestImbalancedRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(f *Imbalanced){
-		"one class": func(f *Imbalanced) { f.Sizes = []int{3} }, "an empty class": func(f *Imbalanced) { f.Sizes = []int{3, 0} },
-		"γ": func(f *Imbalanced) { f.Gamma = -1 }, "c": func(f *Imbalanced) { f.Shift = math.NaN() },
+		"one class":      func(f *Imbalanced) { f.Sizes = []int{3} },
+		"an empty class": func(f *Imbalanced) { f.Sizes = []int{3, 0} },
+		"γ":              func(f *Imbalanced) { f.Gamma = -1 }, "c": func(f *Imbalanced) { f.Shift = math.NaN() },
 		"λ1": func(f *Imbalanced) { f.Lambda1 = -1 }, "no rate": func(f *Imbalanced) { f.Rates = Rates{} },
 		"λ2 of anchored":     func(f *Imbalanced) { f.Anchored, f.Lambda2 = true, 1 },
 		"rates of their own": func(f *Imbalanced) { f.Rates.H = ConstantRate(2) },

@@ -48,6 +48,7 @@ func (c Classes) behind(y int) int {
 }
 
 // ShiftLimit returns the c of κ = I + c·11ᵀ up to which majority classes, two or more, stay apart from each other, with
-// prototypes that learn and γ = 1/(C−1): 1/((C−R)(n_maj − n_min)). Beyond it the mode between the groups outgrows the majority's,
-// and in its direction the plain rule decides every sample as one of the majority. It is +Inf at n_maj = n_min.
+// prototypes that learn and γ = 1/(C−1): 1/((C−R)(n_maj − n_min)). Beyond it the mode between the groups outgrows the
+// majority's, and in its direction the plain rule decides every sample as one of the majority. It is +Inf at
+// n_maj = n_min.
 func (s Step) ShiftLimit() float64 { return 1 / float64(s.Minority*(s.Large-s.Small)) }

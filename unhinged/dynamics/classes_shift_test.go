@@ -107,8 +107,8 @@ func TestStepShiftLimit(t *testing.T) {
 	}
 }
 
-// TestShiftLimitOfUnseen: a point that was not trained on, whose kernel to one training sample of its class is q + c and
-// to all others c, has q times the limit of its class.
+// TestShiftLimitOfUnseen: a point that was not trained on, whose kernel to one training sample of its class is q + c
+// and to all others c, has q times the limit of its class.
 func TestShiftLimitOfUnseen(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 13))
 	for range 30 {

@@ -33,7 +33,8 @@ func TestStepGrowth(t *testing.T) {
 		s.Large = s.Small + 1 + rng.IntN(4*s.Small)
 		c := Classes{Sizes: s.Sizes(), Gamma: 1 / float64(s.Majority+s.Minority-1)}
 		modes := s.Modes(c.Gamma, 0)
-		f := Imbalanced{Classes: c, Lambda1: 0.3 * rng.Float64() * modes.Minority, Rates: Constant(0.5+rng.Float64(), 1)}
+		f := Imbalanced{Classes: c, Rates: Constant(0.5+rng.Float64(), 1)}
+		f.Lambda1 = 0.3 * rng.Float64() * modes.Minority
 		if rng.IntN(2) == 0 {
 			f.Lambda2 = 0.3 * rng.Float64() * modes.Minority
 		}
@@ -68,6 +69,32 @@ func TestStepGrowth(t *testing.T) {
 				return apart
 			}), g.Minority, 1e-7)
 		}
+	}
+}
+
+// TestGroupsApart: at γ = 0 without a shift every class is a mode of its own: nothing merges, and features fall behind
+// by the class sizes alone.
+func TestGroupsApart(t *testing.T) {
+	s := Step{Majority: 2, Minority: 3, Large: 40, Small: 10}
+	g := s.Modes(0, 0).Growth(1, 0, 0)
+	f := Imbalanced{Classes: Classes{Sizes: s.Sizes()}, Rates: Constant(1, 1)}
+	flow := must[*ClassFlow](t)(f.From(Unstructured(s.Sizes(), 1)))
+	a, b := must[*ClassMeans](t)(flow.At(500)), must[*ClassMeans](t)(flow.At(600))
+	closeTo(t, "merging", g.Merging(), 0, 0)
+	closeTo(t, "cosine", b.Cosine(3, 4), 0, 1e-12)
+	measured := math.Log(b.NormH(0)/b.NormH(4)*a.NormH(4)/a.NormH(0)) / 100
+	closeTo(t, "starving", g.Starving(), measured, 1e-9)
+}
+
+// TestUnstructured: prototypes and class means are orthogonal, and as long as those of random features.
+func TestUnstructured(t *testing.T) {
+	m := Unstructured([]int{4, 9}, 6)
+	z := mat.NewDense(4, 4, nil)
+	z.Augment(m.W, m.H)
+	var gram mat.Dense
+	gram.Mul(z.T(), z)
+	if !mat.EqualApprox(&gram, mat.NewDiagDense(4, []float64{1, 1, 9, 4}), 1e-15) {
+		t.Errorf("inner products %v", mat.Formatted(&gram))
 	}
 }
 

@@ -156,7 +156,8 @@ func TestKeptModes(t *testing.T) {
 		}
 		limit := modes.Limit()
 		for y := range c.Sizes {
-			if minority := y >= s.Majority; minority != (limit.NormW(y) < 1e-12) || minority != (limit.NormH(y) < 1e-12) {
+			gone := y >= s.Majority
+			if gone != (limit.NormW(y) < 1e-12) || gone != (limit.NormH(y) < 1e-12) {
 				t.Errorf("%+v: in the limit class %d has the norms %g and %g", s, y, limit.NormW(y), limit.NormH(y))
 			}
 		}

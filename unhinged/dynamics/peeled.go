@@ -73,8 +73,9 @@ func (p Peeled) Minimize() (*ClassMeans, error) {
 	}
 	found, err := optimize.Minimize(optimize.Problem{
 		Func: func(x []float64) float64 { return value(nil, x) }, Grad: func(grad, x []float64) { value(grad, x) },
-	}, start, &optimize.Settings{GradientThreshold: 1e-11, MajorIterations: 20_000, Converger: optimize.NeverTerminate{}},
-		&optimize.LBFGS{})
+	}, start, &optimize.Settings{
+		GradientThreshold: 1e-11, MajorIterations: 20_000, Converger: optimize.NeverTerminate{},
+	}, &optimize.LBFGS{})
 	if found == nil {
 		return nil, fmt.Errorf("dynamics: the minimum of cross-entropy was not found: %w", err)
 	}

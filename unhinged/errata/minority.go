@@ -44,8 +44,8 @@ func demonstrateE38() (Demonstration, error) {
 	return Demonstration{
 		ID:      "E38",
 		Printed: "EFR mitigates minority collapse (here: prototypes that learn merge less per e-fold of their mean)",
-		Right: "they merge at ω(σ_b) − ω(σ_min) for every λ1, ω(σ) = −λ1/2 + √(λ1²/4 + σ²): EFR makes that slower per " +
-			"unit of time, faster per e-fold",
+		Right: "they merge at ω(σ_b) − ω(σ_min) for every λ1, ω(σ) = −λ1/2 + √(λ1²/4 + σ²): EFR makes that slower " +
+			"per unit of time, faster per e-fold",
 		PrintedError: math.Max(0, perFold[1]-perFold[0]), RightError: off, Tolerance: 1e-6,
 	}, nil
 }
