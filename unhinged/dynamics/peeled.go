@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Peeled is the layer-peeled model of cross-entropy with unequal classes (Fang et al., 2021; Hong and Ling, 2023): free
-// features and prototypes at the minimum of
+// Peeled is cross-entropy on free features with unequal classes, under decays (Hong and Ling, 2023; the layer-peeled
+// model of Fang et al., 2021, bounds norms instead): features and prototypes at the minimum of
 //
 //	Σ_c (n_c/n) CE(Wᵀh_c, c) + ½λ2‖W‖² + ½λ1 Σ_c n_c‖h_c‖²,
 //
