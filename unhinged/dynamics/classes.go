@@ -9,7 +9,8 @@ import (
 )
 
 // Classes are a training set of classes of any sizes, as the unhinged loss sees it. Each class counts by the mean of
-// its features, because M has equal columns within a class: the loss does not drive what tells its samples apart. With S = onehotᵀ ∈ R^{C×n} and Ŝ = diag(n_c)^{-1/2} S everything is C×C:
+// its features, because M has equal columns within a class: the loss does not drive what tells its samples
+// apart. With S = onehotᵀ ∈ R^{C×n} and Ŝ = diag(n_c)^{-1/2} S everything is C×C:
 //
 //	M Ŝᵀ = ((1+γ)I − γ11ᵀ) diag(√n_c)/n,   Ŝ κ Ŝᵀ = I + c·ssᵀ,   s = (√n_1, …, √n_C).
 //
