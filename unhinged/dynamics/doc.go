@@ -14,6 +14,9 @@
 // For a network whose neural tangent kernel κ does not change (Theorem 8), M κ Mᵀ takes the place of M Mᵀ, and κ_* that
 // of κ for points that are never trained on.
 //
+// Imbalanced is the same for class means alone, under the kernel κ = I + c·11ᵀ: it says, at the cost of C classes, how
+// minority prototypes merge and what a direction that all samples share does to decisions.
+//
 // A theorem is a value (Unconstrained, Regularized, Anchored, Spherical, Invariant; beside them MSE and FeaturePenalty)
 // whose From(state) returns a Trajectory. A Trajectory can be asked for any time, for its limit and the rate of its
 // approach, for gradient descent on the same objective, and for a Trace of observables, which does not build H. All of
