@@ -19,12 +19,13 @@ import (
 
 // OutputsFile is a NumPy archive of what the trained network makes of the test images, and of images that are out of
 // distribution: what calibration and out-of-distribution detection are measured by. For each set of images it has
-// SET.logits [n, C], in float16 if no logit is too large for it, and SET.scores [n, 5] in float32, the columns being
-// FeatureScores; and test.labels [n]. A run writes it at its end.
+// SET.logits [n, C] and SET.scores [n, 5], the columns being FeatureScores, both in float16, or in float32 if a number
+// is too large for that; and test.labels [n]. A run writes it at its end.
 const OutputsFile = "outputs.npz"
 
 // The sets of images in OutputsFile. All are normalised by the training images' mean and standard deviation. The names
-// of other data sets are those of datasets.Names.
+// of other data sets are those of datasets.Names; they have 2,000 of their test images, and all of SVHN's, as the paper
+// has it.
 const (
 	TestSet       = "test"
 	UnknownSet    = "unknown" // the test images of classes that were not trained, if Known leaves some out
@@ -32,7 +33,7 @@ const (
 	GaussianSet   = "gaussian-noise"
 	BlurredSet    = "blurred"        // test images
 	PatchesSet    = "patch-shuffled" // test images
-	unfamiliarOf  = 2000             // images of each of the last four
+	unfamiliarOf  = 2000             // images of each of the last four, and of other data sets
 	unfamiliarOwn = 1                // seed of what is drawn in them
 )
 
@@ -118,10 +119,8 @@ func (r *run) writeOutputs() (sum string, err error) {
 			return "", err
 		}
 		logits := dense(of.logits, of.classes)
-		if arrays[name+".logits"], err = npy.Half(logits); err != nil {
-			arrays[name+".logits"] = npy.Single(logits)
-		}
-		arrays[name+".scores"] = npy.Single(score(dense(of.features, of.p), logits))
+		arrays[name+".logits"] = compact(logits)
+		arrays[name+".scores"] = compact(score(dense(of.features, of.p), logits))
 	}
 	path := filepath.Join(r.Folder, OutputsFile)
 	if err := npy.WriteArchive(path, arrays); err != nil {
@@ -129,6 +128,15 @@ func (r *run) writeOutputs() (sum string, err error) {
 	}
 	content, err := os.ReadFile(path)
 	return sumOf(content), err
+}
+
+// compact is m in float16, or in float32 if a number is too large for that.
+func compact(m *mat.Dense) npy.Array {
+	a, err := npy.Half(m)
+	if err != nil {
+		return npy.Single(m)
+	}
+	return a
 }
 
 // unfamiliar are the sets of images that are out of distribution: unknown classes, noise, spoilt test images, and the
@@ -157,7 +165,10 @@ func (r *run) unfamiliar() (map[string]datasets.Images, error) {
 			return nil, fmt.Errorf("the outputs for images that are out of distribution: %w", err)
 		}
 		if im := other.Test; im.Height == test.Height && im.Width == test.Width && im.Channels == test.Channels {
-			sets[name] = im
+			sets[name] = im.Sample(unfamiliarOf, len(other.Classes))
+			if name == "svhn" {
+				sets[name] = im
+			}
 		}
 	}
 	return sets, nil
