@@ -22,9 +22,9 @@ func HTML(figs []result.Figure) ([]byte, error) {
 	type row struct{ Name, Value string }
 	type section struct {
 		result.Figure
-		Picture, Table template.HTML
-		Verdicts       string
-		Rows, Origin   []row
+		Picture, Sentences template.HTML
+		Verdicts           string
+		Rows, Origin       []row
 	}
 	if len(figs) == 0 {
 		return nil, fmt.Errorf("plots: no figures for the page: there must be at least one")
@@ -35,7 +35,7 @@ func HTML(figs []result.Figure) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := section{Figure: fig, Picture: template.HTML(picture), Table: template.HTML(claimsHTML(fig.Claims)),
+		s := section{Figure: fig, Picture: template.HTML(picture), Sentences: template.HTML(claimsHTML(fig.Claims)),
 			Verdicts: result.Tally(fig.Claims)}
 		for _, name := range slices.Sorted(maps.Keys(fig.Settings)) {
 			s.Rows = append(s.Rows, row{name, fmt.Sprint(fig.Settings[name])})

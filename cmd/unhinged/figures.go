@@ -35,10 +35,10 @@ func figuresCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "figures [ID …]",
 		Short: "Make the paper's figures, tables and studies, each sentence about them judged",
-		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, and one index.html
-that shows all of them, offline. Without a name it makes every figure that needs nothing but this program, with --all
-those drawn from recorded runs and the studies on networks too. --list says what there is, what each needs, and what
-is not built yet.
+		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, for each table ID.md too,
+and one index.html that shows all of them, offline. Without a name it makes every figure that needs nothing but this
+program, with --all those drawn from recorded runs and the studies on networks too. --list says what there is, what each
+needs, and what is not built yet.
 
 Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).`,
 		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma " +
@@ -241,6 +241,12 @@ func writeFigure(folder string, figure result.Figure) error {
 	}
 	if err := files.WriteBytes(filepath.Join(folder, figure.ID+".json"), data); err != nil {
 		return err
+	}
+	if figure.Table != nil {
+		text := []byte(figure.Table.Markdown())
+		if err := files.WriteBytes(filepath.Join(folder, figure.ID+".md"), text); err != nil {
+			return err
+		}
 	}
 	picture, err := plots.SVG(figure)
 	if err != nil {

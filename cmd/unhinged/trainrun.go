@@ -238,9 +238,16 @@ func drawTraining(folder string, out io.Writer) error {
 		return err
 	}
 	said := map[string]bool{} // figures share claims
+	whole := training.Whole(outcomes)
+	draws := []func() (result.Figure, error){
+		func() (result.Figure, error) { return training.ImbalanceTable(2, outcomes) },
+		func() (result.Figure, error) { return training.ImbalanceTable(4, outcomes) }}
 	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12,
 		training.Figure14, training.BlowUp, training.NeuralCollapse} {
-		figure, err := draw(outcomes)
+		draws = append(draws, func() (result.Figure, error) { return draw(whole) })
+	}
+	for _, draw := range draws {
+		figure, err := draw()
 		if errors.Is(err, training.ErrNoRuns) {
 			continue
 		}

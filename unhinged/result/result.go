@@ -6,6 +6,8 @@ package result
 import (
 	"encoding/json"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +18,7 @@ type Figure struct {
 	Settings   map[string]any `json:"settings"`
 	Panels     []Panel        `json:"panels"`
 	Curves     []Curve        `json:"curves"`
+	Table      *Table         `json:"table,omitempty"`
 	Claims     []Claim        `json:"claims"`
 	Provenance Provenance     `json:"provenance"`
 }
@@ -25,6 +28,33 @@ type Curve struct {
 	Name   string             `json:"name"`
 	Params map[string]float64 `json:"params"`
 	Series map[string]Series  `json:"series"`
+}
+
+// Table is a table of the paper, the published numbers beside ours.
+type Table struct {
+	Columns []string   `json:"columns"` // headings; the first is that of the rows' names
+	Rows    [][]string `json:"rows"`    // a cell a column; an empty one has no number
+	Note    string     `json:"note,omitempty"`
+}
+
+// Markdown is the table as Markdown.
+func (t Table) Markdown() string {
+	var b strings.Builder
+	line := func(cells []string) {
+		for _, cell := range cells {
+			b.WriteString("| " + cell + " ")
+		}
+		b.WriteString("|\n")
+	}
+	line(t.Columns)
+	line(append([]string{"---"}, slices.Repeat([]string{"---:"}, len(t.Columns)-1)...))
+	for _, row := range t.Rows {
+		line(row)
+	}
+	if t.Note != "" {
+		b.WriteString("\n" + t.Note + "\n")
+	}
+	return b.String()
 }
 
 // Series are values over time. Values that float64 cannot hold are ±Inf here and null in JSON; the series of

@@ -8,16 +8,16 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// All is figure 2 of all finished runs in a folder, or in the folders of a pattern.
+// All is figure 2 of all finished runs on whole data sets in a folder, or in the folders of a pattern.
 func All(runs string) (result.Figure, error) {
 	outcomes, err := vision.ReadOutcomes(runs)
 	if err != nil {
 		return result.Figure{}, err
 	}
-	return Figure2(outcomes)
+	return Figure2(Whole(outcomes))
 }
 
-// On draws a figure of the finished runs on one data set, and judges the sentences of the figure of this id by them. Of
+// On draws a figure of the finished runs on one whole data set, and judges the sentences of the figure of this id by them. Of
 // several setups it takes the one with the most runs.
 func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
 	error) {
@@ -27,7 +27,7 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 			return result.Figure{}, err
 		}
 		var most []vision.Outcome
-		for _, setup := range Setups(outcomes) {
+		for _, setup := range Setups(Whole(outcomes)) {
 			if setup[0].Settings.Dataset == dataset && len(setup) > len(most) {
 				most = setup
 			}
@@ -58,6 +58,10 @@ func Sentences(id string) []result.Sentence {
 			nearer, stable, blowsUp, largeRatio, smallAngle}
 	case "fig12", "fig13", "fig14":
 		return []result.Sentence{normsGrow, limitsNorms, generalises, withinLimit, sooner}
+	case "table2":
+		return []result.Sentence{paperMost, efrHelps, ulAhead}
+	case "table4", "table5":
+		return []result.Sentence{paperMost, efrHelps}
 	case "fig19":
 		return []result.Sentence{blowsUp, largeRatio, smallAngle}
 	case "neural-collapse":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 
 	"gonum.org/v1/gonum/stat"
@@ -35,9 +36,23 @@ func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	return list
 }
 
+// Whole leaves out runs on a part of the classes and with classes of unequal sizes: what the sentences of sections 4.1 to
+// 4.3 on accuracies and norms are not about.
+func Whole(outcomes []vision.Outcome) []vision.Outcome {
+	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool {
+		return o.Settings.Known != "" || o.Settings.Imbalance != (datasets.Imbalance{})
+	})
+}
+
 // setupTitle names the setup of settings.
 func setupTitle(s vision.Settings) string {
 	title := fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
+	if s.Imbalance != (datasets.Imbalance{}) {
+		title += ", " + s.Imbalance.String()
+	}
+	if s.Known != "" {
+		title += ", classes " + string(s.Known)
+	}
 	if s.Tuned {
 		title += ", each method at its own rate"
 	}

@@ -1,0 +1,251 @@
+package training
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+	"gonum.org/v1/gonum/stat"
+)
+
+// noEFR is where λ = 0 is drawn on the logarithmic axis of λ.
+const noEFR = 1e-8
+
+// Imbalance makes table 2, 4 or 5 of the finished runs with classes of unequal sizes in a folder, or in the folders of
+// a pattern: last accuracies by λ of EFR, the paper's beside ours. Ours are of whatever data set and network was
+// trained; only those of the paper's data set count as its reproduction. Every number of ours is given under both
+// decision rules (Appendix D.2), and for the classes with many and with few training images.
+func Imbalance(table int) func(runs string) (result.Figure, error) {
+	return func(runs string) (result.Figure, error) {
+		outcomes, err := vision.ReadOutcomes(runs)
+		if err != nil {
+			return result.Figure{}, err
+		}
+		return ImbalanceTable(table, outcomes)
+	}
+}
+
+// ImbalanceTable is Imbalance of outcomes, of which it leaves out those with balanced classes.
+func ImbalanceTable(table int, outcomes []vision.Outcome) (result.Figure, error) {
+	var setups [][]vision.Outcome
+	for _, setup := range Setups(outcomes) {
+		kind := setup[0].Settings.Imbalance.Kind
+		if kind == datasets.LongTailed || kind == datasets.Step && table != 2 {
+			setups = append(setups, setup)
+		}
+	}
+	if setups == nil {
+		return result.Figure{}, fmt.Errorf("%w with an imbalanced training set", ErrNoRuns)
+	}
+	slices.SortStableFunc(setups, func(a, b []vision.Outcome) int {
+		x, y := a[0].Settings, b[0].Settings
+		return cmp.Or(cmp.Compare(x.Dataset, y.Dataset), cmp.Compare(x.Imbalance.Kind, y.Imbalance.Kind),
+			-cmp.Compare(x.Imbalance.Ratio, y.Imbalance.Ratio))
+	})
+	fig := result.Figure{ID: fmt.Sprintf("table%d", table), Settings: map[string]any{},
+		Table: imbalanceTable(table, setups)}
+	fig.Title = fmt.Sprintf("Table %d: accuracy under imbalance", table)
+	imbalancePanels(&fig, table, setups)
+	fig.Claims = slices.Concat(publishedImbalance(table), imbalanceClaims(table, setups))
+	return fig, origin(&fig, slices.Concat(setups...))
+}
+
+// losses are those of a table by the paper's names, and the family of variants.
+func losses(table int) map[string]string {
+	if table == 2 {
+		return map[string]string{"CE": "ce", "UL": "pal"}
+	}
+	return map[string]string{"CE": "ce"}
+}
+
+// imbalancePanels draws accuracy against λ: a panel for each of the paper's data sets, kinds and ratios and one for
+// each setup of ours.
+func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
+	points := map[string]map[string][][3]float64{} // panel, curve → λ, accuracy, sd
+	var panels []string
+	add := func(panel, curve string, efr, accuracy, sd float64) {
+		if points[panel] == nil {
+			points[panel] = map[string][][3]float64{}
+			panels = append(panels, panel)
+		}
+		points[panel][curve] = append(points[panel][curve], [3]float64{max(efr, noEFR), accuracy, sd})
+	}
+	for _, cell := range publishedOf(table) {
+		if cell.ratio == 100 || cell.ratio == 10 {
+			add(fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio), cell.loss, cell.efr,
+				cell.percent, math.NaN())
+		}
+	}
+	for _, setup := range setups {
+		s := setup[0].Settings
+		for loss, family := range losses(table) {
+			for _, v := range variants(setup) {
+				if v.family() != family || len(v.runs) == 0 {
+					continue
+				}
+				panel := fmt.Sprintf("ours: %s, %s", s.Dataset, s.Imbalance)
+				mean, sd := stat.MeanStdDev(v.of(lastAccuracy), nil)
+				add(panel, loss, v.efr, mean, sd)
+				mean, sd = stat.MeanStdDev(v.of(centredAccuracy), nil)
+				add(panel, loss+", centred rule", v.efr, mean, sd)
+			}
+		}
+	}
+	longest := 0
+	for _, curves := range points {
+		for _, list := range curves {
+			longest = max(longest, len(list))
+		}
+	}
+	steps := make(result.Series, longest)
+	for i := range steps {
+		steps[i] = float64(i)
+	}
+	for i, panel := range panels {
+		key := fmt.Sprintf("p%d_", i)
+		drawn := result.Panel{Title: panel, X: key + "lambda", XLabel: "log₁₀ λ (−8: no EFR)", Y: key + "accuracy",
+			YLabel: "accuracy, %"}
+		for curve, list := range points[panel] {
+			slices.SortFunc(list, func(a, b [3]float64) int { return cmp.Compare(a[0], b[0]) })
+			at := slices.IndexFunc(fig.Curves, func(c result.Curve) bool { return c.Name == curve })
+			if at < 0 {
+				at = len(fig.Curves)
+				fig.Curves = append(fig.Curves, result.Curve{Name: curve, Params: map[string]float64{},
+					Series: map[string]result.Series{"step": steps}})
+			}
+			for k, name := range []string{"lambda", "accuracy", "accuracy_sd"} {
+				values := slices.Repeat(result.Series{math.NaN()}, longest)
+				for j, point := range list {
+					if values[j] = point[k]; k == 0 {
+						values[j] = math.Log10(point[k])
+					}
+				}
+				if k < 2 || strings.HasPrefix(panel, "ours") {
+					fig.Curves[at].Series[key+name] = values
+				}
+			}
+			drawn.Curves = append(drawn.Curves, curve)
+		}
+		slices.Sort(drawn.Curves)
+		fig.Panels = append(fig.Panels, drawn)
+	}
+	slices.SortFunc(fig.Curves, func(a, b result.Curve) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// imbalanceTable has a row a loss and λ, the methods for unequal classes last, and the columns of the paper, then ours.
+func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
+	type row struct {
+		name, family string
+		efr          float64
+	}
+	var rows []row
+	place := func(r row) {
+		if !slices.Contains(rows, r) {
+			rows = append(rows, r)
+		}
+	}
+	published := publishedOf(table)
+	for _, cell := range published {
+		place(row{fmt.Sprintf("%s, λ = %g", cell.loss, cell.efr), losses(table)[cell.loss], cell.efr})
+	}
+	for _, setup := range setups {
+		for _, v := range variants(setup) {
+			if v.method.Beta > 0 || v.family() == "ce-la" || v.family() == "ldam" { // what is usual for unequal classes
+				place(row{v.name(), v.family(), v.efr})
+			}
+		}
+	}
+	t := &result.Table{Columns: []string{"loss"}, Note: "Accuracies in percent on balanced test images. Ours: mean ± " +
+		"standard deviation (number of seeds) by the largest logit; then by the largest after features are centred " +
+		"(Appendix D.2); then for the third of the classes with the most training images (the larger half, where the " +
+		"imbalance is step-wise), and for that with the fewest, by the largest logit. λ is a sum over the batch: at " +
+		"batches of B images " +
+		"it stands for λB/256 in the paper's settings."}
+	t.Rows = make([][]string, len(rows))
+	for i, r := range rows {
+		t.Rows[i] = []string{r.name}
+	}
+	column := func(title string, cell func(r row) string) {
+		t.Columns = append(t.Columns, title)
+		for i, r := range rows {
+			t.Rows[i] = append(t.Rows[i], cell(r))
+		}
+	}
+	var titles []string
+	for _, cell := range published {
+		title := paperColumn(cell)
+		if slices.Contains(titles, title) {
+			continue
+		}
+		titles = append(titles, title)
+		column(title, func(r row) string {
+			for _, other := range published {
+				if paperColumn(other) == title && losses(table)[other.loss] == r.family && other.efr == r.efr {
+					return fmt.Sprintf("%.2f", other.percent)
+				}
+			}
+			return ""
+		})
+	}
+	for _, setup := range setups {
+		s := setup[0].Settings
+		column(fmt.Sprintf("ours: %s, %s, %d epochs, %s, batches of %d", s.Dataset, s.Model, s.Epochs, s.Imbalance,
+			s.Batch), func(r row) string {
+			for _, v := range variants(setup) {
+				if v.family() == r.family && v.efr == r.efr && len(v.runs) > 0 {
+					return fmt.Sprintf("%s; centred %.2f; many %.2f, few %.2f", v.accuracy(),
+						stat.Mean(v.of(centredAccuracy), nil), stat.Mean(v.of(manyAccuracy), nil),
+						stat.Mean(v.of(fewAccuracy), nil))
+				}
+			}
+			return ""
+		})
+	}
+	return t
+}
+
+func paperColumn(cell publishedCell) string {
+	return fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio)
+}
+
+// centredAccuracy is the last accuracy in percent by the centred rule; NaN if it was not measured.
+func centredAccuracy(o vision.Outcome) float64 {
+	if d := last(o).Decision; d != nil {
+		return 100 * d.Centred
+	}
+	return math.NaN()
+}
+
+// manyAccuracy is the last accuracy in percent on the classes with the most training images: the larger half if the
+// imbalance is step-wise, otherwise the first third, rounded up. Classes are in the order of their sizes.
+func manyAccuracy(o vision.Outcome) float64 {
+	return ofClasses(o, func(classes, some int) (from, to int) { return 0, some })
+}
+
+// fewAccuracy is the same for as many classes with the fewest training images.
+func fewAccuracy(o vision.Outcome) float64 {
+	return ofClasses(o, func(classes, some int) (from, to int) { return classes - some, classes })
+}
+
+func ofClasses(o vision.Outcome, which func(classes, some int) (from, to int)) float64 {
+	d := last(o).Decision
+	if d == nil {
+		return math.NaN()
+	}
+	classes := len(d.ByClass)
+	some := (classes + 2) / 3
+	if o.Settings.Imbalance.Kind == datasets.Step {
+		some = classes / 2
+	}
+	from, to := which(classes, some)
+	sum := 0.0
+	for _, share := range d.ByClass[from:to] {
+		sum += 100 * float64(share)
+	}
+	return sum / float64(to-from)
+}

@@ -1,0 +1,153 @@
+package training
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
+)
+
+// imbalancedRuns are made-up runs, of 3 seeds, in which EFR improves CE and PAL, and PAL is ahead.
+func imbalancedRuns() []vision.Outcome {
+	list := concat(runs("ce", 50, 70, 70.1, 70.2), runs("pal", 50, 75, 75.1, 75.2))
+	for _, efr := range []float64{1e-6, 1e-5} {
+		for _, method := range []string{"ce", "pal"} {
+			base := 71.0
+			if method == "pal" {
+				base = 76
+			}
+			for _, o := range runs(method, 50, base, base+0.12, base+0.21) {
+				list = append(list, withEFR(o, efr))
+			}
+		}
+	}
+	for i := range list {
+		list[i].Settings.Imbalance = datasets.Imbalance{Kind: datasets.LongTailed, Ratio: 100}
+		r := &list[i].Records[len(list[i].Records)-1]
+		r.Decision = &vision.Decision{Centred: r.ValidationAccuracy + 0.01,
+			ByClass: []result.Number{0.9, 0.8, 0.7, 0.6, 0.5}}
+	}
+	return list
+}
+
+// TestImbalanceClaims: the sentences hold of runs made so, and each fails under its control.
+func TestImbalanceClaims(t *testing.T) {
+	verdicts := func(change func(o *vision.Outcome)) map[string][]result.Verdict {
+		list := imbalancedRuns()
+		for i := range list {
+			list[i].Records = slices.Clone(list[i].Records)
+			change(&list[i])
+		}
+		out := map[string][]result.Verdict{}
+		for _, c := range imbalanceClaims(2, [][]vision.Outcome{list}) {
+			out[c.ID] = append(out[c.ID], c.Verdict)
+		}
+		return out
+	}
+	all := func(list []result.Verdict, n int, want result.Verdict) bool {
+		return len(list) == n && !slices.ContainsFunc(list, func(v result.Verdict) bool { return v != want })
+	}
+	add := func(o *vision.Outcome, points float64) {
+		o.Records[len(o.Records)-1].ValidationAccuracy += points / 100
+	}
+	got := verdicts(func(*vision.Outcome) {})
+	if !all(got[efrHelps.ID], 2, result.Holds) || !all(got[ulAhead.ID], 1, result.Holds) {
+		t.Errorf("as made: %v", got)
+	}
+	got = verdicts(func(o *vision.Outcome) {
+		if o.Settings.Head.FeatureRegularization == 0 {
+			add(o, 3)
+		}
+	})
+	if !all(got[efrHelps.ID], 2, result.Fails) {
+		t.Errorf("without EFR better: %v", got)
+	}
+	got = verdicts(func(o *vision.Outcome) {
+		if o.Settings.Method == "ce" {
+			add(o, 10)
+		}
+	})
+	if !all(got[ulAhead.ID], 1, result.Fails) {
+		t.Errorf("CE better: %v", got)
+	}
+	got = verdicts(func(o *vision.Outcome) { // one seed left
+		o.Settings.Seed = 1
+	})
+	if slices.Contains(got[efrHelps.ID], result.Holds) {
+		t.Errorf("one seed: %v", got)
+	}
+}
+
+// TestPublishedTables: the file has all 298 numbers, and the counts of cells that EFR improves are those that were
+// counted in the paper's tables by hand.
+func TestPublishedTables(t *testing.T) {
+	total := 0
+	for table := range 7 {
+		total += len(publishedOf(table))
+	}
+	if total != 298 {
+		t.Errorf("%d numbers, should be 298", total)
+	}
+	type counted struct {
+		better, cells int
+		mean          float64
+	}
+	for table, want := range map[int]map[string]counted{
+		2: {"CE on CIFAR-10, long-tailed": {10, 15, 0.77}, "UL on CIFAR-10, long-tailed": {14, 20, 0.50},
+			"CE on CIFAR-100, long-tailed": {15, 15, 3.77}, "UL on CIFAR-100, long-tailed": {18, 20, 1.11}},
+		4: {"CE on CIFAR-10, long-tailed": {9, 12, math.NaN()}, "CE on CIFAR-10, step": {9, 12, math.NaN()}},
+		5: {"CE on CIFAR-100, long-tailed": {12, 12, math.NaN()}, "CE on CIFAR-100, step": {7, 12, -0.52}},
+	} {
+		gains := publishedGains(publishedOf(table))
+		if len(gains) != len(want) {
+			t.Errorf("table %d has %d groups, should have %d", table, len(gains), len(want))
+		}
+		for _, g := range gains {
+			w := want[g.name]
+			if g.better != w.better || g.cells != w.cells || math.Abs(g.mean-w.mean) > 0.005 {
+				t.Errorf("table %d, %s: %d of %d, mean %.3f; should be %+v", table, g.name, g.better, g.cells, g.mean, w)
+			}
+		}
+		worse := publishedOf(table)
+		for i := range worse {
+			if worse[i].efr > 0 {
+				worse[i].percent -= 20
+			}
+		}
+		for _, g := range publishedGains(worse) {
+			if g.better > 0 {
+				t.Errorf("table %d, %s: with every cell worse, %d are better", table, g.name, g.better)
+			}
+		}
+	}
+}
+
+// TestImbalanceFigure: tables 2, 4 and 5 have the paper's columns and ours, with both rules.
+func TestImbalanceFigure(t *testing.T) {
+	for _, table := range []int{2, 4, 5} {
+		fig, err := ImbalanceTable(table, imbalancedRuns())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fig.Table.Markdown()
+		if !strings.Contains(text, "70.10 ± 0.10 (3); centred 71.10; many 85.00, few 55.00") {
+			t.Errorf("table %d:\n%s", table, text)
+		}
+		if strings.Contains(text, "75.10 ± 0.10") != (table == 2) {
+			t.Errorf("table %d has PAL, or not:\n%s", table, text)
+		}
+		for _, row := range fig.Table.Rows {
+			if len(row) != len(fig.Table.Columns) {
+				t.Errorf("table %d: a row of %d cells under %d headings", table, len(row), len(fig.Table.Columns))
+			}
+		}
+	}
+	if _, err := ImbalanceTable(2, Whole(imbalancedRuns())); !errors.Is(err, ErrNoRuns) {
+		t.Errorf("no imbalanced runs: error %v", err)
+	}
+}
