@@ -157,7 +157,7 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 		case done == nil:
 			left = append(left, t)
 			continue
-		case done.Diverged != nil && t.Method.Name != "ul":
+		case done.Diverged != nil && !strings.HasPrefix(t.Method.Name, "ul"):
 			diverged++
 		}
 		finished = append(finished, t.Name())
@@ -173,7 +173,7 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 		switch {
 		case errors.As(err, &overflow):
 			fmt.Fprintf(s.out, "%s: %v\n", t.Name(), overflow)
-			if t.Method.Name != "ul" { // where it is what is to be seen
+			if !strings.HasPrefix(t.Method.Name, "ul") { // where it is what is to be seen
 				diverged++
 			}
 		case errors.Is(err, vision.ErrElsewhere):

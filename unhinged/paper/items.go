@@ -77,6 +77,8 @@ func Items() []Item {
 			Needs:   Data,
 			Command: "unhinged data get fashion-mnist", Sentences: studies.Sentences(),
 			run: runStudy(studies.RunDrift)})
+	recorded("otherlosses", "Other losses with the paper's heads, with EFR and with RLR", Study, "4.3",
+		"fast/fashion-mnist-losses", training.OtherLosses)
 	recorded("neural-collapse", "Neural collapse by epoch: all measures are 0 where it is complete", Study, "3",
 		"small/cifar-10",
 		training.On("cifar-10", "neural-collapse", training.NeuralCollapse))

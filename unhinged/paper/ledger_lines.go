@@ -136,7 +136,7 @@ func ledger() []ledgerLine {
 		{"rlr-nearer", "4.3", 18, evidence, "RLR bridges the performance to that of CE",
 			of("fig2", "rlr-nearer-to-ce")},
 		{"rlr-others", "4.3", 15, evidence, "RLR may improve other methods with feature normalisation",
-			needs("a study of other losses, which is not built yet")},
+			of("otherlosses", "rlr-with-cosine-sooner", "rlr-with-cosine-better")},
 
 		{"bounds-ce", "A", 20, theorem, "The loss is bounded by the multi-binary CE and by CE", proved("bounds")},
 		{"correct-below", "A", 20, theorem, "A loss below a threshold implies a correct decision, prototypes an ETF",

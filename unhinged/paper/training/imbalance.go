@@ -40,7 +40,7 @@ func ImbalanceTable(table int, outcomes []vision.Outcome) (result.Figure, error)
 		}
 	}
 	if setups == nil {
-		return result.Figure{}, fmt.Errorf("%w with an imbalanced training set", ErrNoRuns)
+		return result.Figure{}, fmt.Errorf("%w: there are none with classes of unequal sizes", ErrNoRuns)
 	}
 	slices.SortStableFunc(setups, func(a, b []vision.Outcome) int {
 		x, y := a[0].Settings, b[0].Settings

@@ -110,7 +110,8 @@ func TestPublishedTables(t *testing.T) {
 		for _, g := range gains {
 			w := want[g.name]
 			if g.better != w.better || g.cells != w.cells || math.Abs(g.mean-w.mean) > 0.005 {
-				t.Errorf("table %d, %s: %d of %d, mean %.3f; should be %+v", table, g.name, g.better, g.cells, g.mean, w)
+				t.Errorf("table %d, %s: %d of %d, mean %.3f; should be %+v", table, g.name, g.better, g.cells, g.mean,
+					w)
 			}
 		}
 		worse := publishedOf(table)

@@ -17,8 +17,8 @@ func All(runs string) (result.Figure, error) {
 	return Figure2(Whole(outcomes))
 }
 
-// On draws a figure of the finished runs on one whole data set, and judges the sentences of the figure of this id by them. Of
-// several setups it takes the one with the most runs.
+// On draws a figure of the finished runs on one whole data set, and judges the sentences of the figure of this id by
+// them. Of several setups it takes the one with the most runs.
 func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
 	error) {
 	return func(runs string) (result.Figure, error) {
@@ -62,6 +62,8 @@ func Sentences(id string) []result.Sentence {
 		return []result.Sentence{paperMost, efrHelps, ulAhead}
 	case "table4", "table5":
 		return []result.Sentence{paperMost, efrHelps}
+	case "otherlosses":
+		return []result.Sentence{anchoredOthers, efrOthers, rlrOthersSooner, rlrOthersBetter}
 	case "fig19":
 		return []result.Sentence{blowsUp, largeRatio, smallAngle}
 	case "neural-collapse":

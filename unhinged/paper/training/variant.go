@@ -36,8 +36,8 @@ func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	return list
 }
 
-// Whole leaves out runs on a part of the classes and with classes of unequal sizes: what the sentences of sections 4.1 to
-// 4.3 on accuracies and norms are not about.
+// Whole leaves out runs on a part of the classes and with classes of unequal sizes: what the sentences of sections 4.1
+// to 4.3 on accuracies and norms are not about.
 func Whole(outcomes []vision.Outcome) []vision.Outcome {
 	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool {
 		return o.Settings.Known != "" || o.Settings.Imbalance != (datasets.Imbalance{})
