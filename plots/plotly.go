@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	plotlyPoints = 1500 // of a curve that go to the browser
-	plotlyPanels = 6    // as many axes as go-plotly knows
+	plotlyPoints = 1500 // points of a curve in the browser
+	plotlyPanels = 6    // the number of axes that go-plotly has
 )
 
-// Plotly is the figure as an interactive one, in the same arrangement: zoom with the mouse, a click on a name hides
-// its curve in all panels. It is an error to have more than six panels.
+// Plotly returns the figure as an interactive one, with the same arrangement of panels: the mouse zooms, and a click on
+// a name hides its curve in all panels. More than six panels are an error.
 func Plotly(fig result.Figure) (*grob.Fig, error) {
 	panels, _, err := resolve(fig)
 	if err != nil {
@@ -62,7 +62,7 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 		x0, x1, y0, y1, ok := p.bounds()
 		value := func(y float64) float64 { return y }
 		switch {
-		case p.log && ok && (y0 < -300 || y1 > 300): // beyond what JavaScript's numbers hold
+		case p.log && ok && (y0 < -300 || y1 > 300): // too large or too small for JavaScript's numbers
 			(*ys[i]).Tickprefix, (*ys[i]).Ticksuffix = "10<sup>", "</sup>"
 		case p.log:
 			(*ys[i]).Type = grob.LayoutYaxisTypeLog
@@ -121,7 +121,7 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 	return out, nil
 }
 
-// domain is the place of panel i in the figure, in fractions of its width and height.
+// domain returns the place of panel i in the figure, in fractions of its width and height.
 func domain(rows []int, i int) (x, y [2]float64) {
 	row := 0
 	for i >= rows[row] {
@@ -134,7 +134,7 @@ func domain(rows []int, i int) (x, y [2]float64) {
 	return [2]float64{left + 0.17*width, left + 0.97*width}, [2]float64{top - 0.74*height, top}
 }
 
-// nullable are the values, converted; what JSON lacks and what lies at 0 on a log axis is null, a gap in plotly.
+// nullable returns the converted values. NaN, ±Inf and 0 on a log axis become null, which plotly draws as a gap.
 func nullable(values []float64, convert func(float64) float64) *types.DataArrayType {
 	out := make([]*float64, len(values))
 	for i, v := range values {

@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so, and
-// with go test -short, too.
+// Each runs test on the backends "go" and "xla:cpu". The second one is skipped if XLA's plugin is missing, and with go
+// test -short.
 func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	t.Run("go", func(t *testing.T) {
 		backend, err := goBackend()

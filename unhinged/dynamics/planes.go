@@ -8,12 +8,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Planes is a state as section 6 sees it. In the spherical case a sample of class y is driven by the vector
-// u_y = ((1+γ)w_y − γ Σ_j w_j)/n, and never leaves the plane of its start and û_y: h = a·û_y + b·v with a unit tangent
-// v ⟂ û_y of its own. Theorem 7 asks for W1 = 0; then û_y = ŵ_y and ‖u_y‖ = (1+γ)‖w_y‖/n. Without it everything
-// holds with û_y for ŵ_y, and Ĥ converges to û_y.
+// Planes holds a state in the coordinates of section 6. In the spherical case a sample of class y is driven by the
+// vector u_y = ((1+γ)w_y − γ Σ_j w_j)/n, and never leaves the plane of its start and û_y: h = a·û_y + b·v with a unit
+// tangent v ⟂ û_y of its own. Theorem 7 assumes W1 = 0; then û_y = ŵ_y and ‖u_y‖ = (1+γ)‖w_y‖/n. Without this
+// assumption everything holds with û_y in place of ŵ_y, and Ĥ converges to û_y.
 //
-// Planes do not depend on the learning rate, on RLR or on (104): find them once, then sweep those with Spherical.On.
+// Planes do not depend on the learning rate, on RLR or on (104): compute them once, then vary those settings with
+// Spherical.On.
 type Planes struct {
 	state *State
 	gamma float64
@@ -31,15 +32,17 @@ type Planes struct {
 	// Margins (w_y − w_c)ᵀh in these coordinates: a·targetMargins[y][c] + b·tangentMargins[i][c].
 	targetMargins  *mat.Dense // C×C
 	tangentMargins *mat.Dense // n×C
-	// A sample with b ≥ 0 is classified right beyond cot θ = a/b > bar, if at û_y it is; NaN if it is not.
+	// A sample with b ≥ 0 is classified correctly if cot θ = a/b > bar, provided that û_y itself is; NaN if û_y is not.
 	bar []float64
 }
 
-// parallelTo is the sine below which a sample counts as parallel to its target: h(0) and û are rounded themselves.
+// parallelTo is the sine below which a sample counts as parallel to its target, because h(0) and û are rounded
+// themselves.
 const parallelTo = 0x1p-50
 
-// Planes finds them for a state, which must not change afterwards. Biases play no part: the features' direction is
-// all that section 6 trains. It refuses samples and driving vectors that are zero, for they have no direction.
+// Planes returns the planes of a state, which must not change afterwards. Biases play no part: section 6 trains only
+// the direction of the features. Samples and driving vectors that are zero are an error, because they have no
+// direction.
 func (s *State) Planes(gamma float64) (*Planes, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -83,7 +86,7 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 			return nil, fmt.Errorf("dynamics: sample %d (class %d) is zero: it has no direction", i, y)
 		}
 		floats.Scale(1/pl.norms[i], h)
-		for range 2 { // the second time takes away what rounding left
+		for range 2 { // the second projection removes the rounding error of the first
 			along := floats.Dot(h, targets[y])
 			floats.AddScaled(h, -along, targets[y])
 			pl.cos[i] += along
@@ -152,7 +155,7 @@ func tangent(v, u []float64) {
 	floats.Scale(1/floats.Norm(v, 2), v)
 }
 
-// Centered says whether W1 = 0 (to rounding), as Theorem 7 assumes. If not, Ĥ converges to Targets and not to Ŵ.
+// Centered reports whether W1 = 0 (to rounding), as Theorem 7 assumes. If not, Ĥ converges to Targets and not to Ŵ.
 func (pl *Planes) Centered() bool { return pl.centered }
 
 // Targets returns the directions û_c that the samples of each class are driven to, p×C; Ŵ where W1 = 0.

@@ -19,7 +19,7 @@ func figure15(r *run) error {
 	var curves []*curve
 	for _, lambda := range lambdas {
 		ran := r.o.tampering.settings(setting{gamma: gamma, lambda: lambda, eta: eta})
-		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda, Rates: dynamics.Constant(ran.eta,
+		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda1: ran.lambda, Rates: dynamics.Constant(ran.eta,
 			ran.eta)}.On(pr)
 		if err != nil {
 			return err

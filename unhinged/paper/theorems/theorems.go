@@ -90,7 +90,7 @@ func anchored() (float64, error) {
 	s := dynamics.Gaussian(4, 3, 2, 6)
 	rate := dynamics.CosineRate{Initial: 0.5, Steps: 9}
 	const gamma, lambda, end = 0.4, 0.2, 7
-	flow, err := dynamics.Anchored{Gamma: gamma, Lambda: lambda, Rates: dynamics.Rates{W: rate}}.From(s)
+	flow, err := dynamics.Anchored{Gamma: gamma, Lambda1: lambda, Rates: dynamics.Rates{W: rate}}.From(s)
 	if err != nil {
 		return 0, err
 	}
