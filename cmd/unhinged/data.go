@@ -20,12 +20,12 @@ func dataCommand() *cobra.Command {
 		Short: "List, get and verify the data sets",
 		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the
 user's cache folder), where get puts them, and where package managers do.`,
-		Args: cobra.NoArgs, // another command is an error, not a help text
+		Args: cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
 		&cobra.Command{
-			Use: "list", Short: "Say which data sets are on this machine, and how to get the others",
+			Use: "list", Short: "List the data sets, with their folder on this machine or how to get them",
 			Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				for _, s := range datasets.List() {
@@ -44,7 +44,7 @@ user's cache folder), where get puts them, and where package managers do.`,
 			},
 		},
 		&cobra.Command{
-			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped",
+			Use: "get NAME…", Short: "Download data sets, continuing where an earlier call stopped",
 			ValidArgs: datasets.Names(),
 			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache
 folder), unless they are on this machine already. A download that was interrupted goes on where it stopped. Every file
@@ -75,8 +75,8 @@ is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and 
 		},
 		&cobra.Command{
 			Use: "verify [NAME…]",
-			Short: "Check the files of data sets against their published checksums, and their content against " +
-				"what is known of it", ValidArgs: datasets.Names(),
+			Short: "Compare the files of data sets with their published checksums, and their content with " +
+				"known properties", ValidArgs: datasets.Names(),
 			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in
 each class, too, the mean and standard deviation of each channel, as far as they are known, and what was decoded
 earlier. Without names, all that are on this machine.`,
@@ -120,8 +120,8 @@ earlier. Without names, all that are on this machine.`,
 	return c
 }
 
-// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
-// is done; nil if there is no terminal.
+// showBytes returns a function that shows the progress of a download or another task in one line of the terminal, ten
+// times a second, until it is done. It returns nil if there is no terminal.
 func showBytes(terminal io.Writer) datasets.Progress {
 	if !isTerminal(terminal) {
 		return nil

@@ -20,8 +20,8 @@ import (
 func kernelCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "kernel",
-		Short: "Compute kernel matrices of networks, however large, and look at them",
-		Args:  cobra.NoArgs, // another command is an error, not a help text
+		Short: "Compute kernel matrices of networks of any size, and inspect them",
+		Args:  cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(kernelComputeCommand(), kernelInspectCommand())
@@ -52,7 +52,7 @@ func kernelComputeCommand() *cobra.Command {
 	var o kernelOptions
 	c := &cobra.Command{
 		Use:   "compute",
-		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
+		Short: "Compute a kernel in tiles within a memory budget, or continue with one",
 		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the
 tangent kernel of one of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles
 as they are done. After Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there.
@@ -93,22 +93,22 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
 		", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
 	f.StringVar(&o.split[0], "split", "train", "part of the data set: train or test")
-	f.IntVar(&o.examples[0], "examples", 0, "so many examples, of every class (0: all)")
+	f.IntVar(&o.examples[0], "examples", 0, "number of examples, spread over the classes (0: all)")
 	f.StringVar(&o.split[1], "split2", "", "part of the data set for the columns (default: the examples of the rows)")
-	f.IntVar(&o.examples[1], "examples2", 0, "so many examples for the columns (0: all)")
+	f.IntVar(&o.examples[1], "examples2", 0, "number of examples for the columns (0: all)")
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
 	f.StringVar(&o.empirical, "empirical", "",
-		"full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
+		"full, trace-sum or trace-mean: the tangent kernel of a network of the given widths instead of infinite width")
 	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
-	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
+	f.BoolVar(&o.standard, "standard", false, "that network has the standard, not the NTK parameterisation")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
 	f.StringVar(&o.memory, "memory", "1GiB",
 		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
 	f.IntVar(&o.tile, "tile", 0,
-		"examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
+		"largest number of examples along the sides of a tile (default: fits the memory, takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
@@ -120,7 +120,7 @@ func kernelInspectCommand() *cobra.Command {
 	var steps int
 	c := &cobra.Command{
 		Use:   "inspect DIR",
-		Short: "Say what a kernel's folder holds: provenance, missing tiles, entries, eigenvalues",
+		Short: "Describe the kernel in a folder: provenance, missing tiles, entries, eigenvalues",
 		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete
 kernel the range of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples
 times outputs all eigenvalues are computed, beyond that the extreme ones by Lanczos' method, with the residuals as
@@ -137,7 +137,7 @@ not positive semi-definite.`,
 		},
 	}
 	c.Flags().BoolVar(&spectrum, "spectrum", true, "compute the eigenvalues")
-	c.Flags().IntVar(&steps, "steps", 200, "steps of Lanczos' method at most; each reads half of the kernel")
+	c.Flags().IntVar(&steps, "steps", 200, "largest number of steps of Lanczos' method; each reads half of the kernel")
 	return c
 }
 

@@ -2,6 +2,8 @@
 package backendtest
 
 import (
+	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -47,7 +49,18 @@ var (
 		return backend, err
 	})
 	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
+		quickCompilation()
 		backend, _, err := backends.Open("xla:cpu") // the checkout's plugin, if make lab has placed it
 		return backend, err
 	})
 )
+
+// quickCompilation lets XLA, which has not been opened yet, compile without LLVM's optimisations: tests spend most of
+// their time in the compiler, and this halves it. XLA's own passes over the graph stay. A level that $XLA_FLAGS names
+// is kept: CI tests with level 3, XLA's default.
+func quickCompilation() {
+	const level = "xla_backend_optimization_level"
+	if flags := os.Getenv("XLA_FLAGS"); !strings.Contains(flags, level) {
+		os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" --"+level+"=0"))
+	}
+}

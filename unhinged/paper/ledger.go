@@ -55,11 +55,15 @@ type ledgerLine struct {
 
 // Claims judges every checkable sentence of the paper: theorems and lemmas beside brute force, sentences about
 // numerical figures by running the figures, those about networks by the recorded runs of a folder or a pattern ("" for
-// the checkout's). It takes some seconds.
-func Claims(runs string) ([]Entry, error) {
+// the checkout's). If sections are given, such as "3.1", it judges the sentences of these sections only. All of them
+// take some seconds.
+func Claims(runs string, sections ...string) ([]Entry, error) {
 	made := map[string]*result.Figure{}
 	var entries []Entry
 	for _, line := range ledger() {
+		if len(sections) > 0 && !slices.Contains(sections, line.section) {
+			continue
+		}
 		e := Entry{ID: line.id, Section: line.section, Page: line.page, Claim: line.claim, Kind: line.kind}
 		if err := e.judge(line.from, runs, made); err != nil {
 			return nil, fmt.Errorf("claim %s: %w", line.id, err)
