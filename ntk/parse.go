@@ -266,7 +266,7 @@ func parseLayer(token string) (Layer, error) {
 				"identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
 	}
 	if len(a.words) > 0 {
-		a.fail("%q is not an argument of this layer", a.words[0])
+		a.fail("unknown or repeated argument %q", a.words[0])
 	}
 	return layer, a.err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/unhinged-lab/lab/ntk/tiles"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -87,7 +88,12 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 			return computeKernel[float32](ctx, o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	f := c.Flags()
+	o.bind(c.Flags())
+	return c
+}
+
+// bind defines the flags.
+func (o *kernelOptions) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.inputs[0], "inputs", "", "examples, .npy")
 	f.StringVar(&o.inputs[1], "inputs2", "", "examples of the columns, .npy (default: those of the rows)")
 	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
@@ -112,7 +118,6 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
-	return c
 }
 
 func kernelInspectCommand() *cobra.Command {
@@ -154,63 +159,75 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 	}
 	var wrong []error
 	for _, name := range k.Arrays {
-		array, err := store.Array(name)
+		problem, err := inspectArray(ctx, store, name, spectrum, steps, out, terminal)
 		if err != nil {
 			return err
 		}
-		kind := "between two sets of examples"
-		if k.Symmetric {
-			kind = "symmetric"
-		}
-		missing := array.Missing()
-		done, total := array.Chunks()
-		fmt.Fprintf(out, "\n%-16s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
-		if len(missing) > 0 {
-			shown := missing[:min(10, len(missing))]
-			fmt.Fprintf(out, "%16s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
-			if len(missing) > len(shown) {
-				fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
-			}
-			fmt.Fprintln(out)
-		}
-		if err := array.Verify(ctx); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
-			wrong = append(wrong, err)
-			continue
-		}
-		if len(missing) > 0 {
-			continue
-		}
-		low, high, err := array.Limits(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%16s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
-		if !k.Symmetric || !spectrum {
-			continue
-		}
-		o := tiles.SpectrumOptions{Steps: steps}
-		if isTerminal(terminal) {
-			o.Progress = func(step int) {
-				fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
-					steps)
-			}
-		}
-		found, err := array.Spectrum(ctx, o)
-		if o.Progress != nil {
-			fmt.Fprint(terminal, "\r\033[K")
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%16s %v\n", "", found)
-		if !found.PositiveSemiDefinite() {
-			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g",
-				name, dir, found.Smallest))
+		if problem != nil {
+			wrong = append(wrong, problem)
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// inspectArray describes one array of a kernel. problem says what is wrong with the array.
+func inspectArray(ctx context.Context, store *tiles.Store, name string, spectrum bool, steps int, out,
+	terminal io.Writer) (problem, err error) {
+	array, err := store.Array(name)
+	if err != nil {
+		return nil, err
+	}
+	kind := "between two sets of examples"
+	if store.Kernel.Symmetric {
+		kind = "symmetric"
+	}
+	missing := array.Missing()
+	done, total := array.Chunks()
+	fmt.Fprintf(out, "\n%-16s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
+	if len(missing) > 0 {
+		shown := missing[:min(10, len(missing))]
+		fmt.Fprintf(out, "%16s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
+		if len(missing) > len(shown) {
+			fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
+		}
+		fmt.Fprintln(out)
+	}
+	if err := array.Verify(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
+		return err, nil
+	}
+	if len(missing) > 0 {
+		return nil, nil
+	}
+	low, high, err := array.Limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "%16s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
+	if !store.Kernel.Symmetric || !spectrum {
+		return nil, nil
+	}
+	o := tiles.SpectrumOptions{Steps: steps}
+	if isTerminal(terminal) {
+		o.Progress = func(step int) {
+			fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
+				steps)
+		}
+	}
+	found, err := array.Spectrum(ctx, o)
+	if o.Progress != nil {
+		fmt.Fprint(terminal, "\r\033[K")
+	}
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "%16s %v\n", "", found)
+	if !found.PositiveSemiDefinite() {
+		problem = fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name,
+			store.Dir, found.Smallest)
+	}
+	return problem, nil
 }

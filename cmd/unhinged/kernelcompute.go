@@ -57,24 +57,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		fmt.Fprintln(terminal, note)
 	}
 
-	var second *tensors.Tensor
-	if x2 != nil {
-		second = x2.values
-	}
-	k := tiles.Kernel{
-		Tile: o.tile, DType: tiles.Float32, Rows: x1.n, Cols: x1.n, Labels: x1.labels, Symmetric: x2 == nil,
-		Identity: tiles.Identity(network, x1.values, second),
-		About: map[string]string{
-			"command": command(), "commit": build.Commit(), "go": runtime.Version(), "backend": backends.Name(backend),
-			"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
-		},
-	}
-	if o.dtype == "float64" {
-		k.DType = tiles.Float64
-	}
-	if x2 != nil {
-		k.Cols, k.ColsLabels, k.About["columns"] = x2.n, x2.labels, x2.what
-	}
+	k, second := o.describe(network, x1, x2)
+	k.About["backend"] = backends.Name(backend)
 	kind := infiniteKernel[T]
 	if o.empirical != "" {
 		kind = empiricalKernel[T]
@@ -95,7 +79,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 	err = tiles.Compute(ctx, store, f, share)
 	end()
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w; the same command continues from there", err)
+		return fmt.Errorf("%w; the same command goes on from there", err)
 	}
 	if err != nil {
 		return err
@@ -114,6 +98,29 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 	}
 	fmt.Fprintf(out, "%s: complete; inspect it with `unhinged kernel inspect %s`\n", o.out, o.out)
 	return nil
+}
+
+// describe returns the kernel of the network between these examples, without what depends on its width. x2 may be nil;
+// second is its tensor, or nil.
+func (o kernelOptions) describe(network ntk.Network, x1, x2 *inputs) (k tiles.Kernel, second *tensors.Tensor) {
+	if x2 != nil {
+		second = x2.values
+	}
+	k = tiles.Kernel{
+		Tile: o.tile, DType: tiles.Float32, Rows: x1.n, Cols: x1.n, Labels: x1.labels, Symmetric: x2 == nil,
+		Identity: tiles.Identity(network, x1.values, second),
+		About: map[string]string{
+			"command": command(), "commit": build.Commit(), "go": runtime.Version(),
+			"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
+		},
+	}
+	if o.dtype == "float64" {
+		k.DType = tiles.Float64
+	}
+	if x2 != nil {
+		k.Cols, k.ColsLabels, k.About["columns"] = x2.n, x2.labels, x2.what
+	}
+	return k, second
 }
 
 // check returns an error for flags that are not valid together.

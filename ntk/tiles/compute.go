@@ -48,34 +48,15 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if o.Worker < 1 || o.Worker > o.Workers {
 		return fmt.Errorf("tiles: worker %d of %d: want 1 to the number of workers", o.Worker, o.Workers)
 	}
-	var own, missing [][2]int
+	var own [][2]int
 	for t, tile := range s.tiles() {
 		if t%o.Workers == o.Worker-1 {
 			own = append(own, tile)
 		}
 	}
 	p := Progress{Total: len(own)}
-	interrupted := func() error {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
-		}
-		return nil
-	}
-	var damaged []error
-	for _, tile := range own {
-		if err := interrupted(); err != nil {
-			return err
-		}
-		switch done, err := s.checkTile(tile); {
-		case err != nil:
-			damaged = append(damaged, err)
-		case done:
-			p.Done++
-		default:
-			missing = append(missing, tile)
-		}
-	}
-	if err := several(damaged); err != nil {
+	missing, err := s.missing(ctx, own, &p)
+	if err != nil {
 		return err
 	}
 	for _, name := range s.Kernel.Arrays {
@@ -90,7 +71,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	report()
 	computed, start := 0, time.Now()
 	for _, tile := range missing {
-		if err := interrupted(); err != nil {
+		if err := s.interrupted(ctx, p); err != nil {
 			return err
 		}
 		if !s.done(tile) { // another process may have computed it
@@ -105,6 +86,33 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 			p.Left = time.Duration(float64(p.Total-p.Done) / p.Rate * float64(time.Second))
 		}
 		report()
+	}
+	return nil
+}
+
+// missing returns the tiles that have to be computed, after checking those that exist, which it counts in p.
+func (s *Store) missing(ctx context.Context, tiles [][2]int, p *Progress) (missing [][2]int, err error) {
+	var damaged []error
+	for _, tile := range tiles {
+		if err := s.interrupted(ctx, *p); err != nil {
+			return nil, err
+		}
+		switch done, err := s.checkTile(tile); {
+		case err != nil:
+			damaged = append(damaged, err)
+		case done:
+			p.Done++
+		default:
+			missing = append(missing, tile)
+		}
+	}
+	return missing, several(damaged)
+}
+
+// interrupted returns an error if the context has ended.
+func (s *Store) interrupted(ctx context.Context, p Progress) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
 	}
 	return nil
 }

@@ -551,7 +551,7 @@ func TestBadTiles(t *testing.T) {
 			return make([][]float64, 1),
 				nil
 		},
-		"made 0 numbers of array k for 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
+		"returned 0 numbers for k, 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
 			return make([][]float64, 2), nil
 		},
 	} {

@@ -88,26 +88,9 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	q.Mul(m, e)
 	he.Mul(d.h, e)
 	hm.Mul(d.h, m.T())
-	s := mat.NewDense(n+c, n+c, nil)
-	force := mat.NewDense(p, n+c, nil)
+	s, force := f.system(kappas, q, he, hm)
 	start := mat.NewDense(p, n+c, nil)
-	for j, k := range kappas {
-		s.Set(j, j, -root*root*f.Lambda1*k)
-		for i := range c {
-			s.Set(n+i, j, root*q.At(i, j)*math.Sqrt(k))
-			s.Set(j, n+i, s.At(n+i, j))
-		}
-		for i := range p {
-			force.Set(i, j, -root*f.Lambda1*he.At(i, j)*math.Sqrt(k))
-		}
-	}
-	for k := range c {
-		s.Set(n+k, n+k, -f.Lambda2)
-		for i := range p {
-			force.Set(i, n+k, hm.At(i, k))
-			start.Set(i, n+k, d.state.W.At(i, k))
-		}
-	}
+	start.Slice(0, p, n, n+c).(*mat.Dense).Copy(d.state.W)
 	omegas, v, err := eigenSym("the generator", s)
 	if err != nil {
 		return nil, err
@@ -160,4 +143,28 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 		end, err := at(endless{})
 		return finiteLimit(end, -omegas[n+c-1]), err
 	}, 2/math.Abs(omegas[0])), nil
+}
+
+// system returns S and c of (x, w)' = (x, w)S + c, given the eigenvalues of κ, M E, H(0) E and H(0) Mᵀ.
+func (f FeaturePenalty) system(kappas []float64, q, he, hm *mat.Dense) (s, force *mat.Dense) {
+	p, c := hm.Dims()
+	n, root := len(kappas), math.Sqrt(f.Rates.Ratio())
+	s, force = mat.NewDense(n+c, n+c, nil), mat.NewDense(p, n+c, nil)
+	for j, k := range kappas {
+		s.Set(j, j, -root*root*f.Lambda1*k)
+		for i := range c {
+			s.Set(n+i, j, root*q.At(i, j)*math.Sqrt(k))
+			s.Set(j, n+i, s.At(n+i, j))
+		}
+		for i := range p {
+			force.Set(i, j, -root*f.Lambda1*he.At(i, j)*math.Sqrt(k))
+		}
+	}
+	for k := range c {
+		s.Set(n+k, n+k, -f.Lambda2)
+		for i := range p {
+			force.Set(i, n+k, hm.At(i, k))
+		}
+	}
+	return s, force
 }

@@ -56,12 +56,28 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		normW: mat.Norm(s.W, 2), norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
 	}
 
+	targets, err := pl.findTargets()
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.split(targets); err != nil {
+		return nil, err
+	}
+	pl.findMargins()
+	return pl, nil
+}
+
+// findTargets computes the target and the drive of each class, and returns the targets as rows, which are faster to work
+// with than columns.
+func (pl *Planes) findTargets() ([][]float64, error) {
+	s, gamma := pl.state, pl.gamma
+	p, c, n := s.Dims()
 	sum := make([]float64, p)
 	for i := range p {
 		sum[i] = floats.Sum(s.W.RawRowView(i))
 	}
 	pl.centered = floats.Norm(sum, 2) <= 1e-12*math.Sqrt(float64(c))*mat.Norm(s.W, 2)
-	targets := make([][]float64, c) // rows are faster to work with than columns
+	targets := make([][]float64, c)
 	for k := range targets {
 		w := mat.Col(nil, k, s.W)
 		u := make([]float64, p)
@@ -77,13 +93,17 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		targets[k] = u
 		pl.target.SetCol(k, u)
 	}
+	return targets, nil
+}
 
-	pl.tangents = mat.DenseCopyOf(s.H.T())
+// split computes the norm, the angle and the tangent of each sample.
+func (pl *Planes) split(targets [][]float64) error {
+	pl.tangents = mat.DenseCopyOf(pl.state.H.T())
 	for i, y := range pl.labels {
 		h := pl.tangents.RawRowView(i)
 		pl.norms[i] = floats.Norm(h, 2)
 		if pl.norms[i] == 0 {
-			return nil, fmt.Errorf("dynamics: sample %d (class %d) is zero: it has no direction", i, y)
+			return fmt.Errorf("dynamics: sample %d (class %d) is zero: it has no direction", i, y)
 		}
 		floats.Scale(1/pl.norms[i], h)
 		for range 2 { // the second projection removes the rounding error of the first
@@ -99,17 +119,21 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		}
 		floats.Scale(1/pl.sin[i], h)
 	}
+	return nil
+}
 
+// findMargins computes the margins in the coordinates of the planes, and each sample's bar.
+func (pl *Planes) findMargins() {
 	pl.targetMargins, pl.tangentMargins = new(mat.Dense), new(mat.Dense)
-	pl.targetMargins.Mul(pl.target.T(), s.W)
-	for y := range c {
+	pl.targetMargins.Mul(pl.target.T(), pl.state.W)
+	for y := range pl.drive {
 		marginsFromLogits(pl.targetMargins.RawRowView(y), y)
 	}
-	pl.tangentMargins.Mul(pl.tangents, s.W)
+	pl.tangentMargins.Mul(pl.tangents, pl.state.W)
 	for i, y := range pl.labels {
 		marginsFromLogits(pl.tangentMargins.RawRowView(i), y)
 	}
-	pl.bar = make([]float64, n)
+	pl.bar = make([]float64, len(pl.labels))
 	for i, y := range pl.labels {
 		pl.bar[i] = math.Inf(-1)
 		target, tangent := pl.targetMargins.RawRowView(y), pl.tangentMargins.RawRowView(i)
@@ -124,7 +148,6 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 			pl.bar[i] = math.Max(pl.bar[i], -tangent[k]/m)
 		}
 	}
-	return pl, nil
 }
 
 // marginsFromLogits replaces logit c by logit y − logit c.

@@ -7,6 +7,15 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
+// The reasons why items cannot be made, and claims about them not be judged, yet.
+const (
+	imbalanced        = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
+	outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
+		"images yet"
+	calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
+		"`unhinged train` yet"
+)
+
 // Items lists all figures and tables in the paper's order, then the studies.
 func Items() []Item {
 	var items []Item
@@ -29,12 +38,6 @@ func Items() []Item {
 			Sentences: training.Sentences(id),
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
-	const imbalanced = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
-	const outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of " +
-		"test images yet"
-	const calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
-		"`unhinged train` yet"
-
 	table("table1", "Table 1: analyses of neural collapse compared", "1",
 		"it compares what other papers assume, in words")
 	numerical("fig1", "3.1")

@@ -3,10 +3,11 @@ package paper
 // The kinds of entries.
 const theorem, evidence, wording = "theorem", "evidence", "wording"
 
-// of is the source of claims of an item.
+// of returns the source for the claims of an item that are about these sentences.
 func of(item string, sentences ...string) source { return source{item: item, sentences: sentences} }
 
-// ledger walks the paper from its first page to its last. Claims are told in the project's words.
+// ledger lists the checkable sentences from the paper's first page to its last. The claims are not quotations: they are
+// in the project's words.
 func ledger() []ledgerLine {
 	proved := func(id string) source { return source{theorem: id} }
 	shown := func(id string) source { return source{erratum: id} }
@@ -14,9 +15,6 @@ func ledger() []ledgerLine {
 	needs := func(what string) source { return source{missing: what} }
 	leave := func(why string) source { return source{unjudged: why} }
 	const others = "it is about other papers, whose experiments are not in this project"
-	const imbalance = "long-tailed and step-wise imbalanced trainings, which are not built yet"
-	const scores = "scores of images out of distribution, which are not built yet"
-	const calibration = "calibration of imbalanced trainings, which is not built yet"
 	return []ledgerLine{
 		{"table1-others", "1", 3, wording,
 			"Earlier analyses of last-layer dynamics need extra simplifications; this one does not", leave(others)},
@@ -117,12 +115,12 @@ func ledger() []ledgerLine {
 			of("fig15", "larger-lambda-faster")},
 		{"efr-faster-networks", "4.2", 16, evidence, "The same in networks", of("fig2", "efr-converges-sooner",
 			"efr-within-theorem-6")},
-		{"overconfidence", "4.2", 16, evidence, "EFR remedies over-confidence", needs(calibration)},
+		{"overconfidence", "4.2", 16, evidence, "EFR remedies over-confidence", needs(calibrated)},
 		{"table2-improves", "4.2", 17, evidence,
-			"EFR improves long-tailed classification in most cases, and normal classification too", needs(imbalance)},
-		{"table3-ood", "4.2", 17, evidence, "EFR improves the detection of images out of distribution", needs(scores)},
+			"EFR improves long-tailed classification in most cases, and normal classification too", needs(imbalanced)},
+		{"table3-ood", "4.2", 17, evidence, "EFR improves the detection of images out of distribution", needs(outOfDistribution)},
 		{"fig3-norms", "4.2", 17, evidence,
-			"Figure 3: feature norms tell images in and out of distribution apart better with EFR", needs(scores)},
+			"Figure 3: feature norms tell images in and out of distribution apart better with EFR", needs(outOfDistribution)},
 		{"efl", "4.2", 18, wording, "Table 3 calls EFR \"EFL\"", printed("E12")},
 
 		{"normalisation-slows", "4.3", 17, evidence, "Feature normalisation slows training down",
@@ -200,13 +198,13 @@ func ledger() []ledgerLine {
 		{"captions", "C.2", 47, wording, "Captions of figures 7, 10, 15, 18 and 19", printed("E30")},
 
 		{"tables4-5", "C.3", 48, evidence, "Tables 4 and 5: EFR improves imbalanced learning in most cases",
-			needs(imbalance)},
+			needs(imbalanced)},
 		{"fig10-calibration", "C.3", 50, evidence,
-			"Figure 10: an appropriate λ improves accuracy and calibration, long-tailed", needs(calibration)},
-		{"fig11-calibration", "C.3", 51, evidence, "Figure 11: the same, step-wise", needs(calibration)},
+			"Figure 10: an appropriate λ improves accuracy and calibration, long-tailed", needs(calibrated)},
+		{"fig11-calibration", "C.3", 51, evidence, "Figure 11: the same, step-wise", needs(calibrated)},
 		{"table6-ood", "C.4", 56, evidence,
-			"Table 6: EFR improves the detection of images out of distribution for several λ", needs(scores)},
-		{"fig16", "C.4", 55, evidence, "Figures 16 to 18: EFR tells the distributions apart better", needs(scores)},
+			"Table 6: EFR improves the detection of images out of distribution for several λ", needs(outOfDistribution)},
+		{"fig16", "C.4", 55, evidence, "Figures 16 to 18: EFR tells the distributions apart better", needs(outOfDistribution)},
 
 		{"fig19-norms", "4.1", 56, evidence, "Figure 19(b): weight decay does not limit the growth of norms",
 			of("fig19", "plain-ul-blows-up")},

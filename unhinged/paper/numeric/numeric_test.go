@@ -114,7 +114,7 @@ func TestRefusals(t *testing.T) {
 		{"fig1", Options{Steps: math.MaxInt}, "can be told apart"},
 		{"fig9", Options{P: 8, C: 4, N: 3, Steps: 1e15}, "spherical descent makes every one"},
 		{"fig1", Options{Gammas: []float64{math.NaN()}}, "γ = NaN"},
-		{"fig1", Options{Lambdas: []float64{1}}, "does not take λ"},
+		{"fig1", Options{Lambdas: []float64{1}}, "does not use λ"},
 		{"fig4", Options{Gammas: []float64{0, 1}}, "one γ"},
 		{"fig8", Options{Ratios: []float64{0}}, "s = 0"},
 		{"fig9", Options{State: &dynamics.State{}}, "without features"},
