@@ -69,7 +69,7 @@ func TestFiguresRefusesFlagsOfOthers(t *testing.T) {
 		"--C is not used by theorem8":         {"theorem8", "--C", "3"},
 		"--steps is not used by theorem8, dr": {"theorem8", "drift", "--steps", "3"},
 		"--widths is not used by fig1":        {"fig1", "--widths", "8"},
-		"--networks 0: must be positive":          {"theorem8", "--networks", "0"},
+		"--networks 0: must be positive":      {"theorem8", "--networks", "0"},
 	} {
 		if _, err := figures(t, append(args, "--out", out)...); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%v: error %v, should say %q", args, err, message)

@@ -264,11 +264,11 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"seed there is 4, asked for is 5":                            {"--empirical", "full", "--seed", "5"},
-		"parameterization there is NTK, asked for is standard":       {"--empirical", "full", "--standard"},
-		"empirical there is full, asked for is trace-sum":            {"--empirical", "trace-sum"},
-		"set --empirical, too":                                      {},
-		"--empirical trace: want full, trace-sum or":                 {"--empirical", "trace"},
+		"seed there is 4, asked for is 5":                        {"--empirical", "full", "--seed", "5"},
+		"parameterization there is NTK, asked for is standard":   {"--empirical", "full", "--standard"},
+		"empirical there is full, asked for is trace-sum":        {"--empirical", "trace-sum"},
+		"set --empirical, too":                                   {},
+		"--empirical trace: want full, trace-sum or":             {"--empirical", "trace"},
 		"--kernel ntk is for infinite, --empirical full for fin": {"--empirical", "full", "--kernel", "ntk"},
 	} {
 		if _, err := kernel(t.Context(), with("full", args...)...); err == nil || !strings.Contains(err.Error(), want) {
@@ -295,13 +295,13 @@ func TestKernelRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for message, args := range map[string][]string{
-		"set either --inputs x.npy or --data NAME":   {},
-		"set either --inputs":                        {"--inputs", path, "--data", data},
+		"set either --inputs x.npy or --data NAME":    {},
+		"set either --inputs":                         {"--inputs", path, "--data", data},
 		"--inputs2 goes with --inputs":                {"--data", data, "--inputs2", path},
 		"x.npy has examples of shape [3]":             {"--inputs", path, "--inputs2", wide},
 		"--split goes with --data":                    {"--inputs", path, "--split", "test"},
 		"--split2 goes with --data":                   {"--inputs", path, "--split2", "test"},
-		"--examples2 is for the columns":               {"--inputs", path, "--examples2", "1"},
+		"--examples2 is for the columns":              {"--inputs", path, "--examples2", "1"},
 		"--examples -1":                               {"--inputs", path, "--examples", "-1"},
 		"has 2 examples, 3 are asked for":             {"--inputs", path, "--examples", "3"},
 		"train has 60 examples, 61 are asked for":     {"--data", data, "--examples", "61"},
