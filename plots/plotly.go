@@ -51,11 +51,11 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 		if i > 0 {
 			axes.number = strconv.Itoa(i + 1)
 		}
-		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + axes.number), Gridcolor: "#e4e4e4",
-			Zeroline: types.False,
-			Title:    &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
-		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + axes.number), Gridcolor: "#e4e4e4",
-			Zeroline:       types.False,
+		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + axes.number),
+			Gridcolor: "#e4e4e4", Zeroline: types.False,
+			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
+		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + axes.number),
+			Gridcolor: "#e4e4e4", Zeroline: types.False,
 			Title:          &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)},
 			Exponentformat: grob.LayoutYaxisExponentformatPower}
 		x0, x1, y0, y1, ok := p.bounds()

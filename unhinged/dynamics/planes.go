@@ -67,7 +67,7 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 	return pl, nil
 }
 
-// findTargets computes the target and the drive of each class, and returns the targets as rows, which are faster to work
+// findTargets computes the target and the drive of each class. It returns the targets as rows, which are faster to work
 // with than columns.
 func (pl *Planes) findTargets() ([][]float64, error) {
 	s, gamma := pl.state, pl.gamma

@@ -7,10 +7,10 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// The reasons why items cannot be made, and claims about them not be judged, yet.
+// The reasons why items cannot be made yet, and why claims about them cannot be judged.
 const (
-	imbalanced        = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
-	outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
+	imbalanced = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
+	scores     = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
 		"images yet"
 	calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
 		"`unhinged train` yet"
@@ -44,8 +44,8 @@ func Items() []Item {
 	recorded("fig2", "Figure 2: validation accuracy of the loss functions", Figure, "4.1", "small/cifar-10",
 		training.All)
 	table("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", "4.2", imbalanced)
-	table("table3", "Table 3: out-of-distribution detection", "4.2", outOfDistribution)
-	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", outOfDistribution)
+	table("table3", "Table 3: out-of-distribution detection", "4.2", scores)
+	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", scores)
 	numerical("fig4", "C.1")
 	numerical("fig5", "C.1")
 	numerical("fig6", "C.1")
@@ -62,11 +62,11 @@ func Items() []Item {
 		training.On("imagenet-100", "fig14", training.Figure14))
 	table("table4", "Table 4: accuracy of CE under long-tailed imbalance", "C.3", imbalanced)
 	table("table5", "Table 5: accuracy of CE under step-wise imbalance", "C.3", imbalanced)
-	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", outOfDistribution)
+	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", scores)
 	numerical("fig15", "C.1")
-	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", outOfDistribution)
+	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", scores)
+	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", scores)
+	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", scores)
 	recorded("fig19", "Figure 19: plain UL blows up", Figure, "4.1", "small/cifar-10 --method ul",
 		training.On("cifar-10", "fig19", training.BlowUp))
 

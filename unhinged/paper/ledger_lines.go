@@ -118,9 +118,9 @@ func ledger() []ledgerLine {
 		{"overconfidence", "4.2", 16, evidence, "EFR remedies over-confidence", needs(calibrated)},
 		{"table2-improves", "4.2", 17, evidence,
 			"EFR improves long-tailed classification in most cases, and normal classification too", needs(imbalanced)},
-		{"table3-ood", "4.2", 17, evidence, "EFR improves the detection of images out of distribution", needs(outOfDistribution)},
+		{"table3-ood", "4.2", 17, evidence, "EFR improves the detection of images out of distribution", needs(scores)},
 		{"fig3-norms", "4.2", 17, evidence,
-			"Figure 3: feature norms tell images in and out of distribution apart better with EFR", needs(outOfDistribution)},
+			"Figure 3: feature norms tell images in and out of distribution apart better with EFR", needs(scores)},
 		{"efl", "4.2", 18, wording, "Table 3 calls EFR \"EFL\"", printed("E12")},
 
 		{"normalisation-slows", "4.3", 17, evidence, "Feature normalisation slows training down",
@@ -203,8 +203,8 @@ func ledger() []ledgerLine {
 			"Figure 10: an appropriate λ improves accuracy and calibration, long-tailed", needs(calibrated)},
 		{"fig11-calibration", "C.3", 51, evidence, "Figure 11: the same, step-wise", needs(calibrated)},
 		{"table6-ood", "C.4", 56, evidence,
-			"Table 6: EFR improves the detection of images out of distribution for several λ", needs(outOfDistribution)},
-		{"fig16", "C.4", 55, evidence, "Figures 16 to 18: EFR tells the distributions apart better", needs(outOfDistribution)},
+			"Table 6: EFR improves the detection of images out of distribution for several λ", needs(scores)},
+		{"fig16", "C.4", 55, evidence, "Figures 16 to 18: EFR tells the distributions apart better", needs(scores)},
 
 		{"fig19-norms", "4.1", 56, evidence, "Figure 19(b): weight decay does not limit the growth of norms",
 			of("fig19", "plain-ul-blows-up")},

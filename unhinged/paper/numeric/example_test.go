@@ -11,8 +11,8 @@ import (
 
 // Figure 15 at small sizes: features approach W M at the exponential rate λη.
 func ExampleRun() {
-	figure := must.M1(numeric.Run("fig15", numeric.Options{P: 20, C: 4, N: 3, Steps: 2000, Lambdas: []float64{0.01, 0.1},
-		Seed: 1}))
+	figure := must.M1(numeric.Run("fig15", numeric.Options{P: 20, C: 4, N: 3, Steps: 2000, Seed: 1,
+		Lambdas: []float64{0.01, 0.1}}))
 	for _, curve := range figure.Curves {
 		distance := curve.Series["distance_h"]
 		fmt.Printf("%s: from %.2f to %.1e\n", curve.Name, distance[0], distance[len(distance)-1])

@@ -13,6 +13,9 @@ import (
 
 // TestFigures runs every figure at the paper's sizes: every sentence about it must hold or be a known erratum.
 func TestFigures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: figures at the paper's sizes take seconds; TestSizes runs small ones")
+	}
 	for _, e := range Figures() {
 		t.Run(e.ID, func(t *testing.T) {
 			f, err := e.Run(Options{Seed: 1})
