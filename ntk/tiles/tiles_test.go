@@ -79,6 +79,7 @@ func array(t *testing.T, s *Store, name string) *Array {
 
 // Sizes that tiles divide and do not, one example, both number types, one and several outputs.
 func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
+	t.Parallel() // mostly waits for the disk
 	for _, k := range []Kernel{
 		{Rows: 1, Cols: 1, Tile: 5},
 		{Rows: 2, Cols: 3, Tile: math.MaxInt},
