@@ -9,16 +9,16 @@ import (
 
 // activation is a nonlinearity φ applied to every number: a layer, and the step it makes.
 type activation struct {
-	name     string // as [Parse] reads it; "" of a [Function]
+	name     string // as [Parse] reads it; "" for a [Function]
 	node     func(x *graph.Node) *graph.Node
 	variance func(q float64) float64 // E[φ(u)²], u ~ N(0, q)
-	// One of the two is set: dual for one entry, or for a line of them entries, where the variances are not needed;
-	// single says that float32's precision is enough.
+	// One of the two is set: dual computes one entry, and entries a line of them without the variances. single means
+	// that the precision of float32 is enough.
 	dual    func(q1, q2, k, near float64) dual
 	entries func(in, out covariance, single bool)
 }
 
-// dual is what becomes of K = k and near in the covariance of φ(u) and φ(v), and E[φ'(u)φ'(v)].
+// dual has the new values of K = k and near, those of the covariance of φ(u) and φ(v), and E[φ'(u)φ'(v)].
 type dual struct{ k, near, derivative float64 }
 
 func (a activation) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
@@ -57,7 +57,7 @@ func (a activation) covariances(t *tile, in []operand, out operand, line int) {
 	})
 }
 
-// The nonlinearities that have closed forms. All keep full precision as the angle between two inputs goes to 0 or π.
+// The nonlinearities with closed forms. They keep full precision as the angle between two inputs goes to 0 or π.
 var (
 	// ReLU is max(x, 0): the arc-cosine kernel of Cho and Saul (2009).
 	ReLU = ABReLU(0, 1)
@@ -89,8 +89,8 @@ func erfVariance(q float64) float64 { return 2 / math.Pi * math.Atan2(2*q, math.
 //
 //	√(A₁A₂) − B = ((A₁−B) + (A₂−B))/2 − (√A₁−√A₂)²/2
 //
-// where A₁−B is the angle whose sine goes as q₁s − |k|√(1+4q₁), in which everything cancels that can: (q₁s)² −
-// k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
+// where A₁−B is the angle whose sine is proportional to q₁s − |k|√(1+4q₁). The cancellation in this difference is
+// avoided with (q₁s)² − k²(1+4q₁) = (1+2q₁)(q₁(q₁−q₂) + (1+2q₁)(q₁q₂−k²)).
 func erfDual(q1, q2, k, near float64) dual {
 	size := math.Abs(k)
 	det := near * (near + 2*size)
@@ -109,8 +109,8 @@ func erfDual(q1, q2, k, near float64) dual {
 	return d
 }
 
-// sinDual is K = (e^{−D/2} − e^{−S/2})/2 with D = E(u−v)² and S = E(u+v)². The square of √(q₁q₂) less that of K is, for
-// the new values, ((1−e^{−D})(1−e^{−S}) − (e^{−q₁}−e^{−q₂})²)/4.
+// sinDual is K = (e^{−D/2} − e^{−S/2})/2 with D = E(u−v)² and S = E(u+v)². For the new values, q₁q₂ − K² =
+// ((1−e^{−D})(1−e^{−S}) − (e^{−q₁}−e^{−q₂})²)/4.
 func sinDual(q1, q2, k, near float64) dual {
 	size := math.Abs(k)
 	roots := 0.0
@@ -127,7 +127,7 @@ func sinDual(q1, q2, k, near float64) dual {
 	return d
 }
 
-// geluKernel has everything but near. By Stein's lemma, with s² = det(1+Σ) and n = 1/(2πs) the expectation of the
+// geluKernel computes everything but near. By Stein's lemma, with s² = det(1+Σ) and n = 1/(2πs), the expectation of the
 // product of the two normal densities,
 //
 //	E[Φ(u)Φ(v)]   = T = 1/4 + atan(k/s)/2π
@@ -142,7 +142,7 @@ func geluKernel(q1, q2, k, near float64) dual {
 	return dual{k: k*t + n*(det+k*k*inverse), derivative: t + n*k*(inverse+1/(s*s))}
 }
 
-// geluDual takes near, where it is small, from Price's theorem ∂K/∂k = E[φ'(u)φ'(v)], integrated from k to √(q₁q₂).
+// geluDual computes near, if it is small, by Price's theorem ∂K/∂k = E[φ'(u)φ'(v)], integrated from k to √(q₁q₂).
 func geluDual(q1, q2, k, near float64) dual {
 	d := geluKernel(q1, q2, k, near)
 	r := near + math.Abs(k)

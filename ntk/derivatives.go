@@ -6,16 +6,19 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// derivative is what a layer of a finite network does, at its input and parameters, to small changes: forwards, of its
-// input and parameters to its output; and backwards, of the gradients of the network's outputs.
+// derivative is the derivative of a layer of a finite network at its input and parameters: forwards, it maps changes of
+// the input and the parameters to the change of the output; backwards, it maps gradients by the output to gradients by
+// the input and the parameters.
 type derivative struct {
-	// tangent is the change of the output from that of the input, dx, and those of the parameters; nil stands for none.
+	// tangent returns the change of the output for the change dx of the input and the changes of the parameters. A nil
+	// change is 0.
 	tangent func(dx *graph.Node, change func(*model.Variable) *graph.Node) *graph.Node
-	// pullback takes the gradients by the layer's output to those by its input, and those by its parameters to to.
+	// pullback returns the gradients by the layer's input, given those by its output, and adds those by its parameters
+	// to to.
 	pullback func(δ cotangent, to *jacobian) cotangent
 }
 
-// linear is the derivative of a linear layer without parameters.
+// linear returns the derivative of a linear layer without parameters.
 func linear(layer func(x *graph.Node) *graph.Node, pullback func(δ *graph.Node) *graph.Node) derivative {
 	return derivative{
 		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
@@ -31,7 +34,8 @@ func linear(layer func(x *graph.Node) *graph.Node, pullback func(δ *graph.Node)
 	}
 }
 
-// scaling is the derivative, gain, of a layer without parameters that acts on each number alone.
+// scaling returns the derivative of a layer without parameters that acts on each number alone, with the derivative
+// gain.
 func scaling(gain *graph.Node) derivative {
 	return derivative{
 		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
@@ -44,12 +48,12 @@ func scaling(gain *graph.Node) derivative {
 	}
 }
 
-// cotangent is the gradients of the C outputs by an intermediate result x, [N, ...], for N examples: each·gain. The two
-// are kept apart because between a nonlinearity and a linear output layer the gradients of all examples are the same,
-// but for the gain φ' of the nonlinearity.
+// cotangent holds the gradients of the C outputs by an intermediate result x, [N, ...], for N examples, as the product
+// each·gain. The two factors are kept apart because between a nonlinearity and a linear output layer the gradients of
+// all examples are the same, up to the gain φ' of the nonlinearity.
 //
-// Whether each is the same for all examples or positions is said by shared and pooled, never by an axis of size 1:
-// there may be one example, or an image of one position.
+// The fields shared and pooled say whether each is the same for all examples or positions. The size of an axis does not
+// say it: there may be one example, or an image of one position.
 type cotangent struct {
 	each   *graph.Node // [N, C, ...]
 	shared bool        // each is the same for all examples, [1, C, ...]
@@ -65,7 +69,7 @@ func (δ cotangent) times(gain *graph.Node) cotangent {
 	return δ
 }
 
-// merged has the gain in each.
+// merged returns the cotangent with the gain multiplied into each.
 func (δ cotangent) merged() cotangent {
 	if δ.gain == nil {
 		return δ
@@ -73,7 +77,7 @@ func (δ cotangent) merged() cotangent {
 	return cotangent{each: graph.Mul(δ.each, graph.ExpandAxes(δ.gain, 1))}
 }
 
-// everywhere is merged, with all positions of images like x.
+// everywhere returns merged, expanded to all positions of images like x.
 func (δ cotangent) everywhere(x *graph.Node) cotangent {
 	δ = δ.merged()
 	dims := append([]int{}, δ.each.Shape().Dimensions[:2]...)
@@ -82,10 +86,10 @@ func (δ cotangent) everywhere(x *graph.Node) cotangent {
 	return δ
 }
 
-// uniform says that the gradients are the same for all examples and all positions of an image, up to the gain.
+// uniform reports whether the gradients are the same for all examples and all positions of an image, up to the gain.
 func (δ cotangent) uniform() bool { return δ.shared && δ.pooled && δ.gain != nil }
 
-// fold makes a batch of the examples and outputs, for layers that take images.
+// fold merges the axes of examples and outputs into one batch axis, for layers that take images.
 func fold(δ *graph.Node) *graph.Node {
 	dims := δ.Shape().Dimensions
 	return graph.Reshape(δ, append([]int{dims[0] * dims[1]}, dims[2:]...)...)
@@ -151,7 +155,7 @@ func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameteri
 			to.conv(c, x, y, δ, weights, bias)
 			kernel, dims := weights.node(x), x.Shape().Dimensions
 			if δ.uniform() {
-				// One convolution of N gains to the channels of all outputs, in place of N·C.
+				// One convolution of N gains to the channels of all outputs takes the place of N·C convolutions.
 				outputs := δ.each.Shape().Dimensions[1]
 				size := kernel.Shape().Dimensions
 				all := graph.Mul(graph.ExpandAxes(kernel, 2), graph.Reshape(δ.each, 1, 1, outputs, 1, size[3]))
@@ -167,7 +171,7 @@ func (c ConvLayer) differentiate(scope *model.Scope, parameterization Parameteri
 	}
 }
 
-// transposed is the gradient of Σ δ·convolve(x, kernel) by x, [N, height, width, channels].
+// transposed returns the gradient of Σ δ·convolve(x, kernel) by x, [N, height, width, channels].
 func (c ConvLayer) transposed(δ, kernel *graph.Node, height, width int) *graph.Node {
 	// only its shape matters
 	image := graph.Zeros(δ.Graph(), shapes.Make(δ.DType(), δ.Shape().Dimensions[0], height, width,
@@ -175,7 +179,7 @@ func (c ConvLayer) transposed(δ, kernel *graph.Node, height, width int) *graph.
 	return graph.Gradient(graph.ReduceAllSum(graph.Mul(c.convolve(image, kernel), δ)), image)[0]
 }
 
-// tangent is that of y = apply(x, W) + b, bilinear in x and W.
+// tangent returns the tangent of y = apply(x, W) + b, where apply is bilinear in x and W.
 func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(*model.Variable) *graph.Node,
 	apply func(x, w *graph.Node) *graph.Node) *graph.Node {
 	var dy *graph.Node
@@ -198,7 +202,7 @@ func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(
 	return dy
 }
 
-// plus adds what there is; nil stands for nothing.
+// plus returns the sum of two nodes, of which each may be nil for 0.
 func plus(sum, term *graph.Node) *graph.Node {
 	switch {
 	case sum == nil:
@@ -239,8 +243,8 @@ func (globalAveragePool) differentiate(_ *model.Scope, _ Parameterization, x *gr
 	return y, derivative
 }
 
-// spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x, and zeros to those left
-// over.
+// spread copies δ, [N, C, h, w, channels], to all positions of its window in images like x. Positions outside of all
+// windows become zero.
 func spread(δ *graph.Node, window int, x *graph.Node) *graph.Node {
 	dims, image := δ.Shape().Dimensions, x.Shape().Dimensions
 	n, c, channels := dims[0], dims[1], image[3]

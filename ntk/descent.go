@@ -19,20 +19,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Descent trains a network of finite width by plain gradient descent: every step sees all examples, the loss is the
+// Descent trains a network of finite width by plain gradient descent: every step uses all examples, the loss is the
 // mean over them, there is no momentum, and one step is one unit of the time of package dynamics:
 //
 //	Θ ← Θ − η1(∂L/∂Θ + λ1 Θ),   W ← W − η2(∂L/∂W + λ2 W),   b ← b − η2(∂L/∂b + λ2 b),
 //
-// Θ the network's parameters, W and b the head's. While the tangent kernel Θ_t stays what it was, the outputs of the
-// network move by H' = η1 W M Θ_0, the flow of Theorem 8.
+// where Θ are the network's parameters, and W and b those of the head. As long as the tangent kernel does not change,
+// the outputs of the network obey H' = η1 W M Θ_0 (Θ_0 the kernel), the flow of Theorem 8.
 type Descent struct {
 	Backend          compute.Backend
 	Network          Network
 	Parameterization Parameterization
 	Linearized       bool // train Network.Linearized, whose kernel never changes, in place of Network.Model
-	// Head holds the prototypes, trained or anchored, that make logits of the features that the network ends with.
-	// Without it the network's outputs are the logits.
+	// Head is the classifier, with trained or anchored prototypes, on the features that the network ends with. Without
+	// it the network's outputs are the logits.
 	Head             *unhinged.Head
 	Loss             unhinged.Criterion // nil is unhinged.Loss{}
 	Rates            dynamics.Rates     // η1 of the network, η2 of the head; step k → k+1 uses the rates at time k
@@ -40,8 +40,8 @@ type Descent struct {
 
 	// Progress, if set, is called after every step with the number of steps done and the last one.
 	Progress func(step, last int)
-	// Observe, if set, is called at each recorded step, when the store holds the parameters of that step. An error of
-	// it ends the training.
+	// Observe, if set, is called at each recorded step, when the store holds the parameters of that step. An error that
+	// it returns ends the training.
 	Observe func(r Record) error
 }
 
@@ -51,30 +51,30 @@ type Examples struct {
 	Labels []int
 }
 
-// Outputs are what a network, or theory, makes of examples: a row an example.
+// Outputs are the outputs of a network, or of theory, for some examples, with a row for each example.
 type Outputs struct {
-	Features *mat.Dense // [N, p], nil where there is no head
+	Features *mat.Dense // [N, p], nil without a head
 	Logits   *mat.Dense // [N, C]
 	Accuracy float64    // the share of the examples whose own class has the largest logit, the first of equal ones
 }
 
-// Record is a moment of the training.
+// Record is the state of the training at a recorded step or time.
 type Record struct {
 	Time        float64    // steps, or the time of gradient flow
 	Loss        float64    // mean over the training examples, without weight decay and the head's regularisation
 	Train, Test Outputs    // Test is empty if there are no test examples
-	Prototypes  *mat.Dense // [C, p], a row a class; nil without a head
+	Prototypes  *mat.Dense // [C, p], with a row for each class; nil without a head
 	Biases      []float64  // nil if the head has none
 }
 
-// HeadScope is the scope, under the root, of the head's variables. The network's are those of Network.Model in the root
-// scope.
+// HeadScope is the scope, under the root, of the head's variables. The network's variables are in the root scope, as
+// Network.Model keeps them.
 const (
 	HeadScope = "head"
 	headPath  = "/" + HeadScope
 )
 
-// Train is [Descent.On] and [Trainer.Train], once.
+// Train calls [Descent.On] and [Trainer.Train] once.
 func (d Descent) Train(ctx context.Context, store *model.Store, examples, test Examples, steps []int) ([]Record,
 	error) {
 	t, err := d.On(store)
@@ -85,17 +85,17 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 	return t.Train(ctx, examples, test, steps)
 }
 
-// Trainer is a descent on one store's variables, compiled once for inputs of a shape.
+// Trainer is a descent on the variables of one store. It is compiled once for each shape of inputs.
 type Trainer struct {
 	Descent
 	advance, look *model.Exec
 	meanLoss      *graph.Exec
 }
 
-// On returns the trainer of the network whose variables are, or will be, in the store. Those that are not there yet are
-// made: the network's from the store's seed (initializer.ParamInitialSeed), the head's from Head.Seed; to begin with
-// prototypes of your own, put them there as "/head/prototypes" [C, p]. The parameters stay on the device, and in the
-// store.
+// On returns the trainer of the network whose variables are, or will be, in the store. Variables that do not exist yet
+// are created, the network's from the store's seed (initializer.ParamInitialSeed) and the head's from Head.Seed. To
+// begin with prototypes of your own, set the variable "/head/prototypes" [C, p] before. The parameters stay on the
+// device, and in the store.
 func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	if d.Loss == nil {
 		d.Loss = unhinged.Loss{}
@@ -120,15 +120,15 @@ func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	return t, err
 }
 
-// Finalize frees what was compiled; the store's variables stay.
+// Finalize frees the compiled programs. The store's variables stay.
 func (t *Trainer) Finalize() {
 	t.advance.Finalize()
 	t.look.Finalize()
 	t.meanLoss.Finalize()
 }
 
-// Train makes gradient descent up to the last of the ascending steps, from what the store holds as step 0, and returns
-// a record of each of them. It works in the type of the examples; those to test on may be left out.
+// Train runs gradient descent up to the last of the ascending steps, with the store's values as step 0, and returns a
+// record for each of the steps. It computes in the number type of the examples. The test examples may be left out.
 //
 // There is an error if examples and labels do not match, if the loss is no longer finite, and when ctx is done.
 func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []int) ([]Record, error) {
@@ -189,7 +189,7 @@ func (t *Trainer) Train(ctx context.Context, examples, test Examples, steps []in
 	return records, nil
 }
 
-// check refuses what makes no sense.
+// check returns an error if a setting, the examples or the steps are not valid.
 func (d Descent) check(examples, test Examples, steps []int) error {
 	switch {
 	case d.Rates.W == nil:
@@ -240,7 +240,7 @@ func (d Descent) predictions(scope *model.Scope, x *graph.Node) []*graph.Node {
 	return predictions
 }
 
-// step is one step of gradient descent.
+// step builds one step of gradient descent.
 func (d Descent) step(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 	x, labels := inputs[0], inputs[1]
 	predictions := d.predictions(scope, x)
@@ -270,7 +270,7 @@ func (d Descent) step(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 	return []*graph.Node{objective}
 }
 
-// observe fills in the outputs on the examples and, if r is not nil, its prototypes; it returns the logits.
+// observe sets the outputs on the examples and, if r is not nil, the prototypes of r. It returns the logits.
 func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
 	predictions, err := t.look.Call(e.X)
 	if err != nil {
@@ -293,7 +293,8 @@ func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tens
 	return predictions[0], nil
 }
 
-// Accuracy is the share of the rows of logits whose largest value, the first of equal ones, is that of the row's label.
+// Accuracy returns the share of the rows of logits whose largest value, the first one of equal values, is at the row's
+// label.
 func Accuracy(logits mat.Matrix, labels []int) float64 {
 	right := 0
 	for i, y := range labels {

@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Drift is how far a kernel has moved: ‖Θ_t − Θ_0‖/‖Θ_0‖, with Frobenius norms. There is an error if the shapes differ.
+// Drift returns the relative change of a kernel, ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius norms). It is an error if the shapes
+// differ.
 func Drift(k0, kt *tensors.Tensor) (float64, error) {
 	a, b, err := pair(k0, kt)
 	if err != nil {
@@ -19,8 +20,8 @@ func Drift(k0, kt *tensors.Tensor) (float64, error) {
 	return floats.Distance(a, b, 2) / floats.Norm(a, 2), nil
 }
 
-// Alignment is the cosine of the angle between two kernels, ⟨K, L⟩/(‖K‖‖L‖): 1 for kernels that are multiples of each
-// other. There is an error if the shapes differ.
+// Alignment returns the cosine of the angle between two kernels, ⟨K, L⟩/(‖K‖‖L‖): 1 for kernels that are positive
+// multiples of each other. It is an error if the shapes differ.
 func Alignment(k, l *tensors.Tensor) (float64, error) {
 	a, b, err := pair(k, l)
 	if err != nil {
@@ -40,8 +41,8 @@ func pair(k, l *tensors.Tensor) (a, b []float64, err error) {
 	return numbers.Of(k), numbers.Of(l), nil
 }
 
-// CKA is the centred kernel alignment (Cortes et al. 2012) of two kernels of examples with themselves, [N, N]: the
-// [Alignment] of HKH and HLH with H = I − 11ᵀ/N, which a constant added to the features leaves alone. For a full
+// CKA returns the centred kernel alignment (Cortes et al. 2012) of two kernels of examples with themselves, [N, N]: the
+// [Alignment] of HKH and HLH with H = I − 11ᵀ/N. A constant added to the features does not change it. For a full
 // kernel, [N, N, C, C], each output is centred by itself. It is NaN if a kernel is constant, as for one example.
 func CKA(k, l *tensors.Tensor) (float64, error) {
 	a, err := centred(k)
@@ -58,7 +59,7 @@ func CKA(k, l *tensors.Tensor) (float64, error) {
 	return cosine(a, b), nil
 }
 
-// centred is HKH, H acting on the examples.
+// centred returns HKH, where H acts on the examples.
 func centred(kernel *tensors.Tensor) ([]float64, error) {
 	symmetric, err := asMatrix(kernel)
 	if err != nil {

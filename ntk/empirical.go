@@ -19,21 +19,22 @@ import (
 //
 //	Θ(x, y)[n,m,c,k] = Σ_θ ∂f_c(x_n)/∂θ · ∂f_k(y_m)/∂θ,
 //
-// at the values that its trainable variables θ have when it is asked: ask again after some training, and see [Drift].
+// at the values that the trainable variables θ have when a method is called. A call after some training gives the
+// kernel at that time; see [Drift].
 //
-// Inputs are [N, ...], float32 or float64 as the variables are, and so are the kernels; in place of the second inputs
-// nil stands for the first ones, and their kernel is exactly symmetric. There is an error if an input is not finite, if
-// the inputs do not fit the network or each other, and if the kernel is not finite.
+// Inputs are [N, ...], float32 or float64 as the variables are, and so are the kernels. If the second inputs are nil,
+// they are the first ones, and the kernel is exactly symmetric. It is an error if an input is not finite, if the inputs
+// do not fit the network or each other, or if the kernel is not finite.
 //
-// Examples are taken in chunks, so that no more than about MemoryBudget bytes are in use beside the kernel; each is
-// compiled for when its size first occurs.
+// Examples are processed in chunks, so that no more than about MemoryBudget bytes are in use besides the kernel. Graphs
+// are compiled when a chunk size first occurs.
 type Empirical struct {
-	MemoryBudget int64 // 1 GiB at first
+	MemoryBudget int64 // 1 GiB by default
 
 	backend compute.Backend
 	store   *model.Store
 	source  source
-	mu      sync.Mutex // one calculation at a time: its source notes the form of the factors
+	mu      sync.Mutex // one calculation at a time, because the source stores the forms of the factors
 
 	contractions map[contraction]*graph.Exec
 	measured     map[string]measured // by shape of the examples
@@ -41,15 +42,15 @@ type Empirical struct {
 
 // A source computes the Jacobians of chunks of examples.
 type source interface {
-	// factors of the Jacobian of the examples.
+	// factors returns the factors of the Jacobian of the examples.
 	factors(x *tensors.Tensor, trace bool) ([]*tensors.Tensor, error)
-	// forms says what the factors are, after the first call of factors with the same trace.
+	// forms returns the forms of the factors, after the first call of factors with the same trace.
 	forms(trace bool) []form
-	// measure builds the graph of one chunk, and says all but the bytes.
+	// measure builds the graph of one chunk, and returns everything but the bytes.
 	measure(x *graph.Node) measured
 	// pull adds Σ_n,c v[n,c] ∂f_c(x_n)/∂θ to u, a vector of all parameters.
 	pull(x, v, u *tensors.Tensor) (*tensors.Tensor, error)
-	// push is Σ_θ ∂f_c(x_n)/∂θ u[θ], [N, C].
+	// push returns Σ_θ ∂f_c(x_n)/∂θ u[θ], [N, C].
 	push(x, u *tensors.Tensor) (*tensors.Tensor, error)
 }
 
@@ -58,8 +59,8 @@ func newEmpirical(backend compute.Backend, store *model.Store, source source) *E
 		contractions: map[contraction]*graph.Exec{}, measured: map[string]measured{}}
 }
 
-// Empirical returns the kernel of the finite network whose variables are, or will be, where [Network.Model] keeps them:
-// those that do not exist yet are drawn as it does. Variables that are not trainable have no part in the kernel.
+// Empirical returns the kernel of the finite network whose variables are where [Network.Model] keeps them. Those that
+// do not exist yet are drawn as Model draws them. Variables that are not trainable do not contribute to the kernel.
 //
 // It is computed layer by layer: the Jacobian of a dense layer is an outer product and is never formed, and that of a
 // convolution is a sum of outer products over positions.
@@ -102,7 +103,7 @@ func (e *Empirical) TraceMean(x1, x2 *tensors.Tensor) (*tensors.Tensor, error) {
 	return kernel, err
 }
 
-// PerOutput returns Θ(x1, x2)[·,·,c,c], [N1, N2, C]: the kernel of each output with itself.
+// PerOutput returns Θ(x1, x2)[·,·,c,c], [N1, N2, C], the kernel of each output with itself.
 func (e *Empirical) PerOutput(x1, x2 *tensors.Tensor) (*tensors.Tensor, error) {
 	return e.kernel(perOutput, x1, x2)
 }
@@ -166,7 +167,7 @@ func checkInputs(x1, x2 *tensors.Tensor) error {
 	return nil
 }
 
-// notFinite is the index of the first number that is not, or −1.
+// notFinite returns the index of the first number that is not finite, or −1.
 func notFinite(t *tensors.Tensor) int {
 	at := -1
 	switch t.DType() {
@@ -182,10 +183,10 @@ func notFinite(t *tensors.Tensor) int {
 	return at
 }
 
-// Memory is about how many bytes each example takes that is differentiated at a time, beyond the parameters, and how
-// many outputs there are, for inputs of the given shape, whatever its number of examples. Variables that do not exist
-// yet are drawn: ask [Network.Size] first, if they may be too many. One example is taken at a time even if it takes
-// more than the MemoryBudget.
+// Memory estimates the bytes that each example of a chunk takes beyond the parameters, and returns the number of
+// outputs, for inputs of the given shape with any number of examples. Variables that do not exist yet are drawn: call
+// [Network.Size] before, if they may be too many. If one example takes more than the MemoryBudget, a chunk is one
+// example.
 func (e *Empirical) Memory(input shapes.Shape) (example int64, outputs int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -196,7 +197,7 @@ func (e *Empirical) Memory(input shapes.Shape) (example int64, outputs int, err 
 	return m.bytes, m.outputs, nil
 }
 
-// measured is what is known of a model and inputs of one shape.
+// measured holds the sizes of a model for inputs of one shape.
 type measured struct {
 	outputs, parameters int
 	dtype               dtypes.DType // of the outputs
@@ -205,8 +206,9 @@ type measured struct {
 
 func examples(x shapes.Shape) string { return fmt.Sprint(x.DType, x.Dimensions[1:]) }
 
-// measure builds the graph for one example and for two, of which nothing is computed, and creates the variables that do
-// not exist. What compilers fuse with its neighbours, and never store, does not count.
+// measure returns the sizes for examples of a shape. It builds the graph for one example and for two without running
+// it, and creates the variables that do not exist. Operations that compilers fuse with their neighbours, and whose
+// results they do not store, are not counted.
 func (e *Empirical) measure(shape shapes.Shape) (measured, error) {
 	key := examples(shape)
 	if m, ok := e.measured[key]; ok {
@@ -237,7 +239,7 @@ func (e *Empirical) measure(shape shapes.Shape) (measured, error) {
 	return m, nil
 }
 
-// chunk is the number of examples that are differentiated at a time: as equal as they can be.
+// chunk returns the number of examples in a chunk. The chunks are as equal as possible.
 func (e *Empirical) chunk(bytes int64, inputs ...*tensors.Tensor) int {
 	most := 0
 	for _, x := range inputs {
@@ -250,7 +252,7 @@ func (e *Empirical) chunk(bytes int64, inputs ...*tensors.Tensor) int {
 	return (most + chunks - 1) / chunks
 }
 
-// A chunk is some examples, the last of which may be copies to fill it up.
+// A chunk is a group of examples. If there are too few, copies of an example fill it up.
 type chunk struct {
 	x        *tensors.Tensor
 	first, n int // which examples of the inputs they are
@@ -281,7 +283,7 @@ func split(x *tensors.Tensor, size int) ([]chunk, error) {
 	return chunks, errors.Join(err, failed)
 }
 
-// contract is the kernel of two chunks from the factors of their Jacobians.
+// contract returns the kernel of two chunks, given the factors of their Jacobians.
 func (e *Empirical) contract(want contraction, left, right []*tensors.Tensor) (*tensors.Tensor, error) {
 	exec := e.contractions[want]
 	if exec == nil {

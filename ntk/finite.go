@@ -10,16 +10,17 @@ import (
 	"github.com/unhinged-lab/lab/internal/layers"
 )
 
-// Layers that have no infinite-width kernel in this theory; [Network.Empirical] takes them.
+// These layers have no infinite-width kernel in this theory. [Network.Empirical] accepts them.
 
 type maxPool struct{ window int }
 
 // MaxPool takes the maximum over windows of window×window positions that do not overlap; positions left over at the end
-// are dropped. Of equal numbers the first one counts. There is an error from Infinite: the maximum of correlated normal
-// variables has no closed form.
+// are dropped. Of equal numbers the first one counts. Infinite returns an error, because the maximum of correlated
+// normal variables has no closed form.
 func MaxPool(window int) Layer { return maxPool{window} }
 
-// forward takes the maximum of one pair of positions after the other: graph.MaxPool has no gradient on the Go backend.
+// forward computes the maximum by comparing one pair of positions after the other, because graph.MaxPool has no
+// gradient on the Go backend.
 func (m maxPool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
 	if x.Rank() != 4 || m.window < 1 || min(x.Shape().Dimensions[1], x.Shape().Dimensions[2]) < m.window {
 		exceptions.Panicf("ntk: MaxPool(%d) takes [batch, height, width, channels] with sides of at least one "+
@@ -47,7 +48,7 @@ func (m maxPool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *gra
 func (m maxPool) differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node,
 	derivative) {
 	y := m.forward(scope, parameterization, x)
-	// one at the position that each window passes on, zero elsewhere
+	// 1 at the position of each window's maximum, 0 elsewhere
 	largest := graph.Gradient(graph.ReduceAllSum(y), x)[0]
 	return y, derivative{
 		tangent: func(dx *graph.Node, _ func(*model.Variable) *graph.Node) *graph.Node {
@@ -72,8 +73,8 @@ func (m maxPool) infinite(*program, register) (register, error) {
 type batchNorm struct{ layers.BatchNorm }
 
 // BatchNorm normalises each feature or channel over the batch (and positions), then scales and shifts it. In evaluation
-// it takes running averages. ε = 1e-5 and the new batch has weight 0.1 in the averages, as in PyTorch. Its kernel is
-// that of evaluation, where the averages are constants. Infinite returns an error for it.
+// it uses running averages. ε = 1e-5 and the new batch has the weight 0.1 in the averages, as in PyTorch. Its tangent
+// kernel is that of evaluation, in which the averages are constants. Infinite returns an error for it.
 var BatchNorm Layer = batchNorm{}
 
 func (b batchNorm) forward(scope *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {

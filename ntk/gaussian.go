@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// provenance says where the numbers of a register come from. In the limit of infinite width they are a Gaussian
-// process, the same for all channels and independent between them, only if they are gaussian: only then does a
-// nonlinearity have the kernel E[φ(u)φ(v)], (u, v) ~ N(0, K). A dense layer or a convolution makes them so of whatever
-// comes in, because its output is a sum over many channels with weights of its own.
+// provenance says where the numbers of a register come from. Only if they are gaussian, they are in the limit of
+// infinite width a Gaussian process, identical for all channels and independent between them. Only then does a
+// nonlinearity have the kernel E[φ(u)φ(v)], (u, v) ~ N(0, K). The outputs of a dense layer or a convolution are
+// gaussian for any input, because each is a sum over many channels with weights of its own.
 type provenance int
 
 const (
@@ -21,7 +21,7 @@ const (
 	summed // a sum with a part that is not Gaussian
 )
 
-// obstacles say of each provenance but gaussian what it is and what to write instead.
+// obstacles has for each provenance but gaussian a description and what to write instead.
 var obstacles = [...]struct{ what, instead string }{
 	given: {"the network's input itself", "put a Dense or Conv before it, or apply it to the inputs beforehand"},
 	nonlinear: {"the output of another nonlinearity",
@@ -33,7 +33,7 @@ var obstacles = [...]struct{ what, instead string }{
 		"end the branch with a Dense or Conv, as in Residual(Identity, Serial(ReLU, Dense(n)))"},
 }
 
-// provenanceOf is the provenance of what an operation makes of registers.
+// provenanceOf returns the provenance of an operation's output, given its input registers.
 func (p *program) provenanceOf(o operation, in []register) provenance {
 	switch o.(type) {
 	case *affine:
@@ -65,7 +65,7 @@ func (p *program) provenanceOf(o operation, in []register) provenance {
 	return gaussian
 }
 
-// checkGaussian refuses a nonlinearity whose input is not Gaussian in the limit.
+// checkGaussian returns an error if the input of a nonlinearity is not Gaussian in the limit.
 func (p *program) checkGaussian(a activation, in register) error {
 	provenance := p.provenances[in]
 	if provenance == gaussian {
@@ -76,7 +76,7 @@ func (p *program) checkGaussian(a activation, in register) error {
 		describe(a), p.place(), obstacles[provenance].what, obstacles[provenance].instead)
 }
 
-// checkSum refuses sums of branches that are correlated, or as wide as the input.
+// checkSum returns an error if the branches of a sum are correlated, or as wide as the input.
 func (p *program) checkSum(outputs []register, before []int) error {
 	correlated, inputs := 0, 0
 	for i, out := range outputs {
@@ -100,7 +100,7 @@ func (p *program) checkSum(outputs []register, before []int) error {
 	return nil
 }
 
-// place is where in the network the layer is that is being compiled: the scope of its variables.
+// place returns the place in the network of the layer that is being compiled: the scope of its variables.
 func (p *program) place() string { return strings.Join(p.path, "/") }
 
 // at compiles a part of the network under its scope's name.

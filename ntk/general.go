@@ -13,14 +13,14 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// NewEmpirical returns the kernel of any gomlx model f, of inputs x to outputs [N, C], whose variables are in scope's
-// store: those that are trainable and that f uses are θ.
+// NewEmpirical returns the kernel of any gomlx model f that maps inputs x to outputs [N, C]. θ are the trainable
+// variables in scope's store that f uses.
 //
-// It takes C backward passes for each example, one at a time, so that f may be anything that gomlx can differentiate,
-// of which an example's outputs depend on that example alone. Batch normalisation has to be in evaluation mode, with
-// statistics that are constants: there is an error if f changes a variable, as it does in training mode, or if an
-// example's outputs change when another one is beside it. (gomlx's norm.BatchNorm can be differentiated in evaluation
-// mode with UseBackendInference(false) only; max pooling on XLA only.) For networks made by [Serial],
+// It runs C backward passes for each example, one example at a time. f may be any model that gomlx can differentiate
+// and whose outputs for an example depend on that example alone. Batch normalisation must be in evaluation mode, with
+// constant statistics: it is an error if f changes a variable, as batch normalisation does in training mode, or if an
+// example's outputs depend on the other examples of the batch. (gomlx's norm.BatchNorm can be differentiated in
+// evaluation mode with UseBackendInference(false) only; max pooling on XLA only.) For networks made by [Serial],
 // [Network.Empirical] is much faster.
 func NewEmpirical(backend compute.Backend, scope *model.Scope, f func(scope *model.Scope,
 	x *graph.Node) *graph.Node) *Empirical {
@@ -55,7 +55,7 @@ type general struct {
 	dtype                      dtypes.DType // of the outputs
 }
 
-// outputs builds f and returns the variables that it depends on.
+// outputs builds f and returns its outputs and the variables that they depend on.
 func (g *general) outputs(x *graph.Node) (*graph.Node, []*model.Variable) {
 	y := g.f(g.scope.ResetVisited(), x)
 	g.classes, g.dtype = checkOutputs(x, y), y.DType()
@@ -67,7 +67,7 @@ func (g *general) outputs(x *graph.Node) (*graph.Node, []*model.Variable) {
 	return y, trainable(g.scope.Store(), x.Graph())
 }
 
-// trainable are the trainable variables that the graph uses.
+// trainable returns the trainable variables that the graph uses.
 func trainable(store *model.Store, g *graph.Graph) []*model.Variable {
 	var variables []*model.Variable
 	for v := range store.IterVariables() {
@@ -78,13 +78,13 @@ func trainable(store *model.Store, g *graph.Graph) []*model.Variable {
 	return variables
 }
 
-// gradient is that of Σ v·f(x), as one vector.
+// gradient returns the gradient of Σ v·f(x), as one vector.
 func (g *general) gradient(_ *model.Scope, x, v *graph.Node) *graph.Node {
 	y, variables := g.outputs(x)
 	return gradient(graph.ReduceAllSum(graph.Mul(y, v)), variables)
 }
 
-// gradient is that of a number by the variables, one after the other in a vector.
+// gradient returns the gradient of a number by the variables, one variable after the other in one vector.
 func gradient(y *graph.Node, variables []*model.Variable) *graph.Node {
 	if len(variables) == 0 {
 		panic(errors.New("the network has no trainable variables"))
@@ -104,7 +104,7 @@ func (g *general) measure(x *graph.Node) measured {
 	y, variables := g.outputs(x)
 	row := gradient(graph.ReduceAllSum(y), variables)
 	jacobian := slices.Repeat([]*graph.Node{graph.ExpandAxes(row, 0)}, 2*g.classes*x.Shape().Dimensions[0])
-	graph.Concatenate(jacobian, 0) // the rows, and what stack makes of them
+	graph.Concatenate(jacobian, 0) // the rows, and the result of stack
 	return measured{outputs: g.classes, parameters: row.Shape().Size(), dtype: g.dtype}
 }
 
@@ -123,7 +123,7 @@ func (g *general) factors(x *tensors.Tensor, _ bool) ([]*tensors.Tensor, error) 
 	return g.stack.Call(args...)
 }
 
-// rows calls exec with each example, each output and the rest.
+// rows calls exec for each example and each output, with the rest as further arguments.
 func (g *general) rows(x *tensors.Tensor, exec *model.Exec, rest ...any) ([]*tensors.Tensor, error) {
 	alone, err := split(x, 1)
 	if err != nil {
@@ -145,7 +145,7 @@ func (g *general) rows(x *tensors.Tensor, exec *model.Exec, rest ...any) ([]*ten
 	return rows, nil
 }
 
-// check compares the outputs of one example, once for each shape, with what they are beside another.
+// check compares the outputs of an example alone with its outputs in a batch with another one, once for each shape.
 func (g *general) check(x *tensors.Tensor) error {
 	if g.independent[examples(x.Shape())] {
 		return nil
@@ -192,7 +192,7 @@ func one(results []*tensors.Tensor, err error) (*tensors.Tensor, error) {
 	return results[0], nil
 }
 
-// unit is [1, size] with a one in place i.
+// unit returns the unit vector [1, size] with a one at index i.
 func unit(dtype dtypes.DType, size, i int) *tensors.Tensor {
 	v := make([]float64, size)
 	v[i] = 1

@@ -14,9 +14,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Infinite computes the kernels of a network of infinite width in the NTK parameterisation. The widths that the network
-// was described with play no part in them, nor does the width of the last layer: the kernels are those of one output,
-// and different outputs are independent.
+// Infinite computes the kernels of a network of infinite width in the NTK parameterisation. The widths in the
+// description of the network have no effect on them, not even the width of the last layer: the kernels are those of one
+// output, and different outputs are independent.
 type Infinite struct {
 	network        Network
 	products, gram *graph.Exec
@@ -44,8 +44,8 @@ func (n Network) Infinite(backend compute.Backend) *Infinite {
 	}
 }
 
-// gramRows is how many of n examples are multiplied at a time with themselves and those after them: a quarter, so that
-// of the products of all with all only 5/8 are computed.
+// gramRows returns the number of examples in a block, where each block is multiplied with itself and the examples after
+// it. With a quarter of n examples, 5/8 of all products are computed.
 func gramRows(n int) int { return max(128, (n+3)/4) }
 
 // Kernels are the two kernels between examples, [N1, N2], or [N] on the diagonal.
@@ -57,18 +57,20 @@ type Kernels struct {
 // Kernels returns the kernels between the examples of x1 and those of x2, or of x1 with itself if x2 is nil. The inputs
 // are [N, features] or [N, height, width, channels], both float32 or both float64, which is what the kernels will be.
 //
-// Both are accurate to rounding also where two inputs point almost the same way, where the textbook formulas lose half
-// of the digits. (After pooling, inputs that differ by δ relative to their size are told apart with a relative error of
-// 1e-16/δ.)
+// Both are accurate to rounding, also for two inputs with almost the same direction, for which the textbook formulas
+// lose half of the digits. (After pooling, inputs that differ by δ relative to their size are told apart with a
+// relative error of 1e-16/δ.)
 //
-// Memory beyond the inputs and the kernels is small for vectors, 24 bytes for each position of a pair of images for
-// each of the few layers alive at a time and for each core, and with pooling 24 bytes for each pair of positions.
+// Memory beyond the inputs and the kernels is small for vectors. For images it is, for each core and for each of the
+// few layers that are in memory at a time, 24 bytes for each position of a pair of images, and with pooling 24 bytes
+// for each pair of positions.
 //
-// There is an error if an input is not finite, if shapes or types do not match or fit the network, and if the network
-// has no kernel by the package's rules: a nonlinearity whose input is not Gaussian in the limit, a Residual of
-// correlated branches, or an output that is still an image. The error names the layer, and what to write instead.
+// It is an error if an input is not finite, if shapes or types do not match or do not fit the network, or if the
+// network has no kernel by the package's rules: if the input of a nonlinearity is not Gaussian in the limit, if the
+// branches of a Residual are correlated, or if the output is an image. The error names the layer, and what to write
+// instead.
 //
-// Of a network that does not end with a dense layer or a convolution the kernels are the means over its outputs.
+// For a network that does not end with a dense layer or a convolution, the kernels are the means over its outputs.
 func (inf *Infinite) Kernels(x1, x2 *tensors.Tensor) (*Kernels, error) {
 	return inf.kernels(x1, x2, false)
 }
@@ -105,7 +107,7 @@ func (inf *Infinite) kernels(x1, x2 *tensors.Tensor, diagonal bool) (*Kernels, e
 	return kernels(&pairs[float64]{program: program, diagonal: diagonal}, inf, x1, x2, math.MaxFloat64)
 }
 
-// checkShape refuses inputs that are neither vectors nor images, or of another type than float32 and float64.
+// checkShape returns an error if the inputs are neither vectors nor images, or neither float32 nor float64.
 func checkShape(inputs shapes.Shape) error {
 	switch {
 	case inputs.Rank() != 2 && inputs.Rank() != 4 || inputs.Size() == 0:
@@ -117,7 +119,8 @@ func checkShape(inputs shapes.Shape) error {
 	return nil
 }
 
-// program is the network's for inputs of a shape; images that are flattened first are vectors.
+// program returns the network's program for inputs of a shape. If the network begins with Flatten, images become
+// vectors.
 func (inf *Infinite) program(inputs shapes.Shape) (*program, error) {
 	var input layout
 	if inputs.Rank() == 4 && !(len(inf.network.layers) > 0 && inf.network.layers[0] == Flatten) {
@@ -126,7 +129,7 @@ func (inf *Infinite) program(inputs shapes.Shape) (*program, error) {
 	return compile(inf.network, input)
 }
 
-// kernels fills in the pairs and solves them. The squares of the inputs must not exceed the largest number.
+// kernels reads the inputs into p and computes the kernels. The squares of the inputs must not exceed largest.
 func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Tensor, largest float64) (*Kernels,
 	error) {
 	input := p.program.shapes[0]
@@ -171,7 +174,7 @@ func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Te
 	return k, nil
 }
 
-// flat is the memory of a tensor, for as long as the tensor is there.
+// flat returns the memory of a tensor. It is valid as long as the tensor is.
 func flat[T float32 | float64](t *tensors.Tensor) (memory []T) {
 	tensors.MustConstFlatData(t, func(flat []T) { memory = flat })
 	return memory

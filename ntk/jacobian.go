@@ -4,23 +4,26 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// A jacobian is the Jacobian of N examples' C outputs by all parameters, in factors: one or more for each layer.
+// A jacobian is the Jacobian of the C outputs of N examples by all parameters, as factors, with one or more for each
+// layer.
 type jacobian struct {
-	// trace: only sums over the outputs are wanted, so that any other basis of the outputs will do.
+	// trace means that only sums over the outputs are needed, so that the outputs may be given in any orthonormal
+	// basis.
 	trace   bool
 	outputs int
 	factors []factor
 }
 
-// factor is the part of a Jacobian that belongs to some parameters, J[n, c, θ]. It adds to the kernel, by its form,
+// factor is the part of a Jacobian that belongs to some of the parameters, J[n, c, θ]. Its contribution to the kernel
+// depends on its form:
 //
 //	plain       Σ_p g[n,c,p] g[m,k,p]                                      with J = g
 //	outer       (w²·Σ_i a[n,i] a[m,i] + b²)·Σ_o g[n,c,o] g[m,k,o]          with J = (w·a⊗g, b·g): a dense layer
 //	separable   Σ_o (Σ_p a[n,p,o] a[m,p,o]) g[c,o] g[k,o]                  with J = a·g
 //
-// In outer, g is [1, C, ...] if the gradients are the same for all examples. For a trace only the sum over c = k
-// matters, and C may be another number. The forms of a network's factors do not depend on how many examples there are,
-// nor on the size of images.
+// In outer, g is [1, C, ...] if the gradients are the same for all examples. For a trace only the sum over c = k is
+// needed, and the axis C may have another size. The forms of a network's factors do not depend on how many examples
+// there are, nor on the size of images.
 type factor struct {
 	form
 	nodes []*graph.Node // a, unless plain, and g
@@ -43,8 +46,8 @@ func (j *jacobian) add(f form, nodes ...*graph.Node) {
 	j.factors = append(j.factors, factor{f, nodes})
 }
 
-// reduced replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs where
-// only a trace is wanted: Σ_c g_ci g_ci is all that counts.
+// reduced replaces gradients that are the same for all examples, up to the gain, by their norm over the outputs if only
+// a trace is needed, because it depends on Σ_c g_ci g_ci only.
 func (j *jacobian) reduced(δ cotangent) cotangent {
 	if j.trace && δ.shared {
 		δ.each = graph.Sqrt(graph.ReduceAndKeep(graph.Square(δ.each), graph.ReduceSum, 1))
@@ -52,7 +55,7 @@ func (j *jacobian) reduced(δ cotangent) cotangent {
 	return δ
 }
 
-// dense adds a layer x·W + b.
+// dense adds the factors of a layer x·W + b.
 func (j *jacobian) dense(x *graph.Node, δ cotangent, weights, bias parameter) {
 	f := form{kind: outer}
 	if weights.trainable() {
@@ -66,7 +69,7 @@ func (j *jacobian) dense(x *graph.Node, δ cotangent, weights, bias parameter) {
 	}
 }
 
-// conv adds a convolution of x to y.
+// conv adds the factors of a convolution of x to y.
 func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bias parameter) {
 	images := y.Shape().Dimensions
 	n, positions, channels := images[0], images[1]*images[2], images[3]
@@ -84,7 +87,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 		patches = after(j.factors[len(j.factors)-1].nodes[0], patches)
 	}
 	if δ.uniform() {
-		// The same for all examples and positions but for the gain: N products in place of N·C.
+		// The gradients are the same for all examples and positions up to the gain: N products take the place of N·C.
 		gain := graph.Reshape(δ.gain, n, positions, channels)
 		g := graph.Reshape(j.reduced(δ).each, -1, channels)
 		a := graph.Einsum("nsp,nso->npo", patches, gain)
@@ -95,7 +98,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 		}
 		return
 	}
-	// Positions before outputs: one product for each example.
+	// With positions before outputs, there is one product for each example.
 	node := graph.TransposeAllAxes(graph.BroadcastToDims(δ.each, n, dims[1], images[1], images[2], channels), 0, 2, 3,
 		1, 4)
 	if δ.gain != nil {
@@ -106,7 +109,7 @@ func (j *jacobian) conv(c ConvLayer, x, y *graph.Node, δ cotangent, weights, bi
 	j.add(form{}, graph.Reshape(a, n, dims[1], size*channels))
 }
 
-// patches are the inputs [N, h, w, size·size·channels] that each position of the output y sees.
+// patches returns, for each position of the output y, the inputs under the filter, [N, h, w, size·size·channels].
 func (c ConvLayer) patches(x, y *graph.Node) *graph.Node {
 	for axis := 1; axis <= 2; axis++ {
 		dims := x.Shape().Dimensions
@@ -141,7 +144,7 @@ func (c ConvLayer) patches(x, y *graph.Node) *graph.Node {
 	return graph.Concatenate(seen, 3)
 }
 
-// contraction says what of the kernel [N1, N2, C, C] is wanted.
+// contraction says which part of the kernel [N1, N2, C, C] is computed.
 type contraction int
 
 const (
@@ -151,7 +154,7 @@ const (
 	diagonal                     // n = m, [N, C, C]
 )
 
-// contract is the kernel of two Jacobians; a full one is [N1, C, N2, C].
+// contract returns the kernel of two Jacobians. A full one is [N1, C, N2, C].
 func (want contraction) contract(left, right *jacobian) *graph.Node {
 	var kernel *graph.Node
 	for i, l := range left.factors {
@@ -167,8 +170,8 @@ func (want contraction) contract(left, right *jacobian) *graph.Node {
 	return kernel
 }
 
-// after is node, once first has been computed. The Go backend (gomlx v0.28.0) runs what is independent in parallel, and
-// then waits for ever when each of its workers has a matrix product that waits for another worker.
+// after returns node, which is computed after first. The Go backend (gomlx v0.28.0) runs independent operations in
+// parallel and has a deadlock if each of its workers runs a matrix product that waits for another worker.
 func after(first, node *graph.Node) *graph.Node { return graph.SchedulingBarrier(node, first) }
 
 func (want contraction) term(l, r factor) *graph.Node {
@@ -203,7 +206,7 @@ func (want contraction) term(l, r factor) *graph.Node {
 	}
 }
 
-// products are those of g, [N or 1, C, p], over its last axis.
+// products returns the products of g, [N or 1, C, p], over its last axis.
 func (want contraction) products(l, r *graph.Node) *graph.Node {
 	dims := l.Shape().Dimensions
 	lone := map[contraction]bool{full: dims[0]*dims[1] == 1, traced: dims[0] == 1, perOutput: dims[0] == 1,
@@ -223,9 +226,9 @@ func (want contraction) products(l, r *graph.Node) *graph.Node {
 	}
 }
 
-// inBlocks are the products of single rows, which are sums over blocks: XLA on the CPU adds up the product of two
-// vectors one number after the other, and for a million numbers in float32 that is off by 0.2 %. Products of matrices
-// are not.
+// inBlocks returns the products of single rows, computed as sums over blocks: XLA on the CPU adds up the product of two
+// vectors one number after the other, which for a million numbers in float32 has an error of 0.2 %. Its products of
+// matrices are accurate.
 func (want contraction) inBlocks(l, r *graph.Node) *graph.Node {
 	size := l.Shape().Dimensions[2]
 	block := min(size, 1024)
@@ -249,7 +252,7 @@ func (want contraction) inBlocks(l, r *graph.Node) *graph.Node {
 	}
 }
 
-// batchNorm adds scale·normal + shift.
+// batchNorm adds the factors of scale·normal + shift.
 func (j *jacobian) batchNorm(δ cotangent, normal *graph.Node, scale, shift bool) {
 	node := δ.everywhere(normal).each
 	sum := func(node *graph.Node) *graph.Node {

@@ -11,7 +11,7 @@ import (
 	"github.com/unhinged-lab/lab/internal/layers"
 )
 
-// DenseLayer is made by [Dense].
+// DenseLayer is the layer that [Dense] returns.
 type DenseLayer struct {
 	width      int
 	wStd, bStd float64
@@ -46,7 +46,7 @@ func (d DenseLayer) infinite(p *program, in register) (register, error) {
 	return p.affine(in, filter{size: 1, stride: 1}, d.wStd, d.bStd)
 }
 
-// ConvLayer is made by [Conv].
+// ConvLayer is the layer that [Conv] returns.
 type ConvLayer struct {
 	channels   int
 	filter     filter
@@ -65,7 +65,8 @@ func (c ConvLayer) Std(w, b float64) ConvLayer { c.wStd, c.bStd = w, b; return c
 // Stride moves the filter by n positions in both directions.
 func (c ConvLayer) Stride(n int) ConvLayer { c.filter.stride = n; return c }
 
-// Same pads with zeros so that the output has ⌈size/stride⌉ positions a side, the odd one at the end ("SAME").
+// Same pads with zeros so that each side of the output has ⌈size/stride⌉ positions. If the number of zeros is odd,
+// there is one more at the end ("SAME").
 func (c ConvLayer) Same() ConvLayer { c.filter.same = true; return c }
 
 func (c ConvLayer) forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
@@ -83,8 +84,8 @@ func (c ConvLayer) parameters(scope *model.Scope, parameterization Parameterizat
 	return parameters(scope, x, parameterization, c.wStd, c.bStd, size*size*channels, size, size, channels, c.channels)
 }
 
-// convolve pads filters of even size with a row and a column of zeros: for those gomlx v0.28.0's gradient by the input
-// is that of a neighbouring position.
+// convolve pads filters of even size with a row and a column of zeros, because for such filters gomlx v0.28.0 returns
+// the gradient by the input of a neighbouring position.
 func (c ConvLayer) convolve(x, kernel *graph.Node) *graph.Node {
 	size, dims := c.filter.size, x.Shape().Dimensions
 	even := 1 - size%2
@@ -118,7 +119,7 @@ type filter struct {
 	same         bool
 }
 
-// apply returns the number of positions that come out of n, and the zeros before the first.
+// apply returns the number of output positions for n input positions, and the number of zeros before the first one.
 func (f filter) apply(n int) (out, before int, err error) {
 	switch {
 	case f.size < 1 || f.stride < 1:
@@ -137,8 +138,8 @@ func (f filter) apply(n int) (out, before int, err error) {
 type averagePool struct{ window int }
 
 // AveragePool averages windows of window×window positions that do not overlap; positions left over at the end are
-// dropped. Its kernel needs the covariance of all pairs of positions, so that all layers before it cost (height·width)²
-// for each pair of images.
+// dropped. Its kernel needs the covariance of all pairs of positions, so that the cost of all layers before it is
+// proportional to (height·width)² for each pair of images.
 func AveragePool(window int) Layer { return averagePool{window} }
 
 func (a averagePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
@@ -160,8 +161,8 @@ func (a averagePool) infinite(p *program, in register) (register, error) {
 
 type globalAveragePool struct{}
 
-// GlobalAveragePool averages over all positions: [batch, height, width, channels] → [batch, channels]. Like
-// [AveragePool] it makes the layers before it cost (height·width)².
+// GlobalAveragePool averages over all positions: [batch, height, width, channels] → [batch, channels]. As with
+// [AveragePool], the cost of the layers before it is proportional to (height·width)².
 var GlobalAveragePool Layer = globalAveragePool{}
 
 func (globalAveragePool) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
@@ -181,8 +182,8 @@ func (globalAveragePool) infinite(p *program, in register) (register, error) {
 
 type flatten struct{}
 
-// Flatten makes a vector of each image: [batch, height, width, channels] → [batch, height·width·channels]. Vectors it
-// leaves as they are.
+// Flatten turns each image into a vector: [batch, height, width, channels] → [batch, height·width·channels]. It does
+// not change vectors.
 var Flatten Layer = flatten{}
 
 func (flatten) forward(_ *model.Scope, _ Parameterization, x *graph.Node) *graph.Node {
@@ -206,10 +207,10 @@ func (identity) infinite(_ *program, in register) (register, error)             
 
 type residual struct{ branches []Layer }
 
-// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). There is an error
-// from Infinite if more than one branch ends without weights of its own, because then the branches are correlated; if a
-// branch is the network's input; and if a nonlinearity follows on a sum that is not Gaussian. So write the nonlinearity
-// into the branch, before its weights: Residual(Identity, Serial(ReLU, Dense(n))), not Residual(Identity,
+// Residual applies every branch to the same input and adds their outputs (fan-out, then fan-in sum). Infinite returns
+// an error if more than one branch ends without weights of its own, because the branches are then correlated, if a
+// branch is the network's input, or if a nonlinearity follows a sum that is not Gaussian. Therefore write the
+// nonlinearity into the branch, before its weights: Residual(Identity, Serial(ReLU, Dense(n))), not Residual(Identity,
 // Serial(Dense(n), ReLU)).
 func Residual(branches ...Layer) Layer { return residual{branches} }
 
@@ -251,7 +252,7 @@ func (r residual) infinite(p *program, in register) (register, error) {
 	return p.add(sum{}, p.shapes[outputs[0]], outputs...), nil
 }
 
-// A parameter takes part in a layer as scale times the variable; without a variable it takes none.
+// A parameter is scale times its variable. Without a variable, the layer does not have this parameter.
 type parameter struct {
 	variable *model.Variable
 	scale    float64
@@ -269,8 +270,8 @@ func (p parameter) addTo(y *graph.Node) *graph.Node {
 	return graph.Add(y, graph.ExpandLeftToRank(p.node(y), y.Rank()))
 }
 
-// parameters returns W, of the given dimensions, the last of them the outputs, each of which sees fanIn inputs; and b,
-// without a variable if σ_b is 0.
+// parameters returns W with the given dimensions, of which the last is the number of outputs, and b, without a variable
+// if σ_b is 0. Each output depends on fanIn inputs.
 func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int,
 	dimensions ...int) (weights, bias parameter) {
 	find := func(name string, std float64, dimensions ...int) parameter {

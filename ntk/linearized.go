@@ -16,9 +16,9 @@ const originScope = "origin"
 //
 //	f(x; θ0) + J(x; θ0)(θ − θ0),
 //
-// whose tangent kernel is Θ_0 whatever θ is. θ are the variables that Model uses, in the same places; θ0 are the values
-// that they have when Linearized is first built, or would be drawn: they are kept below scope in "origin", not
-// trainable. Gradients by θ are exact. Batch normalisation uses its averages at θ0, in training too.
+// whose tangent kernel is Θ_0 for every θ. θ are the variables of Model, in the same places. θ0 are their values when
+// Linearized is first built (variables that do not exist are drawn then). They are kept below scope in "origin" and are
+// not trainable. Gradients by θ are exact. Batch normalisation uses its averages at θ0, in training too.
 func (n Network) Linearized(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	build := func(scope *model.Scope, x *graph.Node) *graph.Node { return n.Model(scope, parameterization, x) }
 	origin, current := origin(scope, x, build)
@@ -35,15 +35,15 @@ func (n Network) Linearized(scope *model.Scope, parameterization Parameterizatio
 	return graph.Add(y, dy)
 }
 
-// origin copies the variables of a model, unless it has done so before, and returns the scope of the copies, which are
-// not trainable, and what variable each is a copy of, by the copy's path.
+// origin copies the variables of a model, unless the copies exist. It returns the scope of the copies, which are not
+// trainable, and the original variable of each copy by the copy's path.
 func origin(scope *model.Scope, x *graph.Node, f func(*model.Scope, *graph.Node) *graph.Node) (*model.Scope,
 	map[string]*model.Variable) {
 	shape := x.Shape().Clone()
 	shape.Dimensions[0] = 1
 	var used []*model.Variable
 	_, err := model.CallOnce(x.Graph().Backend(), scope.Store(), func(_ *model.Scope, x *graph.Node) *graph.Node {
-		f(scope.ResetVisited(), x) // of which nothing is computed: it creates the variables
+		f(scope.ResetVisited(), x) // creates the variables; its result is not used
 		for v := range scope.IterVariables() {
 			if v.InUseByGraph(x.Graph()) {
 				used = append(used, v)

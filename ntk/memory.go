@@ -6,9 +6,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// Memory estimates the bytes that [Infinite.Kernels] takes for inputs of the given shape (whatever its number of
-// examples) beyond the inputs themselves: pair·N1·N2 + example·(N1 + N2) + fixed, the two kernels included. The errors
-// are those of Kernels about shapes.
+// Memory estimates the bytes that [Infinite.Kernels] takes, beyond the inputs themselves, for inputs of the given shape
+// (the number of examples in it has no effect): pair·N1·N2 + example·(N1 + N2) + fixed, including the two kernels. It
+// returns the errors of Kernels about shapes.
 func (inf *Infinite) Memory(input shapes.Shape) (pair, example, fixed int64, err error) {
 	if err := checkShape(input); err != nil {
 		return 0, 0, 0, err
@@ -33,7 +33,7 @@ func (inf *Infinite) Memory(input shapes.Shape) (pair, example, fixed int64, err
 			if p.full {
 				entries *= entries
 			}
-			worker += 3 * max(1, entries) // more than are alive at a time
+			worker += 3 * max(1, entries) // an upper bound of the number in memory at a time
 		}
 		if r == 0 {
 			continue

@@ -1,4 +1,4 @@
-// Package ntk describes neural networks as values and computes the kernels they have in the limit of infinite width:
+// Package ntk describes neural networks as values and computes their kernels in the limit of infinite width:
 //
 //	net := ntk.Serial(ntk.Dense(512), ntk.ReLU, ntk.Dense(512), ntk.ReLU, ntk.Dense(10))
 //	net.Model(scope, ntk.NTKParameterization, x)  // a gomlx model of finite width
@@ -21,13 +21,15 @@
 //
 // where the K on the right of Θ is the new one, and a convolution's zero padding counts as positions where K = Θ = 0.
 //
-// These rules hold under assumptions, and a network outside of them has an error instead of a kernel:
+// These rules hold under two assumptions. For a network that does not satisfy them, there is an error instead of a
+// kernel:
 //
-//   - The input of a nonlinearity is Gaussian in the limit. The outputs of dense layers and convolutions are, and so
-//     are their means over positions and the sums of independent ones. Not Gaussian are the network's input, the output
-//     of a nonlinearity, means over positions of that, and sums with any of them, until a dense layer or a convolution
-//     follows; the entries of a flattened image are Gaussian, but not identically distributed.
-//   - The branches of a sum are uncorrelated, and as wide as the layers are, not as the network's input.
+//   - The input of a nonlinearity is Gaussian in the limit. This is true for the outputs of dense layers and
+//     convolutions, for their means over positions, and for sums of independent ones. It is false for the network's
+//     input, the output of a nonlinearity, the means of such an output over positions, and sums with any of these,
+//     until a dense layer or a convolution follows. The entries of a flattened image are Gaussian, but not identically
+//     distributed.
+//   - The branches of a sum are uncorrelated, and infinitely wide, so that none of them is the network's input.
 package ntk
 
 import (
@@ -39,20 +41,22 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Layer is a part of a network, or all of it: one of this package's layers and nonlinearities, [Serial] or [Residual].
+// Layer is a part of a network, or a whole one: one of this package's layers and nonlinearities, [Serial] or
+// [Residual].
 type Layer interface {
 	// forward builds the finite layer, with its variables in scope.
 	forward(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node
-	// differentiate is forward, with batch statistics taken for constants, and its derivative there.
+	// differentiate returns the output of forward, with batch statistics as constants, and its derivative.
 	differentiate(scope *model.Scope, parameterization Parameterization, x *graph.Node) (*graph.Node, derivative)
-	// count is the dimensions of an example's output for those of its input, and adds up what [Network.Size] says.
+	// count returns the dimensions of an example's output, given those of its input, and adds the sizes of the layer to
+	// to.
 	count(dims []int, to *counting) ([]int, error)
 	// infinite appends the layer's steps to the program and returns the register that holds its output.
 	infinite(p *program, input register) (register, error)
 }
 
-// Parameterization says how a finite network holds its weights. The function it computes at initialisation has the same
-// distribution in both; what differs is how fast gradient descent moves each layer.
+// Parameterization says how a finite network stores its weights. The distribution of its function at initialisation is
+// the same in both, but the speed at which gradient descent moves each layer differs.
 type Parameterization int
 
 const (
@@ -66,7 +70,7 @@ const (
 // Network is a sequence of layers.
 type Network struct{ layers []Layer }
 
-// Serial is the network that applies layers one after the other.
+// Serial returns the network that applies layers one after the other.
 func Serial(layers ...Layer) Network {
 	if i := slices.Index(layers, nil); i >= 0 {
 		exceptions.Panicf("ntk: layer %d of %d of a Serial is nil", i, len(layers))
@@ -75,9 +79,9 @@ func Serial(layers ...Layer) Network {
 }
 
 // Model builds the finite network on x: [batch, features], or [batch, height, width, channels] for networks of images.
-// Its variables are kept in scope, one sub-scope a layer, and drawn on the host from the store's seed
-// (initializer.ParamInitialSeed) and their path when they do not exist yet: the same on every backend. It panics, as
-// graph building does, on a layer that does not fit its input.
+// Its variables are in scope, with a sub-scope for each layer. Those that do not exist yet are drawn on the host from
+// the store's seed (initializer.ParamInitialSeed) and their path, and are the same on every backend. Model panics, as
+// graph building does, if a layer does not fit its input.
 func (n Network) Model(scope *model.Scope, parameterization Parameterization, x *graph.Node) *graph.Node {
 	return n.forward(scope, parameterization, x)
 }

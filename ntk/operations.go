@@ -63,7 +63,7 @@ func (a *affine) terms(in []operand, out operand, e int, add func(weight, k, nea
 	}
 }
 
-// sum adds up the filter's entries for a line of the output; block is scratch memory.
+// sum adds up the entries under the filter for a line of the output. block is scratch memory.
 func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from, target []float64) {
 	if !in.image() {
 		copy(target, from)
@@ -88,12 +88,13 @@ func (a *affine) sum(in, out layout, full bool, line int, block *[]float64, from
 	}
 }
 
-// window adds up the filter's entries at rows h1 and h2 of the output: first the rows, into an array with zeros around,
-// then along them. The entries of a full covariance, (h, w) with (h', w'), move together: along its diagonals.
+// window adds up the entries under the filter at rows h1 and h2 of the output: first over rows, into an array with
+// zeros around it, then along the rows. In a full covariance, of (h, w) with (h', w'), the filter moves both positions
+// together, along the diagonals.
 func (a *affine) window(in, out layout, full bool, h1, h2 int, rows, from, target []float64) {
 	wide := (out.width-1)*a.stride + a.size
 	inside := min(in.width, wide-a.left)
-	first, columns, step := a.left, 1, 0 // of one row of positions, or of one for each position of the other image
+	first, columns, step := a.left, 1, 0 // for one row of positions, or one row for each position of the other image
 	if full {
 		first, columns, step = a.left*wide+a.left, inside, wide
 	}
@@ -122,7 +123,7 @@ func (a *affine) window(in, out layout, full bool, h1, h2 int, rows, from, targe
 	}
 }
 
-// accumulate sets target to the sum of the sources, of which it takes every stride-th number.
+// accumulate sets target to the sum of the sources, where it uses every stride-th number of each.
 func accumulate(target []float64, sources [][]float64, stride int) {
 	n := len(target)
 	if len(sources) == 3 && stride == 1 { // the usual filter
@@ -140,10 +141,11 @@ func accumulate(target []float64, sources [][]float64, stride int) {
 	}
 }
 
-// pool averages windows of height×width positions that do not overlap; without positions left it makes a vector.
+// pool averages windows of height×width positions that do not overlap. If no positions are left, its output is a
+// vector.
 type pool struct{ height, width int }
 
-// variances do not follow from the input's variances: program.variances takes them from the covariances.
+// variances cannot be computed from the input's variances: program.variances computes them from the covariances.
 func (pool) variances([]positions, positions) { panic("ntk: pooling needs covariances") }
 
 func (p pool) covariances(t *tile, in []operand, out operand, line int) {
@@ -171,7 +173,7 @@ func (p pool) covariances(t *tile, in []operand, out operand, line int) {
 	out.close(line, in, nil, 0)
 }
 
-// mean flattens: the mean over the positions with themselves.
+// mean is the operation of Flatten: the mean over the positions (p, p).
 type mean struct{}
 
 func (mean) variances(in []positions, out positions) {

@@ -8,8 +8,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// inputs are n examples of positions with channels each, or of vectors whose features are the channels: x[example,
-// channel, position], and their variances |x|²/channels.
+// inputs holds n examples, x[example, channel, position], and their variances |x|²/channels. The features of vectors
+// are channels.
 type inputs[T float32 | float64] struct {
 	layout
 	variances
@@ -17,7 +17,8 @@ type inputs[T float32 | float64] struct {
 	x           []T
 }
 
-// read checks the flat values of a tensor, in which the positions come before the channels. Those of vectors are kept.
+// read checks the flat values of a tensor, in which positions come before channels, and converts them. Values of
+// vectors are not copied.
 func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (*inputs[T], error) {
 	size := shape.positions()
 	in := &inputs[T]{layout: shape, variances: newVariances(n * size), n: n, channels: len(flat) / n / size, x: flat}
@@ -61,7 +62,7 @@ func read[T float32 | float64](flat []T, n int, shape layout, largest float64) (
 	return in, errors.Join(errs...)
 }
 
-// example is the numbers of example i.
+// example returns the numbers of example i.
 func (in *inputs[T]) example(i int) []T {
 	size := len(in.x) / in.n
 	return in.x[i*size : (i+1)*size]
@@ -83,15 +84,15 @@ func dot[T float32 | float64](x, y []T) float64 {
 	return a + b + (c + d)
 }
 
-// pairs is one computation of kernels.
+// pairs holds the data of one computation of kernels.
 type pairs[T float32 | float64] struct {
 	program             *program
 	x1, x2              *inputs[T]
 	v1, v2              []variances // of each register, for all examples one after the other
 	symmetric, diagonal bool
 	single              bool
-	// For vectors that are not on the diagonal, x1·x2 in blocks of so many rows, which start at column 0 or, if
-	// symmetric, at the one of their first row.
+	// For vectors, except on the diagonal: x1·x2 in blocks of several rows. A block begins at column 0 or, if
+	// symmetric, at the column of its first row.
 	products [][]T
 	rows     int
 }
@@ -117,7 +118,7 @@ func (p *pairs[T]) variances(in *inputs[T]) []variances {
 	return all
 }
 
-// covariances fills c for examples i of x1 and j of x2, from the inputs.
+// covariances computes c for the examples i of x1 and j of x2, from the inputs.
 func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
 	n, x, y := x1.positions(), x1.example(i), x2.example(j)
 	clear(c.k)
@@ -146,8 +147,9 @@ func (p *pairs[T]) covariances(c covariance, x1, x2 *inputs[T], i, j int) {
 	}
 }
 
-// angles divides the products in a row of ks by the number of channels and fills near. The row belongs to the positions
-// a, a+step, … of x1 and b, b+1, … of x2. Where near is below limit times √(q₁q₂), both are taken from the inputs.
+// angles divides the products in a row of ks by the number of channels and computes near. The row belongs to the
+// positions a, a+step, … of x1 and b, b+1, … of x2. If near is below limit times √(q₁q₂), both are computed from the
+// inputs.
 func angles[T float32 | float64](ks, nears []float64, limit float64, x1, x2 *inputs[T], a, step, b int) {
 	scale := 1 / float64(x1.channels)
 	nears, roots := nears[:len(ks)], x2.root[b:b+len(ks)]
@@ -163,7 +165,7 @@ func angles[T float32 | float64](ks, nears []float64, limit float64, x1, x2 *inp
 	}
 }
 
-// distance is √(q₁q₂)/2·|x̂ ∓ ŷ|², near at positions a of x1 and b of x2 without cancellation.
+// distance returns √(q₁q₂)/2·|x̂ ∓ ŷ|², which is near at positions a of x1 and b of x2, without cancellation.
 func distance[T float32 | float64](negative bool, x1, x2 *inputs[T], a, b int) float64 {
 	if x1 == x2 && a == b {
 		return 0
@@ -182,7 +184,7 @@ func distance[T float32 | float64](negative bool, x1, x2 *inputs[T], a, b int) f
 	return x1.root[a] * x2.root[b] / 2 * sum / float64(x1.channels)
 }
 
-// product is the inner products of example i of x1 with examples from … to−1 of x2.
+// product returns the inner products of example i of x1 with examples from … to−1 of x2.
 func (p *pairs[T]) product(i, from, to int) []T {
 	block := p.products[i/p.rows]
 	row, columns := i%p.rows, p.x2.n
@@ -204,7 +206,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 	}
 	limit := threshold
 	if p.single {
-		limit = 1e-2 // of products that the backend rounded to float32
+		limit = 1e-2 // the backend has rounded the products to float32
 	}
 	columns := (n2 + chunk - 1) / chunk
 	last := p.program.steps[len(p.program.steps)-1].out
@@ -249,7 +251,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 	}
 }
 
-// mirror copies what is above the diagonal to below it.
+// mirror copies the entries above the diagonal to their places below it.
 func mirror[T float32 | float64](n int, x []T) {
 	const block = 64
 	parallel.For((n+block-1)/block, func(rows int) {

@@ -20,8 +20,8 @@ import (
 //	residual[ identity | relu conv:64,3,same ]  Residual(Identity, Serial(ReLU, Conv(64, 3).Same()))
 //	[ relu dense:512 ]                        Serial(ReLU, Dense(512)) as one layer
 //
-// Options follow the numbers, in any order, and may be left out; they are 1 for w (σ_w) and stride, 0 for b (σ_b). A
-// [Function] cannot be written so.
+// Options follow the numbers, in any order, and may be left out. Their defaults are 1 for w (σ_w) and stride, and 0 for
+// b (σ_b). A [Function] cannot be written in this way.
 //
 //	ntk.Parse("conv:64,3,same relu gap dense:10")
 func Parse(text string) (Network, error) {
@@ -82,7 +82,7 @@ func describe(layer Layer) string {
 		branches := make([]string, len(l.branches))
 		for i, branch := range l.branches {
 			branches[i] = describe(branch)
-			// of one layer, the brackets tell it from the layer itself
+			// for a network of one layer, the brackets distinguish it from the layer itself
 			if n, ok := branch.(Network); ok && len(n.layers) > 1 {
 				branches[i] = n.String()
 			}
@@ -107,7 +107,7 @@ func stds(w, b float64) string {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// abReLUName is the shortest name of ABReLU(a, b).
+// abReLUName returns the shortest name of ABReLU(a, b).
 func abReLUName(a, b float64) string {
 	switch {
 	case a == 0 && b == 1:
@@ -120,7 +120,7 @@ func abReLUName(a, b float64) string {
 	return "abrelu:" + number(a) + "," + number(b)
 }
 
-// tokens are the words, and each of [ ] | by itself.
+// tokens returns the words of the text; each [, ] and | is a token.
 func tokens(text string) []string {
 	for _, bracket := range []string{"[", "]", "|"} {
 		text = strings.ReplaceAll(text, bracket, " "+bracket+" ")
@@ -128,10 +128,10 @@ func tokens(text string) []string {
 	return strings.Fields(text)
 }
 
-// maxDepth bounds how deep brackets nest.
+// maxDepth is the largest depth of nested brackets.
 const maxDepth = 100
 
-// scanner is what is left of a network's text.
+// scanner holds the unread tokens of a network's text.
 type scanner struct{ tokens []string }
 
 func (s *scanner) next() string {
@@ -266,12 +266,12 @@ func parseLayer(token string) (Layer, error) {
 				"identity, relu, abs, erf, gelu, sin, leakyrelu, abrelu, residual[ … | … ]", name)
 	}
 	if len(a.words) > 0 {
-		a.fail("%q has no meaning there", a.words[0])
+		a.fail("unknown or repeated argument %q", a.words[0])
 	}
 	return layer, a.err
 }
 
-// arguments are the words after a layer's colon that have not been read yet, and the first error.
+// arguments holds the unread words after a layer's colon, and the first error.
 type arguments struct {
 	layer string
 	words []string
@@ -317,7 +317,7 @@ func (a *arguments) count(what string) int {
 	return int(n)
 }
 
-// option reads name=number from wherever it stands.
+// option reads name=number at any place among the words.
 func (a *arguments) option(name string, missing float64) float64 {
 	i := slices.IndexFunc(a.words, func(word string) bool { return strings.HasPrefix(word, name+"=") })
 	if i < 0 {

@@ -9,9 +9,9 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// Product returns Θ(x1, x2)·v, [N1, C], for v [N2, C], of the same type as the outputs, without forming the kernel:
-// J(x1) (J(x2)ᵀ v), a backward pass through the examples of x2, whose sum is as large as the parameters, and a
-// forward-mode pass through those of x1. For a model of [NewEmpirical] the latter costs C backward passes for each
+// Product returns Θ(x1, x2)·v, [N1, C], for v [N2, C], of the same type as the outputs, without forming the kernel: it
+// is J(x1) (J(x2)ᵀ v), a backward pass for the examples of x2, whose result has the size of the parameters, and a
+// forward-mode pass for those of x1. For a model of [NewEmpirical] the second pass takes C backward passes for each
 // example.
 func (e *Empirical) Product(x1, x2, v *tensors.Tensor) (*tensors.Tensor, error) {
 	e.mu.Lock()
@@ -53,7 +53,7 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 	u := tensors.FromShape(shapes.Make(m.dtype, m.parameters))
 	values := numbers.Of(v)
 	for _, c := range right {
-		part := make([]float64, size*m.outputs) // zero where the chunk is filled up
+		part := make([]float64, size*m.outputs) // zero for the copies that fill the chunk up
 		copy(part, values[c.first*m.outputs:(c.first+c.n)*m.outputs])
 		sum, err := e.source.pull(c.x, numbers.Tensor(m.dtype, part, size, m.outputs), u)
 		if err != nil {
@@ -79,8 +79,8 @@ func (e *Empirical) product(m measured, x1, x2, v *tensors.Tensor) (*tensors.Ten
 }
 
 // LargestEigenvalue returns the largest eigenvalue of the kernel Θ(x, x), as a matrix of N·C rows, by power iteration
-// on [Empirical.Product]: from below, until it grows by less than tolerance relative to its size. There is an error if
-// a thousand iterations are not enough.
+// with [Empirical.Product]. The estimate grows in every iteration; it is returned when it grows by less than tolerance
+// relative to its size. It is an error if a thousand iterations are not enough.
 func (e *Empirical) LargestEigenvalue(x *tensors.Tensor, tolerance float64) (float64, error) {
 	if err := checkInputs(x, nil); err != nil {
 		return 0, err

@@ -13,17 +13,17 @@ type program struct {
 	shapes      []layout
 	provenances []provenance
 	steps       []step
-	// full: the covariances of images are of all pairs of positions, which pooling needs, not of a position with
-	// itself.
+	// full means that images have covariances for all pairs of positions, which pooling needs, and not only for equal
+	// positions.
 	full bool
-	// needed: a nonlinearity follows, so that the register's variances and angles matter.
+	// needed means that a nonlinearity follows, which uses the register's variances and angles.
 	needed []bool
 	path   []string // of the layer that is being compiled
 }
 
 type register int
 
-// layout is the positions of an image, or zero for vectors.
+// layout has the numbers of positions of an image, or zeros for vectors.
 type layout struct{ height, width int }
 
 func (l layout) image() bool    { return l.height > 0 }
@@ -40,18 +40,18 @@ type step struct {
 	operation operation
 	in        []register
 	out       register
-	free      []register // whose covariances no later step reads
-	inPlace   bool       // out takes the memory of the only input: each entry depends on that of the input alone
+	free      []register // no later step reads their covariances
+	inPlace   bool       // out uses the memory of the only input: entries depend on the same entry only
 }
 
 type operation interface {
-	// variances fills out from the variances of the inputs, of one example, where they follow from them alone.
+	// variances computes out from the variances of the inputs, for one example, if these are sufficient.
 	variances(in []positions, out positions)
-	// covariances fills one line of out from the covariances of the inputs.
+	// covariances computes one line of out from the covariances of the inputs.
 	covariances(t *tile, in []operand, out operand, line int)
 }
 
-// positions is what a register holds for one example: the variance at each position.
+// positions holds a register's variances for one example, one for each position.
 type positions struct {
 	layout
 	q []float64
@@ -64,19 +64,19 @@ func (v variances) slice(from, to int) variances { return variances{v.q[from:to]
 
 func newVariances(n int) variances { return variances{make([]float64, n), make([]float64, n)} }
 
-// roots fills in the roots.
+// roots computes the roots.
 func (v variances) roots() {
 	for i, q := range v.q {
 		v.root[i] = math.Sqrt(q)
 	}
 }
 
-// covariance is what a register holds for a tile of pairs. k and ntk are the two kernels; near is √(q₁q₂) − |k| ≥ 0,
-// carried along because where it is small the difference has no digits left, while the derivatives of ReLU's kernel go
-// with its square root.
+// covariance holds a register's values for a tile of pairs. k and ntk are the two kernels. near is √(q₁q₂) − |k| ≥ 0.
+// It is computed separately, because the difference would lose all digits where it is small, and the derivatives of
+// ReLU's kernel depend on its square root.
 //
-// The entries are, for vectors, one of x1 with a row of x2; for images, of one pair, [h, w], or [h, h', w, w'] if the
-// program is full.
+// For vectors, the entries are those of one example of x1 with several of x2. For images they are those of one pair,
+// [h, w], or [h, h', w, w'] if the program is full.
 type covariance struct{ k, near, ntk []float64 }
 
 // operand is a register within a tile: its covariances and the variances of both sides.
@@ -84,10 +84,10 @@ type operand struct {
 	covariance
 	layout
 	v1, v2              variances
-	full, needed, input bool // input: the network's, whose ntk is zero
+	full, needed, input bool // input: it is the network's input, whose ntk is zero
 }
 
-// compile lists the steps of a network on inputs of the given layout.
+// compile returns the program of a network for inputs of the given layout.
 func compile(network Network, input layout) (*program, error) {
 	p := &program{shapes: []layout{input}, provenances: []provenance{given}}
 	out, err := network.infinite(p, 0)
@@ -146,7 +146,8 @@ func (p *program) affine(in register, f filter, wStd, bStd float64) (register, e
 	return p.add(op, shape, in), nil
 }
 
-// freshSince says whether r is a linear function, by steps from before on, of outputs that have weights of their own.
+// freshSince reports whether r is a linear function, computed by the steps from before on, of outputs of layers with
+// weights of their own.
 func (p *program) freshSince(r register, before int) bool {
 	for i := len(p.steps) - 1; i >= before; i-- {
 		s := p.steps[i]
@@ -169,7 +170,7 @@ func (p *program) freshSince(r register, before int) bool {
 	return false
 }
 
-// size is how many covariances register r has for one pair.
+// size returns the number of covariances of register r for one pair.
 func (p *program) size(r register) int {
 	n := p.shapes[r].positions()
 	if p.full {
@@ -178,7 +179,7 @@ func (p *program) size(r register) int {
 	return n
 }
 
-// variances fills in the variances v of each needed register for one example, from those of the input; self fills the
+// variances computes the variances v of each needed register for one example, from those of the input. self sets the
 // input's covariances of the example with itself.
 func (p *program) variances(v []variances, single bool, self func(covariance)) {
 	in := make([]positions, 0, 4)
@@ -203,7 +204,7 @@ func (p *program) variances(v []variances, single bool, self func(covariance)) {
 	}
 }
 
-// of returns those of register r, if it is needed, for examples from to to of all.
+// of returns the variances of register r, if it is needed, for the examples from … to−1.
 func (p *program) of(all []variances, r register, from, to int) variances {
 	if all[r].q == nil {
 		return variances{}
@@ -212,7 +213,7 @@ func (p *program) of(all []variances, r register, from, to int) variances {
 	return all[r].slice(from*size, to*size)
 }
 
-// diagonal fills q with the covariances [h, h, w, w].
+// diagonal sets q to the covariances [h, h, w, w].
 func (p positions) diagonal(k []float64) {
 	if !p.image() {
 		copy(p.q, k)
@@ -228,7 +229,7 @@ func (p positions) diagonal(k []float64) {
 // tile is the memory of one worker.
 type tile struct {
 	program   *program
-	pairs     int // of vectors, up to chunk; of images one at a time
+	pairs     int // up to chunk pairs of vectors, or one pair of images
 	chunk     int
 	single    bool // float32's precision is enough
 	registers []covariance
@@ -237,7 +238,7 @@ type tile struct {
 	block     []float64 // scratch memory for convolutions
 }
 
-// call is a step on its operands.
+// call is a step with its operands.
 type call struct {
 	operation operation
 	in        []operand
@@ -270,15 +271,16 @@ func (t *tile) release(r register) {
 	t.registers[r] = covariance{}
 }
 
-// input is where the covariances of the network's input go; its ntk is zero.
+// input returns the place for the covariances of the network's input. Its ntk is zero.
 func (t *tile) input() covariance {
 	c := t.allocate(0)
 	clear(c.ntk)
 	return c
 }
 
-// run takes the steps after the input has been filled. The output of the last step stays in its register: release it.
-// Steps in place follow line by line on the one before, while the line is in the cache.
+// run executes the steps after the input has been set. The output of the last step stays in its register, and the
+// caller must release it. A step in place is executed line by line together with the step before it, while the line is
+// in the cache.
 func (t *tile) run(steps []step, variances func(r register) (v1, v2 variances)) {
 	view := func(r register) operand {
 		o := operand{covariance: t.registers[r], layout: t.program.shapes[r], full: t.program.full,
@@ -319,15 +321,15 @@ func (t *tile) run(steps []step, variances func(r register) (v1, v2 variances)) 
 	}
 }
 
-// part is a line of o's covariances.
+// part returns a line of o's covariances.
 func (o operand) part(line int) covariance {
 	size := len(o.k) / o.lines(o.full)
 	from, to := line*size, (line+1)*size
 	return covariance{o.k[from:to], o.near[from:to], o.ntk[from:to]}
 }
 
-// rows visits the entries of a line in the order in which they are stored, by rows that pair one variance of x1, or as
-// many as there are of x2, with those of x2. first counts from the start of the line.
+// rows visits the entries of a line in their order in memory, row by row. A row pairs variances of x2 with one variance
+// of x1, or with the same number of variances of x1. first counts from the start of the line.
 func (o operand) rows(line int, row func(first int, v1, v2 variances)) {
 	if !o.full || !o.image() {
 		row(0, o.v1, o.v2)
@@ -341,7 +343,8 @@ func (o operand) rows(line int, row func(first int, v1, v2 variances)) {
 	}
 }
 
-// position decodes the index of an image's entry: (h1, w1) of x1 and (h2, w2) of x2. A pooled vector's are zero.
+// position decodes the index of an image's entry into (h1, w1) of x1 and (h2, w2) of x2. For a pooled vector they are
+// zero.
 func (l layout) position(e int, full bool) (h1, h2, w1, w2 int) {
 	if !l.image() {
 		return 0, 0, 0, 0
@@ -353,7 +356,7 @@ func (l layout) position(e int, full bool) (h1, h2, w1, w2 int) {
 	return lines / l.height, lines % l.height, pair / l.width, pair % l.width
 }
 
-// entry is the index of the covariance of position p1 with p2, which are the same if not full.
+// entry returns the index of the covariance of position p1 with p2. Unless full is set, the two must be equal.
 func (l layout) entry(p1, p2 int, full bool) int {
 	if !full {
 		return p1
@@ -361,8 +364,8 @@ func (l layout) entry(p1, p2 int, full bool) int {
 	return ((p1/l.width*l.height+p2/l.width)*l.width+p1%l.width)*l.width + p2%l.width
 }
 
-// lines is the number of pairs (h, h') of rows of a full image, which are stored one after the other. All else is one
-// line.
+// lines returns the number of lines. A full image has a line for each pair (h, h') of rows; they are stored one after
+// the other. Everything else is one line.
 func (l layout) lines(full bool) int {
 	if full && l.image() {
 		return l.height * l.height
@@ -370,22 +373,23 @@ func (l layout) lines(full bool) int {
 	return 1
 }
 
-// at is the index of position (h, w), and whether there is one.
+// at returns the index of position (h, w), and whether this position exists.
 func (l layout) at(h, w int) (p int, inside bool) {
 	return h*l.width + w, h >= 0 && w >= 0 && h < l.height && w < l.width
 }
 
-// threshold is how small near/√(q₁q₂) may get before the difference of the two has lost too many digits: the angle
-// between two inputs goes with its square root.
+// threshold is the smallest near/√(q₁q₂) for which the difference is precise enough. The angle between two inputs
+// depends on its square root.
 const threshold = 1e-4
 
-// terms of an operation calls add for each of the terms w_o·k_o that an entry of out is the sum of, with their near and
-// with the two variances.
+// terms is the method of an operation whose output entry is a sum Σ w_o·k_o. It calls add for each term, with its near
+// and its two variances.
 type terms interface {
 	terms(in []operand, out operand, entry int, add func(weight, k, near, q1, q2 float64))
 }
 
-// close fills near of a line from k. Where that leaves too few digits it is summed from the terms, if there are any.
+// close computes near of a line from k. Where this is not precise enough, near is summed from the terms, if there are
+// any.
 func (o operand) close(line int, in []operand, terms terms, bias float64) {
 	if !o.needed {
 		return
@@ -414,11 +418,12 @@ func (o operand) close(line int, in []operand, terms terms, bias float64) {
 	})
 }
 
-// refine is √(q₁q₂) − |k| without cancellation, for k = Σ w_o k_o + bias, and q₁ and q₂ likewise. With s the sign of k,
+// refine returns √(q₁q₂) − |k| without cancellation, for k = Σ w_o k_o + bias and corresponding q₁ and q₂. With s the
+// sign of k,
 //
 //	√(q₁q₂) − s·k = Σ w_o (√(q₁ₒq₂ₒ) − s·k_o) + (1−s)·bias + √(q₁q₂)/2·Σ (√(w_o q₁ₒ/q₁) − √(w_o q₂ₒ/q₂))²,
 //
-// where the last sum, Cauchy and Schwarz's difference, has a term for the bias too.
+// where the last sum, the difference in the inequality of Cauchy and Schwarz, has a term for the bias, too.
 func refine(negative bool, q1, q2, bias float64, terms func(add func(weight, k, near, q1, q2 float64))) float64 {
 	sum, squares := 0.0, 0.0
 	square := func(v1, v2 float64) {

@@ -8,12 +8,12 @@ import (
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
-// nodes of the quadrature along each axis: exact for polynomials of degree 127.
+// nodes is the number of nodes of the quadrature along each axis. It is exact for polynomials of degree 127.
 const nodes = 64
 
-// Function is the nonlinearity f with derivative df, whose kernel is computed by Gauss–Hermite quadrature with 64×64
-// nodes: to rounding for smooth f whose scale is not much below √q, to few digits for one with kinks. It costs
-// thousands of evaluations of f and df for each covariance. node builds f in the finite network.
+// Function returns the nonlinearity f with derivative df. Its kernel is computed by Gauss–Hermite quadrature with 64×64
+// nodes, which takes thousands of evaluations of f and df for each covariance. It is accurate to rounding for a smooth
+// f whose scale is not much below √q, and to few digits for an f with kinks. node builds f in the finite network.
 func Function(f, df func(x float64) float64, node func(x *graph.Node) *graph.Node) Layer {
 	if f == nil || df == nil || node == nil {
 		exceptions.Panicf("ntk: Function takes f, its derivative and its graph: none may be nil")
@@ -38,7 +38,7 @@ func Function(f, df func(x float64) float64, node func(x *graph.Node) *graph.Nod
 		if r := near + math.Abs(k); r > 0 {
 			cos, sin = k/r, math.Sqrt(near*(near+2*math.Abs(k)))/r
 		}
-		// near from Σ (f(u)/√q₁' ∓ f(v)/√q₂')², which is accurate when it is small
+		// near is computed as Σ (f(u)/√q₁' ∓ f(v)/√q₂')², which is accurate if it is small
 		r1, r2 := math.Sqrt(variance(q1)), math.Sqrt(variance(q2))
 		var d dual
 		var minus, plus float64

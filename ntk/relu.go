@@ -6,8 +6,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// ABReLU is a·min(x, 0) + b·max(x, 0) = (b−a)/2·|x| + (a+b)/2·x. The even part and the odd one are uncorrelated, and
-// with φ the angle between the two inputs, if it is acute,
+// ABReLU is a·min(x, 0) + b·max(x, 0) = (b−a)/2·|x| + (a+b)/2·x. The even part and the odd part are uncorrelated. For
+// an acute angle φ between the two inputs,
 //
 //	E|u||v| = √(q₁q₂)·(2/π)(sin φ + (π/2 − φ) cos φ),   E sgn(u) sgn(v) = 1 − 2φ/π.
 func ABReLU(a, b float64) Layer {
@@ -22,13 +22,13 @@ func ABReLU(a, b float64) Layer {
 	}
 }
 
-// rectify is ABReLU's step, where most of the time of its networks goes: nothing in it branches on the data, and its
-// loops are short so that the processor works on several entries at a time. With z = tan²(φ/2) = near/(√(q₁q₂) + |k|)
-// and φ = 2√z·(1 + w),
+// rectify is the step of ABReLU, which takes most of the time of its networks. It does not branch on the data, and its
+// loops are short, so that the processor can work on several entries at a time. With z = tan²(φ/2) = near/(√(q₁q₂) +
+// |k|) and φ = 2√z·(1 + w),
 //
 //	sin φ − φ cos φ = √z·(near − 2w|k|)/√(q₁q₂),
 //
-// in which nothing cancels, because w = atan(√z)/√z − 1 is negative.
+// without cancellation, because w = atan(√z)/√z − 1 is negative.
 func rectify(in, out covariance, even, odd float64, single bool) {
 	const block = 64
 	var memory, series [block]float64
@@ -59,7 +59,7 @@ func rectify(in, out covariance, even, odd float64, single bool) {
 			sign := math.Copysign(even-slope*(root+root*w), k)
 			newK := even*c + (even*size + odd*k)
 			newNear := even*(near-c) + odd*(near+(size-k))
-			if newK < 0 { // never of ReLU, seldom otherwise
+			if newK < 0 { // never for ReLU, and seldom otherwise
 				newNear = even*(near+2*size+c) + odd*(near+(size+k))
 			}
 			outK[e], outNear[e], outNTK[e] = newK, newNear, ntks[e]*(odd+sign)
@@ -67,8 +67,9 @@ func rectify(in, out covariance, even, odd float64, single bool) {
 	}
 }
 
-// atan32 sets ws to atan(√z)/√z − 1 for z in [0, 1], with an error of at most 1.1e-8 of the atan: z times the best
-// polynomial of degree 8, by mpmath 1.3.0 with 40 digits: chebyfit(lambda z: (atan(sqrt(z))/sqrt(z) - 1)/z, [0, 1], 9).
+// atan32 sets ws to atan(√z)/√z − 1 for z in [0, 1], with an error of at most 1.1e-8 in the atan. It is z times the
+// best polynomial of degree 8, by mpmath 1.3.0 with 40 digits: chebyfit(lambda z: (atan(sqrt(z))/sqrt(z) - 1)/z, [0,
+// 1], 9).
 func atan32(ws, zs []float64) {
 	ws = ws[:len(zs)]
 	for i, z := range zs {
@@ -80,7 +81,7 @@ func atan32(ws, zs []float64) {
 	}
 }
 
-// atan64 is atan32 with an error of at most 7.7e-17: the polynomial of degree 19.
+// atan64 is atan32 with the polynomial of degree 19, whose error is at most 7.7e-17.
 func atan64(ws, zs []float64) {
 	ws = ws[:len(zs)]
 	for i, z := range zs {

@@ -8,18 +8,18 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// Size says how large a finite network is, of numbers that saturate at the largest int64.
+// Size is the size of a finite network. Its numbers saturate at the largest int64.
 type Size struct {
 	Outputs    int   // C
-	Parameters int64 // numbers that are trainable or, of BatchNorm, averages
-	// Example is how many numbers the derivatives of one example's outputs take at the least: those of C outputs by the
-	// largest layer, or the patches that a convolution sees.
+	Parameters int64 // trainable numbers, and the averages of BatchNorm
+	// Example is the smallest number of numbers that the derivatives of one example's outputs take: the gradients of C
+	// outputs by the largest layer, or the patches of a convolution.
 	Example int64
 }
 
-// Size counts the parameters of the finite network for inputs of the given shape, whatever its number of examples.
-// Nothing is allocated, so that a network that does not fit can be refused. The error is that of a layer that does not
-// fit its input.
+// Size counts the parameters of the finite network for inputs of the given shape; the number of examples in it has no
+// effect. Nothing is allocated, so that a network that does not fit into memory can be refused. It is an error if a
+// layer does not fit its input.
 func (n Network) Size(input shapes.Shape) (Size, error) {
 	if err := checkShape(input); err != nil {
 		return Size{}, err
@@ -41,7 +41,7 @@ func (n Network) Size(input shapes.Shape) (Size, error) {
 	return size, nil
 }
 
-// counting is what [Network.Size] counts.
+// counting holds the counters of [Network.Size].
 type counting struct{ parameters, largest, patches float64 }
 
 func saturated(v float64) int64 {
@@ -59,7 +59,7 @@ func numberOf(dims ...int) float64 {
 	return n
 }
 
-// misfit is the error of a layer that takes other inputs.
+// misfit returns the error for inputs that do not fit a layer.
 func misfit(layer Layer, takes string, dims []int) error {
 	return fmt.Errorf("%s takes %s, not %v", describe(layer), takes, dims)
 }
@@ -110,7 +110,7 @@ func (c ConvLayer) count(dims []int, to *counting) ([]int, error) {
 	return []int{height, width, c.channels}, nil
 }
 
-// count of both pools.
+// pools is the method count of AveragePool and MaxPool.
 func pools(layer Layer, window int, dims []int) ([]int, error) {
 	if len(dims) != 3 || window < 1 || min(dims[0], dims[1]) < window {
 		return nil, misfit(layer, "images [height, width, channels] with sides of at least one window", dims)

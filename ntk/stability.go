@@ -11,7 +11,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// LargestEigenvalue returns that of a symmetric kernel, [N, N] or [N, N, C, C] as a matrix of N·C rows.
+// LargestEigenvalue returns the largest eigenvalue of a symmetric kernel, [N, N], or [N, N, C, C] as a matrix of N·C
+// rows.
 func LargestEigenvalue(kernel *tensors.Tensor) (float64, error) {
 	matrix, err := asMatrix(kernel)
 	if err != nil {
@@ -19,12 +20,12 @@ func LargestEigenvalue(kernel *tensors.Tensor) (float64, error) {
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(matrix, false) {
-		return 0, fmt.Errorf("ntk: no eigenvalues of a kernel %s", kernel.Shape())
+		return 0, fmt.Errorf("ntk: a kernel of shape %s has no eigenvalues", kernel.Shape())
 	}
 	return floats.Max(eigen.Values(nil)), nil
 }
 
-// asMatrix is the upper half of a kernel [N, N] or [N, N, C, C], with a row for each example and output.
+// asMatrix returns a kernel [N, N] or [N, N, C, C] as a symmetric matrix, with a row for each example and output.
 func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
 	dims := kernel.Shape().Dimensions
 	n, c := 0, 1
@@ -40,7 +41,7 @@ func asMatrix(kernel *tensors.Tensor) (*mat.SymDense, error) {
 			kernel.Shape())
 	}
 	if at := notFinite(kernel); at >= 0 {
-		return nil, fmt.Errorf("ntk: a kernel %s that is not finite", kernel.Shape())
+		return nil, fmt.Errorf("ntk: a kernel of shape %s has numbers that are not finite", kernel.Shape())
 	}
 	values := numbers.Of(kernel)
 	matrix := mat.NewSymDense(n*c, nil)
@@ -78,19 +79,19 @@ func powerIteration(size int, tolerance float64, product func(v []float64) ([]fl
 		largest, tolerance, most)
 }
 
-// LargestStableRate returns the learning rate 2/(curvature·largest) up to which gradient descent on θ is stable, as
-// long as the kernel stays what it is and largest is its largest eigenvalue: that of all N·C outputs, [Empirical.Full]
-// or [Empirical.LargestEigenvalue]; or of κ, [N, N], for a kernel κ⊗I.
+// LargestStableRate returns 2/(curvature·largest), the largest learning rate at which gradient descent on θ is stable,
+// as long as the kernel does not change. largest is the largest eigenvalue of the kernel for all N·C outputs
+// ([Empirical.Full], [Empirical.LargestEigenvalue]), or of κ, [N, N], for a kernel κ⊗I.
 //
 // curvature is the largest second derivative of the loss by the outputs of all N examples: 1/N for the mean over
 // examples of ½‖f(x_n) − y_n‖², 2/(N·C) for the mean over examples and outputs of (f_c(x_n) − y_nc)², at most 1/(2N)
 // for the mean of the cross-entropy.
 //
-// The unhinged loss is linear in the logits: its curvature is 0, the logits move by the same step for ever, and the
-// rate returned is +Inf: no rate makes them oscillate. With a trained last layer W the features and W drive each other,
-// H' = η1 W M κ, W' = η2 H Mᵀ, and grow exponentially at any rate; that is the loss's own dynamics (Theorem 8) and no
-// instability of the steps. Weight decay λ has a limit of its own, η < 2/λ, for the directions that the loss leaves
-// alone.
+// The unhinged loss is linear in the logits: its curvature is 0, every step moves the logits by the same amount, and no
+// rate makes them oscillate. The returned rate is then +Inf. With a trained last layer W the features and W drive each
+// other, H' = η1 W M κ, W' = η2 H Mᵀ, and grow exponentially at any rate. This is the dynamics of the loss (Theorem 8),
+// not an instability of the steps. Weight decay λ has a limit of its own, η < 2/λ, in directions in which the loss has
+// no gradient.
 func LargestStableRate(largest, curvature float64) float64 {
 	return 2 / (curvature * largest)
 }

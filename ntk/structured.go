@@ -57,7 +57,7 @@ func newStructured(backend compute.Backend, scope *model.Scope, network Network,
 	return s
 }
 
-// jacobian pulls the identity back from the outputs.
+// jacobian computes the Jacobian by applying the pullbacks of all layers to the identity at the outputs.
 func (s *structured) jacobian(x *graph.Node, trace bool) *jacobian {
 	y, d := s.network.differentiate(s.scope.ResetVisited(), s.parameterization, x)
 	outputs := checkOutputs(x, y)

@@ -17,9 +17,10 @@ type tiling struct {
 	kernel        *tensors.Tensor
 }
 
-// run holds the factors of as many rows as the budget has room for, and passes through the columns once for them all.
+// run keeps the factors of as many rows as the budget allows, and passes through the columns once for all of these
+// rows.
 func (t *tiling) run() error {
-	held := map[int][]*tensors.Tensor{} // by row
+	held := map[int][]*tensors.Tensor{} // indexed by row
 	drop := func(factors []*tensors.Tensor) {
 		for _, f := range factors {
 			f.MustFinalizeAll()
@@ -105,7 +106,7 @@ func (t *tiling) put(row, column chunk, tile *tensors.Tensor) error {
 	return nil
 }
 
-// end is the number of examples in the chunks.
+// end returns the number of examples in the chunks.
 func end(chunks []chunk) int {
 	last := chunks[len(chunks)-1]
 	return last.first + last.n
@@ -120,7 +121,7 @@ func put[T float32 | float64](t *tiling, row, column chunk, tile *tensors.Tensor
 				copy(to[row.first*size:], from[:row.n*size])
 				return
 			}
-			lines, examples := 1, dims[1] // of a pair of examples in the tile: one of all its numbers,
+			lines, examples := 1, dims[1] // lines for a pair of examples in the tile: one with all its numbers,
 			if t.want == full {           // or one for each output c, all k, which come as [n, c, m, k]
 				lines, examples = dims[1], dims[2]
 			}

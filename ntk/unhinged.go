@@ -14,9 +14,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Unhinged is Theorem 8 for a kernel that stays what it is: what training under the unhinged loss makes of the outputs
-// of a network, in closed form, at any time and on points never trained on. With the kernel Θ of the training examples
-// and M = ((1+γ)·onehotᵀ − γ11ᵀ)/n it is, for a network whose outputs are the logits F,
+// Unhinged is Theorem 8 for a kernel that does not change: the outputs of a network trained with the unhinged loss, in
+// closed form, at any time and also for points that are not trained on. With the kernel Θ of the training examples and
+// M = ((1+γ)·onehotᵀ − γ11ᵀ)/n it is, for a network whose outputs are the logits F,
 //
 //	F' = η1(M Θ − λ1 F),   F_*' = η1(M Θ_* − λ1 F_*)
 //
@@ -25,19 +25,21 @@ import (
 //
 //	H' = η1(W M Θ − λ1 H),   W' = η2(H Mᵀ − λ2 W),   b' = η2(M1 − λ2 b),   H_*' = η1(W M Θ_* − λ1 H_*),
 //
-// columns being examples here, and rows in a [Record]. The terms with λ1 are weight decay of a model that is linear in
-// its parameters, F = Jθ. A network with hidden layers, or its linearisation F(0) + J(θ − θ0), forgets Jθ0 and not F(0)
-// = Jθ0/L (L layers of weights, ReLU, no biases), and decay shrinks the kernel of the former. One step of [Descent] is
-// one unit of time. It is a front of dynamics.Invariant, which has more: momentum, traces, rates of the approach.
+// where columns are examples (in a [Record], rows are). The terms with λ1 are weight decay of a model that is linear in
+// its parameters, F = Jθ. They do not describe weight decay of other models. In the linearisation F(0) + J(θ − θ0) of a
+// network with hidden layers, Jθ0 decays, and this differs from F(0) = Jθ0/L (for L layers of weights, ReLU and no
+// biases). In the network itself, decay also shrinks the kernel. One step of [Descent] is one unit of time. Unhinged
+// calls dynamics.Invariant, which also has momentum, traces and rates of the approach.
 type Unhinged struct {
-	Gamma float64 // γ ≥ 0, the weight of the non-target logits, as written: 0 is 0
-	// weight decay, of the network (one linear in its parameters, see above) and of its head
+	Gamma float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
+	// weight decay of the network (which must be linear in its parameters, see above) and of its head
 	Lambda1, Lambda2 float64
 	Rates            dynamics.Rates // η1 and η2; not set: both 1
-	// Start is where it begins: a network's record of step 0, Start.Test for the unseen points. With Prototypes it is a
-	// network with a head, without them one of logits. The zero value is logits 0.
+	// Start is the initial state: a network's record of step 0, where Start.Test is for the unseen points. If it has
+	// Prototypes, the network has a head, otherwise its outputs are the logits. The zero value means that all logits
+	// are 0.
 	Start    Record
-	Anchored bool // prototypes and biases stay what they are
+	Anchored bool // prototypes and biases are fixed
 }
 
 // Trained is a training under an invariant kernel: Theorem 8 as a function of time.
@@ -52,9 +54,9 @@ type Trained struct {
 	testLabels []int
 }
 
-// Theory returns the closed form of a descent under the unhinged loss from its record of step 0; with weight decay λ1 >
-// 0 it is that of a network linear in its parameters. There is an error if the loss is another, or if the head does
-// what Theorem 8 does not describe.
+// Theory returns the closed form of a descent with the unhinged loss, given its record of step 0. With weight decay λ1
+// > 0 it is that of a network that is linear in its parameters. It is an error if the loss is another one, or if the
+// head has a setting that Theorem 8 does not describe.
 func (d Descent) Theory(start Record) (Unhinged, error) {
 	u := Unhinged{Lambda1: d.Lambda1, Lambda2: d.Lambda2, Rates: d.Rates, Start: start}
 	loss, ok := d.Loss.(unhinged.Loss)
@@ -69,7 +71,7 @@ func (d Descent) Theory(start Record) (Unhinged, error) {
 		u.Anchored = h.Prototypes == unhinged.ETF
 	}
 	if start.Train.Logits == nil {
-		return u, errors.New("ntk: theory needs a record of the training's start")
+		return u, errors.New("ntk: the closed form needs a record of the training's start")
 	}
 	if u.Gamma = 1 / float64(start.Train.Logits.RawMatrix().Cols-1); loss.Gamma != nil {
 		u.Gamma = *loss.Gamma
@@ -77,9 +79,9 @@ func (d Descent) Theory(start Record) (Unhinged, error) {
 	return u, nil
 }
 
-// Train returns the training of n examples with the kernel between them: Θ [n, n] of a network of infinite width or of
-// a trace, or the full one of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any order,
-// none without an example.
+// Train returns the training on n examples, given the kernel between them: Θ [n, n] of a network of infinite width or
+// from a trace, or the full kernel of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any
+// order. Every class must have an example.
 func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) {
 	if len(labels) == 0 {
 		return nil, fmt.Errorf("ntk: no labels")
@@ -91,7 +93,7 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 		u.Rates = dynamics.Constant(1, 1)
 	}
 	features, prototypes := u.Start.Train.Features, u.Start.Prototypes
-	if prototypes == nil { // logits are features before the prototypes I
+	if prototypes == nil { // logits are features with the identity as prototypes
 		u.Anchored = true
 		features = u.Start.Train.Logits
 		if features == nil {
@@ -125,7 +127,7 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 	return t, err
 }
 
-// String is the setting in one line.
+// String returns the setting in one line.
 func (t *Trained) String() string {
 	what := "logits"
 	if t.setting.Start.Prototypes != nil {
@@ -139,8 +141,8 @@ func (t *Trained) String() string {
 		slices.Max(t.labels)+1)
 }
 
-// Test adds m points that are never trained on: the kernel [n, m] or [n, m, p, p] from the training examples to them,
-// and their labels. What the network makes of them at the start is Start.Test, or 0 if Start is not set.
+// Test adds m points that are not trained on, with their labels and the kernel [n, m] or [n, m, p, p] from the training
+// examples to them. Their initial outputs are Start.Test, or 0 if Start is not set.
 func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	start := t.setting.Start.Test.Features
 	if t.setting.Start.Prototypes == nil {
@@ -167,7 +169,7 @@ func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	return err
 }
 
-// At returns gradient flow at a time; an error where its numbers are too large for float64.
+// At returns gradient flow at a time. It is an error if its numbers are too large for float64.
 func (t *Trained) At(time float64) (Record, error) {
 	point, err := t.flow.At(time)
 	if err != nil {
@@ -176,8 +178,8 @@ func (t *Trained) At(time float64) (Record, error) {
 	return t.record(point, time)
 }
 
-// Step returns gradient descent after a number of steps: what [Descent] makes of a network whose kernel stays what it
-// is.
+// Step returns gradient descent after a number of steps, which is that of [Descent] for a network whose kernel does not
+// change.
 func (t *Trained) Step(step int) (Record, error) {
 	point, err := t.descent.At(step)
 	if err != nil {
@@ -225,8 +227,8 @@ func (t *Trained) record(point dynamics.Point, time float64) (Record, error) {
 	return r, nil
 }
 
-// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (dynamics.Point.Loss has biases that learn, even where the network has
-// none.)
+// loss is the mean of −s_y + γ Σ_{j≠y} s_j. (It cannot be dynamics.Point.Loss, which includes biases that learn, even
+// if the network has none.)
 func (t *Trained) loss(logits *mat.Dense) float64 {
 	sum := 0.0
 	for i, y := range t.labels {
@@ -236,10 +238,10 @@ func (t *Trained) loss(logits *mat.Dense) float64 {
 	return sum / float64(len(t.labels))
 }
 
-// Limit returns t = ∞: the direction that (H, W), or the logits, tend to, on no particular scale and with no loss. What
-// grows without bound leaves the biases behind, so that there are none in its logits. Where nothing grows (anchored
-// prototypes or logits with λ1 > 0; weight decay at the threshold λ*) it is the limit itself. An error says that
-// nothing wins.
+// Limit returns the limit t → ∞. If the state grows without bound, it is the limit of the direction of (H, W), or of
+// the logits: its scale has no meaning, it has no loss, and its logits have no biases, because the biases become
+// negligible. If nothing grows (anchored prototypes or logits with λ1 > 0, or weight decay at the threshold λ*), it is
+// the limit itself. It is an error if no direction dominates.
 func (t *Trained) Limit() (Record, error) {
 	limit, err := t.flow.Limit()
 	if err != nil {
@@ -263,7 +265,7 @@ func (t *Trained) Limit() (Record, error) {
 	return r, nil
 }
 
-// inOrder returns features, a row an example in the caller's order, from the dynamics' columns.
+// inOrder returns features with a row for each example in the caller's order, given the columns of the dynamics.
 func (t *Trained) inOrder(h *mat.Dense) *mat.Dense {
 	p, n := h.Dims()
 	rows := mat.NewDense(n, p, nil)
@@ -273,7 +275,7 @@ func (t *Trained) inOrder(h *mat.Dense) *mat.Dense {
 	return rows
 }
 
-// outputs adds to features [m, p] what prototypes w, p×C, and biases make of them.
+// outputs returns the Outputs of features [m, p], given prototypes w, p×C, and biases.
 func (t *Trained) outputs(features, w *mat.Dense, biases []float64, labels []int) Outputs {
 	logits := features
 	if t.setting.Start.Prototypes != nil {

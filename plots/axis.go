@@ -42,7 +42,8 @@ func linearTicks(n int) plot.TickerFunc {
 	}
 }
 
-// decimal writes v with the decimals that its step needs, with a true minus sign and with commas from 10,000 on.
+// decimal writes v with the number of decimals that its step needs, with a proper minus sign, and with commas from
+// 10,000 on.
 func decimal(v, step float64) string {
 	s := strconv.FormatFloat(math.Abs(v), 'f', max(0, -int(math.Floor(math.Log10(step)+1e-9))), 64)
 	whole, fraction, _ := strings.Cut(s, ".")
@@ -60,8 +61,8 @@ func decimal(v, step float64) string {
 	return whole
 }
 
-// logTicks marks powers of ten on an axis of base-10 logarithms, however large; where the axis spans less than
-// two decades, round numbers in between.
+// logTicks marks powers of ten on an axis of base-10 logarithms of any size. If the axis spans less than two decades,
+// it also marks round numbers in between.
 func logTicks(n int) plot.TickerFunc {
 	return func(lo, hi float64) []plot.Tick {
 		var out []plot.Tick
@@ -70,7 +71,7 @@ func logTicks(n int) plot.TickerFunc {
 			a, b := math.Pow(10, lo-decade), math.Pow(10, hi-decade)
 			step := niceStep(b-a, n)
 			values := multiples(a, b, step)
-			switch { // evenly spaced numbers would crowd at the top
+			switch { // evenly spaced numbers would be too close at the top
 			case hi-lo > 1:
 				values = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
 			case hi-lo > 0.7:
@@ -108,7 +109,7 @@ func logTicks(n int) plot.TickerFunc {
 	}
 }
 
-// scientific writes m·10^decade, as a plain number where that is short.
+// scientific writes m·10^decade, or a plain number if that is short.
 func scientific(m, step, decade float64) string {
 	if decade >= -3 && decade <= 3 {
 		power := math.Pow(10, decade)
@@ -139,8 +140,8 @@ func powerOfTen(exponent float64) string {
 	}, strconv.FormatFloat(exponent, 'f', 0, 64))
 }
 
-// commonPower is the power of ten to draw out of a linear axis: 0 unless its labels would have more than the given
-// number of digits before the point, or zeros only.
+// commonPower returns the exponent of the power of ten to factor out of the labels of a linear axis. It is 0 unless the
+// labels would have more than the given number of digits before the point, or only zeros.
 func commonPower(lo, hi float64, digits int) int {
 	largest := max(math.Abs(lo), math.Abs(hi))
 	if largest == 0 || largest >= 1e-3 && largest < math.Pow10(digits) {
@@ -149,7 +150,7 @@ func commonPower(lo, hi float64, digits int) int {
 	return max(-300, int(math.Floor(math.Log10(largest))))
 }
 
-// withPower adds the power of ten drawn out of an axis to its label.
+// withPower adds the power of ten that was factored out of an axis to its label.
 func withPower(label string, power int) string {
 	switch {
 	case power == 0:

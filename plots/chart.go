@@ -11,12 +11,12 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// chart is a panel on its way to the canvas.
+// chart is a panel with everything needed to draw it.
 type chart struct {
 	panel panel
 	plot  *plot.Plot
-	lines []line  // divided by the powers of ten that are drawn out of the axes
-	refs  []level // so too
+	lines []line  // divided by the powers of ten that are factored out of the axes
+	refs  []level // divided likewise
 }
 
 // size of a chart's letters and strokes.
@@ -79,8 +79,8 @@ func divided(values []float64, by float64) []float64 {
 	return out
 }
 
-// padded widens a range by a part of it, so that lines do not lie on the frame; a range so narrow that its tick
-// labels would differ in the seventh digit only is widened to one that reads.
+// padded widens a range by a part of it, so that lines do not lie on the frame. A range so narrow that its tick labels
+// would differ in the seventh digit only is widened until the labels are readable.
 func padded(lo, hi, part float64) (float64, float64) {
 	least := 1e-6 * max(math.Abs(lo), math.Abs(hi))
 	if hi-lo <= least {
@@ -128,7 +128,7 @@ func (l level) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(levelStyle, c.Min.X, y, c.Max.X, y)
 }
 
-// draw paints the chart and, where there is most room, the names of its reference lines and its inset.
+// draw draws the chart. The names of its reference lines and its inset go where there is most room.
 func (c chart) draw(canvas draw.Canvas) {
 	c.plot.Draw(canvas)
 	area := c.plot.DataCanvas(canvas)
@@ -165,7 +165,8 @@ func (c chart) draw(canvas draw.Canvas) {
 	}
 }
 
-// notes are the legend entries that belong to this panel alone: reference lines, and curves with nothing to draw.
+// notes returns the legend entries that belong to this panel only: reference lines, and curves that have nothing to
+// draw.
 func (c chart) notes() []entry {
 	var out []entry
 	for _, r := range c.panel.refs {
@@ -179,7 +180,7 @@ func (c chart) notes() []entry {
 	return out
 }
 
-// marks are points along everything drawn in the chart, on a grid as fine as a letter is thick.
+// marks returns points along everything that is drawn in the chart, on a grid about as fine as the stroke of a letter.
 func (c chart) marks(area draw.Canvas) []vg.Point {
 	const apart = 3
 	var out []vg.Point
@@ -217,8 +218,8 @@ func (c chart) marks(area draw.Canvas) []vg.Point {
 	return out
 }
 
-// emptiest finds the place for a box of the given size that covers nothing taken, the fewest marks and, of those,
-// is farthest from any mark.
+// emptiest returns the place for a box of the given size that does not overlap taken and covers the fewest marks. Of
+// several such places it takes the one farthest from any mark.
 func emptiest(area vg.Rectangle, width, height vg.Length, marks []vg.Point, taken []vg.Rectangle) vg.Rectangle {
 	const places, margin = 16, 4
 	var best vg.Rectangle

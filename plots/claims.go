@@ -12,9 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// ClaimsTable displays the claims and their verdicts as the output of a GoNB cell: an HTML table, with the same as
-// Markdown and as plain text for readers without HTML. Evidence about the run comes first, checks of the implementation
-// after it.
+// ClaimsTable displays the claims and their verdicts as the output of a GoNB cell: as an HTML table, and as Markdown
+// and plain text for readers without HTML. Evidence about the run comes first, checks of the implementation follow.
 func ClaimsTable(claims []result.Claim) {
 	display(map[protocol.MIMEType]any{
 		protocol.MIMETextHTML:     claimsHTML(claims),
@@ -23,7 +22,7 @@ func ClaimsTable(claims []result.Claim) {
 	})
 }
 
-// verdict is a verdict in words, with a sign for those who see no colours.
+// verdict returns the verdict in words, with a symbol for readers who do not see colours.
 func verdict(c result.Claim) string {
 	sign := map[result.Verdict]string{result.Holds: "✓", result.Fails: "✗", result.Corrected: "≈",
 		result.Undecided:  "?",
@@ -35,7 +34,7 @@ func verdict(c result.Claim) string {
 	return words
 }
 
-// number writes a value with four significant digits, with a true minus sign and raised powers of ten.
+// number writes a value with four significant digits, with a proper minus sign and powers of ten as superscripts.
 func number(n result.Number) string {
 	v := float64(n)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -52,7 +51,7 @@ func number(n result.Number) string {
 	return s
 }
 
-// verdictColor has colours that are seen on white and on dark.
+// verdictColor has colours that are visible on a white and on a dark background.
 var verdictColor = map[result.Verdict]string{
 	result.Holds: "#128a5f", result.Fails: "#d9480f", result.Corrected: "#2b7fc4", result.Undecided: "#7d7d7d",
 	result.NotClaimed: "#7d7d7d",
@@ -61,7 +60,7 @@ var verdictColor = map[result.Verdict]string{
 // checks is the heading above checks of the implementation.
 const checks = "Checks of the implementation: true by theorem, whatever the run does"
 
-// words is a claim with the reason why it is not made, if it is not.
+// words returns the text of a claim and, if it is not claimed, the reason.
 func words(c result.Claim) string {
 	if c.Reason != "" {
 		return c.Claim + ". Not claimed here: " + c.Reason

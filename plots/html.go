@@ -16,8 +16,8 @@ var pageText string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
-// HTML is one page with all figures, their settings, claims and provenance. It needs nothing else and no network;
-// beside each figure it links to ID.json and ID.svg in its own directory.
+// HTML returns one page with all figures, their settings, claims and provenance. The page needs no other files and no
+// network. For each figure it has links to ID.json and ID.svg in its own directory.
 func HTML(figs []result.Figure) ([]byte, error) {
 	type row struct{ Name, Value string }
 	type section struct {

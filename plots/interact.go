@@ -20,11 +20,11 @@ import (
 
 // Slider is one number that the reader of a notebook can move.
 type Slider struct {
-	Name     string  // shown beside it, such as "γ"
-	Min, Max float64 // its ends
-	Value    float64 // where it stands at first, and what is drawn without a browser
+	Name     string  // label, such as "γ"
+	Min, Max float64 // range of values
+	Value    float64 // initial value, which is also drawn without a browser
 	Log      bool    // moves by equal factors; Min must then be positive
-	Steps    int     // positions between the ends; 0 means 200
+	Steps    int     // number of steps from Min to Max; 0 means 200
 	// Format writes the value, such as "%.0f"; empty means four significant digits.
 	Format string
 }
@@ -50,7 +50,7 @@ func (s Slider) steps() int {
 	return s.Steps
 }
 
-// at is the value at a position, 0 to steps.
+// at returns the value at a position, 0 to steps.
 func (s Slider) at(position int) float64 {
 	f := min(1, max(0, float64(position)/float64(s.steps())))
 	if s.Log {
@@ -59,7 +59,7 @@ func (s Slider) at(position int) float64 {
 	return s.Min + f*(s.Max-s.Min)
 }
 
-// position is the one nearest to a value.
+// position returns the position nearest to a value.
 func (s Slider) position(value float64) int {
 	f := (value - s.Min) / (s.Max - s.Min)
 	if s.Log {
@@ -75,14 +75,14 @@ func (s Slider) label(value float64) string {
 	return strconv.FormatFloat(value, 'g', 4, 64)
 }
 
-// Interactive says whether a browser is attached, in which a slider can be moved. Under nbclient, nbconvert and
-// outside notebooks there is none, and a widget would wait for ever.
+// Interactive reports whether a browser is attached, in which a slider can be moved. Under nbclient, under nbconvert
+// and outside of notebooks there is none, and a widget would wait forever.
 func Interactive() bool { return gonbui.IsNotebook && os.Getenv("GONB_JUPYTER_KERNEL_ID") != "" }
 
 // Interact draws a picture that depends on sliders. In a browser it redraws at every move, always for the latest
-// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output;
-// an error of draw is shown in place of the picture, and the next move may mend it. Without a browser it draws once,
-// for the values the sliders stand at first. The error is returned where there is no picture to leave.
+// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output. An
+// error of draw is shown in place of the picture until a later move draws a new one. Without a browser it draws once,
+// for the initial values of the sliders. If there is no picture at the end, the error is returned.
 func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err error)) error {
 	values := make([]float64, len(sliders))
 	for i, s := range sliders {
@@ -99,12 +99,12 @@ func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err err
 		ShowSVG(picture)
 		return nil
 	}
-	return newCockpit(sliders, values).run(draw)
+	return newControls(sliders, values).run(draw)
 }
 
-// cockpit is the part of a cell's output with the sliders, the Stop button and the picture. Its element ids begin
-// with "slider-", "value-", "stop-", "time-" and "picture-".
-type cockpit struct {
+// controls is the part of a cell's output with the sliders, the Stop button and the picture. Its element ids begin with
+// "slider-", "value-", "stop-", "time-" and "picture-".
+type controls struct {
 	id      string
 	sliders []Slider
 
@@ -114,24 +114,24 @@ type cockpit struct {
 	stopped chan struct{}
 }
 
-func newCockpit(sliders []Slider, values []float64) *cockpit {
-	return &cockpit{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1),
+func newControls(sliders []Slider, values []float64) *controls {
+	return &controls{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1),
 		stopped: make(chan struct{})}
 }
 
-func (c *cockpit) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
+func (c *controls) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
 
-func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
+func (c *controls) run(draw func([]float64) ([]byte, error)) error {
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
 
 	ready := make(chan struct{})
-	go func() { // the widgets wait for the browser; an interrupt must not
+	go func() { // the widgets wait for the browser; an interrupt must work meanwhile
 		c.build()
 		close(ready)
 	}()
-	var picture []byte // the last good one
+	var picture []byte // the last one without an error
 	var err error
 	redraw := func() {
 		var drawn []byte
@@ -161,10 +161,10 @@ func (c *cockpit) run(draw func([]float64) ([]byte, error)) error {
 	return nil
 }
 
-// build puts the widgets into the cell's output and listens to them.
-func (c *cockpit) build() {
+// build adds the widgets to the cell's output and listens to them.
+func (c *controls) build() {
 	var b strings.Builder
-	root := c.element("cockpit", 0)
+	root := c.element("controls", 0)
 	fmt.Fprintf(&b, `<div id="%s"><style>#%[1]s input { width: 22em; max-width: 60vw }</style>`, root)
 	for i, s := range c.sliders {
 		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em">`+
@@ -195,8 +195,8 @@ func (c *cockpit) build() {
 	}()
 }
 
-// move notes a slider's new value; however many come while a picture is being drawn, one redraw follows.
-func (c *cockpit) move(i int, value float64) {
+// move stores a slider's new value. If several values come while a picture is being drawn, one redraw follows.
+func (c *controls) move(i int, value float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.values[i] == value {
@@ -209,13 +209,13 @@ func (c *cockpit) move(i int, value float64) {
 	}
 }
 
-func (c *cockpit) latest() []float64 {
+func (c *controls) latest() []float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.values)
 }
 
-func (c *cockpit) redraw(draw func([]float64) ([]byte, error)) ([]byte, error) {
+func (c *controls) redraw(draw func([]float64) ([]byte, error)) ([]byte, error) {
 	values := c.latest()
 	begin := time.Now()
 	picture, err := safely(draw, slices.Clone(values))

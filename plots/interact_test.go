@@ -72,7 +72,7 @@ func TestInteractWithoutBrowser(t *testing.T) {
 
 // However fast a slider moves, at most one redraw is waiting, and it sees the last value.
 func TestOnlyTheLatestValueIsDrawn(t *testing.T) {
-	c := newCockpit([]Slider{{Max: 1}, {Max: 1}}, []float64{0, 0})
+	c := newControls([]Slider{{Max: 1}, {Max: 1}}, []float64{0, 0})
 	for i := range 1000 {
 		c.move(i%2, float64(i)/1000)
 	}

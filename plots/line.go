@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// line draws a curve: gaps where y is NaN, a dot where a value stands alone, a translucent band of mean ± sd.
+// line draws a curve: with a gap where y is NaN, a dot for a value between two gaps, and a translucent band for mean ±
+// sd.
 type line struct {
 	curve
 	parts []stretch
@@ -48,7 +49,7 @@ type stroke struct {
 	dashes []vg.Length
 }
 
-// strokes are the unbroken parts of the curve on the canvas, thinned.
+// strokes returns the unbroken parts of the curve on the canvas, thinned.
 func (l line) strokes(c draw.Canvas, p *plot.Plot) []stroke {
 	toX, toY := p.Transforms(&c)
 	var out []stroke
@@ -74,7 +75,7 @@ func (l line) strokes(c draw.Canvas, p *plot.Plot) []stroke {
 	return out
 }
 
-// unbroken are the index ranges without NaN.
+// unbroken returns the index ranges without NaN.
 func unbroken(y []float64) [][2]int {
 	var out [][2]int
 	start := -1
@@ -92,9 +93,9 @@ func unbroken(y []float64) [][2]int {
 
 const maxPoints = 300
 
-// thin keeps the shape of a polyline with at most about maxPoints points: of every column the lowest and the
-// highest, so that bursts stay; then no point that lies within a tenth of a point of the line through its
-// neighbours (Douglas and Peucker).
+// thin reduces a polyline to at most about maxPoints points and keeps its shape. Of every column it keeps the lowest
+// and the highest point, so that bursts stay visible. Then it drops every point that lies within a tenth of a
+// typographic point of the line through its neighbours (Douglas and Peucker).
 func thin(pts []vg.Point) []vg.Point {
 	if len(pts) > maxPoints {
 		heights := make([]float64, len(pts))
@@ -122,8 +123,8 @@ func thin(pts []vg.Point) []vg.Point {
 	return out
 }
 
-// extremes are about most indices of y, in order: the ends, and of every stretch of equal length the lowest and
-// the highest value and the first NaN.
+// extremes returns about most indices of y, in order: the ends, and for each of several intervals of equal length the
+// lowest value, the highest value and the first NaN.
 func extremes(y []float64, most int) []int {
 	keep := []int{0, len(y) - 1}
 	for i := range most / 2 {
@@ -177,14 +178,14 @@ func straighten(pts []vg.Point, keep []bool, from, to int) {
 	}
 }
 
-// stretch is a part of a curve, up to x, in which it lies on the same number of others.
+// stretch is a part of a curve, up to x, in which the number of other curves below it is constant.
 type stretch struct {
 	to     float64
 	dashes []vg.Length
 }
 
-// stretches makes all curves of a panel visible where some coincide: there, of k coinciding curves the first is
-// drawn whole and the r-th after it in the last (k−r) of k lengths, so that all k colours alternate.
+// stretches makes all curves of a panel visible where some of them coincide: of k coinciding curves the first one is
+// drawn as a whole, and the r-th one after it in the last (k−r) of every k dashes, so that all k colours alternate.
 func stretches(lines []line, x0, x1, y0, y1 float64) [][]stretch {
 	const columns, short, length = 200, 14, 8
 	sampled := make([][]float64, len(lines))
@@ -210,7 +211,7 @@ func stretches(lines []line, x0, x1, y0, y1 float64) [][]stretch {
 			for end = start + 1; end < columns && covers[end] == covers[start]; end++ {
 			}
 			here := covers[start]
-			if end-start < short && here.below > 0 { // curves that only cross
+			if end-start < short && here.below > 0 { // the curves only cross
 				here = cover{}
 				if start > 0 {
 					here = covers[start-1]
@@ -232,7 +233,7 @@ func stretches(lines []line, x0, x1, y0, y1 float64) [][]stretch {
 	return out
 }
 
-// sample is the curve's height at evenly spaced x, NaN in gaps and outside.
+// sample returns the height of the curve at evenly spaced x, NaN in gaps and outside of the curve.
 func sample(c curve, x0, x1 float64, n int) []float64 {
 	out := make([]float64, n)
 	j := 0

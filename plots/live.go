@@ -9,8 +9,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Live is one output of a GoNB cell in which a figure grows while the cell computes. What it leaves in the notebook is
-// one picture like Show's: the last.
+// Live is one output of a GoNB cell in which a figure grows while the cell computes. At the end it leaves one picture
+// in the notebook, the last one, as Show does.
 //
 //	live := plots.NewLive()
 //	training.Report = vision.Watch("PAL", live.Show)
@@ -22,11 +22,11 @@ type Live struct {
 	wrong error
 }
 
-// NewLive makes a Live that shows nothing yet.
+// NewLive returns a Live that shows nothing yet.
 func NewLive() *Live { return &Live{id: gonbui.UniqueId()} }
 
-// Show shows the figure, under a line of text that says how the computation stands, in place of the one before. Without
-// a browser nobody looks, and nothing is drawn until Done. What cannot be drawn is an error of Done.
+// Show replaces the picture by this figure, under a line of text about the progress of the computation. Without a
+// browser nothing is drawn until Done. If the figure cannot be drawn, Done returns the error.
 func (l *Live) Show(fig result.Figure, status string) {
 	l.last = &fig
 	if !Interactive() {
@@ -40,7 +40,7 @@ func (l *Live) Show(fig result.Figure, status string) {
 	l.display(picture)
 }
 
-// Done leaves the figure shown last, without its line of text; none if there was none.
+// Done leaves the last figure, if there is one, without its line of text.
 func (l *Live) Done() error {
 	if l.last == nil || l.wrong != nil {
 		return l.wrong
@@ -61,7 +61,7 @@ func (l *Live) display(picture []byte) {
 		Data: map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)}})
 }
 
-// withStatus is SVG with a line of text above.
+// withStatus returns the SVG of the figure with a line of text above it.
 func withStatus(fig result.Figure, status string) ([]byte, error) {
 	s, err := newSheet(fig)
 	if err != nil {

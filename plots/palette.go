@@ -2,8 +2,8 @@ package plots
 
 import "image/color"
 
-// palette is Okabe and Ito's, without its yellow (too pale on white), in the order of the paper's blue, orange,
-// green, red, purple, and three of Tol's: all can be told apart by colour-blind readers.
+// palette is Okabe and Ito's, without its yellow (too pale on white), in the order of the paper's blue, orange, green,
+// red, purple, and three of Tol's: colour-blind readers can tell all of them apart.
 var palette = []color.NRGBA{
 	{0x00, 0x72, 0xb2, 0xff}, // blue
 	{0xe6, 0x9f, 0x00, 0xff}, // orange
@@ -23,7 +23,7 @@ var (
 	axisGrey  = color.NRGBA{0x77, 0x77, 0x77, 0xff}
 	lineGrey  = color.NRGBA{0x55, 0x55, 0x55, 0xff}
 	insetRed  = color.NRGBA{0xb0, 0x20, 0x20, 0xff}
-	paperTone = color.NRGBA{0xff, 0xff, 0xff, 0xe6} // white, through which what it covers can just be seen
+	paperTone = color.NRGBA{0xff, 0xff, 0xff, 0xe6} // slightly transparent white
 )
 
 func faded(c color.NRGBA) color.NRGBA { c.A = 0x38; return c }

@@ -11,8 +11,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// panel is a result.Panel with its curves looked up and brought to the axis: on a log axis y is log10 of the value.
-// What cannot be drawn (NaN, ±Inf, and zero or less on a log axis) is NaN: a gap.
+// panel is a result.Panel with the values of its curves, as they are drawn on the axis: on a log axis y is log10 of the
+// value. Values that cannot be drawn (NaN, ±Inf, and zero or less on a log axis) become NaN, which is drawn as a gap.
 type panel struct {
 	title, xlabel, ylabel string
 	log                   bool
@@ -35,7 +35,7 @@ type reference struct {
 	y    float64
 }
 
-// resolve looks up every panel of a figure, and the groups of curves (indices) that share a legend.
+// resolve returns the panels of a figure, and the groups of curves (by index) that share a legend.
 func resolve(fig result.Figure) (panels []panel, legends [][]int, err error) {
 	fail := func(format string, args ...any) ([]panel, [][]int, error) {
 		return nil, nil, fmt.Errorf("plots: figure %q: "+format, append([]any{fig.ID}, args...)...)
@@ -125,8 +125,8 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 	sd := c.Series[p.Y+"_sd"]
 	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd} {
 		if s != nil && len(s) != len(x) {
-			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: they must be as many", key, len(s), xKey,
-				len(x))
+			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: want the same number", key, len(s),
+				xKey, len(x))
 		}
 	}
 	out := curve{name: c.Name}
@@ -151,7 +151,7 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 		if sd != nil && plain {
 			lo, hi := scale(y[i]-sd[i]), scale(y[i]+sd[i])
 			if p.Log && y[i] > 0 && y[i] <= sd[i] {
-				lo = math.Inf(-1) // the band goes down to zero, and so to the edge
+				lo = math.Inf(-1) // the band reaches zero, so it is drawn down to the edge
 			}
 			if math.IsNaN(lo) || !finite(hi) || math.IsNaN(v) || sd[i] < 0 {
 				lo, hi = math.NaN(), math.NaN()
@@ -168,7 +168,7 @@ func noSeries(c result.Curve, key string) error {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// inset is the panel's zoom, if it has one with something in it: the chosen curves from zoomFrom on.
+// inset returns the zoomed part of the panel, the chosen curves from zoomFrom on, if there is one that is not empty.
 func (p panel) inset() (panel, bool) {
 	if p.zoomFrom <= 0 {
 		return panel{}, false
@@ -193,7 +193,7 @@ func (p panel) inset() (panel, bool) {
 
 func (c curve) drawable() bool { return slices.ContainsFunc(c.y, finite) }
 
-// bounds are the smallest and largest values to be shown; ok is false if there are none.
+// bounds returns the smallest and the largest values to draw; ok is false if there are none.
 func (p panel) bounds() (x0, x1, y0, y1 float64, ok bool) {
 	x0, x1, y0, y1 = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	widen := func(y float64) {

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	plotlyPoints = 1500 // of a curve that go to the browser
-	plotlyPanels = 6    // as many axes as go-plotly knows
+	plotlyPoints = 1500 // points of a curve in the browser
+	plotlyPanels = 6    // the number of axes that go-plotly has
 )
 
-// Plotly is the figure as an interactive one, in the same arrangement: zoom with the mouse, a click on a name hides
-// its curve in all panels. It is an error to have more than six panels.
+// Plotly returns the figure as an interactive one, with the same arrangement of panels: the mouse zooms, and a click on
+// a name hides its curve in all panels. More than six panels are an error.
 func Plotly(fig result.Figure) (*grob.Fig, error) {
 	panels, _, err := resolve(fig)
 	if err != nil {
@@ -44,84 +44,101 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 	rows := arrangement(len(panels))
 	inner := 340 * float64(len(rows))
 	layout.Height, layout.Legend.Y = types.N(inner+150), types.N(-10/inner)
-	out := &grob.Fig{Layout: layout, Config: &grob.Config{Responsive: types.True}}
-	named := map[string]bool{}
+	out := interactive{&grob.Fig{Layout: layout, Config: &grob.Config{Responsive: types.True}}, map[string]bool{}}
 	for i, p := range panels {
 		x, y := domain(rows, i)
-		number := ""
+		axes := plotlyAxes{value: func(y float64) float64 { return y }}
 		if i > 0 {
-			number = strconv.Itoa(i + 1)
+			axes.number = strconv.Itoa(i + 1)
 		}
-		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + number), Gridcolor: "#e4e4e4",
-			Zeroline: types.False,
-			Title:    &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
-		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + number), Gridcolor: "#e4e4e4",
-			Zeroline:       types.False,
+		*xs[i] = &grob.LayoutXaxis{Domain: x[:], Anchor: grob.LayoutXaxisAnchor("y" + axes.number),
+			Gridcolor: "#e4e4e4", Zeroline: types.False,
+			Title: &grob.LayoutXaxisTitle{Text: types.S(p.xlabel), Standoff: types.N(6)}}
+		*ys[i] = &grob.LayoutYaxis{Domain: y[:], Anchor: grob.LayoutYaxisAnchor("x" + axes.number),
+			Gridcolor: "#e4e4e4", Zeroline: types.False,
 			Title:          &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)},
 			Exponentformat: grob.LayoutYaxisExponentformatPower}
 		x0, x1, y0, y1, ok := p.bounds()
-		value := func(y float64) float64 { return y }
 		switch {
-		case p.log && ok && (y0 < -300 || y1 > 300): // beyond what JavaScript's numbers hold
+		case p.log && ok && (y0 < -300 || y1 > 300): // too large or too small for JavaScript's numbers
 			(*ys[i]).Tickprefix, (*ys[i]).Ticksuffix = "10<sup>", "</sup>"
 		case p.log:
 			(*ys[i]).Type = grob.LayoutYaxisTypeLog
-			value = func(y float64) float64 { return math.Pow(10, y) }
+			axes.value = func(y float64) float64 { return math.Pow(10, y) }
 		}
 		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title),
 			Showarrow: types.False,
 			X:         (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper,
 			Xanchor: grob.LayoutAnnotationXanchorCenter,
 			Y:       y[1], Yref: "paper", Yanchor: grob.LayoutAnnotationYanchorBottom})
-
-		add := func(name, group string, xs, ys []float64, ln grob.ScatterLine, more func(*grob.Scatter)) {
-			s := &grob.Scatter{Name: types.S(name), Legendgroup: types.S(group), Mode: grob.ScatterModeLines, Line: &ln,
-				X: nullable(xs, nil), Y: nullable(ys, value), Xaxis: types.S("x" + number), Yaxis: types.S("y" +
-					number), Showlegend: types.B(!named[group])}
-			if more != nil {
-				more(s)
-			} else {
-				named[group] = true
-			}
-			out.AddTraces(s)
-		}
 		for _, c := range p.curves {
-			if len(c.y) == 0 {
-				continue
-			}
-			kept := extremes(c.y, plotlyPoints)
-			at := func(values []float64) []float64 {
-				picked := make([]float64, len(kept))
-				for k, j := range kept {
-					picked[k] = values[j]
-				}
-				return picked
-			}
-			if c.lo != nil {
-				hidden := func(s *grob.Scatter) {
-					s.Showlegend, s.Hoverinfo = types.False, types.ArrayOKValue(grob.ScatterHoverinfo("skip"))
-				}
-				add(c.name, c.name, at(c.x), at(c.lo), grob.ScatterLine{Width: types.N(0)}, hidden)
-				add(c.name, c.name, at(c.x), at(c.hi), grob.ScatterLine{Width: types.N(0)}, func(s *grob.Scatter) {
-					hidden(s)
-					s.Fill, s.Fillcolor = grob.ScatterFillTonexty, types.C(fmt.Sprintf("rgba(%d,%d,%d,0.22)", c.color.R,
-						c.color.G, c.color.B))
-				})
-			}
-			add(c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x",
-				c.color.R, c.color.G, c.color.B))}, nil)
+			out.addCurve(axes, c)
 		}
 		for _, r := range p.refs {
 			if ok {
-				add(r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y}, grob.ScatterLine{Color: "#555555",
-					Dash: "dash", Width: types.N(1.2)}, nil)
+				out.add(axes, r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y},
+					grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
 			}
 		}
 	}
-	return out, nil
+	return out.Fig, nil
 }
 
-// domain is the place of panel i in the figure, in fractions of its width and height.
+// plotlyAxes are the axes of one panel: their number, "" for the first panel, and the conversion of y.
+type plotlyAxes struct {
+	number string
+	value  func(y float64) float64
+}
+
+// interactive is an interactive figure, with the groups of traces that are in its legend.
+type interactive struct {
+	*grob.Fig
+	named map[string]bool
+}
+
+// add adds a line. more, if not nil, changes a trace that is not in the legend.
+func (f interactive) add(a plotlyAxes, name, group string, xs, ys []float64, line grob.ScatterLine,
+	more func(*grob.Scatter)) {
+	s := &grob.Scatter{Name: types.S(name), Legendgroup: types.S(group), Mode: grob.ScatterModeLines, Line: &line,
+		X: nullable(xs, nil), Y: nullable(ys, a.value), Xaxis: types.S("x" + a.number), Yaxis: types.S("y" + a.number),
+		Showlegend: types.B(!f.named[group])}
+	if more != nil {
+		more(s)
+	} else {
+		f.named[group] = true
+	}
+	f.AddTraces(s)
+}
+
+// addCurve adds a curve, with the band of its standard deviation.
+func (f interactive) addCurve(a plotlyAxes, c curve) {
+	if len(c.y) == 0 {
+		return
+	}
+	kept := extremes(c.y, plotlyPoints)
+	at := func(values []float64) []float64 {
+		picked := make([]float64, len(kept))
+		for k, j := range kept {
+			picked[k] = values[j]
+		}
+		return picked
+	}
+	if c.lo != nil {
+		hidden := func(s *grob.Scatter) {
+			s.Showlegend, s.Hoverinfo = types.False, types.ArrayOKValue(grob.ScatterHoverinfo("skip"))
+		}
+		f.add(a, c.name, c.name, at(c.x), at(c.lo), grob.ScatterLine{Width: types.N(0)}, hidden)
+		f.add(a, c.name, c.name, at(c.x), at(c.hi), grob.ScatterLine{Width: types.N(0)}, func(s *grob.Scatter) {
+			hidden(s)
+			s.Fill, s.Fillcolor = grob.ScatterFillTonexty, types.C(fmt.Sprintf("rgba(%d,%d,%d,0.22)", c.color.R,
+				c.color.G, c.color.B))
+		})
+	}
+	f.add(a, c.name, c.name, at(c.x), at(c.y), grob.ScatterLine{Color: types.C(fmt.Sprintf("#%02x%02x%02x",
+		c.color.R, c.color.G, c.color.B))}, nil)
+}
+
+// domain returns the place of panel i in the figure, in fractions of its width and height.
 func domain(rows []int, i int) (x, y [2]float64) {
 	row := 0
 	for i >= rows[row] {
@@ -134,7 +151,7 @@ func domain(rows []int, i int) (x, y [2]float64) {
 	return [2]float64{left + 0.17*width, left + 0.97*width}, [2]float64{top - 0.74*height, top}
 }
 
-// nullable are the values, converted; what JSON lacks and what lies at 0 on a log axis is null, a gap in plotly.
+// nullable returns the converted values. NaN, ±Inf and 0 on a log axis become null, which plotly draws as a gap.
 func nullable(values []float64, convert func(float64) float64) *types.DataArrayType {
 	out := make([]*float64, len(values))
 	for i, v := range values {

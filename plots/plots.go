@@ -1,5 +1,5 @@
-// Package plots turns a result.Figure into pictures: SVG and PNG in the paper's arrangement of panels, the same
-// as an interactive plotly figure, one HTML page for many figures, and helpers that show them in a GoNB cell.
+// Package plots draws a result.Figure: as SVG or PNG in the paper's arrangement of panels, as an interactive plotly
+// figure, or with others on one HTML page. It also has helpers that show pictures in a GoNB cell.
 package plots
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// SVG draws all panels of the figure. The text of the picture stays text; its fonts are the reader's.
+// SVG draws all panels of the figure. Text is kept as text and shown in fonts of the reader's machine.
 //
 // It is an error if there is nothing to draw, or if a panel asks for a curve or a series that is not there.
 func SVG(fig result.Figure) ([]byte, error) {
@@ -27,10 +27,10 @@ func SVG(fig result.Figure) ([]byte, error) {
 	return svg(fig.Title, s.width, s.height, s.draw)
 }
 
-// PNG draws all panels of the figure at the given resolution in dots per inch: 96 is a screen's, 200 good for print.
+// PNG draws all panels of the figure at the given resolution in dots per inch: 96 is right for a screen, 200 for print.
 func PNG(fig result.Figure, dpi int) ([]byte, error) {
 	if dpi < 10 || dpi > 1200 {
-		return nil, fmt.Errorf("plots: %d dots per inch: 10 to 1200 would be right", dpi)
+		return nil, fmt.Errorf("plots: %d dots per inch: want 10 to 1200", dpi)
 	}
 	s, err := newSheet(fig)
 	if err != nil {
@@ -59,15 +59,15 @@ func png(width, height vg.Length, dpi int, paint func(draw.Canvas)) ([]byte, err
 	return b.Bytes(), nil
 }
 
-// lighten drops what repeats in gonum's SVG, so that it can stand inside HTML too, and names the picture for screen
-// readers; it shrinks to the column it stands in. Its font is metrically compatible with Arial and Helvetica, which
-// most machines have.
+// lighten removes the repeated parts of gonum's SVG, so that it can be put into HTML, and adds a title for screen
+// readers. The picture shrinks to the width of its column. Its font is metrically compatible with Arial and Helvetica,
+// which most machines have.
 func lighten(svg, title string) []byte {
 	_, body, _ := strings.Cut(svg, "<svg ")
 	body = strings.ReplaceAll(body,
 		"font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
 	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
-	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // which it is
+	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // the right type
 	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `)
 	attributes, body, _ := strings.Cut(body, ">")
 	return fmt.Appendf(nil, `<svg role="img" style="max-width:100%%;height:auto" `+

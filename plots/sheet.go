@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// sheet is a whole figure laid out: the legend on top, the panels in rows below.
+// sheet is the layout of a whole figure: the legend on top, and the panels in rows below.
 type sheet struct {
 	charts        []chart
 	rows          []int // panels in each row
@@ -17,7 +17,8 @@ type sheet struct {
 	width, height vg.Length
 }
 
-// arrangement is how many panels the paper puts in each row: 2×2 for four, 3+2 for every five, rows of three else.
+// arrangement returns the number of panels in each row, as in the paper: 2×2 for four panels, 3+2 for every five,
+// otherwise rows of three.
 func arrangement(panels int) []int {
 	if panels == 4 {
 		return []int{2, 2}
@@ -34,7 +35,7 @@ func arrangement(panels int) []int {
 	return rows
 }
 
-// cells are the sizes of a panel in figures of one, two and three columns.
+// cells has the size of a panel in figures of one, two and three columns.
 var cells = []vg.Point{{X: 5.8 * vg.Inch, Y: 3.6 * vg.Inch}, {X: 4.4 * vg.Inch, Y: 3.1 * vg.Inch}, {X: 3.5 * vg.Inch,
 	Y: 2.8 * vg.Inch}}
 
@@ -96,7 +97,7 @@ func (s *sheet) draw(c draw.Canvas) {
 				Max: at.Add(s.cell)}}))
 		}
 	}
-	// The same space for every panel's labels, so that frames line up.
+	// All panels have the same space for labels, so that their frames are aligned.
 	var left, right, bottom, above vg.Length
 	for i, ch := range s.charts {
 		l, r, b, a := margins(canvases[i], ch.plot.DataCanvas(canvases[i]))
@@ -125,7 +126,7 @@ func margins(outer, inner draw.Canvas) (left, right, bottom, above vg.Length) {
 	return inner.Min.X - outer.Min.X, outer.Max.X - inner.Max.X, inner.Min.Y - outer.Min.Y, outer.Max.Y - inner.Max.Y
 }
 
-// entry is a name in a legend and the line it stands for.
+// entry is a name in a legend with its line style.
 type entry struct {
 	name string
 	line draw.LineStyle
@@ -141,7 +142,7 @@ func (e entry) draw(c draw.Canvas, sty text.Style, at vg.Point) {
 	c.FillText(sty, vg.Point{X: at.X + legendSample + 4, Y: at.Y + ext.Descent}, e.name)
 }
 
-// wrap breaks a legend into lines no wider than the sheet.
+// wrap splits a legend into lines that are not wider than the sheet.
 func wrap(entries []entry, sty text.Style, width vg.Length) [][]entry {
 	var out [][]entry
 	for _, e := range entries {
@@ -162,7 +163,7 @@ func rowWidth(row []entry, sty text.Style) vg.Length {
 	return width
 }
 
-// legendSize is the size of a box with one entry a line.
+// legendSize returns the size of a box with one entry on each line.
 func legendSize(entries []entry, sty text.Style) (width, height vg.Length) {
 	for _, e := range entries {
 		width = max(width, e.width(sty))

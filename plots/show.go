@@ -10,7 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Show displays the figure as the output of a GoNB cell; outside a notebook it only checks that it can be drawn.
+// Show displays the figure as the output of a GoNB cell. Outside of a notebook it only checks that the figure can be
+// drawn.
 func Show(fig result.Figure) error {
 	picture, err := SVG(fig)
 	if err != nil {
@@ -20,14 +21,14 @@ func Show(fig result.Figure) error {
 	return nil
 }
 
-// ShowSVG displays an SVG as the output of a GoNB cell. It is sent as image/svg+xml, which code hosts and
-// nbconvert show; inside HTML, where gonbui puts it, they strip it.
+// ShowSVG displays an SVG as the output of a GoNB cell. It is sent as image/svg+xml, which code hosts and nbconvert
+// show. (gonbui would send it inside HTML, from which they remove it.)
 func ShowSVG(picture []byte) {
 	display(map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)})
 }
 
-// display sends an output to the notebook, if there is one, and waits until GoNB has it: what is still on its way when
-// the cell's program ends is lost.
+// display sends an output to the notebook, if there is one, and waits until GoNB has received it: an output that is
+// still being sent when the cell's program ends is lost.
 func display(data map[protocol.MIMEType]any) {
 	if !gonbui.IsNotebook {
 		return
@@ -36,10 +37,10 @@ func display(data map[protocol.MIMEType]any) {
 	gonbui.Sync()
 }
 
-// ShowInteractive displays the figure as an interactive plotly figure, in several of them below each other where it
-// has more than six panels. It needs no network in JupyterLab: plotly.js comes from the Jupyter server's lab extension
-// unhinged-assets, and from plotly's server only where that fails. For notebooks to be committed, Show is better: code
-// hosts run no scripts.
+// ShowInteractive displays the figure as an interactive plotly figure, or as several of them if it has more than six
+// panels. It needs no network in JupyterLab: plotly.js comes from the Jupyter server's lab extension unhinged-assets,
+// and from plotly's server only if that fails. For notebooks that are committed, Show is better, because code hosts run
+// no scripts.
 func ShowInteractive(fig result.Figure) error {
 	for _, part := range parts(fig) {
 		interactive, err := Plotly(part)

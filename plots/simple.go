@@ -15,26 +15,26 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// XY is a curve for Lines.
+// XY returns a curve for Lines.
 func XY(name string, x, y []float64) result.Curve {
 	return result.Curve{Name: name, Series: map[string]result.Series{"step": x, "y": y}}
 }
 
-// Lines is a figure of one panel with curves made by XY: what a notebook draws by hand.
+// Lines returns a figure of one panel with curves made by XY, for plots of a notebook's own numbers.
 func Lines(title, xlabel, ylabel string, log bool, curves ...result.Curve) result.Figure {
 	return result.Figure{ID: title, Title: title, Curves: curves,
 		Panels: []result.Panel{{Title: title, Y: "y", XLabel: xlabel, YLabel: ylabel, Log: log}}}
 }
 
-// Group is points of the plane in one colour, as arrows from the origin if asked.
+// Group is a set of points of the plane in one colour, optionally drawn as arrows from the origin.
 type Group struct {
 	Name   string
 	At     [][2]float64
 	Arrows bool
 }
 
-// Plane draws groups of points, such as features and prototypes, in equal units along both axes, with a circle of
-// the given radius around the origin (0: none).
+// Plane draws groups of points, such as features and prototypes, with the same unit along both axes, and a circle of
+// the given radius around the origin (0: no circle).
 func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	reach := math.Abs(circle)
 	if !finite(circle) {
@@ -60,7 +60,7 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	pl.Add(plane{circle, groups})
 	side := vg.Point{X: 4 * vg.Inch, Y: 4 * vg.Inch}
 	area := pl.DataCanvas(inside(draw.Canvas{Rectangle: vg.Rectangle{Max: side}})).Size()
-	stretch := float64(area.X / area.Y) // to equal units
+	stretch := float64(area.X / area.Y) // for equal units
 	pl.X.Min, pl.X.Max = pl.X.Min*stretch, pl.X.Max*stretch
 	return single(title, legend, side, pl)
 }
@@ -112,7 +112,7 @@ func disc(centre vg.Point, radius vg.Length) vg.Path {
 	return p
 }
 
-// Bar is one colour of bars, a value for each label; SD, if given, draws ± that much as whiskers.
+// Bar is the bars of one colour, with a value for each label. SD, if given, is drawn as whiskers of ± SD.
 type Bar struct {
 	Name   string
 	Values []float64
@@ -189,8 +189,8 @@ func (g barGroups) Plot(c draw.Canvas, pl *plot.Plot) {
 	}
 }
 
-// HeatMap draws a matrix, such as the cosines between prototypes, row 0 on top: blue below zero, white at zero,
-// vermilion above, the deepest colours at ±reach (0: the largest absolute value).
+// HeatMap draws a matrix, such as the cosines between prototypes, with row 0 on top: blue below zero, white at zero and
+// vermilion above. The colours are deepest at ±reach (0: the largest absolute value).
 func HeatMap(title string, m mat.Matrix, reach float64) ([]byte, error) {
 	rows, cols := m.Dims()
 	if rows == 0 || cols == 0 {
@@ -238,7 +238,7 @@ var wholeTicks = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
 	return slices.DeleteFunc(linearTicks(8)(lo, hi), func(t plot.Tick) bool { return t.Value != math.Trunc(t.Value) })
 })
 
-// shade is the colour of a value in −1 … 1.
+// shade returns the colour of a value in −1 … 1.
 func shade(v float64) color.NRGBA {
 	deep := palette[3]
 	if v < 0 {
@@ -279,7 +279,7 @@ func (scaleBar) Plot(c draw.Canvas, _ *plot.Plot) {
 	c.DrawImage(c.Rectangle, img)
 }
 
-// single draws one plot with its title and, above, its legend.
+// single draws one plot with its title, and its legend above.
 func single(title string, legend []entry, size vg.Point, pl *plot.Plot) ([]byte, error) {
 	s := sheet{width: size.X, legend: wrap(legend, style(legendText), size.X)}
 	above := s.legendHeight(style(legendText))
@@ -292,7 +292,7 @@ func single(title string, legend []entry, size vg.Point, pl *plot.Plot) ([]byte,
 	})
 }
 
-// inside is where a panel goes in its cell: the rest is margin, and its title's.
+// inside returns the place of a panel in its cell, without the margin and the title.
 func inside(c draw.Canvas) draw.Canvas { return draw.Crop(c, 6, -8, 6, -2*titleText) }
 
 func blank(c draw.Canvas) {

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// mathText is plain text in which superscripts and subscripts (10⁻⁵, 1ᵀ, ‖H‖₂), of which the font has only a few,
-// are small shifted letters, and combining bars and hats (Z̄̂) stand centred over their letter.
+// mathText draws plain text. Superscripts and subscripts (10⁻⁵, 1ᵀ, ‖H‖₂), of which the font has only a few, are drawn
+// as small shifted letters, and combining bars and hats (Z̄̂) are centred over their letter.
 type mathText struct{ text.Plain }
 
 var (
@@ -29,7 +29,7 @@ func letters(from, to string) map[rune]rune {
 	return out
 }
 
-// style is the text style of the given size in points.
+// style returns the text style of the given size in points.
 func style(size float64) text.Style {
 	return text.Style{
 		Color:   ink,
@@ -44,7 +44,7 @@ type glyphs struct {
 	size vg.Length // of the font's
 	up   vg.Length // in font sizes
 	gap  vg.Length // to the next, in font sizes
-	back bool      // stands over the letter before it
+	back bool      // is drawn over the letter before it
 }
 
 func pieces(line string) []glyphs {
@@ -55,7 +55,7 @@ func pieces(line string) []glyphs {
 			out = append(out, glyphs{text: kronecker, size: 1, gap: 0.72})
 			continue
 		}
-		if r == '‖' || r == '∥' { // which few fonts have, so that a browser's may be of another width
+		if r == '‖' || r == '∥' { // few fonts have it, and a browser's font may have another width
 			out = append(out, glyphs{text: "|", size: 1, gap: -0.1}, glyphs{text: "|", size: 1})
 			continue
 		}
@@ -82,9 +82,9 @@ func pieces(line string) []glyphs {
 	return out
 }
 
-const kronecker = "⊗" // drawn, since the font lacks it
+const kronecker = "⊗" // is drawn, because the font does not have it
 
-// width is how far to go to the next letter.
+// width returns the distance to the next letter.
 func (m mathText) width(g glyphs, f font.Font) vg.Length {
 	width := g.gap * f.Size
 	if g.text != kronecker {
@@ -156,7 +156,7 @@ func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
 				drawKronecker(c, place, sty.Font.Size)
 				continue
 			}
-			// SVG leaves out blanks that a text begins with.
+			// SVG ignores blanks at the beginning of a text.
 			face, word := m.face(sty.Font, g.size), strings.TrimLeft(g.text, " ")
 			place.X += face.Width(g.text[:len(g.text)-len(word)])
 			if word != "" {

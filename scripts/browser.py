@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens a notebook in JupyterLab as a reader does, in headless Chromium: runs it, moves its slider, and sees the picture change.
+"""Opens a notebook in JupyterLab in headless Chromium, as a reader does: runs it, moves its slider, and checks that the picture changes.
 
     .lab/venv/bin/python scripts/browser.py [NOTEBOOK]      (default: notebooks/02-unconstrained.ipynb)
 

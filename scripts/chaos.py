@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""chaos.py [TRIES]: interrupts, kills, damages and starves `unhinged train` and `unhinged kernel compute`, so many times each (20).
+"""chaos.py [TRIES]: interrupts and kills `unhinged train` and `unhinged kernel compute`, damages their files and fills their disk, TRIES times each (20).
 
 Every try ends in one of two ways, or it is lost: the result is that of an undisturbed run, byte for byte, or the program refuses
 with an error that names a file. It takes some ten minutes and is not part of CI; the README has its figures. The training is a
@@ -60,7 +60,7 @@ def make_pictures(folder):
 
 
 def files(folder, *names):
-    """The bytes of these files, by a hash; patterns are allowed."""
+    """A hash of the content of these files; patterns are allowed."""
     sum = hashlib.sha256()
     for name in names:
         for path in sorted(folder.glob(name)):
@@ -69,7 +69,7 @@ def files(folder, *names):
 
 
 class Job:
-    """A command whose results can be compared, and how far it has come."""
+    """A command with its results, which can be compared, and its progress."""
 
     def __init__(self, name, args, result, progress):
         self.name, self.args, self.result, self.progress = name, args, result, progress
@@ -84,7 +84,7 @@ class Job:
 
 
 def interrupted(job, kind, sent, want):
-    """Sends a signal at a random moment of several processes in turn, then lets one end."""
+    """Sends a signal to several processes in turn, each at a random moment, then lets one finish."""
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
         out = pathlib.Path(folder) / "out"
         for _ in range(3):
@@ -103,7 +103,7 @@ def interrupted(job, kind, sent, want):
 
 
 def damage(path):
-    """Changes a file, and says how."""
+    """Changes a file, and returns a description of the change."""
     content = bytearray(path.read_bytes())
     how = rng.choice(["a bit", "cut off", "emptied", "doubled"])
     if how == "a bit" and content:
@@ -121,7 +121,7 @@ def damage(path):
 
 
 def damaged_data(job, scenario, victims, want):
-    """Changes a file of the data that a finished run was made from, and trains again: from the start and in its folder."""
+    """Changes a data file of a finished run, and trains again: from the start, and in the folder of the run."""
     path = rng.choice(victims)
     whole = path.read_bytes()
     how = damage(path)
@@ -161,7 +161,7 @@ def damaged(job, want, check):
 
 
 def full_disk(job, want):
-    """The disk is full in the middle; once there is room the same command goes on."""
+    """The disk becomes full during the command; when there is room again, the same command continues."""
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
         place = pathlib.Path(folder) / "small"
         place.mkdir()

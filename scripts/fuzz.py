@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""fuzz.py [SECONDS]: runs every fuzz target for so many seconds (3), and closes with "N passed, N failed, N skipped".
+"""fuzz.py [SECONDS]: runs every fuzz target for SECONDS seconds (default 3), and ends with "N passed, N failed, N skipped".
 
 Minimising is kept short: with Go's default of a minute, a target with large inputs does a handful of executions in a minute.
 A failing input is left by go in the package's testdata/fuzz; it is a test from then on.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""gotest.py ARGS...: runs `go test -json ARGS...`, shows what failed, and closes with "N passed, N failed, N skipped"."""
+"""gotest.py ARGS...: runs `go test -json ARGS...`, shows the output of failures, and ends with "N passed, N failed, N skipped"."""
 import json
 import subprocess
 import sys
 
 count = {"pass": 0, "fail": 0, "skip": 0}
 explained = set()  # packages that failed because a test did
-output = {}  # of each test that has not passed, and of each package
+output = {}  # output of each test that has not passed, and of each package
 with subprocess.Popen(["go", "test", "-json", *sys.argv[1:]], stdout=subprocess.PIPE, text=True) as go:
     for line in go.stdout:
         try:
@@ -28,9 +28,9 @@ with subprocess.Popen(["go", "test", "-json", *sys.argv[1:]], stdout=subprocess.
         elif action == "pass":
             print(f"ok   {package} ({event['Elapsed']:.1f} s)", flush=True)
         elif action == "fail":
-            count["fail"] += package not in explained  # it does not build, or died outside a test
+            count["fail"] += package not in explained  # the package does not build, or failed outside of a test
             print(f"FAIL {package}", flush=True)
 if go.returncode and not count["fail"]:
-    count["fail"] = 1  # go itself refused
+    count["fail"] = 1  # the go command itself failed
 print(f"{count['pass']} passed, {count['fail']} failed, {count['skip']} skipped")
 sys.exit(go.returncode)

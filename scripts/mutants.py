@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mutants.py [PART]: changes one line of the source at a time and demands that the tests of its package fail.
+"""mutants.py [PART]: changes one line of the source at a time and requires that a test of its package fails.
 
 A change that the tests let pass is one that they cannot see: they need another case. PART is a part of a file's path; without it
 all changes are made. The source itself is not touched: `go test -overlay` is given the changed file in place of the real one.
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-# File, what stands there once, and what is put in its place.
+# File, a text that occurs in it once, and the text that replaces it.
 MUTANTS = [
     ("unhinged/metrics/nc1.go", "max(1e-10*s[0], rounding)", "max(1e-3*s[0], rounding)"),
     ("unhinged/metrics/nc1.go", "max(1e-10*s[0], rounding)", "1e-20*s[0]"),
@@ -61,7 +61,7 @@ MUTANTS = [
     ("unhinged/errata/claims.go", "right.Verdict == result.Holds", "true"),
 ]
 
-# What a changed line may need beside it.
+# Functions that a changed line may need.
 HELPERS = {"ones(": "\nfunc ones(s []float64) result.Series { return slices.Repeat(result.Series{1}, len(s)) }\n"}
 
 

@@ -31,13 +31,13 @@ def streams(cell, *names):
 
 
 def died(cell):
-    """The way the cell's program ended, where that was not well."""
+    """How the cell's program ended, if it failed."""
     last = streams(cell, "stderr").rstrip().rpartition("\n")[2]
     return last if DIED.match(last) else None
 
 
 def error_text(cell, error):
-    """What GoNB shows of a compile error: text with -raw_error, HTML otherwise."""
+    """The message of GoNB for a compile error: text with -raw_error, HTML otherwise."""
     shown = "".join(o.data.get("text/html", "") for o in cell.outputs if o.output_type in ("display_data", "execute_result"))
     shown = html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", shown, flags=re.S)).strip()
     return "\n".join(filter(None, [streams(cell, "stdout", "stderr").strip(), shown, error.evalue]))
@@ -71,7 +71,7 @@ def run(path, timeout):
 
 
 def clean(nb):
-    """Removes what only a live page uses, scripts and empty containers of widgets, and makes of each stream one output."""
+    """Removes outputs that only a live page uses (scripts and empty containers of widgets), and joins each stream into one output."""
     for cell in nb.cells:
         if cell.cell_type != "code":
             continue
@@ -89,12 +89,12 @@ def clean(nb):
                 if not out.data:
                     continue
             kept.append(out)
-        # What a program prints and what it shows come through channels of their own, in either order: print first.
+        # Printed text and displayed outputs come through different channels, in either order: printed text is put first.
         cell.outputs = sorted(kept, key=lambda out: ["stdout", "stderr", None].index(out.get("name")))
 
 
 def save(nb, path):
-    """Writes the notebook back; returns why not, or None."""
+    """Writes the notebook back; returns the reason if it does not, or None."""
     clean(nb)
     text = nbformat.writes(nb) + "\n"
     if len(text.encode()) > LIMIT:

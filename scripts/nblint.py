@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""nblint.py NOTEBOOK...: names the notebooks that are not on the project's kernel, or that were saved without outputs or with a failure."""
+"""nblint.py NOTEBOOK...: lists the notebooks that do not use the project's kernel, or that were saved without outputs or with a failure."""
 import pathlib
 import sys
 

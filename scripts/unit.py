@@ -1,4 +1,4 @@
-"""Runs scripts/*_test.py and closes with "N passed, N failed, N skipped"."""
+"""Runs scripts/*_test.py and ends with "N passed, N failed, N skipped"."""
 import pathlib
 import sys
 import unittest

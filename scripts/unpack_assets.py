@@ -1,4 +1,4 @@
-"""unpack_assets.py DIR: places the XLA plugin and plotly.js from the wheels in DIR (scripts/assets.txt)."""
+"""unpack_assets.py DIR: installs the XLA plugin and plotly.js from the wheels in DIR (scripts/assets.txt)."""
 import os
 import pathlib
 import shutil

@@ -9,24 +9,26 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// AdjustedLoss is the adjusted sample margin loss, equation (104), for features that enter normalised and anchored
-// prototypes with W1 = 0. With c = ŵ_yᵀĥ,
+// AdjustedLoss is the adjusted sample margin loss, equation (104), for normalised features and anchored prototypes with
+// W1 = 0. With c = ŵ_yᵀĥ,
 //
 //	L⁰_γ = L_γ(Wĥ, y)           if c ≥ −1 + ε,
 //	       −(1+γ)(w_y + δ)ᵀĥ    if c < −1 + ε,
 //	δ = −(1+k)(I − ĥĥᵀ)w_y,   k = c√(1−(1−ε)²) / ((1−ε)√(1−c²)),
 //
-// δ with a stopped gradient, so that w_y + δ has cosine −1 + ε to ĥ (erratum E8: the paper prints I + ĥĥᵀ, which has
-// not). δ ⟂ ĥ: the value stays L_γ's, only its gradient by h grows, −k times, out of the point c = −1 where L_γ's
-// vanishes. There the direction of δ is free: it is the tangent nearest to the coordinate axis that ĥ has least of.
+// δ has a stopped gradient, and w_y + δ has the cosine −1 + ε to ĥ (erratum E8: with the printed I + ĥĥᵀ it does not).
+// Because δ ⟂ ĥ, the value of the loss is that of L_γ. Only its gradient by h is multiplied by −k, so that it does not
+// vanish at c = −1, where the gradient of L_γ does. At c = −1 the direction of δ is not determined: the tangent nearest
+// to the coordinate axis of the smallest |ĥ_i| is taken.
 type AdjustedLoss struct {
 	Gamma      *float64 // γ ≥ 0; nil is 1/(C−1)
 	Epsilon    float64  // ε in (0, 1); the paper names no value
 	PerExample bool     // Fn returns [batch] instead of the mean
 }
 
-// Fn is the loss as a loss.LossFn. It takes what Head.Predictions returns: predictions[1] are the features [batch, p],
-// predictions[2] the prototypes [C, p]; predictions[0], the logits, are ignored. Labels as in Criterion.
+// Fn is the loss as a loss.LossFn. Its predictions are those of Head.Predictions: predictions[1] are the features
+// [batch, p] and predictions[2] the prototypes [C, p]; predictions[0], the logits, are ignored. Labels are those of
+// Criterion.
 func (l AdjustedLoss) Fn(labels, predictions []*Node) *Node {
 	if len(predictions) != 3 {
 		Panicf("unhinged: the adjusted loss needs predictions {logits, features, prototypes}, got %d", len(predictions))
@@ -68,8 +70,8 @@ func (l AdjustedLoss) Each(labels, features, prototypes *Node) *Node {
 	return Where(stuck, adjusted, Loss{Gamma: l.Gamma}.Each(onehot, logits))
 }
 
-// tangent returns the unit vectors along (I − ĥĥᵀ)w, [batch, p]; where that is nothing but rounding, those along
-// (I − ĥĥᵀ)e_i, i the least of ĥ's coordinates in size.
+// tangent returns the unit vectors along (I − ĥĥᵀ)w, [batch, p]. Where this vector is zero up to rounding, it returns
+// the unit vector along (I − ĥĥᵀ)e_i, where ĥ_i is the coordinate of ĥ with the smallest absolute value.
 func tangent(w, length, direction *Node) *Node {
 	rounding := 1e-12
 	if direction.DType() != dtypes.Float64 {
@@ -83,6 +85,6 @@ func tangent(w, length, direction *Node) *Node {
 	axis := OneHot(ArgMin(Abs(direction), -1), p, direction.DType())
 	none := LessOrEqual(L2Norm(along, -1), MulScalar(length, rounding))
 	along = Where(BroadcastToShape(none, along.Shape()), axis, along)
-	// projected twice: once leaves rounding's share of ĥ
+	// The second projection removes the part along ĥ that rounding left.
 	return L2Normalize(project(L2Normalize(project(along), -1)), -1)
 }

@@ -1,8 +1,8 @@
-// Package unhinged has the unhinged loss, its relatives, and the heads that the paper trains with it, as gomlx graph
-// code: each loss has the signature of gomlx's own (loss.LossFn), and a Head goes after any model.
+// Package unhinged has the unhinged loss, related losses, and the heads that the paper trains with it, as gomlx graph
+// code. Each loss has the signature of gomlx's losses (loss.LossFn), and a Head can follow any model.
 //
-// Shapes are the framework's: logits [batch, C], features [batch, p] and prototypes [C, p], an example or a class a
-// row.
+// Shapes are those of the framework: logits [batch, C], features [batch, p] and prototypes [C, p], with a row for each
+// example or class.
 package unhinged
 
 import (
@@ -12,8 +12,8 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Criterion is a classification loss of the logits: the interface under which the unhinged loss and those it is
-// compared with are exchanged.
+// Criterion is a classification loss of the logits. The unhinged loss and the losses that it is compared with implement
+// it.
 type Criterion interface {
 	// Fn is the loss as a loss.LossFn. predictions[0] are the logits [batch, C]; labels[0] are class numbers from 0
 	// ([batch] or [batch, 1] of integers; one out of range counts as no class) or one-hot rows [batch, C] of any type.
@@ -24,8 +24,8 @@ type Criterion interface {
 	// Each returns the loss of each example, [batch], given one-hot labels and logits, both [batch, C].
 	Each(onehot, logits *Node) *Node
 
-	// LogitGradient returns the gradient of Each by the logits, [batch, C], in closed form: for use where gomlx cannot
-	// differentiate, which is inside of a While loop.
+	// LogitGradient returns the gradient of Each by the logits, [batch, C], in closed form. It is needed inside of a
+	// While loop, which gomlx cannot differentiate.
 	LogitGradient(onehot, logits *Node) *Node
 }
 
@@ -37,7 +37,7 @@ func fn(each func(onehot, logits *Node) *Node, perExample bool, labels, predicti
 	}
 	onehot := oneHot(labels[0], logits)
 	weights, mask := loss.CheckExtraLabelsForWeightsAndMask(perExampleShape(logits), labels[1:])
-	if mask != nil { // what is masked may be anything, NaN too, and must not reach the gradient
+	if mask != nil { // a masked number may be NaN and must not reach the gradient
 		logits = Where(BroadcastToShape(InsertAxes(mask, -1), logits.Shape()), logits, ZerosLike(logits))
 	}
 	losses := each(onehot, logits)
@@ -47,7 +47,7 @@ func fn(each func(onehot, logits *Node) *Node, perExample bool, labels, predicti
 	return reduce(losses, mask, perExample)
 }
 
-// reduce masks the losses [batch] and takes their mean unless each is wanted.
+// reduce masks the losses [batch]. It returns their mean, or the losses themselves if perExample is set.
 func reduce(losses, mask *Node, perExample bool) *Node {
 	if mask != nil {
 		losses = Where(mask, losses, ZerosLike(losses))

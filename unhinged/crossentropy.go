@@ -3,7 +3,7 @@ package unhinged
 import . "github.com/gomlx/gomlx/core/graph"
 
 // CrossEntropy is −log softmax(s)_y: gomlx's SparseCategoricalCrossEntropyLogits and CategoricalCrossEntropyLogits in
-// one, with losses per example, which those do not give.
+// one. In contrast to these it can return the loss of each example.
 type CrossEntropy struct {
 	PerExample bool // Fn returns [batch] instead of the mean
 }

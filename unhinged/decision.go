@@ -7,10 +7,10 @@ import (
 
 // CenteredLogits returns (w_c − w̄)ᵀ(h − h̄) + b_c, [batch, C], whose argmax is the decision rule of Appendix D.2. The
 // plain argmax of w_cᵀh + b_c changes when all features move by Δ and all prototypes by sΔ; this one does not.
-// (Centring W alone never changes an argmax; it is the features' centre that counts.)
+// (Centring W alone never changes an argmax; only the centre of the features matters.)
 //
-// features are [batch, p], prototypes [C, p], biases [C] or nil. mean is h̄ [p], best that of the training features
-// with every class counting equally; nil takes the mean of the features given.
+// features are [batch, p], prototypes [C, p], biases [C] or nil. mean is h̄ [p]: preferably the mean of the training
+// features in which every class has the same weight. With nil it is the mean of the given features.
 func CenteredLogits(features, mean, prototypes, biases *Node) *Node {
 	if mean == nil {
 		mean = ReduceMean(features, 0)
@@ -24,8 +24,8 @@ func CenteredLogits(features, mean, prototypes, biases *Node) *Node {
 	return logits
 }
 
-// CenteredLogits are those of the head's prototypes and biases, on features centred as its prototypes see them: with
-// NormalizeFeatures, after the normalisation.
+// CenteredLogits returns the logits CenteredLogits of the head's prototypes and biases. With NormalizeFeatures the
+// features are normalised before they are centred.
 func (h Head) CenteredLogits(scope *model.Scope, features, mean *Node) *Node {
 	return CenteredLogits(h.seen(features), mean, h.usedPrototypes(scope, features), h.biasesOf(scope, features))
 }

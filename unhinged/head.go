@@ -15,21 +15,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Prototypes says what the classifier's weights are.
+// Prototypes is the kind of the classifier's weights.
 type Prototypes int
 
 const (
 	// Trainable prototypes start from U(−1/√p, 1/√p), as PyTorch's linear layer does.
 	Trainable Prototypes = iota
-	// ETF prototypes are anchored: a simplex ETF that is not trained (PAL). For p < C−1 there is none, and they are the
-	// best spread found (etf.Spread).
+	// ETF prototypes are anchored: a simplex ETF that is not trained (PAL). For p < C−1 no simplex ETF exists, and the
+	// prototypes are those of etf.Spread.
 	ETF
 	// ETFInitialized prototypes start from that ETF and are trained (Appendix D.1).
 	ETFInitialized
 )
 
-// Head is a linear classifier that goes after any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p].
-// The zero value, given Classes, is a plain linear layer without bias. The paper's methods (section 4):
+// Head is a linear classifier that can follow any gomlx model: logits = LogitScale·Wh + b, with prototypes W [C, p].
+// With Classes alone it is a plain linear layer without bias. The paper's methods (section 4):
 //
 //	PAL          Head{Classes: C, Prototypes: ETF}
 //	PAL + EFR    Head{Classes: C, Prototypes: ETF, FeatureRegularization: 5e-7}
@@ -38,7 +38,7 @@ const (
 //	D.1          Head{Classes: C, Prototypes: ETFInitialized, Scale: 10}
 //
 // The model before it should end without a ReLU, so that features can be negative. Prototypes and initial values are
-// made on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
+// computed on the host from Seed and are the same on every backend. Variables: "prototypes" [C, p], "biases" [C].
 type Head struct {
 	Classes           int        // C ≥ 2
 	Prototypes        Prototypes // trainable, anchored ETF, or trainable from an ETF
@@ -53,9 +53,9 @@ type Head struct {
 	NormalizePrototypes   bool    `json:",omitempty"` // the logits are of ŵ = w/‖w‖: a cosine classifier
 }
 
-// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or finds them
-// there, and registers the feature regularisation with gomlx's trainer, in evaluation too, as gomlx's own regularisers
-// do.
+// Apply returns the logits [batch, C] of features [batch, p]. It creates the head's variables in scope, or uses those
+// that are there. It registers the feature regularisation with gomlx's trainer, in evaluation too, as gomlx's own
+// regularisers do.
 func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	if h.RescaleRate && !h.NormalizeFeatures {
 		Panicf("unhinged: RescaleRate undoes the 1/‖h‖ of normalised features: it needs NormalizeFeatures")
@@ -70,15 +70,15 @@ func (h Head) Apply(scope *model.Scope, features *Node) *Node {
 	return logits
 }
 
-// Predictions returns {logits, features, prototypes}, the features as they came, before any normalisation: what a model
-// function returns so that Loss, AdjustedLoss and metrics of the features find what they need.
+// Predictions returns {logits, features, prototypes}, with the features before any normalisation. A model function that
+// returns them can be trained with Loss and AdjustedLoss, and its features can be measured.
 func (h Head) Predictions(scope *model.Scope, features *Node) []*Node {
 	return []*Node{h.Apply(scope, features), features, h.PrototypesOf(scope, features)}
 }
 
-// Loss returns the loss to train this head with, given one of Criterion's or gomlx's. With RescaleRate it multiplies
-// each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must be the
-// features.
+// Loss returns the loss to train this head with, given the Fn of a Criterion or one of gomlx's losses. With RescaleRate
+// it multiplies each example's loss by stop_gradient(‖h‖), footnote 15; otherwise it is l itself. predictions[1] must
+// then be the features.
 func (h Head) Loss(l loss.LossFn) loss.LossFn {
 	if !h.RescaleRate {
 		return l
@@ -132,7 +132,7 @@ func (h Head) biasesOf(scope *model.Scope, features *Node) *Node {
 	return v.NodeValue(features)
 }
 
-// seen returns the features as the prototypes see them.
+// seen returns the features that are multiplied by the prototypes: normalised ones with NormalizeFeatures.
 func (h Head) seen(features *Node) *Node {
 	if h.NormalizeFeatures {
 		return L2Normalize(features, -1)

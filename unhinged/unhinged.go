@@ -7,12 +7,12 @@ import . "github.com/gomlx/gomlx/core/graph"
 //	L_γ(s, y) = −s_y + γ Σ_{j≠y} s_j,   s = Wh + b.
 //
 // With γ = 1/(C−1) it is the multi-class hinge loss without its maximum and without its margin (erratum E20: the
-// paper's page 5 prints its negative). It is linear in the logits, so that unconstrained training never stops growing
-// them.
+// paper's page 5 prints its negative). It is linear in the logits, so that they grow without bound in unconstrained
+// training.
 //
-// One rule holds for γ everywhere in this module. A γ that is written as 0 is 0. Where γ may be left out, the field is
-// a pointer (in package paper and in the command a list), and nil (an empty list) stands for 1/(C−1), or for the values
-// of the paper's figure. A plain float64 field is taken as written.
+// One rule holds for γ everywhere in this module: a γ of 0 means 0. If γ may be left out, the field is a pointer (in
+// package paper and in the command a list), and nil (an empty list) means 1/(C−1), or the values of the paper's figure.
+// A plain float64 field has no default.
 type Loss struct {
 	Gamma      *float64 // γ ≥ 0, the weight of the non-target logits; nil is 1/(C−1)
 	PerExample bool     // Fn returns [batch] instead of the mean

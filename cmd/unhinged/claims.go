@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,18 +26,19 @@ func claimsCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if isTerminal(c.ErrOrStderr()) {
-				fmt.Fprintln(c.ErrOrStderr(), "running the figures and studies, some seconds …")
+				fmt.Fprintln(c.ErrOrStderr(), "running the figures and studies, which takes some seconds …")
 			}
-			entries, err := paper.Claims(runs)
+			var sections []string
+			if section != "" {
+				sections = []string{section}
+			}
+			entries, err := paper.Claims(runs, sections...)
 			if err != nil {
 				return err
 			}
-			if section != "" {
-				entries = slices.DeleteFunc(entries, func(e paper.Entry) bool { return e.Section != section })
-				if len(entries) == 0 {
-					return fmt.Errorf("--section %s: no claim is of this section; there are such as 3.1, 4.2 and C.1",
-						section)
-				}
+			if len(entries) == 0 {
+				return fmt.Errorf("--section %s: there is no claim of this section; sections are written as 3.1, 4.2 "+
+					"or C.1", section)
 			}
 			if file != "" {
 				content, err := json.MarshalIndent(entries, "", "  ")
@@ -55,12 +55,12 @@ func claimsCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&runs, "runs", "",
 		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
-	f.StringVar(&section, "section", "", "only this section, such as 4.2")
-	f.StringVar(&file, "json", "", "also write them to this file")
+	f.StringVar(&section, "section", "", "judge only this section, such as 4.2")
+	f.StringVar(&file, "json", "", "also write the claims to this file")
 	return c
 }
 
-// printClaims prints a line an entry, and the counts.
+// printClaims prints a line for each entry, and the counts.
 func printClaims(out io.Writer, entries []paper.Entry) error {
 	for _, e := range entries {
 		erratum := ""

@@ -39,7 +39,7 @@ func TestClaimsCommand(t *testing.T) {
 		t.Errorf("printed %q, error %v", printed, err)
 	}
 	if _, err := call(t.Context(), claimsCommand(), "--section", "9"); err == nil || !strings.Contains(err.Error(),
-		"no claim is of this section") {
+		"there is no claim of this section") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -20,108 +20,116 @@ func dataCommand() *cobra.Command {
 		Short: "List, get and verify the data sets",
 		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the
 user's cache folder), where get puts them, and where package managers do.`,
-		Args: cobra.NoArgs, // another command is an error, not a help text
+		Args: cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(
-		&cobra.Command{
-			Use: "list", Short: "Say which data sets are on this machine, and how to get the others",
-			Args: cobra.NoArgs,
-			RunE: func(c *cobra.Command, _ []string) error {
-				for _, s := range datasets.List() {
-					where := "in " + s.Folder
-					switch {
-					case errors.Is(s.Err, datasets.ErrMissing):
-						where = fmt.Sprintf("missing; get it with `%s` (from %s)",
-							strings.Join(s.HowToGet, "`, or with `"),
-							strings.Join(s.Mirrors, " or "))
-					case s.Err != nil:
-						where = s.Err.Error()
-					}
-					fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15s%s\n", s.Name, s.Title, "", where)
-				}
-				return nil
-			},
-		},
-		&cobra.Command{
-			Use: "get NAME…", Short: "Download data sets, going on where an earlier call stopped",
-			ValidArgs: datasets.Names(),
-			Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache
-folder), unless they are on this machine already. A download that was interrupted goes on where it stopped. Every file
-is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
-				strings.Join(datasets.Names(), ", ")),
-			Args: func(_ *cobra.Command, names []string) error {
-				if len(names) == 0 {
-					return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
-				}
-				return nil
-			},
-			RunE: func(c *cobra.Command, names []string) error {
-				ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
-				defer stop()
-				for _, name := range names {
-					progress := showBytes(c.ErrOrStderr())
-					folder, err := datasets.Get(ctx, name, progress)
-					if progress != nil {
-						fmt.Fprint(c.ErrOrStderr(), "\r\033[K")
-					}
-					if err != nil {
-						return err
-					}
-					fmt.Fprintf(c.OutOrStdout(), "%s: complete and verified in %s\n", name, folder)
-				}
-				return nil
-			},
-		},
-		&cobra.Command{
-			Use: "verify [NAME…]",
-			Short: "Check the files of data sets against their published checksums, and their content against " +
-				"what is known of it", ValidArgs: datasets.Names(),
-			Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in
-each class, too, the mean and standard deviation of each channel, as far as they are known, and what was decoded
-earlier. Without names, all that are on this machine.`,
-			RunE: func(c *cobra.Command, names []string) error {
-				if len(names) == 0 {
-					for _, s := range datasets.List() {
-						if !errors.Is(s.Err, datasets.ErrMissing) {
-							names = append(names, s.Name)
-						}
-					}
-				}
-				if len(names) == 0 {
-					return fmt.Errorf("no data set is on this machine; `unhinged data list` says how to get them")
-				}
-				var failed []string
-				for _, name := range names {
-					d, err := datasets.Verify(name, showBytes(c.ErrOrStderr()))
-					if err != nil {
-						if len(names) == 1 {
-							return err
-						}
-						failed = append(failed, name)
-						fmt.Fprintf(c.OutOrStdout(), "%s: NOT VERIFIED: %v\n", name, err)
-						continue
-					}
-					norm := d.Train.Normalisation()
-					fmt.Fprintf(c.OutOrStdout(),
-						"%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel "+
-							"means %.4f, standard deviations %.4f\n",
-						name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels,
-						len(d.Classes), norm.Mean, norm.Std)
-				}
-				if failed != nil {
-					return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names),
-						strings.Join(failed, ", "))
-				}
-				return nil
-			},
-		},
-	)
+	c.AddCommand(dataListCommand(), dataGetCommand(), dataVerifyCommand())
 	return c
 }
 
-// showBytes returns what shows a download or another progress in one line of the terminal, ten times a second, until it
-// is done; nil if there is no terminal.
+func dataListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the data sets, with their folder on this machine or how to get them",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			for _, s := range datasets.List() {
+				where := "in " + s.Folder
+				switch {
+				case errors.Is(s.Err, datasets.ErrMissing):
+					where = fmt.Sprintf("missing; get it with `%s` (from %s)",
+						strings.Join(s.HowToGet, "`, or with `"),
+						strings.Join(s.Mirrors, " or "))
+				case s.Err != nil:
+					where = s.Err.Error()
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%-14s %s\n%15s%s\n", s.Name, s.Title, "", where)
+			}
+			return nil
+		},
+	}
+}
+
+func dataGetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "get NAME…", Short: "Download data sets, continuing where an earlier call stopped",
+		ValidArgs: datasets.Names(),
+		Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache
+folder), unless they are on this machine already. A download that was interrupted goes on where it stopped. Every file
+is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
+			strings.Join(datasets.Names(), ", ")),
+		Args: func(_ *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, names []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			for _, name := range names {
+				progress := showBytes(c.ErrOrStderr())
+				folder, err := datasets.Get(ctx, name, progress)
+				if progress != nil {
+					fmt.Fprint(c.ErrOrStderr(), "\r\033[K")
+				}
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%s: complete and verified in %s\n", name, folder)
+			}
+			return nil
+		},
+	}
+}
+
+func dataVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "verify [NAME…]",
+		Short: "Compare the files of data sets with their published checksums, and their content with " +
+			"known properties", ValidArgs: datasets.Names(),
+		Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in
+each class, too, the mean and standard deviation of each channel, as far as they are known, and what was decoded
+earlier. Without names, all that are on this machine.`,
+		RunE: func(c *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				for _, s := range datasets.List() {
+					if !errors.Is(s.Err, datasets.ErrMissing) {
+						names = append(names, s.Name)
+					}
+				}
+			}
+			if len(names) == 0 {
+				return fmt.Errorf("no data set is on this machine; `unhinged data list` says how to get them")
+			}
+			var failed []string
+			for _, name := range names {
+				d, err := datasets.Verify(name, showBytes(c.ErrOrStderr()))
+				if err != nil {
+					if len(names) == 1 {
+						return err
+					}
+					failed = append(failed, name)
+					fmt.Fprintf(c.OutOrStdout(), "%s: NOT VERIFIED: %v\n", name, err)
+					continue
+				}
+				norm := d.Train.Normalisation()
+				fmt.Fprintf(c.OutOrStdout(),
+					"%s: every file in %s is as published: %d + %d images of %d×%d×%d in %d classes, channel "+
+						"means %.4f, standard deviations %.4f\n",
+					name, d.Folder, d.Train.Len(), d.Test.Len(), d.Train.Height, d.Train.Width, d.Train.Channels,
+					len(d.Classes), norm.Mean, norm.Std)
+			}
+			if failed != nil {
+				return fmt.Errorf("%d of %d data sets could not be verified: %s", len(failed), len(names),
+					strings.Join(failed, ", "))
+			}
+			return nil
+		},
+	}
+}
+
+// showBytes returns a function that shows the progress of a download or another task in one line of the terminal, ten
+// times a second, until it is done. It returns nil if there is no terminal.
 func showBytes(terminal io.Writer) datasets.Progress {
 	if !isTerminal(terminal) {
 		return nil

@@ -23,9 +23,9 @@ import (
 func doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Say which backends, tools and data sets work here, and what to do about the rest",
-		Long: "Say which backends, tools and data sets work here, and what to do about the rest.\n" +
-			"It fails only if the pure-Go backend does: the theory, its figures and the small networks need no more.",
+		Short: "Check which backends, tools and data sets work here, and say what to do about the others",
+		Long: "Check which backends, tools and data sets work here, and say what to do about the others.\n" +
+			"It fails only if the pure-Go backend does not work; theory, figures and small networks need no other.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return doctor(c.OutOrStdout()) },
 	}
@@ -46,12 +46,12 @@ func doctor(out io.Writer) error {
 	inLab := func(path string) string { return filepath.Join(checkout, ".lab", path) }
 	fmt.Fprintf(out, "         %-13s %s, %s/%s, %d cores\n", "built with", runtime.Version(), runtime.GOOS,
 		runtime.GOARCH, runtime.NumCPU())
-	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide the backends it does not name
+	os.Unsetenv(compute.ConfigEnvVar) // $GOMLX_BACKEND would hide all backends but the one that it names
 	goErr := computesOn("go")
 	say("go", goErr, "the pure-Go backend computes", "this is a defect of the lab: please report it")
 	plugin, err := xlaPlugin("")
 	say("xla:cpu", err, "XLA computes, with "+plugin,
-		"install a C compiler (gcc) and run make setup; until then the pure-Go backend does the work, slowly for "+
+		"install a C compiler (gcc) and run make setup; until then the pure-Go backend is used, which is slow for "+
 			"training")
 	plugin, err = xlaPlugin("xla:cuda")
 	say("xla:cuda", err, "XLA computes on the GPU, with "+plugin, "it needs an NVIDIA GPU and its driver")
@@ -83,11 +83,11 @@ func doctor(out io.Writer) error {
 	return nil
 }
 
-// xlaPlugin is the plugin that XLA computes with: on the CPU for the empty configuration.
+// xlaPlugin returns the plugin with which XLA computes, on the CPU for the empty configuration.
 func xlaPlugin(config string) (string, error) {
 	if !slices.Contains(compute.List(), "xla") {
 		return "",
-			errors.New("this build has no XLA: it was made without cgo, or for a platform that go-xla does not know")
+			errors.New("this build has no XLA: it was built without cgo, or for a platform that go-xla does not know")
 	}
 	backend, note, err := backends.Open(config)
 	if err != nil {
@@ -110,14 +110,14 @@ func computesOn(config string) error {
 	return computes(backend)
 }
 
-// computes multiplies 2 by 3.
+// computes checks that the backend can multiply 2 by 3.
 func computes(backend compute.Backend) error {
 	product, err := graph.CallOnce(backend, graph.Mul, float32(2), float32(3))
 	if err != nil {
 		return err
 	}
 	if got := tensors.ToScalar[float32](product); got != 6 {
-		return fmt.Errorf("2·3 is %v on it", got)
+		return fmt.Errorf("it computes 2·3 = %v", got)
 	}
 	return nil
 }

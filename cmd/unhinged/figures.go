@@ -34,7 +34,7 @@ func figuresCommand() *cobra.Command {
 	var o figureOptions
 	c := &cobra.Command{
 		Use:   "figures [ID …]",
-		Short: "Make the paper's figures, tables and studies, each sentence about them judged",
+		Short: "Make the paper's figures, tables and studies, and judge each sentence about them",
 		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, for each table ID.md too,
 and one index.html that shows all of them, offline. Without a name it makes every figure that needs nothing but this
 program, with --all those drawn from recorded runs and the studies on networks too. --list says what there is, what each
@@ -76,7 +76,7 @@ Without flags the settings are the paper's. Figures 5 to 8 are run with both rea
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
 	f.IntSliceVar(&o.Widths, "widths", nil, "widths of the networks: theorem8, drift")
-	f.IntVar(&o.Networks, "networks", 0, "networks of the widest: theorem8, drift (default 5)")
+	f.IntVar(&o.Networks, "networks", 0, "number of networks of the largest width: theorem8, drift (default 5)")
 	f.StringVar(&o.features, "features", "", "your own features, .npy [samples, p]")
 	f.StringVar(&o.labels, "labels", "", "their labels, .npy integers from 0 [samples]")
 	f.StringVar(&o.prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
@@ -110,7 +110,7 @@ func (o *figureOptions) read(flags *pflag.FlagSet) error {
 	}
 	for _, name := range []string{"p", "C", "N", "seed"} {
 		if flags.Changed(name) {
-			return fmt.Errorf("--%s has no meaning beside --features: the sizes are those of the files", name)
+			return fmt.Errorf("--%s cannot be used with --features: the sizes are those of the files", name)
 		}
 	}
 	var err error
@@ -118,10 +118,11 @@ func (o *figureOptions) read(flags *pflag.FlagSet) error {
 	return err
 }
 
-// items are those of the names; without names those that need nothing, or with --all everything that can be made.
+// items returns the items with these ids. Without ids it returns those that need nothing, or with --all all that can be
+// made.
 func (o figureOptions) items(ids []string) ([]paper.Item, error) {
 	var items []paper.Item
-	for _, id := range ids { // unknown names are refused before the first one runs
+	for _, id := range ids { // an unknown id is an error before the first item runs
 		item, err := paper.Lookup(id)
 		if err != nil {
 			return nil, err
@@ -142,7 +143,7 @@ func (o figureOptions) items(ids []string) ([]paper.Item, error) {
 	return items, nil
 }
 
-// meaningful refuses flags that none of the items takes.
+// meaningful returns an error if a flag is set that none of the items uses.
 func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
 	numerical := func(i paper.Item) bool { return i.Kind == paper.Figure && i.Needs == paper.Nothing }
 	study := func(i paper.Item) bool { return i.ID == "theorem8" || i.ID == "drift" }
@@ -160,14 +161,14 @@ func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
 				for _, i := range items {
 					ids = append(ids, i.ID)
 				}
-				return fmt.Errorf("--%s has no meaning for %s", name, strings.Join(ids, ", "))
+				return fmt.Errorf("--%s is not used by %s", name, strings.Join(ids, ", "))
 			}
 		}
 	}
 	return nil
 }
 
-// listItems prints what there is, what it needs, and what is missing of what cannot be made yet.
+// listItems prints all items with what they need, or with what is missing if they cannot be made yet.
 func listItems(out io.Writer) error {
 	for _, i := range paper.Items() {
 		needs := "needs " + string(i.Needs)
@@ -184,8 +185,8 @@ func listItems(out io.Writer) error {
 	return nil
 }
 
-// writeFigures makes the items one after the other; what is finished is on disk whatever happens later. Where several
-// are made, one whose runs are missing is passed over and said.
+// writeFigures makes the items one after the other. Each one is written to disk when it is finished. If there are
+// several items, one whose runs are missing is skipped with a message.
 func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Options) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
@@ -203,7 +204,7 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		began := time.Now()
 		figure, err := item.Run(o)
 		if errors.Is(err, training.ErrNoRuns) && len(items) > 1 {
-			fmt.Fprintf(progress, " passed over: %v\n", err)
+			fmt.Fprintf(progress, "  skipped: %v\n", err)
 			continue
 		}
 		if err != nil {

@@ -66,10 +66,10 @@ func TestFiguresWritesEverything(t *testing.T) {
 func TestFiguresRefusesFlagsOfOthers(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	for message, args := range map[string][]string{
-		"--C has no meaning for theorem8":         {"theorem8", "--C", "3"},
-		"--steps has no meaning for theorem8, dr": {"theorem8", "drift", "--steps", "3"},
-		"--widths has no meaning for fig1":        {"fig1", "--widths", "8"},
-		"--networks 0: must be positive":          {"theorem8", "--networks", "0"},
+		"--C is not used by theorem8":         {"theorem8", "--C", "3"},
+		"--steps is not used by theorem8, dr": {"theorem8", "drift", "--steps", "3"},
+		"--widths is not used by fig1":        {"fig1", "--widths", "8"},
+		"--networks 0: must be positive":      {"theorem8", "--networks", "0"},
 	} {
 		if _, err := figures(t, append(args, "--out", out)...); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%v: error %v, should say %q", args, err, message)
@@ -99,7 +99,7 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 		args []string
 	}{
 		{"go together", []string{"--features", file("H.npy")}},
-		{"no meaning beside --features", []string{"--p", "5", "--features", file("H.npy"), "--labels", file("y.npy"),
+		{"cannot be used with --features", []string{"--p", "5", "--features", file("H.npy"), "--labels", file("y.npy"),
 			"--prototypes", file("W.npy")}},
 		{"label", []string{"--features", file("H.npy"), "--labels", file("bad.npy"), "--prototypes", file("W.npy")}},
 		{"no such file", []string{"--features", file("none.npy"), "--labels", file("y.npy"), "--prototypes",

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/unhinged-lab/lab/ntk/tiles"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
@@ -20,8 +21,8 @@ import (
 func kernelCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "kernel",
-		Short: "Compute kernel matrices of networks, however large, and look at them",
-		Args:  cobra.NoArgs, // another command is an error, not a help text
+		Short: "Compute kernel matrices of networks of any size, and inspect them",
+		Args:  cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(kernelComputeCommand(), kernelInspectCommand())
@@ -52,7 +53,7 @@ func kernelComputeCommand() *cobra.Command {
 	var o kernelOptions
 	c := &cobra.Command{
 		Use:   "compute",
-		Short: "Compute a kernel in tiles under a memory budget, or go on with one",
+		Short: "Compute a kernel in tiles within a memory budget, or continue with one",
 		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the
 tangent kernel of one of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles
 as they are done. After Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there.
@@ -87,32 +88,36 @@ The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab
 			return computeKernel[float32](ctx, o, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	f := c.Flags()
+	o.bind(c.Flags())
+	return c
+}
+
+// bind defines the flags.
+func (o *kernelOptions) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.inputs[0], "inputs", "", "examples, .npy")
 	f.StringVar(&o.inputs[1], "inputs2", "", "examples of the columns, .npy (default: those of the rows)")
 	f.StringVar(&o.data, "data", "", strings.Join(datasets.Names(),
 		", ")+", or a folder with four IDX files of MNIST's names, in place of --inputs")
 	f.StringVar(&o.split[0], "split", "train", "part of the data set: train or test")
-	f.IntVar(&o.examples[0], "examples", 0, "so many examples, of every class (0: all)")
+	f.IntVar(&o.examples[0], "examples", 0, "number of examples, spread over the classes (0: all)")
 	f.StringVar(&o.split[1], "split2", "", "part of the data set for the columns (default: the examples of the rows)")
-	f.IntVar(&o.examples[1], "examples2", 0, "so many examples for the columns (0: all)")
+	f.IntVar(&o.examples[1], "examples2", 0, "number of examples for the columns (0: all)")
 	f.StringVar(&o.normalize, "normalize", "", "unit or none (default: unit for data sets, none for .npy)")
 	f.StringVar(&o.network, "network", "", "layers of the network")
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
 	f.StringVar(&o.empirical, "empirical", "",
-		"full, trace-sum or trace-mean: the tangent kernel of a network of the widths given, not of infinite width")
+		"full, trace-sum or trace-mean: the tangent kernel of a network of the given widths instead of infinite width")
 	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
-	f.BoolVar(&o.standard, "standard", false, "that network is in the standard parameterisation, not the NTK's")
+	f.BoolVar(&o.standard, "standard", false, "that network has the standard, not the NTK parameterisation")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
 	f.StringVar(&o.memory, "memory", "1GiB",
 		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
 	f.IntVar(&o.tile, "tile", 0,
-		"examples along the sides of a tile at most (default: what fits into the memory and takes about ten seconds)")
+		"largest number of examples along the sides of a tile (default: fits the memory, takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
-	return c
 }
 
 func kernelInspectCommand() *cobra.Command {
@@ -120,7 +125,7 @@ func kernelInspectCommand() *cobra.Command {
 	var steps int
 	c := &cobra.Command{
 		Use:   "inspect DIR",
-		Short: "Say what a kernel's folder holds: provenance, missing tiles, entries, eigenvalues",
+		Short: "Describe the kernel in a folder: provenance, missing tiles, entries, eigenvalues",
 		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete
 kernel the range of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples
 times outputs all eigenvalues are computed, beyond that the extreme ones by Lanczos' method, with the residuals as
@@ -137,7 +142,7 @@ not positive semi-definite.`,
 		},
 	}
 	c.Flags().BoolVar(&spectrum, "spectrum", true, "compute the eigenvalues")
-	c.Flags().IntVar(&steps, "steps", 200, "steps of Lanczos' method at most; each reads half of the kernel")
+	c.Flags().IntVar(&steps, "steps", 200, "largest number of steps of Lanczos' method; each reads half of the kernel")
 	return c
 }
 
@@ -154,63 +159,75 @@ func inspectKernel(ctx context.Context, dir string, spectrum bool, steps int, ou
 	}
 	var wrong []error
 	for _, name := range k.Arrays {
-		array, err := store.Array(name)
+		problem, err := inspectArray(ctx, store, name, spectrum, steps, out, terminal)
 		if err != nil {
 			return err
 		}
-		kind := "between two sets of examples"
-		if k.Symmetric {
-			kind = "symmetric"
-		}
-		missing := array.Missing()
-		done, total := array.Chunks()
-		fmt.Fprintf(out, "\n%-16s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
-		if len(missing) > 0 {
-			shown := missing[:min(10, len(missing))]
-			fmt.Fprintf(out, "%16s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
-			if len(missing) > len(shown) {
-				fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
-			}
-			fmt.Fprintln(out)
-		}
-		if err := array.Verify(ctx); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
-			wrong = append(wrong, err)
-			continue
-		}
-		if len(missing) > 0 {
-			continue
-		}
-		low, high, err := array.Limits(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%16s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
-		if !k.Symmetric || !spectrum {
-			continue
-		}
-		o := tiles.SpectrumOptions{Steps: steps}
-		if isTerminal(terminal) {
-			o.Progress = func(step int) {
-				fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
-					steps)
-			}
-		}
-		found, err := array.Spectrum(ctx, o)
-		if o.Progress != nil {
-			fmt.Fprint(terminal, "\r\033[K")
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%16s %v\n", "", found)
-		if !found.PositiveSemiDefinite() {
-			wrong = append(wrong, fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g",
-				name, dir, found.Smallest))
+		if problem != nil {
+			wrong = append(wrong, problem)
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// inspectArray describes one array of a kernel. problem says what is wrong with the array.
+func inspectArray(ctx context.Context, store *tiles.Store, name string, spectrum bool, steps int, out,
+	terminal io.Writer) (problem, err error) {
+	array, err := store.Array(name)
+	if err != nil {
+		return nil, err
+	}
+	kind := "between two sets of examples"
+	if store.Kernel.Symmetric {
+		kind = "symmetric"
+	}
+	missing := array.Missing()
+	done, total := array.Chunks()
+	fmt.Fprintf(out, "\n%-16s %v of %s, %s, in tiles of %v\n", name, array.Shape, array.DType, kind, array.Tile)
+	if len(missing) > 0 {
+		shown := missing[:min(10, len(missing))]
+		fmt.Fprintf(out, "%16s %d of %d chunks; missing: %s", "", done, total, strings.Join(shown, " "))
+		if len(missing) > len(shown) {
+			fmt.Fprintf(out, " and %d more", len(missing)-len(shown))
+		}
+		fmt.Fprintln(out)
+	}
+	if err := array.Verify(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		fmt.Fprintf(out, "%16s DAMAGED: %v\n", "", err)
+		return err, nil
+	}
+	if len(missing) > 0 {
+		return nil, nil
+	}
+	low, high, err := array.Limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "%16s all %d chunks; entries from %.6g to %.6g\n", "", total, low, high)
+	if !store.Kernel.Symmetric || !spectrum {
+		return nil, nil
+	}
+	o := tiles.SpectrumOptions{Steps: steps}
+	if isTerminal(terminal) {
+		o.Progress = func(step int) {
+			fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
+				steps)
+		}
+	}
+	found, err := array.Spectrum(ctx, o)
+	if o.Progress != nil {
+		fmt.Fprint(terminal, "\r\033[K")
+	}
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "%16s %v\n", "", found)
+	if !found.PositiveSemiDefinite() {
+		problem = fmt.Errorf("%s of %s is not positive semi-definite: its smallest eigenvalue is %.6g", name,
+			store.Dir, found.Smallest)
+	}
+	return problem, nil
 }

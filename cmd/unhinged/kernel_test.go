@@ -264,12 +264,12 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"seed there is 4, asked for is 5":                            {"--empirical", "full", "--seed", "5"},
-		"parameterization there is NTK, asked for is standard":       {"--empirical", "full", "--standard"},
-		"empirical there is full, asked for is trace-sum":            {"--empirical", "trace-sum"},
-		"they want --empirical":                                      {},
-		"--empirical trace: want full, trace-sum or":                 {"--empirical", "trace"},
-		"--kernel ntk is of infinite width, --empirical full of fin": {"--empirical", "full", "--kernel", "ntk"},
+		"seed there is 4, asked for is 5":                        {"--empirical", "full", "--seed", "5"},
+		"parameterization there is NTK, asked for is standard":   {"--empirical", "full", "--standard"},
+		"empirical there is full, asked for is trace-sum":        {"--empirical", "trace-sum"},
+		"set --empirical, too":                                   {},
+		"--empirical trace: want full, trace-sum or":             {"--empirical", "trace"},
+		"--kernel ntk is for infinite, --empirical full for fin": {"--empirical", "full", "--kernel", "ntk"},
 	} {
 		if _, err := kernel(t.Context(), with("full", args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %q", args, err, want)
@@ -295,13 +295,13 @@ func TestKernelRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for message, args := range map[string][]string{
-		"want either --inputs x.npy or --data NAME":   {},
-		"want either --inputs":                        {"--inputs", path, "--data", data},
+		"set either --inputs x.npy or --data NAME":    {},
+		"set either --inputs":                         {"--inputs", path, "--data", data},
 		"--inputs2 goes with --inputs":                {"--data", data, "--inputs2", path},
 		"x.npy has examples of shape [3]":             {"--inputs", path, "--inputs2", wide},
 		"--split goes with --data":                    {"--inputs", path, "--split", "test"},
 		"--split2 goes with --data":                   {"--inputs", path, "--split2", "test"},
-		"--examples2 is of the columns":               {"--inputs", path, "--examples2", "1"},
+		"--examples2 is for the columns":              {"--inputs", path, "--examples2", "1"},
 		"--examples -1":                               {"--inputs", path, "--examples", "-1"},
 		"has 2 examples, 3 are asked for":             {"--inputs", path, "--examples", "3"},
 		"train has 60 examples, 61 are asked for":     {"--data", data, "--examples", "61"},
@@ -490,7 +490,7 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 			"full"}},
 		{"parameters; with the derivatives", images, "conv:2000000000,3,same gap dense:1", finite},
 		{"flatten takes images of fewer than", images, "conv:2000000000,3 flatten", finite},
-		{"it has no parameters", vectors, "relu", finite},
+		{"no parameters, and therefore", vectors, "relu", finite},
 		{"parameters; with the derivatives", vectors, "dense:100 relu dense:5", append(finite, "--memory", "3kB")},
 		{"maxpool:99 takes images", images, "maxpool:99 flatten dense:1", finite},
 		{"covariances of one pair", images, "conv:4,2000000000,same relu gap dense:1", nil},

@@ -26,7 +26,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// computeKernel computes what the flags say in numbers of type T.
+// computeKernel computes the kernel of the flags in numbers of type T.
 func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, out, terminal io.Writer) error {
 	budget, err := parseBytes(o.memory)
 	if err != nil {
@@ -43,7 +43,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 	if err != nil {
 		return fmt.Errorf("--network: %w", err)
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(budget)) // garbage does not come on top of what is needed
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(budget)) // garbage is collected before memory exceeds the budget
 	x1, x2, err := readBoth[T](o, budget)
 	if err != nil {
 		return err
@@ -57,24 +57,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		fmt.Fprintln(terminal, note)
 	}
 
-	var second *tensors.Tensor
-	if x2 != nil {
-		second = x2.values
-	}
-	k := tiles.Kernel{
-		Tile: o.tile, DType: tiles.Float32, Rows: x1.n, Cols: x1.n, Labels: x1.labels, Symmetric: x2 == nil,
-		Identity: tiles.Identity(network, x1.values, second),
-		About: map[string]string{
-			"command": command(), "commit": build.Commit(), "go": runtime.Version(), "backend": backends.Name(backend),
-			"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
-		},
-	}
-	if o.dtype == "float64" {
-		k.DType = tiles.Float64
-	}
-	if x2 != nil {
-		k.Cols, k.ColsLabels, k.About["columns"] = x2.n, x2.labels, x2.what
-	}
+	k, second := o.describe(network, x1, x2)
+	k.About["backend"] = backends.Name(backend)
 	kind := infiniteKernel[T]
 	if o.empirical != "" {
 		kind = empiricalKernel[T]
@@ -112,11 +96,34 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		fmt.Fprintf(out, "%s: worker %s is done; the other workers have %d chunks to write\n", o.out, o.worker, missing)
 		return nil
 	}
-	fmt.Fprintf(out, "%s: complete; look at it with `unhinged kernel inspect %s`\n", o.out, o.out)
+	fmt.Fprintf(out, "%s: complete; inspect it with `unhinged kernel inspect %s`\n", o.out, o.out)
 	return nil
 }
 
-// check refuses flags that have no meaning.
+// describe returns the kernel of the network between these examples, without what depends on its width. x2 may be nil;
+// second is its tensor, or nil.
+func (o kernelOptions) describe(network ntk.Network, x1, x2 *inputs) (k tiles.Kernel, second *tensors.Tensor) {
+	if x2 != nil {
+		second = x2.values
+	}
+	k = tiles.Kernel{
+		Tile: o.tile, DType: tiles.Float32, Rows: x1.n, Cols: x1.n, Labels: x1.labels, Symmetric: x2 == nil,
+		Identity: tiles.Identity(network, x1.values, second),
+		About: map[string]string{
+			"command": command(), "commit": build.Commit(), "go": runtime.Version(),
+			"begun": time.Now().UTC().Format(time.RFC3339), "rows": x1.what,
+		},
+	}
+	if o.dtype == "float64" {
+		k.DType = tiles.Float64
+	}
+	if x2 != nil {
+		k.Cols, k.ColsLabels, k.About["columns"] = x2.n, x2.labels, x2.what
+	}
+	return k, second
+}
+
+// check returns an error for flags that are not valid together.
 func (o kernelOptions) check() error {
 	switch {
 	case o.tile < 0:
@@ -126,17 +133,18 @@ func (o kernelOptions) check() error {
 	case o.dtype != "float32" && o.dtype != "float64":
 		return fmt.Errorf("--dtype %s: want float32 or float64", o.dtype)
 	case o.empirical == "" && (o.seed != 0 || o.standard):
-		return errors.New("--seed and --standard are of a network of finite width: they want --empirical")
+		return errors.New("--seed and --standard are for a network of finite width: set --empirical, too")
 	case !slices.Contains([]string{"", "full", "trace-sum", "trace-mean"}, o.empirical):
 		return fmt.Errorf("--empirical %s: want full, trace-sum or trace-mean", o.empirical)
 	case o.empirical != "" && o.kernel != "both":
-		return fmt.Errorf("--kernel %s is of infinite width, --empirical %s of finite: want one of them", o.kernel,
+		return fmt.Errorf("--kernel %s is for infinite, --empirical %s for finite width: set one of them", o.kernel,
 			o.empirical)
 	}
 	return nil
 }
 
-// infiniteKernel sets what is computed in k, and returns the function of a tile and what it takes.
+// infiniteKernel sets the arrays and the identity of k, and returns the function that computes a tile and its memory
+// plan.
 func infiniteKernel[T float32 | float64](
 	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor,
 	budget int64,
@@ -163,7 +171,7 @@ func infiniteKernel[T float32 | float64](
 }
 
 // empiricalKernel is infiniteKernel for a network of finite width. It draws the network's parameters, if they fit into
-// the budget. Differentiating gets half of what they leave, or what one example takes.
+// the budget. Half of the remaining memory is for differentiation, or as much as one example takes.
 func empiricalKernel[T float32 | float64](
 	o kernelOptions, k *tiles.Kernel, network ntk.Network, backend compute.Backend, x1, x2 *tensors.Tensor,
 	budget int64,
@@ -181,9 +189,9 @@ func empiricalKernel[T float32 | float64](
 	}
 	if size.Parameters == 0 {
 		return nil, plan,
-			errors.New("--network: it has no parameters, and so no tangent kernel: add a dense or conv layer")
+			errors.New("--network: no parameters, and therefore no tangent kernel: add a dense or conv layer")
 	}
-	// twice, as while they are drawn or a layer is transposed
+	// There are two copies while parameters are drawn or a layer is transposed.
 	parameters := 2 * float64(item) * float64(size.Parameters)
 	check := func(derivatives float64) error {
 		if all := parameters + derivatives; all > float64(budget) {
@@ -200,7 +208,7 @@ func empiricalKernel[T float32 | float64](
 	kernel := map[string]func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error){"full": e.Full, "trace-sum": e.TraceSum,
 		"trace-mean": e.TraceMean}[o.empirical]
 	f = tiles.Empirical[T](kernel, x1, x2)
-	example, outputs, err := e.Memory(x1.Shape()) // draws the parameters
+	example, outputs, err := e.Memory(x1.Shape()) // this draws the parameters
 	if err != nil {
 		return nil, plan, err
 	}
@@ -223,7 +231,7 @@ func empiricalKernel[T float32 | float64](
 	return f, plan, err
 }
 
-// parametersSum is the SHA-256 of the paths, shapes and values of a network's parameters.
+// parametersSum returns the SHA-256 of the paths, shapes and values of a network's parameters.
 func parametersSum(store *model.Store) (string, error) {
 	sums := map[string]string{}
 	for v := range store.IterVariables() {
@@ -243,7 +251,7 @@ func parametersSum(store *model.Store) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// showTiles shows progress: on a terminal a line that moves, otherwise a line now and then.
+// showTiles shows progress: on a terminal in one line that is updated, otherwise with a new line from time to time.
 func showTiles(terminal io.Writer) (show func(tiles.Progress), end func()) {
 	live := isTerminal(terminal)
 	var shown time.Time

@@ -20,10 +20,11 @@ type inputs struct {
 	n      int
 	values *tensors.Tensor // [n, …]
 	labels []int           // nil if they are not known
-	what   string          // where they are from
+	what   string          // their source
 }
 
-// readBoth reads the examples of the rows and, where they are others, of the columns, if each fit into the budget.
+// readBoth reads the examples of the rows and, if they are other ones, those of the columns. Each must fit into the
+// budget.
 func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *inputs, err error) {
 	normalize := o.normalize
 	switch {
@@ -36,17 +37,17 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 	}
 	switch {
 	case (o.inputs[0] == "") == (o.data == ""):
-		return nil, nil, errors.New("want either --inputs x.npy or --data NAME")
+		return nil, nil, errors.New("set either --inputs x.npy or --data NAME")
 	case o.inputs[1] != "" && o.data != "":
-		return nil, nil, errors.New("--inputs2 goes with --inputs; with --data it is --split2")
+		return nil, nil, errors.New("--inputs2 goes with --inputs; with --data, use --split2")
 	case o.examples[0] < 0 || o.examples[1] < 0:
 		return nil, nil, fmt.Errorf("--examples %d, --examples2 %d: must not be negative", o.examples[0], o.examples[1])
 	case o.data == "" && o.split[0] != "train":
-		return nil, nil, errors.New("--split goes with --data: a .npy file is one part")
+		return nil, nil, errors.New("--split goes with --data: a .npy file has only one part")
 	case o.data == "" && o.split[1] != "":
-		return nil, nil, errors.New("--split2 goes with --data; with --inputs it is --inputs2")
+		return nil, nil, errors.New("--split2 goes with --data; with --inputs, use --inputs2")
 	case o.examples[1] > 0 && o.split[1] == "" && o.inputs[1] == "":
-		return nil, nil, errors.New("--examples2 is of the columns: it wants --split2 or --inputs2")
+		return nil, nil, errors.New("--examples2 is for the columns: set --split2 or --inputs2, too")
 	}
 	if o.data == "" {
 		if x1, err = readNPY[T](o.inputs[0], o.examples[0], normalize, budget); err != nil || o.inputs[1] == "" {
@@ -83,7 +84,7 @@ func readBoth[T float32 | float64](o kernelOptions, budget int64) (x1, x2 *input
 	return x1, x2, err
 }
 
-// checkFit refuses so many numbers of type T if they take more than the budget.
+// checkFit returns an error if count numbers of type T take more than the budget.
 func checkFit[T float32 | float64](what string, count float64, budget int64) error {
 	if bytes := count * float64(binary.Size(T(0))); bytes > float64(budget) {
 		return fmt.Errorf("%s has %.4g numbers, which take %s of the %s that --memory allows: want fewer examples or "+
@@ -156,8 +157,8 @@ func fromImages[T float32 | float64](images datasets.Images, classes int, name s
 	return in, nil
 }
 
-// newInputs normalises the values, if asked so that each example has mean square 1. A number that is not finite is an
-// error now, not when its tile's turn comes.
+// newInputs returns the values as inputs. With normalize "unit", each example is scaled to mean square 1. A number that
+// is not finite is an error here, before any tile is computed.
 func newInputs[T float32 | float64](shape []int, values []T, normalize, what string) (*inputs, error) {
 	n := shape[0]
 	size := len(values) / n

@@ -14,7 +14,7 @@ import (
 func labCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lab [-- JUPYTERLAB'S OPTIONS]",
-		Short: "Open JupyterLab on the notebooks of this checkout, set up first where need be (make lab)",
+		Short: "Open JupyterLab on the notebooks of this checkout, after setting it up if necessary (make lab)",
 		RunE: func(_ *cobra.Command, args []string) error {
 			checkout, err := findCheckout()
 			if err != nil {
@@ -26,7 +26,7 @@ func labCommand() *cobra.Command {
 	}
 }
 
-// findCheckout goes up from the working directory to the project's go.mod.
+// findCheckout returns the folder of the project's go.mod, at or above the working directory.
 func findCheckout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

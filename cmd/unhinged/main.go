@@ -1,5 +1,5 @@
-// Command unhinged reproduces the figures of "On the Dynamics Under the Unhinged Loss and Beyond", trains networks with
-// its methods, and looks after the lab.
+// Command unhinged reproduces the figures of "On the Dynamics Under the Unhinged Loss and Beyond", judges its
+// sentences, trains networks with its methods, and computes kernels.
 package main
 
 import (

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// stopSignals are those after which long work saves what it has and ends: Ctrl-C, what a batch system or container
-// sends before it kills, and the terminal's end, unless nohup has it ignored.
+// stopSignals returns the signals at which a long task saves its results and ends: Ctrl-C, the signal that a batch
+// system or container sends before it kills a process, and the hang-up of the terminal, unless nohup ignores it.
 func stopSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

@@ -2,6 +2,8 @@
 package backendtest
 
 import (
+	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -10,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Each runs test on the backends "go" and "xla:cpu". Where XLA's plugin is missing that half is skipped, saying so, and
-// with go test -short, too.
+// Each runs test on the backends "go" and "xla:cpu". The second one is skipped if XLA's plugin is missing, and with go
+// test -short.
 func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	t.Run("go", func(t *testing.T) {
 		backend, err := goBackend()
@@ -47,7 +49,18 @@ var (
 		return backend, err
 	})
 	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
+		quickCompilation()
 		backend, _, err := backends.Open("xla:cpu") // the checkout's plugin, if make lab has placed it
 		return backend, err
 	})
 )
+
+// quickCompilation lets XLA, which has not been opened yet, compile without LLVM's optimisations: tests spend most of
+// their time in the compiler, and this halves it. XLA's own passes over the graph stay. A level that $XLA_FLAGS names
+// is kept: CI tests with level 3, XLA's default.
+func quickCompilation() {
+	const level = "xla_backend_optimization_level"
+	if flags := os.Getenv("XLA_FLAGS"); !strings.Contains(flags, level) {
+		os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" --"+level+"=0"))
+	}
+}

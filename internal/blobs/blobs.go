@@ -7,7 +7,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Data is a data set of 3 classes of 4×4 images: a pattern a class, with noise.
+// Data returns a data set of 3 classes of 4×4 images. Each class has a pattern, to which noise is added.
 func Data(train, test int) *datasets.Dataset {
 	rng := rand.New(rand.NewPCG(11, 4))
 	patterns := [3][16]float64{}

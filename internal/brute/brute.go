@@ -1,4 +1,4 @@
-// Package brute solves the paper's equations without its theorems, to compare with them.
+// Package brute computes what the paper's equations say without its theorems, to compare with them.
 package brute
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// Flow solves (12) on all numbers of (H, W, b) as one ODE from t0 to t1, without any eigenspace. A rate of 0 keeps the
-// prototypes.
+// Flow solves (12) as one ODE for all numbers of (H, W, b) from t0 to t1, without any eigenspace. With eta2 = 0 the
+// prototypes are fixed.
 func Flow(s *dynamics.State, gamma, lambda1, lambda2 float64, eta1, eta2 dynamics.Schedule, t0,
 	t1 float64) (*dynamics.State, error) {
 	const tolerance = 1e-13
@@ -41,4 +41,14 @@ func Flow(s *dynamics.State, gamma, lambda1, lambda2 float64, eta1, eta2 dynamic
 	}
 	h, w, b := split(x)
 	return &dynamics.State{H: h, W: w, B: b, Counts: s.Counts}, nil
+}
+
+// Loss returns the unhinged loss (3) without biases, sample by sample from definition (1).
+func Loss(s *dynamics.State, gamma float64) float64 {
+	sum := 0.0
+	labels := s.Labels()
+	for i, y := range labels {
+		sum -= floats.Dot(mat.Col(nil, i, s.H), dynamics.DrivingVector(s, gamma, y))
+	}
+	return sum / float64(len(labels))
 }

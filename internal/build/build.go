@@ -21,11 +21,11 @@ const module = "github.com/unhinged-lab/lab"
 //
 //   - what the go command recorded in the program: the commit, or the version if the module was downloaded as a
 //     dependency;
-//   - the commit of the checkout of this module that the program was compiled in, for go run and notebooks, which
-//     record nothing, unless another commit was made or checked out there since then;
+//   - the commit of the checkout of this module that the program was compiled in, unless another commit was made or
+//     checked out there since then. It serves go run and notebooks, for which the go command records nothing;
 //   - "unknown".
 //
-// The repository of the working directory plays no part.
+// The repository of the working directory has no effect.
 var Commit = sync.OnceValue(func() string {
 	info, _ := debug.ReadBuildInfo()
 	_, file, _, _ := runtime.Caller(0)
@@ -44,7 +44,7 @@ func commit(info *debug.BuildInfo, file string, built time.Time) string {
 	if c := recorded(info); c != "" {
 		return c
 	}
-	if filepath.IsAbs(file) { // else the program was built with -trimpath
+	if filepath.IsAbs(file) { // otherwise the program was built with -trimpath
 		if c := checkout(filepath.Dir(filepath.Dir(filepath.Dir(file))), built); c != "" {
 			return c
 		}
@@ -52,7 +52,7 @@ func commit(info *debug.BuildInfo, file string, built time.Time) string {
 	return "unknown"
 }
 
-// recorded returns what the go command recorded of this module, or "".
+// recorded returns the commit or version of this module that the go command recorded, or "".
 func recorded(info *debug.BuildInfo) string {
 	if info == nil {
 		return ""
@@ -83,7 +83,7 @@ func version(m debug.Module) string {
 	return m.Version
 }
 
-// IsCheckout says whether a folder is the root of this module's source.
+// IsCheckout reports whether a folder is the root of this module's source.
 func IsCheckout(root string) bool {
 	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	return err == nil && strings.HasPrefix(string(data), "module "+module+"\n")
@@ -132,7 +132,7 @@ func describe(revision string, modified bool) string {
 	return revision
 }
 
-// git runs git on the repository that a folder is in, whatever repository the environment names.
+// git runs git on the repository that a folder is in, even if the environment names another repository.
 func git(dir string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir

@@ -2,8 +2,8 @@
 // (J. Comput. Appl. Math. 6 (1980) 19–26), for the ODE solvers in gonum and in gomlx graphs.
 package dormandprince
 
-// Stages[i] are the weights of the slopes before it at which slope i is taken, at the time Nodes[i]. The last stage is
-// at the solution of order 5.
+// Stages[i] are the weights of slopes 0 … i−1 in the state at which slope i is computed, at the time Nodes[i]. The
+// state of the last stage is the solution of order 5.
 var (
 	Stages = [7][]float64{
 		{},

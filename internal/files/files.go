@@ -1,4 +1,4 @@
-// Package files writes files that are never found half written, and seals them with a checksum that shows later damage.
+// Package files writes files completely or not at all, and can seal them with a checksum that shows later damage.
 package files
 
 import (
@@ -13,9 +13,9 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Write calls write with the file under a temporary name, forces the content to the disk, and renames it to path.
-// Whenever the process ends, path holds the old file or the whole new one. Several may write the same path at the same
-// time.
+// Write calls write for a file with a temporary name, forces its content to the disk, and renames it to path. If the
+// process is killed at any moment, path holds the old file or the whole new one. Several processes may write the same
+// path at the same time.
 func Write(path string, write func(io.Writer) error) error {
 	temporary, err := Stage(path, write)
 	if err != nil {
@@ -28,7 +28,7 @@ func Write(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// WriteBytes is Write of this content.
+// WriteBytes calls Write with this content.
 func WriteBytes(path string, content []byte) error {
 	return Write(path, func(out io.Writer) error { _, err := out.Write(content); return err })
 }
@@ -49,10 +49,10 @@ func Stage(path string, write func(io.Writer) error) (temporary string, err erro
 	return out.Name(), nil
 }
 
-// RemoveTemporary removes from a folder what Write has left there in processes that were killed. Nobody may be writing
-// there.
+// RemoveTemporary removes the temporary files that killed processes have left in a folder. No other process may write
+// to the folder at the same time.
 func RemoveTemporary(folder string) {
-	left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")) // a folder that cannot be listed keeps them
+	left, _ := filepath.Glob(filepath.Join(folder, "*.tmp")) // if the folder cannot be listed, nothing is removed
 	for _, path := range left {
 		os.Remove(path)
 	}
@@ -61,7 +61,7 @@ func RemoveTemporary(folder string) {
 // ErrDamaged is the error of a sealed file whose content is not what was written.
 var ErrDamaged = errors.New("the file is damaged: its checksum is not that of its content")
 
-// ErrUnsealed is the error of a file that WriteSealed did not write, or not with this title.
+// ErrUnsealed is the error of a file that was not written by WriteSealed with this title.
 var ErrUnsealed = errors.New("the file has no checksum of this version")
 
 // WriteSealed writes a file, as Write does, that OpenSealed can check: the title and a newline, the content, and the
@@ -82,8 +82,8 @@ func WriteSealed(path, title string, write func(io.Writer) error) error {
 }
 
 // OpenSealed opens the content of a file that WriteSealed wrote with this title, after it has read the whole file and
-// compared its checksum. A file of another format or version gives ErrUnsealed, and any damage gives ErrDamaged. A file
-// that is not there gives os.ErrNotExist.
+// compared its checksum. The error is ErrUnsealed for a file of another format or version, ErrDamaged for a damaged
+// file, and os.ErrNotExist if there is no file.
 func OpenSealed(path, title string) (io.ReadCloser, error) {
 	in, err := regular.Open(path)
 	if err != nil {

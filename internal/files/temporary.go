@@ -27,13 +27,14 @@ func Host() string {
 	return name
 }
 
-// longAgo is when what a process of another machine writes must have been finished.
+// longAgo is the age at which a temporary file of another machine counts as left behind.
 const longAgo = time.Hour
 
-// RemoveStale removes what killed processes left in the folder, of the given name or, with "", of any. What processes
-// that live are writing stays, and so does what is younger than an hour and of another machine.
+// RemoveStale removes temporary files and folders that killed processes left in the folder, those for the given name
+// or, with "", for any name. It keeps those of running processes, and those of other machines that are younger than an
+// hour.
 func RemoveStale(folder, name string) {
-	entries, _ := os.ReadDir(folder) // what cannot be read cannot be cleaned
+	entries, _ := os.ReadDir(folder) // a folder that cannot be read is left as it is
 	for _, entry := range entries {
 		parts := strings.Split(entry.Name(), "@")
 		if len(parts) != 4 || !strings.HasPrefix(parts[0], ".") || !strings.HasSuffix(parts[3], ".tmp") || name != "" &&
@@ -50,7 +51,7 @@ func RemoveStale(folder, name string) {
 	}
 }
 
-// dead says whether no process of this machine has the id, as far as the system can tell.
+// dead reports whether no process of this machine has the id, as far as the system can tell.
 func dead(id string) bool {
 	pid, err := strconv.Atoi(id)
 	if err != nil {

@@ -29,8 +29,9 @@ type BatchNorm struct {
 	FixedScale bool    // the scale is 1 and is not trained
 }
 
-// Variables are those of the layer, each [channels]: scale (nil if it is fixed), shift, and the running mean and
-// variance, which are not trained. They are made from x's channels and type if the scope does not have them.
+// Variables returns the variables of the layer, each [channels]: scale (nil if it is fixed), shift, and the running
+// mean and variance, which are not trained. If the scope does not have them, they are created with x's type and number
+// of channels.
 func (b BatchNorm) Variables(scope *model.Scope, x *Node) (scale, shift, mean, variance *model.Variable) {
 	find := func(name string, value float64) *model.Variable {
 		if v := scope.GetVariable(name); v != nil {
@@ -46,8 +47,8 @@ func (b BatchNorm) Variables(scope *model.Scope, x *Node) (scale, shift, mean, v
 	return scale, find(ShiftName, 0), find("mean", 0).SetTrainable(false), find("variance", 1).SetTrainable(false)
 }
 
-// Apply normalises x, of type float32 or float64. The gradient in training is written out: automatic differentiation of
-// the forward pass would run over the batch twice as often.
+// Apply normalises x, of type float32 or float64. The gradient in training is written out, because automatic
+// differentiation of the forward pass would read the batch twice as often.
 func (b BatchNorm) Apply(scope *model.Scope, x *Node) *Node {
 	scale, shift, mean, variance := b.Variables(scope, x)
 	g, shape := x.Graph(), x.Shape()
@@ -76,7 +77,7 @@ func (b BatchNorm) Apply(scope *model.Scope, x *Node) *Node {
 	}
 	average(mean, m)
 	average(variance, MulScalar(v, n/(n-1)))
-	inverse := Inverse(Sqrt(AddScalar(v, Epsilon))) // 1/σ, a row: divisions of whole batches would take longer
+	inverse := Inverse(Sqrt(AddScalar(v, Epsilon))) // 1/σ is a row: dividing the whole batch would take longer
 
 	// y = γx̂ + β with x̂ = (x − m)/σ, and for the gradient v of y
 	// ∂β = Σv, ∂γ = Σvx̂, ∂x = (v − ∂β/n − x̂∂γ/n)γ/σ.
@@ -93,9 +94,9 @@ func (b BatchNorm) Apply(scope *model.Scope, x *Node) *Node {
 	return Reshape(y, shape.Dimensions...)
 }
 
-// sumRows sums the rows of x [n, p] to [1, p]: first k neighbours each by additions, which XLA on the CPU fuses with
-// what makes x, then the sums of k. A ReduceSum alone, or a product with a row of ones, takes it up to five times as
-// long.
+// sumRows sums the rows of x [n, p] to [1, p]. It first adds up groups of k neighbouring rows, which XLA on the CPU
+// fuses with the computation of x, and then sums the results. A single ReduceSum, or a product with a row of ones,
+// takes XLA up to five times as long.
 func sumRows(x *Node) *Node {
 	n, p := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
 	divides := func(k int) bool { return n%k == 0 }
@@ -111,8 +112,8 @@ func sumRows(x *Node) *Node {
 	return Reshape(ReduceSum(x, 0), 1, p)
 }
 
-// withGradient is f(inputs), whose gradients by the inputs are those that gradient returns, given the inputs and the
-// gradient of f's value.
+// withGradient returns f(inputs) with a custom gradient: its gradients by the inputs are the values of gradient, which
+// is called with the inputs and the gradient by f's value.
 func withGradient(f func(inputs []*Node) *Node, gradient func(inputs []*Node, v *Node) []*Node, inputs ...*Node) *Node {
 	var gradients []*Node
 	carriers := make([]*Node, len(inputs))

@@ -11,9 +11,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
-// Normal draws the initial value, of float32 or float64, of the scope's variable of this name: N(0, deviation²) from
-// the store's seed (initializer.ParamInitialSeed) and the variable's path, and so the same on every backend, whatever
-// else the model has. (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
+// Normal draws the initial value, of float32 or float64, of the scope's variable of this name: N(0, deviation²). It
+// depends only on the store's seed (initializer.ParamInitialSeed) and the variable's path, so it is the same on every
+// backend and in every model. (gomlx's initialisers draw on the backend, in a graph that XLA has to compile.)
 func Normal(scope *model.Scope, name string, deviation float64, dtype dtypes.DType, dimensions ...int) *tensors.Tensor {
 	drawn := tensors.FromShape(shapes.Make(dtype, dimensions...)) // filled in place: it may be large
 	if dtype == dtypes.Float64 {
@@ -32,7 +32,7 @@ func fill[T float32 | float64](t *tensors.Tensor, deviation float64, random *ran
 	})
 }
 
-// Random is the source of random numbers for the scope's variable of this name.
+// Random returns the source of random numbers for the scope's variable of this name.
 func Random(scope *model.Scope, name string) *rand.Rand {
 	path := fnv.New64a()
 	path.Write([]byte(scope.Scope() + "/" + name))

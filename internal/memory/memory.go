@@ -1,4 +1,4 @@
-// Package memory tells how much memory is free, so that what does not fit is refused before it is allocated.
+// Package memory tells how much memory is free, so that a task that does not fit is refused before it allocates memory.
 package memory
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Free is the memory that new work can have, in bytes: what Linux calls available, or less where a control group (a
-// container, a batch job) allows less. known is false on other systems.
+// Free returns the memory that is available to new work, in bytes: the number that Linux calls available, or less if a
+// control group (a container, a batch job) allows less. known is false on other systems.
 func Free() (bytes float64, known bool) {
 	content, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -27,11 +27,12 @@ func Free() (bytes float64, known bool) {
 	return 0, false
 }
 
-// most is what a figure's matrices, or a network, may take where more is free, in bytes.
+// most is the largest number of bytes that the matrices of a figure, or a network, may take, even if more memory is
+// free.
 const most = 4 << 30
 
-// Fits refuses what takes more than 4 GiB, or than is free, before any of it is allocated. The text says what it is, in
-// the plural.
+// Fits returns an error if bytes is more than 4 GiB, or more than the free memory. what names the data in the plural,
+// for the error.
 func Fits(what string, bytes float64) error {
 	if bytes > most {
 		return fmt.Errorf("%s take %s: at most %s are allowed", what, Bytes(bytes), Bytes(most))
@@ -42,7 +43,8 @@ func Fits(what string, bytes float64) error {
 	return nil
 }
 
-// groupFree is what the process's control group (version 2, as containers mount it) has left; +Inf if it has no limit.
+// groupFree returns the free memory of the process's control group (version 2, as containers mount it), or +Inf if it
+// has no limit.
 func groupFree() float64 {
 	read := func(name string) float64 {
 		content, err := os.ReadFile("/sys/fs/cgroup/" + name)

@@ -1,4 +1,4 @@
-// Package numbers takes numbers out of tensors of float32 or float64 in float64, and puts them in.
+// Package numbers converts between tensors of float32 or float64 and numbers or matrices of float64.
 package numbers
 
 import (
@@ -20,12 +20,12 @@ func Of(t *tensors.Tensor) []float64 {
 	return wide
 }
 
-// Matrix returns a tensor of two axes.
+// Matrix returns a tensor of two axes as a matrix.
 func Matrix(t *tensors.Tensor) *mat.Dense {
 	return mat.NewDense(t.Shape().Dimensions[0], t.Shape().Dimensions[1], Of(t))
 }
 
-// Tensor is a tensor of float32 or float64.
+// Tensor returns the numbers as a tensor of float32 or float64.
 func Tensor(dtype dtypes.DType, v []float64, dims ...int) *tensors.Tensor {
 	if dtype == dtypes.Float64 {
 		return tensors.FromFlatDataAndDimensions(v, dims...)

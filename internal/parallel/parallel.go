@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Try calls task(0) … task(n−1). No further calls begin after one has returned an error. Try waits for those under way
-// and returns the error of the lowest index that failed.
+// Try calls task(0) … task(n−1). After a call has returned an error, no further calls begin. Try waits for the running
+// calls and returns the error of the lowest index.
 func Try(n int, task func(i int) error) error {
 	group, ctx := errgroup.WithContext(context.Background())
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -35,8 +35,8 @@ func Try(n int, task func(i int) error) error {
 // For calls task(0) … task(n−1).
 func For(n int, task func(i int)) { Workers(n, func() func(int) { return task }) }
 
-// Workers is For with memory of its own for each processor: worker is called once there, and returns the function that
-// does the tasks, one after the other.
+// Workers calls tasks 0 … n−1 as For does. worker is called once for each processor, where it can allocate memory, and
+// returns the function that is called there for one task after the other.
 func Workers(n int, worker func() func(i int)) {
 	var next atomic.Int64
 	_ = Try(min(n, runtime.GOMAXPROCS(0)), func(int) error { // never fails

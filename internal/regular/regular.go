@@ -1,4 +1,4 @@
-// Package regular opens regular files only: a named pipe would be waited for, a device may never end.
+// Package regular opens regular files only: a read from a named pipe may wait forever, and a device may never end.
 package regular
 
 import (
@@ -13,7 +13,7 @@ import (
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err // names the path
+		return nil, err // the error names the path
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is %s: want a regular file", path, kind(info.Mode()))
@@ -33,7 +33,7 @@ func ReadFile(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(content)) > most {
-		return nil, fmt.Errorf("%s has more than %d bytes, which is too many for what it should be", path, most)
+		return nil, fmt.Errorf("%s has more than %d bytes, which is too many for such a file", path, most)
 	}
 	return content, nil
 }

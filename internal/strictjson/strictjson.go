@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON that people write or that a file on disk must hold unchanged: what encoding/json
-// passes over in silence is an error here, with its line.
+// Package strictjson decodes JSON that people write or that must not have changed on disk. Mistakes that encoding/json
+// ignores are errors here, with their line.
 package strictjson
 
 import (
@@ -11,9 +11,8 @@ import (
 	"strings"
 )
 
-// Unmarshal decodes content into v, as json.Unmarshal does. It refuses keys that v does not have, a key that an object
-// has twice (keys that differ in case only are the same key to encoding/json, and so they are here), and anything after
-// the end.
+// Unmarshal decodes content into v, as json.Unmarshal does. Errors are keys that v does not have, a key that an object
+// has twice, and anything after the end. Keys that differ in case only count as the same key, as in encoding/json.
 func Unmarshal(content []byte, v any) error {
 	if err := duplicates(content); err != nil {
 		return err
@@ -34,8 +33,8 @@ func Unmarshal(content []byte, v any) error {
 	return nil
 }
 
-// duplicates reads the tokens of one JSON value. It gives the errors of its syntax, of a key that is there twice, and
-// of anything after the value.
+// duplicates reads the tokens of one JSON value. It returns an error for wrong syntax, for a key that is there twice,
+// and for anything after the value.
 func duplicates(content []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	syntax := func(err error) error {

@@ -1,6 +1,6 @@
-// Command xlaplugin FOLDER puts XLA's CPU plugin into a folder, by go-xla's own installer: the version that go-xla is
-// pinned to, from github.com/gomlx/pjrt-cpu-binaries. scripts/setup runs it on request where there is no wheel with the
-// plugin. The installer checks no checksum.
+// Command xlaplugin FOLDER puts XLA's CPU plugin into a folder, by go-xla's own installer: in the version that go-xla
+// is pinned to, from github.com/gomlx/pjrt-cpu-binaries. scripts/setup runs it on request on systems for which there is
+// no wheel with the plugin. The installer checks no checksum.
 package main
 
 import (

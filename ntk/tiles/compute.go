@@ -16,27 +16,27 @@ import (
 	"github.com/unhinged-lab/lab/internal/files"
 )
 
-// Func computes the tile of the examples rows × cols: one matrix for each of the kernel's arrays, in C order,
-// [rows.Len(), cols.Len()] or [rows.Len(), cols.Len(), C, C]. Tiles on the diagonal of a symmetric kernel have equal
-// ranges.
+// Func computes the tile of the examples rows × cols. It returns one matrix for each of the kernel's arrays, in C
+// order, [rows.Len(), cols.Len()] or [rows.Len(), cols.Len(), C, C]. Tiles on the diagonal of a symmetric kernel have
+// equal ranges.
 type Func[T float32 | float64] func(rows, cols Range) ([][]T, error)
 
-// Options of [Compute]. The zero value does all that is missing, silently.
+// Options of [Compute]. With the zero value it computes all missing tiles and reports no progress.
 type Options struct {
-	Worker, Workers int            // this is worker 1 … Workers; 0, 0: there is one
-	Progress        func(Progress) // called after each tile, and at the beginning
+	Worker, Workers int            // the number of this worker, 1 … Workers; 0, 0 for a single worker
+	Progress        func(Progress) // called at the beginning and after each tile
 }
 
-// Progress says how far a worker's own tiles are.
+// Progress is the progress of a worker's own tiles.
 type Progress struct {
 	Done, Total int           // tiles
 	Rate        float64       // tiles a second that this call computed; 0 before the first
 	Left        time.Duration // expected; 0 before the first
 }
 
-// Compute computes the tiles that are missing and are this worker's. First it reads those that are there: it is an
-// error if one is damaged. If the context ends, it does so after the tile that it is at; the same call goes on from
-// there. It returns an error, and writes no tile, where a kernel is not finite.
+// Compute computes the missing tiles of this worker. Before, it reads the existing tiles: it is an error if one is
+// damaged. If the context is cancelled, Compute finishes the current tile and returns; the same call then continues. If
+// a tile has numbers that are not finite, it is an error, and this tile is not written.
 func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
 	var zero T
 	if binary.Size(zero) != itemSize(s.Kernel.DType) {
@@ -48,34 +48,15 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if o.Worker < 1 || o.Worker > o.Workers {
 		return fmt.Errorf("tiles: worker %d of %d: want 1 to the number of workers", o.Worker, o.Workers)
 	}
-	var own, missing [][2]int
+	var own [][2]int
 	for t, tile := range s.tiles() {
 		if t%o.Workers == o.Worker-1 {
 			own = append(own, tile)
 		}
 	}
 	p := Progress{Total: len(own)}
-	interrupted := func() error {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
-		}
-		return nil
-	}
-	var damaged []error
-	for _, tile := range own {
-		if err := interrupted(); err != nil {
-			return err
-		}
-		switch done, err := s.checkTile(tile); {
-		case err != nil:
-			damaged = append(damaged, err)
-		case done:
-			p.Done++
-		default:
-			missing = append(missing, tile)
-		}
-	}
-	if err := several(damaged); err != nil {
+	missing, err := s.missing(ctx, own, &p)
+	if err != nil {
 		return err
 	}
 	for _, name := range s.Kernel.Arrays {
@@ -90,10 +71,10 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	report()
 	computed, start := 0, time.Now()
 	for _, tile := range missing {
-		if err := interrupted(); err != nil {
+		if err := s.interrupted(ctx, p); err != nil {
 			return err
 		}
-		if !s.done(tile) { // by another process
+		if !s.done(tile) { // another process may have computed it
 			if err := computeTile(s, f, tile); err != nil {
 				return err
 			}
@@ -109,7 +90,34 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	return nil
 }
 
-// tiles lists the tiles to compute in the order that workers share them out by.
+// missing returns the tiles that have to be computed, after checking those that exist, which it counts in p.
+func (s *Store) missing(ctx context.Context, tiles [][2]int, p *Progress) (missing [][2]int, err error) {
+	var damaged []error
+	for _, tile := range tiles {
+		if err := s.interrupted(ctx, *p); err != nil {
+			return nil, err
+		}
+		switch done, err := s.checkTile(tile); {
+		case err != nil:
+			damaged = append(damaged, err)
+		case done:
+			p.Done++
+		default:
+			missing = append(missing, tile)
+		}
+	}
+	return missing, several(damaged)
+}
+
+// interrupted returns an error if the context has ended.
+func (s *Store) interrupted(ctx context.Context, p Progress) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
+	}
+	return nil
+}
+
+// tiles lists the tiles to compute, in the order by which they are divided among workers.
 func (s *Store) tiles() [][2]int {
 	var list [][2]int
 	rows, cols := s.arrays[s.Kernel.Arrays[0]].grid()
@@ -123,7 +131,7 @@ func (s *Store) tiles() [][2]int {
 	return list
 }
 
-// chunks are the array and place of each chunk that a tile is written to.
+// chunks lists the chunks that a tile is written to, by array and place.
 func (s *Store) chunks(tile [2]int) (list []chunk) {
 	for _, name := range s.Kernel.Arrays {
 		list = append(list, chunk{name, tile[0], tile[1]})
@@ -139,12 +147,13 @@ type chunk struct {
 	i, j  int
 }
 
-// done says whether all chunks of a tile are there.
+// done reports whether all chunks of a tile exist.
 func (s *Store) done(tile [2]int) bool {
 	return !slices.ContainsFunc(s.chunks(tile), func(c chunk) bool { return !s.has(c.array, c.i, c.j) })
 }
 
-// checkTile says whether all chunks of a tile are there, and reads them. A chunk without a checksum counts as missing.
+// checkTile reports whether all chunks of a tile exist, and compares them with their checksums. A chunk without a
+// checksum counts as missing.
 func (s *Store) checkTile(tile [2]int) (done bool, err error) {
 	done = true
 	for _, c := range s.chunks(tile) {
@@ -157,7 +166,7 @@ func (s *Store) checkTile(tile [2]int) (done bool, err error) {
 	return done, nil
 }
 
-// has says whether a chunk and its checksum are there, without reading them.
+// has reports whether a chunk and its checksum exist, without reading them.
 func (s *Store) has(array string, i, j int) bool {
 	chunk, sum := s.paths(array, i, j)
 	_, err1 := os.Stat(chunk)
@@ -167,7 +176,7 @@ func (s *Store) has(array string, i, j int) bool {
 
 func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	i, j := tile[0], tile[1]
-	m := s.arrays[s.Kernel.Arrays[0]] // all arrays are alike
+	m := s.arrays[s.Kernel.Arrays[0]] // all arrays have the same metadata
 	rows, cols := m.examples(i, j)
 	matrices, err := f(rows, cols)
 	if err != nil {
@@ -176,11 +185,11 @@ func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	c := m.outputs()
 	size := rows.Len() * cols.Len() * c * c
 	if len(matrices) != len(s.Kernel.Arrays) {
-		return fmt.Errorf("tiles: the function made %d matrices for the arrays %v", len(matrices), s.Kernel.Arrays)
+		return fmt.Errorf("tiles: the function returned %d matrices for the arrays %v", len(matrices), s.Kernel.Arrays)
 	}
 	for k, name := range s.Kernel.Arrays {
 		if len(matrices[k]) != size {
-			return fmt.Errorf("tiles: the function made %d numbers of array %s for %d×%d examples and %d×%d outputs",
+			return fmt.Errorf("tiles: the function returned %d numbers for %s, %d×%d examples and %d×%d outputs",
 				len(matrices[k]), name, rows.Len(), cols.Len(), c, c)
 		}
 		for e, v := range matrices[k] {
@@ -204,7 +213,7 @@ func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	return nil
 }
 
-// transposed is [cols, rows, c, c] from [rows, cols, c, c], both pairs exchanged.
+// transposed returns a matrix [rows, cols, c, c] as [cols, rows, c, c], with both pairs of axes exchanged.
 func transposed[T float32 | float64](matrix []T, rows, cols, c int) []T {
 	out := make([]T, len(matrix))
 	for i := range rows {
@@ -220,7 +229,7 @@ func transposed[T float32 | float64](matrix []T, rows, cols, c int) []T {
 	return out
 }
 
-// writeChunk writes a full chunk of which the matrix [rows, cols, C, C] is the upper left part: first its checksum,
+// writeChunk writes a chunk of full size whose upper left part is the matrix [rows, cols, C, C]: first its checksum,
 // then the chunk itself.
 func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, cols Range, matrix []T) error {
 	m := s.arrays[array]
@@ -263,7 +272,8 @@ func writeChunk[T float32 | float64](s *Store, array string, i, j int, rows, col
 		err = os.Rename(file, path)
 	}
 	err = errors.Join(err1, err)
-	if errors.Is(err, os.ErrNotExist) && s.has(array, i, j) { // taken for stale by a process that has done it
+	// Another process may have removed the file as stale, and written the chunk itself.
+	if errors.Is(err, os.ErrNotExist) && s.has(array, i, j) {
 		return nil
 	}
 	return err

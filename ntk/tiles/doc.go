@@ -1,5 +1,6 @@
-// Package tiles computes kernel matrices that are too large for one call: tile by tile within a memory budget, each
-// written to disk when it is done, by any number of processes on one or several machines, resumable after a kill.
+// Package tiles computes kernel matrices that are too large for one call. They are computed tile by tile within a
+// memory budget, and each tile is written to disk when it is done. Any number of processes on one or several machines
+// can share the work, and a killed computation can be continued.
 //
 //	store, err := tiles.Create("kernels", tiles.Kernel{Arrays: []string{"nngp", "ntk"}, DType: tiles.Float32,
 //		Rows: n, Cols: n, Symmetric: true, Tile: 1024, Identity: tiles.Identity(network, x, nil)})
@@ -11,9 +12,9 @@
 //	labels, err := store.Labels()
 //	trained, err := ntk.Unhinged{Gamma: 1}.Train(theta, labels)
 //
-// What computes a tile is a function of two ranges of examples ([Func]): [Infinite] and [Empirical] make one of a
-// network, and any other kernel fits too. [Prepare] makes the folder with tiles that fit into a memory budget.
-// `unhinged kernel` is the command for all this.
+// A tile is computed by a function of two ranges of examples ([Func]). [Infinite] and [Empirical] return such functions
+// for a network, and functions for other kernels can be used, too. [Prepare] creates the folder with tiles that fit
+// into a memory budget. The command for all this is `unhinged kernel`.
 //
 // # Format
 //
@@ -26,9 +27,9 @@
 //	labels/        the classes of the rows' examples, [N1], "<i8", where they are known; labels2/ those of the columns
 //	.sums/         SHA-256 of all of these, which Zarr does not look at
 //
-// A chunk at the right or lower edge has the full size too and ends with zeros, as Zarr demands. One that is missing
-// reads as NaN in Zarr. Chunks are not compressed, so that they can be mapped into memory. zarr.open(folder)["ntk"]
-// reads a kernel in Python; so does, with numpy alone,
+// A chunk at the right or lower edge also has the full size and ends with zeros, as Zarr requires. Zarr reads a missing
+// chunk as NaN. Chunks are not compressed, so that they can be mapped into memory. In Python, zarr.open(folder)["ntk"]
+// reads a kernel. The following function does the same with numpy alone:
 //
 //	import json, math, os, numpy as np
 //	def read(folder):                      # such as "kernels/ntk"
@@ -44,25 +45,26 @@
 //
 // # Damage
 //
-// Every file of a store has a SHA-256, in the format of sha256sum: those of the small files are in .sums/index, that of
-// each chunk is in a file of its own, .sums/ntk/0.0, together with that of the index. [Open] compares the small files
-// and reading compares each chunk when it is first read, [Compute] those that it would not compute again, and
-// [Array.Verify] all. What is damaged is an error that names the file; remove it, and compute again. Without this
-// package a folder is checked by
+// Every file of a store has a SHA-256, in the format of sha256sum. Those of the small files are in .sums/index. That of
+// each chunk is in a file of its own, such as .sums/ntk/0.0, together with that of the index. [Open] checks the small
+// files, reading checks each chunk when it is first read, [Compute] checks the chunks that exist, and [Array.Verify]
+// checks all. A damaged file is an error that names it: remove the file, and compute again. To check a folder without
+// this package:
 //
 //	cd kernels && sha256sum --check --quiet .sums/index .sums/*/*
 //
 // # Interruption and workers
 //
-// A chunk is written under another name, synchronised to the disk and renamed, after its checksum: that it exists means
-// that it is done. Computing again therefore computes what is missing. The folder itself appears complete with its
-// metadata or not at all, and is refused if it is of another kernel: if what [Kernel] has, Identity included, or the
-// labels differ. [Identity] makes one of a network and the examples.
+// A chunk is written after its checksum, under another name, synchronised to the disk and renamed: if a chunk exists,
+// it is complete. Computing again therefore computes the missing chunks only. The folder itself appears with complete
+// metadata or not at all. A folder of another kernel is refused: one in which a field of [Kernel], such as Identity, or
+// the labels differ. The function [Identity] returns the identity for a network and examples.
 //
-// Of a symmetric kernel the tiles on and above the diagonal are computed, and each is written transposed too.
+// For a symmetric kernel the tiles on and above the diagonal are computed, and each one above the diagonal is also
+// written transposed.
 //
-// Workers k = 1 … n that share the folder take the tiles t with t mod n = k−1, so they need no locks, which shared file
-// systems are bad at. What a lost worker leaves is done by starting it again, or by a process without a range.
-// Processes with overlapping ranges do no harm: a tile that another one finished meanwhile is skipped, one computed
-// twice is written twice with the same bytes.
+// Workers k = 1 … n that share the folder take the tiles t with t mod n = k−1, so they need no locks, which are
+// unreliable on shared file systems. The tiles of a lost worker are computed by starting it again, or by a process
+// without a worker number. Processes that compute the same tiles do no harm: a tile that another process has finished
+// is skipped, and a tile that is computed twice is written twice with the same bytes.
 package tiles

@@ -12,9 +12,9 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
-// Identity is that of a kernel ([Kernel.Identity]) of the network between the examples x1 and x2, or of x1 with itself
-// if x2 is nil: the network and the [Sum] of the examples. What else the kernel depends on is to be added, such as the
-// parameters of a network of finite width.
+// Identity returns the identity of a kernel ([Kernel.Identity]) of the network between the examples x1 and x2, or of x1
+// with itself if x2 is nil. It has the network and the [Sum] of the examples. Everything else that the kernel depends
+// on must be added to it, such as the parameters of a network of finite width.
 func Identity(network ntk.Network, x1, x2 *tensors.Tensor) map[string]string {
 	identity := map[string]string{"network": network.String(), "inputs": Sum(x1)}
 	if x2 != nil {
@@ -23,7 +23,7 @@ func Identity(network ntk.Network, x1, x2 *tensors.Tensor) map[string]string {
 	return identity
 }
 
-// Sum is the SHA-256 of the shape and the numbers, in hexadecimal, of a tensor of float32 or float64.
+// Sum returns the SHA-256, in hexadecimal, of the shape and the numbers of a tensor of float32 or float64.
 func Sum(x *tensors.Tensor) string {
 	dims := x.Shape().Dimensions
 	if x.DType() == dtypes.Float64 {
@@ -38,7 +38,7 @@ func sumOfValues[T float32 | float64](dims []int, x *tensors.Tensor) string {
 	tensors.MustConstFlatData(x, func(values []T) {
 		var bytes []byte
 		for part := range slices.Chunk(values, 4096) {
-			bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // of fixed size: no error
+			bytes, _ = binary.Append(bytes[:0], binary.LittleEndian, part) // values of fixed size give no error
 			hash.Write(bytes)
 		}
 	})

@@ -7,14 +7,15 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
-// Names of the two kernels of infinite width, in the order in which [Infinite] makes them.
+// Names of the two kernels of infinite width, in the order in which [Infinite] computes them.
 const (
 	NNGP = "nngp"
 	NTK  = "ntk"
 )
 
 // Infinite computes tiles of the kernels of infinite width between the examples of x1 and x2, or of x1 with itself if
-// x2 is nil, which have the number type T. The arrays are some of NNGP and NTK, in the kernel's order.
+// x2 is nil. The examples have the number type T. The arrays are NNGP, NTK or both, in the order of the kernel's
+// arrays.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		both, err := kernels.Kernels(a, b)
@@ -39,7 +40,7 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 
 // Empirical computes tiles of one kernel of a network of finite width, whose function is [ntk.Empirical.Full],
 // [ntk.Empirical.TraceSum] or [ntk.Empirical.TraceMean], between the examples of x1 and x2, or of x1 with itself if x2
-// is nil, which have the number type T.
+// is nil. The examples have the number type T.
 func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1,
 	x2 *tensors.Tensor) Func[T] {
 	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
@@ -48,8 +49,8 @@ func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensor
 	})
 }
 
-// ofExamples computes tiles by a function of the examples; the second argument is nil on the diagonal of a symmetric
-// kernel.
+// ofExamples computes tiles by a function of the examples. Its second argument is nil for tiles on the diagonal of a
+// symmetric kernel.
 func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
 	error)) Func[T] {
 	return func(rows, cols Range) ([][]T, error) {

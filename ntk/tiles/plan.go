@@ -9,7 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Plan is the memory that a tile of n1×n2 examples takes and may take, in bytes:
+// Plan is the memory that a tile of n1×n2 examples takes, and the memory that it may take, in bytes:
 //
 //	Pair·n1·n2 + Example·(n1 + n2) + Fixed ≤ Budget
 //
@@ -17,8 +17,8 @@ import (
 // without the matrices it returns.
 type Plan struct{ Pair, Example, Fixed, Budget int64 }
 
-// Inputs adds the examples x1, and x2 unless it is nil, to the plan: all of them are in memory, and a copy of those of
-// a tile.
+// Inputs adds the examples x1, and x2 unless it is nil, to the plan: all of them are in memory, with a copy of the
+// examples of a tile.
 func (p Plan) Inputs(x1, x2 *tensors.Tensor) Plan {
 	p.Fixed += x1.ByteSize()
 	p.Example += x1.ByteSize() / int64(x1.Shape().Dimensions[0])
@@ -28,19 +28,19 @@ func (p Plan) Inputs(x1, x2 *tensors.Tensor) Plan {
 	return p
 }
 
-// matrices adds those of a tile, and the transpose of one.
+// matrices adds the matrices of a tile, and the transpose of one of them.
 func (p Plan) matrices(k Kernel) Plan {
 	p.Pair += int64(itemSize(k.DType)) * int64(max(1, k.Outputs*k.Outputs)*(len(k.Arrays)+1))
 	return p
 }
 
-// bytes is what a tile of side×side examples takes.
+// bytes returns the memory of a tile of side×side examples.
 func (p Plan) bytes(side int) int64 {
 	n := int64(side)
 	return p.Pair*n*n + 2*p.Example*n + p.Fixed
 }
 
-// largest is the most examples along the sides of a tile that is within the budget.
+// largest returns the largest number of examples along the sides of a tile within the budget.
 func (p Plan) largest() (int, error) {
 	free := float64(p.Budget - p.Fixed)
 	pair, example := float64(p.Pair), float64(p.Example)
@@ -52,13 +52,13 @@ func (p Plan) largest() (int, error) {
 	return int(min(side, math.MaxInt32)), nil
 }
 
-// largestTile bounds the tiles that Prepare chooses, whatever the memory: 16 MiB of float32.
+// largestTile is the largest tile that Prepare chooses, for any memory: 16 MiB of float32.
 const largestTile = 2048
 
-// Prepare is [Create] with tiles that f computes within the plan. If k.Tile is 0 it takes those of the folder that is
-// there; for a new folder it takes the largest that fit, up to 2,048 examples, and that f, which it times, computes in
-// about ten seconds: what is computed of a tile is lost at an interruption. It is an error if the tiles asked for, or
-// those of the folder, do not fit.
+// Prepare calls [Create] with tiles that f can compute within the plan. If k.Tile is 0, it takes the tile size of an
+// existing folder. For a new folder it takes the largest tiles that fit, up to 2,048 examples, and that f, which it
+// times, computes in about ten seconds: an interruption loses the tile that is being computed. It is an error if the
+// tiles of k.Tile, or those of the folder, do not fit.
 func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Store, error) {
 	p = p.matrices(k)
 	most, err := p.largest()
@@ -101,26 +101,26 @@ func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Sto
 	return s, nil
 }
 
-// Side is the number of examples along the longer side of the store's tiles.
+// Side returns the number of examples along the longer side of the store's tiles.
 func (s *Store) Side() int {
 	chunks := s.arrays[s.Kernel.Arrays[0]].Chunks // all arrays are alike
 	return max(chunks[0], chunks[1])
 }
 
-// quickTile is about how long a tile may take, since what is computed of one is lost at an interruption.
+// quickTile is about the longest time for a tile, because an interruption loses the tile that is being computed.
 const quickTile = 10 * time.Second
 
-// quickSide is the largest side, up to most, of tiles that take not much longer than quickTile, from the time of small
-// ones.
+// quickSide returns the largest side, up to most, of tiles that do not take much longer than quickTile. It times small
+// tiles.
 func quickSide[T float32 | float64](f Func[T], most, rows, cols int) (int, error) {
 	most = min(most, max(rows, cols))
-	tile := func(side int) (Range, Range) { // away from the diagonal of a symmetric kernel if there is room
+	tile := func(side int) (Range, Range) { // not on the diagonal of a symmetric kernel, if there is room
 		return Range{0, min(side, rows)}, Range{max(0, cols-side), cols}
 	}
 	for side := 1; side < most; side *= 2 {
 		r, c := tile(side)
 		var elapsed time.Duration
-		for range 2 { // the first time compiles, too
+		for range 2 { // the first call includes compilation
 			start := time.Now()
 			if _, err := f(r, c); err != nil {
 				return 0, err

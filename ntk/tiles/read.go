@@ -13,18 +13,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Array is one of a store's kernels. It reads as a matrix whose row i·C+a is output a of example i of the rows,
-// likewise the columns: [N1·C, N2·C], C being 1 of kernels [N1, N2].
+// Array is one of a store's kernels. Its methods return it as a matrix [N1·C, N2·C], in which row i·C+a is output a of
+// example i of the rows, and likewise for columns. C is 1 for kernels [N1, N2].
 type Array struct {
 	Name  string
 	DType string // Float32 or Float64
 	Shape []int  // [N1, N2] or [N1, N2, C, C]
-	Tile  []int  // of as many numbers: the shape of each chunk
+	Tile  []int  // the shape of each chunk, of the same length as Shape
 	store *Store
 	meta  metadata
 }
 
-// Array opens an array of the store, be it complete or not.
+// Array opens an array of the store, which need not be complete.
 func (s *Store) Array(name string) (*Array, error) {
 	m, ok := s.arrays[name]
 	if !ok {
@@ -33,14 +33,13 @@ func (s *Store) Array(name string) (*Array, error) {
 	return &Array{Name: name, DType: m.DType, Shape: m.Shape, Tile: m.Chunks, store: s, meta: m}, nil
 }
 
-// Chunks says how many chunks of the array are on disk, and of how many.
+// Chunks returns the number of chunks of the array that are on disk, and the number of all its chunks.
 func (a *Array) Chunks() (done, total int) {
 	rows, cols := a.meta.grid()
 	return rows*cols - len(a.Missing()), rows * cols
 }
 
-// Missing lists the names of the chunks that are not on disk. Those that are damaged count as on disk: see
-// [Array.Verify].
+// Missing lists the names of the chunks that are not on disk. Damaged chunks count as on disk: see [Array.Verify].
 func (a *Array) Missing() []string {
 	var names []string
 	rows, cols := a.meta.grid()
@@ -55,8 +54,8 @@ func (a *Array) Missing() []string {
 	return names
 }
 
-// Block reads the kernel between ranges of examples, [rows.Len()·C, cols.Len()·C]. It is an error if a chunk of it is
-// missing.
+// Block reads the kernel between ranges of examples, [rows.Len()·C, cols.Len()·C]. It is an error if one of its chunks
+// is missing.
 func (a *Array) Block(rows, cols Range) (*mat.Dense, error) {
 	for axis, r := range []Range{rows, cols} {
 		if r.From < 0 || r.To > a.Shape[axis] || r.Len() < 1 {
@@ -81,12 +80,12 @@ func (a *Array) Block(rows, cols Range) (*mat.Dense, error) {
 
 func intersection(a, b Range) Range { return Range{max(a.From, b.From), min(a.To, b.To)} }
 
-// Dense reads all of it: 8·N1·C·N2·C bytes.
+// Dense reads the whole array, which takes 8·N1·C·N2·C bytes.
 func (a *Array) Dense() (*mat.Dense, error) {
 	return a.Block(Range{0, a.Shape[0]}, Range{0, a.Shape[1]})
 }
 
-// Sym reads all of a symmetric kernel.
+// Sym reads the whole array of a symmetric kernel.
 func (a *Array) Sym() (*mat.SymDense, error) {
 	if !a.store.Kernel.Symmetric {
 		return nil, fmt.Errorf("%s of %s is a kernel between two sets of examples, not symmetric", a.Name, a.store.Dir)
@@ -99,7 +98,7 @@ func (a *Array) Sym() (*mat.SymDense, error) {
 	return mat.NewSymDense(n, dense.RawMatrix().Data), nil
 }
 
-// Tensor reads all of it as a tensor of its shape and number type.
+// Tensor reads the whole array as a tensor of its shape and number type.
 func (a *Array) Tensor() (*tensors.Tensor, error) {
 	if a.DType == Float32 {
 		return readTensor[float32](a)
@@ -129,7 +128,7 @@ func readTensor[T float32 | float64](a *Array) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(values, a.Shape...), nil
 }
 
-// read fills dst with the entries of examples rows × cols, all within chunk (i, j).
+// read sets dst to the entries of the examples rows × cols, which are all within chunk (i, j).
 func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
 	c, item := a.meta.outputs(), itemSize(a.DType)
 	return a.lines(i, j, rows, cols, func(k int, line []byte) {
@@ -145,7 +144,8 @@ func (a *Array) read(i, j int, rows, cols Range, dst *mat.Dense) error {
 	})
 }
 
-// lines visits for each of the examples rows the numbers with the examples cols, all within chunk (i, j): [cols, C, C].
+// lines visits each of the examples rows, with the numbers for the examples cols, [cols, C, C]. All of them are within
+// chunk (i, j).
 func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byte)) error {
 	path, _ := a.store.paths(a.Name, i, j)
 	switch there, err := a.store.check(a.Name, i, j); {
@@ -175,7 +175,7 @@ func (a *Array) lines(i, j int, rows, cols Range, visit func(row int, line []byt
 	return nil
 }
 
-// decode reads as many numbers of the given size as dst holds.
+// decode fills dst with numbers of the given size.
 func decode(dst []float64, src []byte, item int) {
 	if item == 4 {
 		for i := range dst {

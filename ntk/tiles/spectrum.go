@@ -11,24 +11,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Spectrum is the smallest and the largest eigenvalue of a symmetric kernel, as the array holds it, and how far they
-// can be trusted.
+// Spectrum has the smallest and the largest eigenvalue of a symmetric kernel with the entries on disk, and bounds of
+// their errors.
 type Spectrum struct {
 	Smallest, Largest float64
-	// SmallestBound and LargestBound: the kernel has an eigenvalue at most so far away. If Steps is 0 that is the one
-	// meant. Otherwise the true smallest is at most Smallest + rounding, the true largest at least Largest − rounding,
-	// and that none lies beyond the bound is not proven, but the starting vector, being random, has a part in every
-	// eigenvector.
+	// The kernel has an eigenvalue within SmallestBound of Smallest, and one within LargestBound of Largest. If Steps
+	// is 0, these are its smallest and its largest eigenvalue. Otherwise its smallest eigenvalue is at most Smallest +
+	// rounding, and its largest at least Largest − rounding. It is then likely, but not proven, that no eigenvalue lies
+	// beyond the bounds: the starting vector is random, so that it has a component along every eigenvector.
 	SmallestBound, LargestBound float64
-	// Steps of Lanczos' method; 0: every eigenvalue was computed.
+	// Steps is the number of steps of Lanczos' method; 0 means that all eigenvalues were computed.
 	Steps int
-	// Rounding is how far the number type of the entries alone can move an eigenvalue of the kernel: its ε times the
-	// largest sum of a row's sizes, which bounds the norm of any symmetric change of the entries by ε of their size.
+	// Rounding is a bound of the change of an eigenvalue by the rounding of the entries to their number type: its ε
+	// times the largest sum of the absolute values of a row. This bounds the norm of any symmetric change of the
+	// entries by up to ε of their size.
 	Rounding float64
 }
 
-// PositiveSemiDefinite says whether no eigenvalue was found below zero by more than rounding and the error's bound
-// allow.
+// PositiveSemiDefinite reports whether the smallest eigenvalue is not negative, up to rounding and the bound of its
+// error.
 func (s Spectrum) PositiveSemiDefinite() bool {
 	return s.Smallest >= -s.Rounding-s.SmallestBound
 }
@@ -50,14 +51,14 @@ func (s Spectrum) String() string {
 // SpectrumOptions of [Array.Spectrum]. Zero values are the defaults.
 type SpectrumOptions struct {
 	Exact     int            // compute all eigenvalues of matrices up to this size; 2,000
-	Steps     int            // of Lanczos' method at most, each of which reads half of the kernel from disk; 200
-	Tolerance float64        // bounds to stop at, relative to the largest eigenvalue; 1e-8
+	Steps     int            // most steps of Lanczos' method; each reads half of the kernel from disk; 200
+	Tolerance float64        // Lanczos' method stops at bounds of this size, relative to the largest eigenvalue; 1e-8
 	Progress  func(step int) // called after each step
 }
 
-// Spectrum computes the extreme eigenvalues of a complete symmetric kernel: all of them if it is small, otherwise by
-// Lanczos' method with full reorthogonalisation, for which tiles are read one at a time, and which keeps a vector a
-// step.
+// Spectrum computes the extreme eigenvalues of a complete symmetric kernel. For a small kernel it computes all
+// eigenvalues. For a larger one it uses Lanczos' method with full reorthogonalisation, which reads one tile at a time
+// and keeps one vector for each step.
 func (a *Array) Spectrum(ctx context.Context, o SpectrumOptions) (Spectrum, error) {
 	if !a.store.Kernel.Symmetric {
 		return Spectrum{}, fmt.Errorf("%s of %s is a kernel between two sets of examples: it has no eigenvalues",
@@ -79,7 +80,7 @@ func (a *Array) Spectrum(ctx context.Context, o SpectrumOptions) (Spectrum, erro
 	return a.lanczos(ctx, n, o)
 }
 
-// epsilon is the distance from 1 to the next number of the array's type.
+// epsilon returns the distance from 1 to the next number of the array's type.
 func (a *Array) epsilon() float64 {
 	if a.DType == Float32 {
 		return 0x1p-23
@@ -106,13 +107,13 @@ func (a *Array) exact(n int) (Spectrum, error) {
 		rows = max(rows, row)
 	}
 	s := Spectrum{Smallest: values[0], Largest: values[n-1], Rounding: a.epsilon() * rows}
-	bound := float64(n) * 0x1p-52 * max(math.Abs(values[0]), math.Abs(values[n-1])) // of a backward stable method
+	bound := float64(n) * 0x1p-52 * max(math.Abs(values[0]), math.Abs(values[n-1])) // error of a backward stable method
 	s.SmallestBound, s.LargestBound = bound, bound
 	return s, nil
 }
 
-// lanczos builds an orthonormal basis of the Krylov space in which the kernel is tridiagonal, until the residuals
-// β_m |s_m| of the extreme Ritz values are small, and then measures the residuals |Kx − θx|.
+// lanczos builds an orthonormal basis of the Krylov space in which the kernel is tridiagonal, until the residuals β_m
+// |s_m| of the extreme Ritz values are small. It then measures the residuals |Kx − θx|.
 func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum, error) {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	v := mat.NewVecDense(n, nil)
@@ -142,7 +143,7 @@ func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum
 		if o.Progress != nil {
 			o.Progress(steps)
 		}
-		last := steps >= min(o.Steps, n) || norm <= 0x1p-52*rows // the space is invariant
+		last := steps >= min(o.Steps, n) || norm <= 0x1p-52*rows // or the space is invariant
 		if last || steps%10 == 0 {
 			low, high, err := ritz(diagonal, beside)
 			if err != nil {
@@ -194,7 +195,7 @@ func ritz(diagonal, beside []float64) (low, high pair, err error) {
 	return pair{values[0], mat.Col(nil, 0, &vectors)}, pair{values[m-1], mat.Col(nil, m-1, &vectors)}, nil
 }
 
-// residual is |Kx − θx|/|x| of a Ritz pair.
+// residual returns |Kx − θx|/|x| of a Ritz pair.
 func (a *Array) residual(ctx context.Context, basis []*mat.VecDense, p pair) (float64, error) {
 	x := mat.NewVecDense(basis[0].Len(), nil)
 	for i, b := range basis {
@@ -208,7 +209,7 @@ func (a *Array) residual(ctx context.Context, basis []*mat.VecDense, p pair) (fl
 	return mat.Norm(y, 2) / mat.Norm(x, 2), nil
 }
 
-// times is the kernel times x.
+// times returns the kernel times x.
 func (a *Array) times(ctx context.Context, x *mat.VecDense) (*mat.VecDense, error) {
 	c := a.meta.outputs()
 	y := mat.NewVecDense(x.Len(), nil)
@@ -229,7 +230,7 @@ func (a *Array) times(ctx context.Context, x *mat.VecDense) (*mat.VecDense, erro
 	return y, err
 }
 
-// largestRow is the largest sum of the sizes of a row's entries.
+// largestRow returns the largest sum of the absolute values of a row.
 func (a *Array) largestRow(ctx context.Context) (float64, error) {
 	c := a.meta.outputs()
 	sums := make([]float64, a.Shape[0]*c)
@@ -246,7 +247,7 @@ func (a *Array) largestRow(ctx context.Context) (float64, error) {
 	return slices.Max(sums), err
 }
 
-// Limits are the smallest and the largest entry of an array, read tile by tile.
+// Limits returns the smallest and the largest entry of an array, which it reads tile by tile.
 func (a *Array) Limits(ctx context.Context) (low, high float64, err error) {
 	low, high = math.Inf(1), math.Inf(-1)
 	err = a.eachTile(ctx, func(_, _ Range, block *mat.Dense) {
@@ -255,8 +256,8 @@ func (a *Array) Limits(ctx context.Context) (low, high float64, err error) {
 	return low, high, err
 }
 
-// eachTile reads one tile after the other, of a symmetric kernel those on and above the diagonal, into a block that is
-// used again.
+// eachTile reads one tile after the other into a block that is reused. For a symmetric kernel it reads those on and
+// above the diagonal.
 func (a *Array) eachTile(ctx context.Context, visit func(rows, cols Range, block *mat.Dense)) error {
 	c := a.meta.outputs()
 	memory := make([]float64, a.Tile[0]*c*a.Tile[1]*c)

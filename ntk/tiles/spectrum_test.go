@@ -73,6 +73,7 @@ func withSpectrum(random *rand.Rand, values []float64) *mat.SymDense {
 // Matrices whose eigenvalues are known: both methods are right within the bounds that they give, and say what is
 // positive semi-definite and what is not.
 func TestSpectrum(t *testing.T) {
+	t.Parallel() // mostly waits for the disk
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, test := range map[string]struct {
 		n           int

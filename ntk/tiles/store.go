@@ -18,7 +18,7 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Kernel says what is computed.
+// Kernel describes the kernel of a folder.
 type Kernel struct {
 	// names of the matrices that a tile consists of, such as "nngp", "ntk"
 	Arrays    []string `json:"arrays"`
@@ -26,15 +26,15 @@ type Kernel struct {
 	Rows      int      `json:"rows"`              // N1
 	Cols      int      `json:"cols"`              // N2
 	Outputs   int      `json:"outputs,omitempty"` // C of a full kernel [N1, N2, C, C]; 0: the arrays are [N1, N2]
-	Symmetric bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], so that half of the tiles is enough
-	// at most so many examples along the sides of a tile; 0 lets Prepare choose
+	Symmetric bool     `json:"symmetric"`         // K[i, j, a, b] = K[j, i, b, a], half of the tiles are computed
+	// the largest number of examples along the sides of a tile; 0 lets Prepare choose
 	Tile       int   `json:"tile"`
 	Labels     []int `json:"-"` // of the rows' examples, if they are known
 	ColsLabels []int `json:"-"` // of the columns' examples
-	// Identity is all that the numbers depend on and that the fields above do not say: the network, the examples. A
-	// folder whose Identity differs in anything is refused. See the function of this name.
+	// Identity has everything that the numbers depend on and that is not in the fields above: the network and the
+	// examples. A folder with another Identity is refused. See the function of this name.
 	Identity map[string]string `json:"identity"`
-	// About is what else is worth knowing, such as the command.
+	// About has other information, such as the command.
 	About map[string]string `json:"about,omitempty"`
 }
 
@@ -57,16 +57,17 @@ const (
 	colsLabels     = "labels2"
 )
 
-// Create makes the folder, or takes up the one that is there. If that is of another kernel the error says what differs,
-// but for the size of tiles and About, where the folder's hold; the labels are compared too. Tiles are made equal:
-// 5,000 examples in tiles of at most 4,096 become two of 2,500. Processes may create the same folder at the same time.
+// Create creates the folder, or opens an existing one. If an existing folder has another kernel or other labels, the
+// error says what differs. The size of tiles and About may differ; those of the folder are kept. Tiles have equal
+// sizes: 5,000 examples in tiles of at most 4,096 become two tiles of 2,500. Several processes may create the same
+// folder at the same time.
 func Create(dir string, k Kernel) (*Store, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
 	dir = filepath.Clean(dir)
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = resolved // what a link points to is replaced, not the link
+		dir = resolved // if dir is a link, its target is created, and the link is kept
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -74,7 +75,7 @@ func Create(dir string, k Kernel) (*Store, error) {
 	}
 	if len(entries) == 0 {
 		if err := create(dir, k); err != nil {
-			if entries, _ := os.ReadDir(dir); len(entries) == 0 { // else another process was faster
+			if entries, _ := os.ReadDir(dir); len(entries) == 0 { // otherwise another process was faster
 				return nil, err
 			}
 		}
@@ -99,7 +100,7 @@ func Create(dir string, k Kernel) (*Store, error) {
 	return s, nil
 }
 
-// check refuses kernels that cannot be.
+// check returns an error if the fields of the kernel are not valid.
 func (k Kernel) check() error {
 	switch {
 	case len(k.Arrays) == 0:
@@ -133,15 +134,15 @@ func (k Kernel) check() error {
 	return nil
 }
 
-// mostTiles bounds how many files an array may have.
+// mostTiles is the largest number of files of an array.
 const mostTiles = 1 << 20
 
-// plain says whether a name can be a folder's anywhere.
+// plain reports whether a name is valid for a folder on every system.
 func plain(name string) bool {
 	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 }
 
-// parseable is the metadata of each array, as Open will read it.
+// parseable returns the metadata of each array, after parsing it as Open will do.
 func (k Kernel) parseable() (metadata, error) {
 	text, err := json.Marshal(k.metadata())
 	if err != nil {
@@ -159,7 +160,7 @@ func (k Kernel) metadata() metadata {
 	return newMetadata(k.DType, shape, chunks)
 }
 
-// differences says in what two kernels differ that are not the same.
+// differences lists the differences of two kernels.
 func (k Kernel) differences(now Kernel) []string {
 	var list []string
 	compare := func(what string, there, now any) {
@@ -190,7 +191,8 @@ func orNone(s string) string {
 	return s
 }
 
-// create builds the folder beside its place and renames it, so that it appears complete and to one process only.
+// create builds the folder under another name and renames it, so that it appears with all its metadata, and only one
+// process creates it.
 func create(dir string, k Kernel) error {
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -237,15 +239,15 @@ func create(dir string, k Kernel) error {
 	if err := errors.Join(append(errs, writeIndex(tmp, k.Arrays))...); err != nil {
 		return err
 	}
-	os.Remove(dir) // one that is there and empty
+	os.Remove(dir) // an existing folder is empty
 	if err := os.Rename(tmp, dir); err != nil {
 		return fmt.Errorf("%w: name a folder that is not there yet", err)
 	}
 	return nil
 }
 
-// Open opens the folder of a kernel, whether it is complete or not. It is an error if one of its files but the chunks
-// is not as it was written.
+// Open opens the folder of a kernel, which need not be complete. It is an error if one of its files other than the
+// chunks has changed since it was written.
 func Open(dir string) (*Store, error) {
 	s := &Store{Dir: dir, arrays: map[string]metadata{}}
 	index, err := regular.ReadFile(filepath.Join(dir, indexFile), largest)
@@ -311,11 +313,11 @@ func (s *Store) metadata(array string) (metadata, error) {
 	return m, nil
 }
 
-// Labels are the classes of the rows' examples, or nil if the folder has none.
+// Labels returns the classes of the rows' examples, or nil if the folder has none.
 func (s *Store) Labels() ([]int, error) { return s.integers(labelsArray, s.Kernel.Rows) }
 
-// ColsLabels are the classes of the columns' examples, or nil if the folder has none; those of a symmetric kernel are
-// the rows'.
+// ColsLabels returns the classes of the columns' examples, or nil if the folder has none. For a symmetric kernel they
+// are those of the rows.
 func (s *Store) ColsLabels() ([]int, error) {
 	if s.Kernel.Symmetric {
 		return s.Labels()

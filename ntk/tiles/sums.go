@@ -15,22 +15,23 @@ import (
 	"github.com/unhinged-lab/lab/internal/regular"
 )
 
-// Checksums lie in a folder of their own, each file in the format of sha256sum. The index has a line for each small
-// file of the store. Beside it is a file for each chunk, which also has the index's own line, so that it fits no other
-// store:
+// Checksums are in a folder of their own, whose files have the format of sha256sum. The index has a line for each small
+// file of the store. Besides it there is a file for each chunk. This file also has the checksum of the index, so that a
+// chunk of another store is not accepted:
 //
 //	.sums/index     SHA-256  .zattrs …
 //	.sums/ntk/0.0   SHA-256  ntk/0.0
 //	                SHA-256  .sums/index
 //
-// A chunk's checksum is written before the chunk gets its name. So a killed process leaves a checksum without a chunk,
-// never a chunk without a checksum, and workers need no file in common.
+// A chunk's checksum is written before the chunk is renamed to its final name. A killed process may therefore leave a
+// checksum without a chunk, but never a chunk without a checksum, and workers need no common file.
 const (
 	sumsFolder = ".sums"
 	indexFile  = sumsFolder + "/index"
 )
 
-// largest bounds the bytes of the files that are read whole, so that a foreign one is not read into memory.
+// largest is the largest size in bytes of files that are read into memory as a whole. A file of another program may be
+// larger.
 const largest = 1 << 30
 
 // Remedies for damage.
@@ -39,7 +40,7 @@ const (
 	allAnew = "remove the folder and compute the kernel anew"
 )
 
-// damage is the error of a file that is not as it was written.
+// damage is the error of a file that has changed since it was written.
 type damage struct {
 	path, remedy string
 	what         error
@@ -48,10 +49,10 @@ type damage struct {
 func (d damage) Error() string { return fmt.Sprintf("%s is damaged: %v; %s", d.path, d.what, d.remedy) }
 func (d damage) Unwrap() error { return d.what }
 
-// sumLine is a line of sha256sum.
+// sumLine returns a line in the format of sha256sum.
 func sumLine(sum []byte, name string) string { return hex.EncodeToString(sum) + "  " + name + "\n" }
 
-// indexed are the names of the files that the index has lines for, where they exist.
+// indexed returns the names of the files for which the index has lines if they exist.
 func indexed(arrays []string) []string {
 	names := []string{attributesFile, groupFile}
 	for _, array := range slices.Concat(arrays, []string{labelsArray, colsLabels}) {
@@ -60,7 +61,7 @@ func indexed(arrays []string) []string {
 	return append(names, labelsArray+"/0", colsLabels+"/0")
 }
 
-// writeIndex writes the index of a folder whose other small files are there.
+// writeIndex writes the index of a folder, after all other small files.
 func writeIndex(dir string, arrays []string) error {
 	text := ""
 	for _, name := range indexed(arrays) {
@@ -77,7 +78,7 @@ func writeIndex(dir string, arrays []string) error {
 	return os.WriteFile(filepath.Join(dir, indexFile), []byte(text), 0o644)
 }
 
-// readSmall reads a file that has a line in the index, and compares it with that.
+// readSmall reads a file that has a line in the index, and compares it with its checksum.
 func (s *Store) readSmall(name string) ([]byte, error) {
 	content, err := regular.ReadFile(filepath.Join(s.Dir, name), largest)
 	if err != nil {
@@ -110,22 +111,23 @@ func (s *Store) checkIndex() error {
 	return nil
 }
 
-// chunkSum is the content of a chunk's checksum file.
+// chunkSum returns the content of a chunk's checksum file.
 func (s *Store) chunkSum(sum []byte, array, chunk string) string {
 	index := sha256.Sum256([]byte(s.index))
 	return sumLine(sum, array+"/"+chunk) + sumLine(index[:], indexFile)
 }
 
-// paths are those of a chunk and of its checksum.
+// paths returns the paths of a chunk and of its checksum.
 func (s *Store) paths(array string, i, j int) (chunk, sum string) {
 	name := s.arrays[array].chunkName(i, j)
 	return filepath.Join(s.Dir, array, name), filepath.Join(s.Dir, sumsFolder, array, name)
 }
 
-// errNoSum is that of a chunk without a checksum.
+// errNoSum is the error of a chunk without a checksum.
 var errNoSum = errors.New("it has no checksum")
 
-// check reads a chunk, if it is there, and compares it with its checksum. What was found right is not read again.
+// check reads a chunk, if it exists, and compares it with its checksum. A chunk that was found to be right is not read
+// again.
 func (s *Store) check(array string, i, j int) (there bool, err error) {
 	chunk, sum := s.paths(array, i, j)
 	if _, known := s.checked.Load(chunk); known {
@@ -159,7 +161,7 @@ func (s *Store) check(array string, i, j int) (there bool, err error) {
 	return true, nil
 }
 
-// sumOf is the SHA-256 of a file.
+// sumOf returns the SHA-256 of a file.
 func sumOf(path string) ([]byte, error) {
 	file, err := regular.Open(path)
 	if err != nil {
@@ -173,8 +175,8 @@ func sumOf(path string) ([]byte, error) {
 	return hash.Sum(nil), nil
 }
 
-// Verify reads every chunk of the array that is on disk and compares it with its checksum. The error lists those that
-// are damaged. (What reads the array does the same with the chunks that it needs.)
+// Verify reads every chunk of the array that is on disk and compares it with its checksum. The error lists the damaged
+// chunks. (Methods that read the array check the chunks that they need.)
 func (a *Array) Verify(ctx context.Context) error {
 	var found []error
 	rows, cols := a.meta.grid()
@@ -191,7 +193,7 @@ func (a *Array) Verify(ctx context.Context) error {
 	return several(found)
 }
 
-// several is the first of some errors, with the files that the others are about.
+// several returns the first of some errors, with the files of the other errors.
 func several(errs []error) error {
 	if len(errs) < 2 {
 		return errors.Join(errs...)

@@ -51,6 +51,7 @@ func complete(t *testing.T) (*Store, Kernel) {
 // TestDamage: any damage of any file of a store is an error that names a file and the remedy, wherever it is read, and
 // nothing is gone on with. Put right, it is as it was.
 func TestDamage(t *testing.T) {
+	t.Parallel() // mostly waits for the disk
 	s, k := complete(t)
 	content := contents(t, s.Dir)
 	random := rand.New(rand.NewPCG(8, 1))
@@ -137,6 +138,7 @@ func TestDamage(t *testing.T) {
 // TestLostFiles: of the small files none may be missing; a chunk that is missing is so found, and a checksum that is
 // missing is damage. In both cases computing again puts it right.
 func TestLostFiles(t *testing.T) {
+	t.Parallel() // mostly waits for the disk
 	s, k := complete(t)
 	content := contents(t, s.Dir)
 	for name := range content {

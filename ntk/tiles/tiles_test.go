@@ -79,6 +79,7 @@ func array(t *testing.T, s *Store, name string) *Array {
 
 // Sizes that tiles divide and do not, one example, both number types, one and several outputs.
 func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
+	t.Parallel() // mostly waits for the disk
 	for _, k := range []Kernel{
 		{Rows: 1, Cols: 1, Tile: 5},
 		{Rows: 2, Cols: 3, Tile: math.MaxInt},
@@ -551,7 +552,7 @@ func TestBadTiles(t *testing.T) {
 			return make([][]float64, 1),
 				nil
 		},
-		"made 0 numbers of array k for 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
+		"returned 0 numbers for k, 2×2 examples and 1×1 outputs": func(rows, cols Range) ([][]float64, error) {
 			return make([][]float64, 2), nil
 		},
 	} {

@@ -14,7 +14,7 @@ const (
 	int64s  = "<i8"
 )
 
-// metadata is an array's .zarray.
+// metadata is the content of an array's .zarray.
 type metadata struct {
 	Format     int    `json:"zarr_format"`
 	Shape      []int  `json:"shape"`
@@ -35,7 +35,7 @@ func newMetadata(dtype string, shape, chunks []int) metadata {
 	return m
 }
 
-// parseMetadata reads a .zarray of the kind that this package writes.
+// parseMetadata parses a .zarray as this package writes it.
 func parseMetadata(text []byte) (metadata, error) {
 	var m metadata
 	if err := json.Unmarshal(text, &m); err != nil {
@@ -72,7 +72,7 @@ func parseMetadata(text []byte) (metadata, error) {
 	return m, nil
 }
 
-// itemSize is the bytes of a number, or 0 of an unknown type.
+// itemSize returns the number of bytes of a number, or 0 for an unknown type.
 func itemSize(dtype string) int {
 	switch dtype {
 	case Float32:
@@ -83,7 +83,7 @@ func itemSize(dtype string) int {
 	return 0
 }
 
-// chunkBytes is the size of each chunk's file.
+// chunkBytes returns the size of each chunk's file.
 func (m metadata) chunkBytes() int64 {
 	size := int64(itemSize(m.DType))
 	for _, c := range m.Chunks {
@@ -92,7 +92,7 @@ func (m metadata) chunkBytes() int64 {
 	return size
 }
 
-// outputs is C of [N1, N2, C, C] and 1 of [N1, N2].
+// outputs returns C for [N1, N2, C, C] and 1 for [N1, N2].
 func (m metadata) outputs() int {
 	if len(m.Shape) == 4 {
 		return m.Shape[2]
@@ -100,15 +100,15 @@ func (m metadata) outputs() int {
 	return 1
 }
 
-// grid is the number of chunks along the rows and the columns.
+// grid returns the numbers of chunks along the rows and the columns.
 func (m metadata) grid() (rows, cols int) {
 	return ceilDiv(m.Shape[0], m.Chunks[0]), ceilDiv(m.Shape[1], m.Chunks[1])
 }
 
-// ceilDiv is ⌈a/b⌉ of numbers from 1 on, without overflow.
+// ceilDiv returns ⌈a/b⌉ for a, b ≥ 1, without overflow.
 func ceilDiv(a, b int) int { return (a-1)/b + 1 }
 
-// chunkName is the name of chunk (i, j).
+// chunkName returns the name of chunk (i, j).
 func (m metadata) chunkName(i, j int) string {
 	if len(m.Shape) == 4 {
 		return fmt.Sprintf("%d.%d.0.0", i, j)
@@ -116,7 +116,7 @@ func (m metadata) chunkName(i, j int) string {
 	return fmt.Sprintf("%d.%d", i, j)
 }
 
-// examples are the rows and columns of chunk (i, j) that exist.
+// examples returns the rows and columns of chunk (i, j) that are examples and not padding.
 func (m metadata) examples(i, j int) (rows, cols Range) {
 	part := func(axis, k int) Range {
 		return Range{k * m.Chunks[axis], min((k+1)*m.Chunks[axis], m.Shape[axis])}
@@ -124,10 +124,10 @@ func (m metadata) examples(i, j int) (rows, cols Range) {
 	return part(0, i), part(1, j)
 }
 
-// Range are the examples From ≤ i < To.
+// Range is the range of examples From ≤ i < To.
 type Range struct{ From, To int }
 
-// Len is the number of examples.
+// Len returns the number of examples.
 func (r Range) Len() int { return r.To - r.From }
 
 func (r Range) String() string { return fmt.Sprintf("%d…%d", r.From, r.To-1) }

@@ -1,5 +1,5 @@
 // Package backends registers the backends of gomlx that this build can have, and opens the best one: "go" always, and
-// "xla" where a C compiler was there to build it (go-xla uses cgo). gomlx's own backends/default does not build with
+// "xla" if the program was built with a C compiler (go-xla uses cgo). gomlx's own backends/default does not build with
 // CGO_ENABLED=0.
 package backends
 

@@ -2,11 +2,11 @@
 
 package backends
 
-// XLA on the CPU takes the memory for its buffers anew with every run and gives it back. glibc hands large pieces back
-// to the kernel at once, which maps and clears them again page by page: a quarter of the processor time of a ResNet-8's
-// step. Kept in one heap, they are used again. How many heaps there may be is settled when a second thread asks for
-// memory, so before main. A program linked with -linkmode=internal is without the constructor: GLIBC_TUNABLES say it
-// for notebooks.
+// XLA on the CPU allocates its buffers in every run and frees them. glibc returns large blocks to the kernel at once,
+// and the kernel maps and clears them again page by page: this takes a quarter of the processor time of a ResNet-8's
+// step. With the settings below, blocks stay in one heap and are used again. glibc fixes the number of heaps when a
+// second thread allocates memory, so the settings must be made before main. A program linked with -linkmode=internal
+// does not run this constructor: for notebooks, GLIBC_TUNABLES makes the same settings.
 
 /*
 #include <stdlib.h>
@@ -15,9 +15,9 @@ package backends
 #include <malloc.h>
 
 __attribute__((constructor)) static void keepMemory(void) {
-	mallopt(M_ARENA_MAX, 1);       // other threads' heaps hold no piece of 64 MiB
-	mallopt(M_MMAP_MAX, 0);        // no piece is mapped for itself
-	mallopt(M_TRIM_THRESHOLD, -1); // nothing free goes back
+	mallopt(M_ARENA_MAX, 1);       // one heap; those of other threads hold no block of 64 MiB
+	mallopt(M_MMAP_MAX, 0);        // no block has a mapping of its own
+	mallopt(M_TRIM_THRESHOLD, -1); // free memory is not returned to the kernel
 }
 #endif
 */

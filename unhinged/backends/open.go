@@ -12,12 +12,12 @@ import (
 
 // Open opens the gomlx backend of this configuration, such as "go", "xla:cpu" or "xla:cuda". The empty configuration is
 // $GOMLX_BACKEND or, without it, XLA on the CPU if its plugin is on this machine and the pure-Go backend otherwise.
-// note says what was missing, for the user. "xla:cuda" takes go-xla's options, as in "xla:cuda,tf32=false"; without a
-// plugin for it there is an error, and no download.
+// note is a message for the user about what was missing. "xla:cuda" takes go-xla's options, as in
+// "xla:cuda,tf32=false". If its plugin is missing, Open returns an error and downloads nothing.
 //
-// "go" runs one operation at a time, unless the configuration names an "ops_" option of its own: in gomlx v0.28.0
-// operations that run at the same time can all be matrix products that wait for workers that they themselves are, for
-// ever. A large product uses all cores in either way.
+// "go" runs one operation at a time, unless the configuration has an "ops_" option. The reason is a deadlock in gomlx
+// v0.28.0: if all workers run matrix products at the same time, each product waits for another worker. A large product
+// uses all cores in either case.
 func Open(config string) (backend compute.Backend, note string, err error) {
 	if config == "" {
 		config = os.Getenv(compute.ConfigEnvVar)
@@ -43,8 +43,8 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 		config = "go"
 		note += "computing on the pure-Go backend, which is slower than XLA: "
 		if openCPU == nil {
-			note += "this build is without it, for want of a C compiler (cgo) or on a platform that go-xla does " +
-				"not know"
+			note += "this build has no XLA, because it was built without a C compiler (cgo) or for a platform that " +
+				"go-xla does not know"
 		} else {
 			note += "`make setup` in a checkout of the lab fetches XLA's plugin for Linux on x86-64; " + pluginElsewhere
 		}
@@ -65,7 +65,7 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 			return nil, "", missingPlugin(config, "CUDA", passed,
 				"`UNHINGED_CUDA=1 make setup` in a checkout of the lab does that, for an NVIDIA GPU")
 		}
-		// go-xla shares buffers if there is "cpu" anywhere in a plugin's path.
+		// go-xla shares buffers if a plugin's path contains "cpu" anywhere.
 		resolved = "xla:" + cuda + ",shared_buffers=false," + options
 	}
 	if backend, err = compute.NewWithConfig(resolved); err != nil {
@@ -74,11 +74,11 @@ func Open(config string) (backend compute.Backend, note string, err error) {
 	return backend, note, nil
 }
 
-// pluginElsewhere is for programs that are neither in a checkout nor run from one, as `go install` makes them.
+// pluginElsewhere is a hint for programs outside of a checkout, such as those of `go install`.
 const pluginElsewhere = "outside of one PJRT_PLUGIN_LIBRARY_PATH=CHECKOUT/.lab/pjrt names it"
 
-// missingPlugin is the error where a backend is asked for whose plugin was not found. passed says which ones were
-// passed over, and remedy how to get one.
+// missingPlugin is the error for a backend whose plugin was not found. passed says which plugins were not loaded and
+// why, and remedy how to get one.
 func missingPlugin(config, kind, passed, remedy string) error {
 	if passed != "" {
 		passed = " (" + passed + ")"
@@ -87,11 +87,11 @@ func missingPlugin(config, kind, passed, remedy string) error {
 		pluginElsewhere)
 }
 
-// openCPU opens XLA's CPU plugin of this path, by which go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download.
+// openCPU opens XLA's CPU plugin with this path, so that go-xla needs neither $PJRT_PLUGIN_LIBRARY_PATH nor a download.
 // It is nil in a build without XLA.
 var openCPU func(plugin string) (compute.Backend, error)
 
-// Name is the backend with its kind of device, such as "go" or "xla:cpu", without the path that its plugin may have.
+// Name returns the backend with its kind of device, such as "go" or "xla:cpu", without the path of its plugin.
 func Name(backend compute.Backend) string {
 	plugged, ok := backend.(interface{ PluginName() string })
 	if !ok {

@@ -194,7 +194,7 @@ func TestOpenWithoutCPUPlugin(t *testing.T) {
 	broken := filepath.Dir(plugin(t, filepath.Join(t.TempDir(), "pjrt_c_api_cpu_plugin.so")))
 	for _, c := range []struct{ folder, want string }{{broken, "does not load"}, {"", "`make setup`"}} {
 		if openCPU == nil {
-			c.want = "this build is without it"
+			c.want = "this build has no XLA"
 		}
 		t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", c.folder)
 		if found, _ := findPlugin("cpu"); c.folder == "" && found != "" {

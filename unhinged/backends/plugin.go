@@ -9,8 +9,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/build"
 )
 
-// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda". Loading a plugin runs its code, so that it
-// comes only from a place that is the user's own choice or that nobody else can write to. These are, in this order:
+// findPlugin looks for XLA's plugin for a kind of device, "cpu" or "cuda". Loading a plugin runs its code, so it is
+// taken only from places that the user has named or that nobody else can write to. These are, in this order:
 //
 //   - the folders in $PJRT_PLUGIN_LIBRARY_PATH;
 //   - the program's own folder, and .lab/pjrt, which `make setup` fills, of a checkout of this module at or above the
@@ -18,7 +18,7 @@ import (
 //     can write to them;
 //   - the folders that go-xla installs to, in the user's home and in /usr/local/lib.
 //
-// It returns an absolute path, or "". passed says what was there and was not taken, for the user.
+// It returns an absolute path, or "". passed is a message for the user about plugins that were found but not taken.
 func findPlugin(kind string) (path, passed string) {
 	var notes []string
 	for _, folder := range filepath.SplitList(os.Getenv(pluginVariable)) {
@@ -37,7 +37,7 @@ func findPlugin(kind string) (path, passed string) {
 		if stranger := firstStranger(append(with, folder, found)...); stranger != "" {
 			notes = append(notes,
 				fmt.Sprintf("%s was not loaded, because %s belongs to another user or can be changed by one; "+
-					"$%s=%s takes it all the same", found, stranger, pluginVariable, folder))
+					"set $%s=%s to load it anyway", found, stranger, pluginVariable, folder))
 			return
 		}
 		folders = append(folders, folder)
@@ -70,11 +70,11 @@ func findPlugin(kind string) (path, passed string) {
 	return "", passed
 }
 
-// pluginVariable is the environment variable that go-xla reads too.
+// pluginVariable is the environment variable with the folders of plugins. go-xla reads it, too.
 const pluginVariable = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// pluginIn returns the absolute path of the plugin for this kind of device in a folder, or "". Where there are several,
-// it is the last one by name: go-xla's own have a version in theirs.
+// pluginIn returns the absolute path of the plugin for this kind of device in a folder, or "". If there are several, it
+// is the last one by name, because the names of go-xla's plugins contain their version.
 func pluginIn(folder, kind string) string {
 	found, err := filepath.Glob(filepath.Join(folder, "pjrt_c_api_"+kind+"*plugin.so"))
 	if err != nil || len(found) == 0 {

@@ -2,5 +2,5 @@
 
 package backends
 
-// trusted says yes: here files have no owner that could be asked for.
+// trusted returns true, because the owner of a file is not known on this system.
 func trusted(string) bool { return true }

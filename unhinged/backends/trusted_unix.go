@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// trusted says whether a file or folder, at the end of its links, belongs to the user or to root and no other user can
+// trusted reports whether a file or folder (after following links) belongs to the user or to root and no other user can
 // write to it.
 func trusted(path string) bool {
 	info, err := os.Stat(path)

@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// One device for each core. Left to itself the plugin has four, and never fewer threads than devices: where there are
-// fewer cores, threads that look for work keep it from those that have some.
+// The plugin is set to one device for each core. By default it has four devices and at least as many threads: on a
+// machine with fewer cores, threads that wait for work would slow down those that have work.
 func init() {
 	openCPU = func(plugin string) (compute.Backend, error) {
 		avoidYNNConvolutions(plugin)

@@ -1,7 +1,7 @@
 // Package descent trains the last layer by brute force: gradient descent, or gradient flow with error control, on the
-// full (H, W, b), for the unhinged loss and for those it is compared with, as gomlx graphs on any backend. Package
-// dynamics has the unhinged loss's iterates in closed form and in far less time; this is what it is checked against,
-// and how the other losses are seen beside it.
+// full (H, W, b), for the unhinged loss and for those it is compared with, as gomlx graphs on any backend. For the
+// unhinged loss, package dynamics has the same iterates in closed form and in far less time. Package descent checks
+// them, and trains with the other losses for comparison.
 package descent
 
 import (
@@ -22,7 +22,8 @@ import (
 //
 //	H' = η1(−∂L/∂H − λ1 H),   W' = η2(−∂L/∂W − λ2 W),   b' = η2(−∂L/∂b − λ2 b)   (12).
 //
-// The zero value of each field but Backend and Rates is the unregularised unhinged loss at γ = 1/(C−1) in float64.
+// Backend and Rates must be set. The zero values of the other fields give the unregularised unhinged loss at γ =
+// 1/(C−1) in float64.
 type BruteForce struct {
 	Backend          compute.Backend
 	Loss             unhinged.Criterion // nil is unhinged.Loss{}
@@ -32,18 +33,18 @@ type BruteForce struct {
 	Anchored         bool               // W and b stay as they are (Theorem 6)
 	Spherical        bool               // features enter the loss normalised, as h/‖h‖ (Theorem 7)
 	Rescale          bool               // RLR: each sample's loss times stop_gradient(‖h‖); needs Spherical
-	// of Flow: the error of a step relative to the largest element; 0 is 1e-10 (1e-5 in float32)
+	// Tolerance of Flow: the error of a step relative to the largest element; 0 is 1e-10 (1e-5 in float32)
 	Tolerance float64
 	DType     dtypes.DType // Float64, which is the default, or Float32
 
-	// Progress, if set, is called now and then with the step or time reached and the last one.
+	// Progress, if set, is called from time to time with the current and the last step or time.
 	Progress func(reached, last float64)
 	// Observe, if set, is called with a copy of the state at each recorded step or time.
 	Observe func(time float64, state *dynamics.State)
 }
 
-// Trace is what was recorded, a value a recorded step or time. What has grown beyond the floating-point type is ±Inf or
-// NaN.
+// Trace holds the observables, with a value for each recorded step or time. Values that are too large for the
+// floating-point type are ±Inf or NaN.
 type Trace struct {
 	Time                []float64 // steps, or the time of the flow
 	Loss                []float64 // the mean loss, without regularisation and without RLR's factor
@@ -52,8 +53,8 @@ type Trace struct {
 	NormH, NormW, NormZ []float64 // Frobenius norms of H, W and (H, W)
 }
 
-// Descend runs gradient descent from the state, which it does not change, to the last of the ascending steps, records
-// at each, and returns the record and the state at the last. Step k → k+1 uses the rates at time k.
+// Descend runs gradient descent from the state, which it does not change, to the last of the ascending steps. It
+// returns the observables at each of the steps and the state at the last one. Step k → k+1 uses the rates at time k.
 func (f BruteForce) Descend(ctx context.Context, state *dynamics.State, steps []int) (*Trace, *dynamics.State, error) {
 	times := make([]float64, len(steps))
 	for i, s := range steps {
@@ -62,10 +63,10 @@ func (f BruteForce) Descend(ctx context.Context, state *dynamics.State, steps []
 	return f.run(ctx, state, times, BruteForce.descender)
 }
 
-// Flow follows gradient flow from the state, which it does not change, to the last of the ascending times, records at
-// each, and returns the record and the state at the last. Features and prototypes must follow one schedule (Rates.H not
-// set), which then only changes the time, to ζ2(t) = ∫₀ᵗ η2. Momentum has no flow. The hinge loss's gradient jumps, so
-// that the steps become short there.
+// Flow integrates gradient flow from the state, which it does not change, to the last of the ascending times. It
+// returns the observables at each of the times and the state at the last one. Features and prototypes must follow one
+// schedule (Rates.H not set), which only transforms the time into ζ2(t) = ∫₀ᵗ η2. Momentum must be 0. The gradient of
+// the hinge loss has jumps, at which the steps become short.
 func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []float64) (*Trace, *dynamics.State, error) {
 	if f.Rates.H != nil {
 		return nil, nil,
@@ -74,13 +75,13 @@ func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []flo
 	if f.Momentum != 0 {
 		return nil, nil, fmt.Errorf("descent: flow has no momentum, got %g", f.Momentum)
 	}
-	return f.run(ctx, state, times, BruteForce.flower)
+	return f.run(ctx, state, times, BruteForce.flowing)
 }
 
-// stepper advances the state on the device towards a time, by one execution, and returns the time it has reached.
+// stepper advances the state on the device towards a time with one execution of a graph, and returns the time reached.
 type stepper func(from, to float64, x *onDevice) (reached float64, err error)
 
-// run is Descend and Flow, given what makes the steps.
+// run is the common part of Descend and Flow, given the function that makes the stepper.
 func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []float64, stepping func(BruteForce,
 	*onDevice) (stepper, func(), error)) (*Trace, *dynamics.State, error) {
 	if f.Loss == nil {
@@ -133,7 +134,7 @@ func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []floa
 	return trace, final, err
 }
 
-// check refuses what makes no sense.
+// check returns an error if a field, the state or the times are not valid.
 func (f BruteForce) check(state *dynamics.State, times []float64) error {
 	if err := state.Validate(); err != nil {
 		return err

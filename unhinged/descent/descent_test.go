@@ -522,7 +522,7 @@ func TestErrors(t *testing.T) {
 		}
 		f = BruteForce{Backend: backend, Rates: dynamics.Constant(1, -1)}
 		if _, _, err := f.Flow(context.Background(), s, []float64{1}); err == nil || !strings.Contains(err.Error(),
-			"go backwards") {
+			"must be finite and not negative") {
 			t.Errorf("flow with a negative rate: error %v", err)
 		}
 		f = BruteForce{Backend: backend, Rates: dynamics.Rates{W: dynamics.ConstantRate(1),

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// onDevice is a state as tensors: (H, W, b) with a sample or a class a row, and the labels as one-hot rows [n, C].
+// onDevice is a state as tensors: (H, W, b) with a row for each sample or class, and the labels as one-hot rows [n, C].
 type onDevice struct {
 	point  [3]*tensors.Tensor
 	onehot *tensors.Tensor
@@ -33,7 +33,7 @@ func upload(s *dynamics.State, dtype dtypes.DType) *onDevice {
 	}
 }
 
-// replace puts new tensors in the place of (H, W, b).
+// replace replaces (H, W, b) by new tensors and frees the old ones.
 func (x *onDevice) replace(point []*tensors.Tensor) {
 	for i, t := range point {
 		x.point[i].FinalizeAll()
@@ -41,7 +41,7 @@ func (x *onDevice) replace(point []*tensors.Tensor) {
 	}
 }
 
-// download copies the state back, into one with the class sizes and order of like.
+// download copies the state back to the host. Its class sizes and order are those of like.
 func (x *onDevice) download(like *dynamics.State) (*dynamics.State, error) {
 	p, c, n := like.Dims()
 	var values [3][]float64

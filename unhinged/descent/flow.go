@@ -10,42 +10,13 @@ import (
 	"github.com/unhinged-lab/lab/internal/dormandprince"
 )
 
-// triesAtOnce bounds the steps of the flow, refused ones included, that one execution makes.
+// triesAtOnce is the largest number of steps of the flow, rejected ones included, in one execution.
 const triesAtOnce = 64
 
-// flower returns the stepper of gradient flow in time ζ2, with rates (s, 1).
-func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
-	tolerance := f.Tolerance
-	if tolerance == 0 {
-		tolerance = 1e-10
-		if f.DType == dtypes.Float32 {
-			tolerance = 1e-5
-		}
-	}
+// flowing returns the stepper of gradient flow in time ζ2, with rates (s, 1).
+func (f BruteForce) flowing(*onDevice) (stepper, func(), error) {
 	exec, err := NewExec(f.Backend, func(inputs []*Node) []*Node {
-		out := loop(inputs, func(in []*Node) []*Node {
-			g := in[0].Graph()
-			tries, limit, length, left, onehot, x := in[0], in[1], in[2], in[3], in[4], point(in[5:8])
-			isLast := GreaterOrEqual(length, left)
-			h := Min(length, left)
-			next, relative := f.dormandPrince(x, onehot, h)
-			relative = DivScalar(relative, tolerance)
-			// an overflow is a step too long; asked of sums, for XLA's maxima leave NaN out
-			finite := IsFinite(relative)
-			for _, xi := range next {
-				finite = LogicalAnd(finite, IsFinite(ReduceAllSum(xi)))
-			}
-			relative = Where(finite, relative, Scalar(g, f.DType, 1e10))
-			accepted := LessOrEqual(relative, ScalarOne(g, f.DType))
-			factor := ClipScalar(MulScalar(Pow(MaxScalar(relative, 1e-10), Scalar(g, f.DType, -0.2)), 0.9), 0.2, 5)
-			// to end where it should: says nothing on how long the next may be
-			shortened := LogicalAnd(accepted, isLast)
-			length = Where(shortened, length, Mul(h, factor))
-			tries = Where(shortened, limit, AddScalar(tries, 1)) // arrived, or one more
-			left = Where(accepted, Where(isLast, ZerosLike(left), Sub(left, h)), left)
-			x = x.each(func(i int, xi *Node) *Node { return Where(accepted, next[i], xi) })
-			return append([]*Node{tries, limit, length, left, onehot}, x[:]...)
-		})
+		out := loop(inputs, f.try)
 		return append(out[2:4:4], out[5:]...)
 	})
 	if err != nil {
@@ -57,7 +28,7 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 		whole := f.Rates.W.Integral(to) - f.Rates.W.Integral(from)
 		if !(whole >= 0) || math.IsInf(whole, 1) {
 			return 0,
-				fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it cannot go backwards, or on for ever",
+				fmt.Errorf("descent: flow from time %g to %g has ∫η2 = %g: it must be finite and not negative",
 					from, to, whole)
 		}
 		if left == 0 {
@@ -92,14 +63,47 @@ func (f BruteForce) flower(*onDevice) (stepper, func(), error) {
 				fmt.Errorf("descent: flow to time %g cannot go on: its steps have become too short, or its numbers "+
 					"too large for %s", to, f.DType)
 		}
-		reached := to - (to-from)*left/before // roughly, for progress only: what counts is left
+		reached := to - (to-from)*left/before // approximate, for Progress only; left is exact
 		return math.Min(reached, math.Nextafter(to, from)), nil
 	}
 	return step, exec.Finalize, nil
 }
 
+// try builds one step of the flow, which is rejected if its error is too large. in is the number of the try and its
+// limit, the length of the step, the time left, the labels and the state.
+func (f BruteForce) try(in []*Node) []*Node {
+	tolerance := f.Tolerance
+	if tolerance == 0 {
+		tolerance = 1e-10
+		if f.DType == dtypes.Float32 {
+			tolerance = 1e-5
+		}
+	}
+	g := in[0].Graph()
+	tries, limit, length, left, onehot, x := in[0], in[1], in[2], in[3], in[4], point(in[5:8])
+	isLast := GreaterOrEqual(length, left)
+	h := Min(length, left)
+	next, relative := f.dormandPrince(x, onehot, h)
+	relative = DivScalar(relative, tolerance)
+	// An overflow means that the step is too long. Sums are tested, because XLA's maximum ignores NaN.
+	finite := IsFinite(relative)
+	for _, xi := range next {
+		finite = LogicalAnd(finite, IsFinite(ReduceAllSum(xi)))
+	}
+	relative = Where(finite, relative, Scalar(g, f.DType, 1e10))
+	accepted := LessOrEqual(relative, ScalarOne(g, f.DType))
+	factor := ClipScalar(MulScalar(Pow(MaxScalar(relative, 1e-10), Scalar(g, f.DType, -0.2)), 0.9), 0.2, 5)
+	// The last step was shortened to end at the right time; the next step keeps its own length.
+	shortened := LogicalAnd(accepted, isLast)
+	length = Where(shortened, length, Mul(h, factor))
+	tries = Where(shortened, limit, AddScalar(tries, 1)) // arrived, or one more
+	left = Where(accepted, Where(isLast, ZerosLike(left), Sub(left, h)), left)
+	x = x.each(func(i int, xi *Node) *Node { return Where(accepted, next[i], xi) })
+	return append([]*Node{tries, limit, length, left, onehot}, x[:]...)
+}
+
 // dormandPrince returns the state after a step of length h, and its estimated error relative to the largest element.
-// The system is autonomous, so that the pair's nodes are not needed.
+// The nodes of the Runge–Kutta pair are not needed, because the system is autonomous.
 func (f BruteForce) dormandPrince(x point, onehot, h *Node) (next point, relative *Node) {
 	slope := func(x point) point {
 		return f.gradient(x, onehot).each(func(i int, g *Node) *Node {

@@ -4,7 +4,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// point is (H, W, b) in a graph: features [n, p], prototypes [C, p] and biases [C], a sample or a class a row.
+// point is (H, W, b) in a graph: features [n, p], prototypes [C, p] and biases [C], with a row for each sample or
+// class.
 type point [3]*Node
 
 // each applies an operation to H, W and b.
@@ -12,7 +13,7 @@ func (x point) each(f func(i int, x *Node) *Node) point {
 	return point{f(0, x[0]), f(1, x[1]), f(2, x[2])}
 }
 
-// logits returns WᵀH + b1ᵀ, [n, C], at the features as the loss sees them.
+// logits returns WᵀH + b1ᵀ, [n, C], with normalised features if spherical is set.
 func (x point) logits(spherical bool) *Node {
 	features := x[0]
 	if spherical {
@@ -21,8 +22,8 @@ func (x point) logits(spherical bool) *Node {
 	return Add(MatMul(features, Transpose(x[1], 0, 1)), InsertAxes(x[2], 0))
 }
 
-// gradient returns the gradient of the mean loss plus ½λ1‖H‖² + ½λ2(‖W‖² + ‖b‖²), by hand, because gomlx cannot
-// differentiate inside a loop: with R = ∂L/∂logits, ∂L/∂H = RW, ∂L/∂W = RᵀH, ∂L/∂b = Rᵀ1. For the unhinged loss
+// gradient returns the gradient of the mean loss plus ½λ1‖H‖² + ½λ2(‖W‖² + ‖b‖²). It is written out, because gomlx
+// cannot differentiate inside a loop: with R = ∂L/∂logits, ∂L/∂H = RW, ∂L/∂W = RᵀH, ∂L/∂b = Rᵀ1. For the unhinged loss
 // R = −Mᵀ. It is zero in W and b if those are anchored.
 func (f BruteForce) gradient(x point, onehot *Node) point {
 	features, prototypes := x[0], x[1]

@@ -9,7 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// stepsAtOnce bounds the steps of gradient descent that one execution makes.
+// stepsAtOnce is the largest number of steps of gradient descent in one execution.
 const stepsAtOnce = 256
 
 // descender returns the stepper of gradient descent: a loop on the device over the steps up to the next record.
@@ -71,8 +71,8 @@ func (f BruteForce) descender(x *onDevice) (stepper, func(), error) {
 	return step, exec.Finalize, nil
 }
 
-// loop runs body on the state while state[0] < state[1]. The condition makes no constants: gomlx v0.28.0 keeps scalars
-// by graph and not by function, and would take the condition's in the body.
+// loop runs body on the state while state[0] < state[1]. The condition must not create constants: gomlx v0.28.0 caches
+// scalars for each graph and not for each function, and would use those of the condition in the body.
 func loop(state []*Node, body func(state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	closure := func(f func(state []*Node) []*Node) *Function {

@@ -7,15 +7,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// margins are the samples' differences between their own logit and the others', without biases. Class y's samples are
-// h̄_y + τh⊥, so that they differ only in the small change |τ(w_y − w_c)ᵀh⊥| of a margin between class means: whole
-// classes are settled by a bound, and samples are looked at only where the bound leaves it open.
+// margins holds the margins of all samples: the differences between the logit of a sample's own class and its other
+// logits, without biases. A sample of class y is h̄_y + τh⊥, so its margin is that of the class mean plus τ(w_y −
+// w_c)ᵀh⊥, which is usually small. A bound of the second term decides most classes as a whole; single samples are
+// computed only where the bound does not decide.
 type margins struct {
 	d      *driver
 	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
 	bound  func(c, y int) float64 // of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y
 	spread func(y, first int, open []int) *mat.Dense
-	unit   float64 // of the biases; +Inf once Z has decayed and only they are left
+	unit   float64 // factor of the biases; +Inf once Z has decayed and only they are left
 }
 
 func (s linearState) classifier(log float64) func(biases []float64) float64 {
@@ -48,7 +49,7 @@ func (m margins) accuracy(bias []float64) float64 {
 				lost = true
 				break
 			}
-			if !(margin[c] > b) { // NaN, too, is not right
+			if !(margin[c] > b) { // a NaN counts as wrong
 				open = append(open, c)
 			}
 		}
@@ -75,9 +76,9 @@ func (m margins) accuracy(bias []float64) float64 {
 	return float64(right) / float64(n)
 }
 
-// prototypes returns how W is made of (Hc, W0), divided by its largest entry, and that entry. For equal class sizes the
-// E2 part, which adds one vector to all prototypes and never changes an argmax, is left out: it may be larger than the
-// rest by any factor.
+// prototypes returns the matrices that map (Hc, W0) to W, divided by their largest coefficient, and that coefficient.
+// For equal class sizes it leaves out the E2 part: this part adds the same vector to all prototypes, which never
+// changes an argmax, and it may be larger than the rest by any factor.
 func (s linearState) prototypes() ([]mat2, float64) {
 	left := append([]mat2(nil), s.modes...)
 	if s.d.v == nil {
@@ -153,12 +154,12 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	gram.Product(d.v, gram, d.v.T())
 	return func(c, y int) float64 {
 		sum := gram.At(y, y) + gram.At(c, c)
-		return perp * d.perpMax[y] * math.Sqrt(math.Max(0, sum-2*gram.At(y, c))+1e-12*sum) // not below its rounding
+		return perp * d.perpMax[y] * math.Sqrt(math.Max(0, sum-2*gram.At(y, c))+1e-12*sum) // ≥ its rounding
 	}
 }
 
-// spread returns τ(w_y − w_c)ᵀh⊥_i for each c in open, a row each, and each sample of class y, whose first column is
-// first.
+// spread returns τ(w_y − w_c)ᵀh⊥_i, with a row for each class c in open and a column for each sample i of class y. The
+// first sample of class y is column first of H.
 func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *mat.Dense {
 	count := d.state.Counts[y]
 	out := mat.NewDense(len(open), count, nil)

@@ -7,9 +7,9 @@ import (
 
 // Anchored is Theorem 6: prototypes and biases are fixed, and the features follow H' = η1(W M − λH).
 type Anchored struct {
-	Gamma  float64 // γ ≥ 0, the weight of the non-target logits, exactly as given
-	Lambda float64 // λ ≥ 0, ℓ2 regularisation of the features
-	Rates  Rates   // η1 of the features; η2 has no meaning
+	Gamma   float64 // γ ≥ 0, the weight of the non-target logits, exactly as given
+	Lambda1 float64 // λ ≥ 0, ℓ2 regularisation of the features
+	Rates   Rates   // η1 of the features; η2 has no meaning
 }
 
 // From returns the gradient flow from the state, which must not change afterwards.
@@ -23,8 +23,8 @@ func (a Anchored) From(s *State) (*AnchoredFlow, error) {
 
 // On is From for a state that is already projected.
 func (a Anchored) On(pr *Projection) (*AnchoredFlow, error) {
-	if a.Lambda < 0 || math.IsNaN(a.Lambda) || math.IsInf(a.Lambda, 0) {
-		return nil, fmt.Errorf("dynamics: λ = %v: must be finite and not negative", a.Lambda)
+	if a.Lambda1 < 0 || math.IsNaN(a.Lambda1) || math.IsInf(a.Lambda1, 0) {
+		return nil, fmt.Errorf("dynamics: λ = %v: must be finite and not negative", a.Lambda1)
 	}
 	if err := a.Rates.validateFeatures(); err != nil {
 		return nil, err
@@ -33,13 +33,13 @@ func (a Anchored) On(pr *Projection) (*AnchoredFlow, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &AnchoredFlow{driver: d, lambda: a.Lambda, rate: a.Rates.featureSchedule()}
+	f := &AnchoredFlow{driver: d, lambda: a.Lambda1, rate: a.Rates.featureSchedule()}
 	f.solution = func(times []float64) ([]Point, error) { return pointsOf(flowGrowths(f.rate, times), f.point), nil }
 	return f, nil
 }
 
 // AnchoredFlow is the Trajectory H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M of Theorem 6. Distances and gaps are measured
-// to (W M/λ, W). For λ = 0 H grows without limit: then LogDistanceH is measured to the direction of W M, and
+// to (W M/λ, W). For λ = 0 H grows without bound: LogDistanceH is then measured to the direction of W M, and
 // LogDistance is NaN.
 type AnchoredFlow struct {
 	*driver

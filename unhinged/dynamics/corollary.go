@@ -2,7 +2,8 @@ package dynamics
 
 import "math"
 
-// component is an eigenvector of the dynamics: of a mode (growing: ω⁺, shrinking: ω⁻), or all of H⊥ (resting).
+// component is an eigenspace of the dynamics: an eigenvector of a mode (growing: ω⁺, shrinking: ω⁻), or all of H⊥
+// (resting).
 type component struct {
 	kind componentKind
 	mode int
@@ -32,8 +33,8 @@ func (f *Flow) span(components []component) linear {
 	return l
 }
 
-// corollary returns the components of Z̄ in Corollaries 3 and 5: for equal class sizes E1's growing part
-// (Z_π, whatever γ is), for unequal ones what really wins.
+// corollary returns the components of Z̄ in Corollaries 3 and 5: for equal class sizes the growing part of E1 (Z_π, for
+// every γ), for unequal class sizes the components that win.
 func (f *Flow) corollary() []component {
 	if f.v == nil {
 		return []component{{growing, 0}}
@@ -42,18 +43,20 @@ func (f *Flow) corollary() []component {
 	return winners
 }
 
-// race returns the components that win as ζ2 → ∞, their eigenvalue, and the next one below.
+// race returns the components with the largest eigenvalue, which dominate as ζ2 → ∞ ("win"), that eigenvalue, and the
+// next smaller one.
 func (f *Flow) race() (winners []component, first, second float64) {
 	type runner struct {
 		component
 		omega float64
 	}
 	runners := []runner{{component{resting, 0}, -f.rates.Ratio() * f.lambda1}}
-	// There is no H⊥ if N = 1 or the features have collapsed already; where η1 = 0 and λ2 = 0, W outgrows it.
+	// H⊥ is left out if it is zero (N = 1, or the features have collapsed already), and if η1 = 0 and λ2 = 0: then H⊥
+	// has the eigenvalue 0 like the other components, but W grows linearly.
 	if f.perpNorm2 == 0 || f.rates.Ratio() == 0 && f.lambda2 == 0 {
 		runners = nil
 	}
-	scale := 0.0 // of what ω⁺ is a difference of
+	scale := 0.0 // of the numbers whose difference is ω⁺
 	for k, m := range f.modes {
 		runners = append(runners, runner{component{growing, k}, m.plus}, runner{component{shrinking, k}, m.minus})
 		if sigma := f.sigma[k]; m.minus < 0 {
@@ -74,14 +77,14 @@ func (f *Flow) race() (winners []component, first, second float64) {
 	return winners, first, second
 }
 
-// Limit returns what wins: by Corollaries 3 and 5 the growing part of E1 for 0 < γ < 2/(C−2) or C = 2, else another
-// eigenspace or a tie. There always is a limit.
+// Limit returns the components with the largest eigenvalue: by Corollaries 3 and 5 the growing part of E1 for 0 < γ <
+// 2/(C−2) or C = 2, otherwise another eigenspace or several at once. A limit always exists.
 func (f *Flow) Limit() (Limit, error) {
 	winners, first, second := f.race()
 	end := f.driver.limit(f.span(winners))
 	l := Limit{
 		Point: end, Growth: first, Rate: first - second,
-		// λ = λ*; where neither η1 nor λ2 does anything, W grows linearly.
+		// This is the case at λ = λ*. With η1 = 0 and λ2 = 0, W grows linearly.
 		Finite:    first == 0 && !(f.rates.Ratio() == 0 && f.lambda2 == 0),
 		Collapses: f.v == nil && len(winners) == 1 && winners[0] == component{growing, 0},
 	}
@@ -91,8 +94,8 @@ func (f *Flow) Limit() (Limit, error) {
 	return l, nil
 }
 
-// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, whether or not it wins: what the distances and gaps of the
-// flow's points are measured to.
+// Collapse returns Z̄ of Corollary 3, or Z_π of Corollary 5, even where another direction wins. The distances and gaps
+// of the flow's points are measured to it.
 func (f *Flow) Collapse() Point { return f.driver.limit(f.span(f.leaders)) }
 
 // Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the largest singular

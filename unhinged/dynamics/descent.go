@@ -9,11 +9,11 @@ import (
 //
 //	v(t+1) = μ v(t) + gradient + λx,   x(t+1) = x − η(t)v(t+1),   v(0) = 0,
 //
-// after any number of steps: the exact iterates, as powers where the flow has exponentials. At constant rates and
-// without momentum they cost the same however many steps there are; else, and for Theorem 7, every step is made, and at
-// most MaxSteps.
+// after any number of steps. The iterates are exact: they have powers where the flow has exponentials. At constant
+// rates and without momentum the cost does not depend on the number of steps. With a schedule or momentum, and for
+// Theorem 7, every step is computed, and at most MaxSteps.
 type Descent struct {
-	iterates solution // of times that are whole numbers
+	iterates solution // at times that are whole numbers
 	// trace, if set, returns the trace without holding all iterates at once.
 	trace func(times []float64) (*Trace, error)
 }
@@ -51,7 +51,7 @@ func timesOf(steps []int) []float64 {
 	return times
 }
 
-// flowGrowths returns what gradient flow makes of eigenvalues at the given times.
+// flowGrowths returns the growth of components under gradient flow, one for each of the given times.
 func flowGrowths(rate Schedule, times []float64) []growth {
 	growths := make([]growth, len(times))
 	for i, zeta := range integrals(rate, times) {
@@ -60,8 +60,8 @@ func flowGrowths(rate Schedule, times []float64) []growth {
 	return growths
 }
 
-// descentGrowths returns what gradient descent makes of the eigenvalues omegas, and of what they drive for those in
-// drives, after the given numbers of steps.
+// descentGrowths returns the growth of components under gradient descent, one for each of the given numbers of steps.
+// It knows the eigenvalues in omegas, and the driven components of the eigenvalues in drives.
 func descentGrowths(rate Schedule, momentum float64, omegas, drives, times []float64) ([]growth, error) {
 	if eta, ok := rate.(ConstantRate); ok && momentum == 0 {
 		growths := make([]growth, len(times))
@@ -77,7 +77,7 @@ func descentGrowths(rate Schedule, momentum float64, omegas, drives, times []flo
 	return recordGrowth(omegas, drives, momentum, tabulate(rate.At, steps), steps), nil
 }
 
-// pointsOf makes a point of what each of the growths makes of the eigenvalues.
+// pointsOf returns the point at each of the growths.
 func pointsOf(growths []growth, at func(growth) *point) []Point {
 	points := make([]Point, len(growths))
 	for i, g := range growths {
@@ -86,7 +86,7 @@ func pointsOf(growths []growth, at func(growth) *point) []Point {
 	return points
 }
 
-// MaxSteps is the most steps of gradient descent that are made one by one.
+// MaxSteps is the largest number of steps of gradient descent that are computed one by one.
 const MaxSteps = 200_000_000
 
 // countable refuses numbers of steps that cannot be run one by one.

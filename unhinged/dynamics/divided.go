@@ -26,9 +26,9 @@ func (v scaled) plus(w scaled) scaled {
 	return scaled{math.Copysign(1, sum), log + math.Log(math.Abs(sum))}
 }
 
-// smooth is a growth f that also has divided differences, accurate however near each other the eigenvalues lie: f[x, y]
-// = (f(x) − f(y))/(x − y) is what one coordinate leaves in another that it drives, f[x, y, z] what it leaves in a
-// third.
+// smooth is a growth f that also has divided differences, which are accurate for eigenvalues that lie close together
+// too: f[x, y] = (f(x) − f(y))/(x − y) is the response of a coordinate that another one drives, and f[x, y, z] that of
+// a third coordinate driven by the second.
 type smooth interface {
 	growth
 	divided(x, y float64) scaled
@@ -107,7 +107,7 @@ func secondOf(g smooth, x, y, z float64) scaled {
 }
 
 // homogeneousSeries returns Σ_j coefficient(j)·h_j(a, b), h_j = Σ_i aⁱ b^{j−i}, for |a|, |b| ≤ 1 and coefficients that
-// fall like 1/(j+2)!, which are asked for in order.
+// fall like 1/(j+2)!. It calls coefficient with j = 0, 1, 2, … in this order.
 func homogeneousSeries(a, b float64, coefficient func(j int) float64) float64 {
 	sum, h, power := 0.0, 1.0, 1.0
 	for j := range 20 {

@@ -7,15 +7,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// driver is the singular value decomposition M = V diag(σ) Xᵀ Ŝ of the constant matrix
-// M = ((1+γ)·onehotᵀ − γ·11ᵀ)/n that the loss is linear through, beside the Gram numbers of a projection in it.
-// For equal class sizes V = X never has to be written down: σ has the two values of Theorem 2, on 1^⊥ and on 1
-// (the second one signed), and functions of M Mᵀ are x ↦ f(σ1)·x + (f(σ2) − f(σ1))·mean(x).
+// driver holds the singular value decomposition M = V diag(σ) Xᵀ Ŝ of the constant matrix M = ((1+γ)·onehotᵀ − γ·11ᵀ)/n
+// in the loss −Tr(Mᵀ Wᵀ H), and the inner products of a projected state in this basis. For equal class sizes V = X is
+// not needed explicitly: σ has the two values of Theorem 2, on 1^⊥ and on 1 (the second one with its sign), and a
+// function f of M Mᵀ is x ↦ f(σ1)·x + (f(σ2) − f(σ1))·mean(x).
 type driver struct {
 	*Projection
 	sigma []float64 // C of them, or 2 for equal class sizes
 	v, x  *mat.Dense
-	// Gram numbers of each mode's h = Hc x_k and w = W v_k: ‖h‖², ⟨h, w⟩, ‖w‖² (summed over the modes that share σ).
+	// Inner products of each mode's h = Hc x_k and w = W v_k: ‖h‖², ⟨h, w⟩, ‖w‖² (summed over the modes that share σ).
 	grams []gram
 	hp    *mat.Dense // (Hc X)ᵀH⊥
 	wp    *mat.Dense // (W V)ᵀH⊥

@@ -10,8 +10,8 @@ import (
 )
 
 // DualFlow is the Trajectory of MSE and of FeaturePenalty: features H(t) = H(0) + Y(t)κ with a p×n matrix Y, under a
-// kernel κ⊗I_p. They do not stay in the span of Mκ as those of Invariant do. Distances and gaps are plain differences
-// to the limit, with float64's 10⁻¹⁶ as their floor.
+// kernel κ⊗I_p. Unlike the features of Invariant, they do not stay in the span of Mκ. Distances and gaps are plain
+// differences to the limit, so they are accurate to about 10⁻¹⁶ (float64) and not below.
 type DualFlow struct {
 	solution
 	start       *dual
@@ -20,7 +20,7 @@ type DualFlow struct {
 	largestRate float64
 }
 
-// dualFlow returns the DualFlow of what gradient flow and gradient descent do at ascending times.
+// dualFlow returns a DualFlow, given functions that compute gradient flow and gradient descent at ascending times.
 func (d *dual) dualFlow(
 	flow func(times []float64) ([]*point, error), descent func(momentum float64, times []float64) ([]*point, error),
 	limit func() (Limit, error), largestRate float64,
@@ -35,7 +35,7 @@ func (f *DualFlow) Descent(momentum float64) (*Descent, error) {
 	return newDescent(momentum, func(times []float64) ([]Point, error) { return f.aimed(f.descent(momentum, times)) })
 }
 
-// aimed gives points the limit, if there is one, to measure their distances to.
+// aimed sets the target that the points' distances are measured to: the limit, if there is one.
 func (f *DualFlow) aimed(all []*point, err error) ([]Point, error) {
 	if err != nil {
 		return nil, err
@@ -51,16 +51,16 @@ func (f *DualFlow) aimed(all []*point, err error) ([]Point, error) {
 	return out, nil
 }
 
-// Limit returns the state that flow, and descent below LargestRate, tends to; an error where there is none or it is not
-// known.
+// Limit returns the state that gradient flow tends to, and gradient descent at rates below LargestRate. It is an error
+// if there is no limit or if the limit is not known.
 func (f *DualFlow) Limit() (Limit, error) { return f.limit() }
 
-// LargestRate returns the constant rate up to which plain gradient descent with the same ratio η1/η2 does not oscillate
-// into growth, 2 over the largest curvature: of η1 with anchored prototypes, else of η2. It is NaN for MSE with
-// prototypes that learn, whose curvature changes.
+// LargestRate returns the largest constant rate at which plain gradient descent with the same ratio η1/η2 is stable, 2
+// over the largest curvature. It is η1 if the prototypes are anchored, otherwise η2. It is NaN for MSE with prototypes
+// that learn, because the curvature then changes during training.
 func (f *DualFlow) LargestRate() float64 { return f.largestRate }
 
-// dualState is a state with Y, which knows its features on points never trained on.
+// dualState is a state with its Y, from which the features of points that are not trained on follow.
 type dualState struct {
 	flat
 	d     *dual
@@ -125,7 +125,7 @@ func (s *State) MeanSquaredError() float64 {
 	return norm * norm / float64(n)
 }
 
-// dual is the start of a DualFlow, with its samples in the caller's order, and κ.
+// dual is the initial state of a DualFlow, with its samples in the caller's order, and κ.
 type dual struct {
 	state   *State
 	samples samples
@@ -140,7 +140,7 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 	}
 	if k.Full != nil || k.Features != nil {
 		return nil,
-			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is offered here: set Kernel.Samples alone")
+			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is supported here: set Kernel.Samples alone")
 	}
 	order, err := newSamples(s, gamma)
 	if err != nil {
@@ -172,8 +172,8 @@ func (d *dual) unhinged(s *State) float64 {
 	return sum / float64(d.samples.n)
 }
 
-// point makes a point of H and Y, in the caller's order, with biases that do not move; it refuses numbers too large for
-// float64.
+// point returns the point with H and Y, in the caller's order, and constant biases. Numbers that are too large for
+// float64 are an error.
 func (d *dual) point(h, y, w *mat.Dense, b []float64) (*point, error) {
 	s := d.state.Clone()
 	s.H, s.W, s.B = d.samples.sorted(h, 1), mat.DenseCopyOf(w), b
@@ -186,7 +186,8 @@ func (d *dual) point(h, y, w *mat.Dense, b []float64) (*point, error) {
 	}, nil
 }
 
-// eigenKernel returns κ's eigenvalues, what is negative by rounding as 0, and eigenvectors.
+// eigenKernel returns the eigenvalues of κ and its eigenvectors. Eigenvalues that are negative only by rounding are set
+// to 0.
 func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	values, vectors, err := eigenSym("kernel κ", d.kappa)
 	if err != nil {
@@ -206,8 +207,8 @@ func (d *dual) eigenKernel() ([]float64, *mat.Dense, error) {
 	return values, vectors, nil
 }
 
-// endless is the growth at t = ∞ of what decays: e^{ωζ} has become 0, and what is driven −1/ω. For ω = 0 only what is
-// not driven can have a limit, and it stays where it is.
+// endless is the growth at t = ∞ for components that decay: e^{ωζ} is 0, and a driven component is −1/ω. For ω = 0 only
+// a component that is not driven has a limit, its initial value.
 type endless struct{}
 
 func (endless) of(float64) scaled { return scaled{} }
@@ -271,7 +272,8 @@ func (q *quadratic) at(g growth) (*point, error) {
 	return q.point(&h, &y, q.state.W, q.state.B)
 }
 
-// flow is a DualFlow at the rate of the features. What decays most slowly sets the rate of the approach.
+// flow returns the DualFlow at the learning rate of the features. The component that decays most slowly sets the rate
+// of the approach.
 func (q *quadratic) flow(rate Schedule) *DualFlow {
 	return q.linearFlow(rate, q.omegas(), q.at, func() (Limit, error) {
 		slowest := math.Inf(1)
@@ -287,7 +289,7 @@ func (q *quadratic) flow(rate Schedule) *DualFlow {
 	}, 2/(q.alpha[len(q.alpha)-1]*q.kappas[len(q.kappas)-1]))
 }
 
-// finiteLimit is the limit of a state that distances are measured to.
+// finiteLimit returns a Limit with a finite state, to which distances are measured.
 func finiteLimit(end *point, rate float64) Limit {
 	if end != nil {
 		end.target, end.subtract = end.now, true
@@ -295,7 +297,7 @@ func finiteLimit(end *point, rate float64) Limit {
 	return Limit{Point: end, Finite: true, Rate: rate}
 }
 
-// linearFlow is the DualFlow of a closed form in what has become of the eigenvalues.
+// linearFlow returns the DualFlow of a closed form, given as a function of the growth of the components.
 func (d *dual) linearFlow(
 	rate Schedule, omegas []float64, at func(growth) (*point, error), limit func() (Limit, error), largestRate float64,
 ) *DualFlow {

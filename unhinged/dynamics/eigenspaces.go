@@ -16,7 +16,7 @@ type Eigenspaces struct {
 	E3              *State // class means of H are 0, W = 0; σ = 0, dimension pC(N−1)
 }
 
-// Eigenspaces returns the projections; an error for unequal class sizes, whose eigenspaces depend on γ.
+// Eigenspaces returns the projections. Unequal class sizes are an error, because their eigenspaces depend on γ.
 func (pr *Projection) Eigenspaces() (*Eigenspaces, error) {
 	if _, ok := pr.state.Balanced(); !ok {
 		return nil, fmt.Errorf("dynamics: class sizes %v differ: the five eigenspaces of Theorem 2 need equal ones",

@@ -16,7 +16,7 @@ func ExampleTrajectory() {
 	rates := dynamics.Constant(0.1, 0.1)
 	free, err1 := dynamics.Regularized{Gamma: 1. / 3, Lambda1: 0.05, Lambda2: 0.05, Rates: rates}.From(state)
 	kernel, err2 := dynamics.Invariant{Gamma: 1. / 3, Lambda1: 0.05, Lambda2: 0.05, Rates: rates}.From(state)
-	anchored, err3 := dynamics.Anchored{Gamma: 1. / 3, Lambda: 0.05, Rates: rates}.From(state)
+	anchored, err3 := dynamics.Anchored{Gamma: 1. / 3, Lambda1: 0.05, Rates: rates}.From(state)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		fmt.Println(err)
 		return

@@ -6,7 +6,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// flat are coordinates of (H, W): two lists of numbers with the norms and the inner products of H and of W.
+// flat holds coordinates of (H, W) in an orthonormal basis: two lists of numbers that have the norms and the inner
+// products of H and of W.
 type flat struct{ inH, inW []float64 }
 
 func (v flat) coordinates() flat { return v }

@@ -71,15 +71,16 @@ func (r Regularized) On(pr *Projection) (*Flow, error) {
 	return f, nil
 }
 
-// Flow is the Trajectory of Theorems 2 and 4, (5) or (12) in closed form. With rates of their own (Rates.H) there is no
-// closed form: flow is integrated mode by mode, and descent is a product of 2×2 matrices.
+// Flow is the Trajectory of Theorems 2 and 4, (5) or (12) in closed form. If η1 and η2 follow schedules of their own
+// (Rates.H), there is no closed form: gradient flow is integrated mode by mode, and gradient descent is a product of
+// 2×2 matrices for each mode.
 type Flow struct {
 	*driver
 	solution
 	rates            Rates
 	lambda1, lambda2 float64
 	modes            []mode
-	leaders          []component // what the distances are measured to
+	leaders          []component // distances are measured to their part of the state
 }
 
 func (f *Flow) solve(times []float64) ([]Point, error) {
@@ -103,7 +104,7 @@ func (f *Flow) Descent(momentum float64) (*Descent, error) {
 	})
 }
 
-// eigenvalues lists every ω that occurs: of the modes, of H⊥ and of the biases.
+// eigenvalues lists all eigenvalues ω: those of the modes, of H⊥ and of the biases.
 func (f *Flow) eigenvalues() []float64 {
 	omegas := []float64{-f.rates.Ratio() * f.lambda1, -f.lambda2}
 	for _, m := range f.modes {
@@ -113,7 +114,7 @@ func (f *Flow) eigenvalues() []float64 {
 	return slices.Compact(omegas)
 }
 
-// point evaluates the closed form for what has become of the eigenvectors.
+// point evaluates the closed form, given the growth of the eigenvectors.
 func (f *Flow) point(g growth) *point {
 	perp := g.of(-f.rates.Ratio() * f.lambda1)
 	plus, minus := make([]scaled, len(f.modes)), make([]scaled, len(f.modes))
@@ -124,7 +125,7 @@ func (f *Flow) point(g growth) *point {
 	p := f.driver.point(now)
 	p.log, p.target = log, linearState{f.driver, f.span(f.leaders)}
 	p.biasDecay, p.biasGain = g.of(-f.lambda2), g.driven(-f.lambda2)
-	for _, c := range f.leaders { // all of one rate: leave them out, and the rest is what remains
+	for _, c := range f.leaders { // they all have the same eigenvalue; the rest is everything else
 		v := &perp
 		switch c.kind {
 		case growing:
@@ -140,7 +141,7 @@ func (f *Flow) point(g growth) *point {
 	return p
 }
 
-// assemble adds the components up, with their scale as a logarithm.
+// assemble returns the sum of the components, and the logarithm of its scale.
 func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
 	log := math.Inf(-1)
 	for _, list := range [][]scaled{plus, minus, {perp}} {
@@ -160,7 +161,7 @@ func (f *Flow) assemble(plus, minus []scaled, perp scaled) (linear, float64) {
 	return l, log
 }
 
-// validPenalties refuses λ1 and λ2 that are no penalties.
+// validPenalties checks that λ1 and λ2 are finite and not negative.
 func validPenalties(lambda1, lambda2 float64, anchored bool) error {
 	for i, l := range []float64{lambda1, lambda2} {
 		if l < 0 || math.IsNaN(l) || math.IsInf(l, 0) {
@@ -168,7 +169,7 @@ func validPenalties(lambda1, lambda2 float64, anchored bool) error {
 		}
 	}
 	if anchored && lambda2 != 0 {
-		return fmt.Errorf("dynamics: λ2 = %v with anchored prototypes: must be 0, for they do not move", lambda2)
+		return fmt.Errorf("dynamics: λ2 = %v with anchored prototypes: must be 0, because they do not move", lambda2)
 	}
 	return nil
 }

@@ -8,18 +8,19 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Kernel is a neural tangent kernel ∇ΘHᵀ∇ΘH of the training samples that stays what it is during training (section
-// 3.5). Samples come in the caller's order (the rows that FromSamples was given; State.Order leads from there to the
-// columns of H). There are two forms:
+// Kernel is a neural tangent kernel ∇ΘHᵀ∇ΘH of the training samples that does not change during training (section 3.5).
+// Samples are in the caller's order: that of the rows passed to FromSamples. (State.Order maps the columns of H to
+// these rows.) There are two forms:
 //
-//   - κ ⊗ K_p, an n×n kernel between samples times a p×p kernel between features. A missing factor is the identity:
-//     Samples alone is a network of infinite width, Features alone the case that Theorem 8 prints (erratum E7), neither
-//     is Theorem 2.
-//   - Full, any pn×pn kernel of a finite network: block (i, j) is J(x_i)J(x_j)ᵀ ∈ R^{p×p}. It excludes the other two.
+//   - κ ⊗ K_p, an n×n kernel between samples times a p×p kernel between features. A factor that is not set is the
+//     identity: with Samples alone it is a network of infinite width, with Features alone the case that Theorem 8
+//     prints (erratum E7), and with neither of them Theorem 2.
+//   - Full, any pn×pn kernel of a finite network: block (i, j) is J(x_i)J(x_j)ᵀ ∈ R^{p×p}. The other two must then not
+//     be set.
 //
-// Kernels are symmetric and positive semi-definite up to rounding, for which float32's is allowed: 10⁻⁶ of their
-// largest entry. Symmetry is checked in full; definiteness on all pairs and on what the loss sees, for the eigenvalues
-// of a large kernel would cost more than all the rest.
+// Kernels must be symmetric and positive semi-definite up to the rounding of float32: 10⁻⁶ of their largest entry. All
+// entries are checked for symmetry. Definiteness is checked on all pairs of indices and on M κ Mᵀ, but not on the whole
+// kernel: the eigenvalues of a large kernel would cost more than everything else.
 type Kernel struct {
 	Samples  *mat.Dense // κ, n×n
 	Features *mat.Dense // K_p, p×p
@@ -30,7 +31,7 @@ type Kernel struct {
 // semi-definite.
 const kernelRounding = 1e-6
 
-// validateKernel refuses what is no symmetric, positive semi-definite matrix of the given size, and returns its largest
+// validateKernel checks that k is a symmetric, positive semi-definite matrix of the given size, and returns its largest
 // entry.
 func validateKernel(name string, k *mat.Dense, size int, meaning string) (largest float64, err error) {
 	if rows, cols := k.Dims(); rows != size || cols != size {
@@ -49,7 +50,7 @@ func validateKernel(name string, k *mat.Dense, size int, meaning string) (larges
 				k.At(i, i))
 		}
 	}
-	const tile = 64 // the transposed element, too, is then in the cache
+	const tile = 64 // small enough that the transposed element is in the cache, too
 	for top := 0; top < size; top += tile {
 		for left := 0; left <= top; left += tile {
 			for i := top; i < min(top+tile, size); i++ {
@@ -84,7 +85,7 @@ func finite(name string, m *mat.Dense) error {
 	return nil
 }
 
-// samples are the training samples as a kernel's rows list them.
+// samples holds the training samples in the order of a kernel's rows.
 type samples struct {
 	counts []int
 	labels []int // class of the caller's sample i
@@ -139,8 +140,8 @@ func (s samples) weights() float64 {
 	return largest
 }
 
-// contract returns (M⊗I_q)·k for a matrix k with a block of q rows a sample, in the caller's order: class sums are all
-// it takes.
+// contract returns (M⊗I_q)·k for a matrix k with a block of q rows for each sample, in the caller's order. It only
+// needs sums over the classes.
 func (s samples) contract(k *mat.Dense, q int) *mat.Dense {
 	_, cols := k.Dims()
 	c := len(s.counts)
@@ -167,7 +168,7 @@ func (s samples) contract(k *mat.Dense, q int) *mat.Dense {
 	return sums
 }
 
-// contractRight returns x·(M⊗I_q)ᵀ for a matrix x with a block of q columns a sample, in the caller's order.
+// contractRight returns x·(M⊗I_q)ᵀ for a matrix x with a block of q columns for each sample, in the caller's order.
 func (s samples) contractRight(x *mat.Dense, q int) *mat.Dense {
 	rows, _ := x.Dims()
 	c := len(s.counts)

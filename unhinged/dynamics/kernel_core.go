@@ -8,34 +8,36 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// kernelCore takes a kernel apart. Every form becomes rows that do not mix, row r with the kernel d_r·κ̃:
+// kernelCore is the decomposition of a kernel. In every form the state splits into independent rows, and row r has the
+// kernel d_r·κ̃:
 //
 //	h_r' = η1(d_r·w_r M̃κ̃ − λ1 h_r),   w_r' = η2(h_r M̃ᵀ − λ2 w_r).
 //
-// κ ⊗ K_p with K_p = U diag(d) Uᵀ has p of them, UᵀH and UᵀW, with M̃ = M and κ̃ = κ. A full kernel is a single row,
-// vec(H)ᵀ and vec(W)ᵀ, with M̃ = M⊗I_p and κ̃ = K. With G = M̃κ̃M̃ᵀ = V diag(σ²) Vᵀ, C×C or pC×pC, row and mode (r, k)
-// are two numbers, a = h_r M̃ᵀv_k and w = w_r v_k, that obey a' = η1(d_rσ_k² w − λ1 a), w' = η2(a − λ2 w), and
+// κ ⊗ K_p with K_p = U diag(d) Uᵀ has p rows, those of UᵀH and UᵀW, with M̃ = M and κ̃ = κ. A full kernel has a single
+// row, vec(H)ᵀ and vec(W)ᵀ, with M̃ = M⊗I_p and κ̃ = K. With G = M̃κ̃M̃ᵀ = V diag(σ²) Vᵀ, C×C or pC×pC, each pair of a
+// row r and a mode k has two numbers, a = h_r M̃ᵀv_k and w = w_r v_k, that obey a' = η1(d_rσ_k² w − λ1 a), w' = η2(a −
+// λ2 w), and
 //
 //	h_r(t) = e^{−λ1ζ1}h_r(0) + d_r Σ_k I_rk v_kᵀM̃κ̃,   I_rk' = η1(w_rk − λ1 I_rk),  I_rk(0) = 0,
 //
-// on any points, with their own h_r(0) and κ̃.
+// This holds for any points, trained on or not, with their own h_r(0) and κ̃.
 type kernelCore struct {
 	state   *State
 	samples samples
 	drift   []float64
-	q       int // features a column block: p with a full kernel, else 1
+	q       int // features in a block of columns: p with a full kernel, else 1
 
 	u        *mat.Dense // nil for U = I
 	d        []float64  // distinct multipliers
 	of       []int      // index in d of every row
 	sigma2   []float64  // of every mode, ascending
 	v        *mat.Dense // modes
-	centered *mat.Dense // V with the mean over classes taken away: for an argmax
+	centered *mat.Dense // V without the mean over classes, which is enough for an argmax
 	a0, w0   *mat.Dense // rows × modes
 	train    points
 	lower    *mat.Dense // train.drive = lower·(orthonormal rows)
-	inside   *mat.Dense // h(0) in these rows' coordinates
-	outside  float64    // norm of what of h(0) is not in their span
+	inside   *mat.Dense // coordinates of h(0) in these rows
+	outside  float64    // norm of the part of h(0) outside of their span
 }
 
 func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
@@ -92,7 +94,7 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 	return core, nil
 }
 
-// rotate takes K_p apart; equal eigenvalues become one.
+// rotate computes the eigendecomposition of K_p. Equal eigenvalues become one multiplier.
 func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
 	largest, err := validateKernel("kernel K_p", kp, p, "p×p")
 	if err != nil {
@@ -117,7 +119,7 @@ func (core *kernelCore) rotate(kp *mat.Dense, p int) error {
 	return nil
 }
 
-// diagonalize takes G apart; scale is how large its entries could be.
+// diagonalize computes the eigendecomposition of G. scale is a bound of the entries of G.
 func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
 	values, vectors, err := eigenSym("M κ Mᵀ", g)
 	if err != nil {
@@ -132,9 +134,10 @@ func (core *kernelCore) diagonalize(g *mat.Dense, scale float64) error {
 	return nil
 }
 
-// settle clears ascending eigenvalues of what rounding did to them; scale is how large an entry of the matrix was
-// before it cancelled. All within rounding of 0 become 0, and so do negative ones; equal ones become equal, so that
-// together they can win. Small ones otherwise stay what they are: their effect is of the order of their value.
+// settle removes the effect of rounding from ascending eigenvalues; scale is the size of the matrix's entries before
+// cancellation. Eigenvalues that are negative or within rounding of 0 become 0. Eigenvalues that differ by rounding
+// only become equal, so that they are treated as one eigenspace. Other small eigenvalues stay as they are: their effect
+// is of the order of their value.
 func settle(values []float64, scale float64) {
 	const epsilon = 0x1p-52
 	top := values[len(values)-1]
@@ -194,7 +197,8 @@ func centerClasses(v *mat.Dense, c, q int) *mat.Dense {
 	return out
 }
 
-// rows returns p×m as what the dynamics work on: UᵀX, or one row with the columns of X one after another.
+// rows returns the p×m matrix X in the form that the dynamics work on: UᵀX, or a single row with the columns of X one
+// after another.
 func (core *kernelCore) rows(x *mat.Dense) *mat.Dense {
 	p, m := x.Dims()
 	switch {
@@ -235,7 +239,8 @@ func (core *kernelCore) unrows(x *mat.Dense) *mat.Dense {
 	return x
 }
 
-// measure finds coordinates in which norms and inner products of H are those of a few numbers.
+// measure finds orthonormal coordinates of the span of M̃κ̃, in which norms and inner products of H can be computed
+// from a few numbers.
 func (core *kernelCore) measure() {
 	modes, _ := core.train.drive.Dims()
 	basis := mat.DenseCopyOf(core.train.drive.T())

@@ -10,17 +10,16 @@ import (
 //
 //	H' = η1 (W M κ − λ1 H),   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M κ_* − λ1 H_*)
 //
-// and with a full kernel vec(H)' = η1 (K vec(W M) − λ1 vec(H)). H_* are the features of points that are never trained
-// on.
+// and with a full kernel vec(H)' = η1 (K vec(W M) − λ1 vec(H)). H_* are the features of points that are not trained on.
 //
 // Gradient flow and gradient descent need one eigendecomposition, of MκMᵀ (C×C; pC×pC for a full kernel). The
 // eigenvalues of the kernel itself are not needed, and it may be singular.
 type Invariant struct {
 	Gamma    float64 // γ ≥ 0, the weight of the non-target logits, exactly as given: 0 means 0
-	Lambda1  float64 // λ1 ≥ 0, weight decay of the parameters Θ of a model linear in Θ (FeaturePenalty has one of H)
+	Lambda1  float64 // λ1 ≥ 0, weight decay of Θ, for a model linear in its parameters Θ (FeaturePenalty penalises H)
 	Lambda2  float64 // λ2 ≥ 0, of prototypes and biases
 	Rates    Rates   // η1 of the network, η2 of prototypes and biases
-	Kernel   Kernel  // of the training samples; the zero value is I, that is Theorems 2 and 4
+	Kernel   Kernel  // of the training samples; the zero value is the identity (Theorems 2 and 4)
 	Anchored bool    // prototypes and biases are fixed, as in Theorem 6: λ2 must be 0, and η2 has no meaning
 }
 
@@ -54,9 +53,10 @@ func (v Invariant) From(s *State) (*KernelFlow, error) {
 	return f, nil
 }
 
-// KernelFlow is the Trajectory of Theorem 8 in closed form, or with rates of their own (Rates.H) mode by mode. At
-// constant rates without momentum, descent has powers where the flow has exponentials; else it is the exact iterates, a
-// small recursion a mode, whose distances to the limit are plain differences, with float64's 10⁻¹⁶ as their floor.
+// KernelFlow is the Trajectory of Theorem 8, in closed form. (If η1 and η2 follow schedules of their own, Rates.H,
+// gradient flow is integrated mode by mode.) At constant rates without momentum, gradient descent has powers where the
+// flow has exponentials. Otherwise descent is a small recursion for each mode, whose iterates are exact too, but whose
+// distances to the limit are plain differences: they are accurate to about 10⁻¹⁶ (float64) and not below.
 type KernelFlow struct {
 	*kernelCore
 	solution
@@ -65,8 +65,8 @@ type KernelFlow struct {
 	anchored         bool
 	modes            [][]kernelMode // [multiplier][mode]
 	wins             [][]bool       // the modes whose ω⁺ is the largest eigenvalue of all
-	first, second    float64        // that, and the next
-	target           *kernelState   // what distances are measured to; nil if there is nothing
+	first, second    float64        // the largest eigenvalue, and the next one
+	target           *kernelState   // distances are measured to it; nil if there is no limit
 }
 
 func (f *KernelFlow) solve(times []float64) ([]Point, error) {
@@ -108,8 +108,8 @@ func (f *KernelFlow) Descent(momentum float64) (*Descent, error) {
 	})
 }
 
-// closed evaluates the closed form for what at, which must be smooth, makes of the eigenvalues. The rest is computed
-// without the winners' part, so that nothing cancels.
+// closed evaluates the closed form for the growth at, which must be smooth. The rest is computed without the part of
+// the largest eigenvalue, so that nothing cancels.
 func (f *KernelFlow) closed(at growth) *point {
 	g := at.(smooth)
 	now, rest := f.newResponses(), f.newResponses()
@@ -132,7 +132,7 @@ func (f *KernelFlow) closed(at growth) *point {
 	return p
 }
 
-// recorded makes points of responses that have no common eigenvectors: their distance to the target is a plain
+// recorded returns the points of responses that have no common eigenvectors. Their distance to the target is a plain
 // difference.
 func (f *KernelFlow) recorded(all []responses, biases []growth) []Point {
 	points := make([]Point, len(all))
@@ -175,7 +175,7 @@ func (f *KernelFlow) anchoredPoint(g growth) *point {
 	return p
 }
 
-// anchor finds (W M κ/λ, W), which H tends to, or for λ = 0 the direction that it grows along.
+// anchor finds the limit (W M κ/λ, W), or for λ = 0 the direction in which H grows.
 func (f *KernelFlow) anchor() {
 	f.first, f.second = 0, -f.lambda1
 	limit := f.lambda1
@@ -188,13 +188,14 @@ func (f *KernelFlow) anchor() {
 	f.aim(coefficients{0, f.w0, scaledCopy(1/limit, f.w0)})
 }
 
-// aim sets what distances are measured to.
+// aim sets the state that distances are measured to.
 func (f *KernelFlow) aim(c coefficients) {
 	target := f.stateOf(c)
 	f.target = &target
 }
 
-// race finds the largest eigenvalue, which wins as ζ2 → ∞, and the part of the start that belongs to it.
+// race finds the largest eigenvalue, which dominates as ζ2 → ∞ ("wins"), and the part of the initial state that belongs
+// to it.
 func (f *KernelFlow) race() {
 	f.wins = make([][]bool, len(f.modes))
 	for j := range f.wins {
@@ -221,8 +222,8 @@ func (f *KernelFlow) race() {
 	}
 }
 
-// Threshold returns λ*, the regularisation λ1 = λ2 at which the winner neither grows nor shrinks: the root of the
-// largest eigenvalue of d·MκMᵀ, for κ = I that of Corollary 5.
+// Threshold returns λ*, the regularisation λ1 = λ2 at which the largest eigenvalue is 0, so that the state neither
+// grows nor shrinks: the square root of the largest eigenvalue of d·MκMᵀ. For κ = I it is that of Corollary 5.
 func (f *KernelFlow) Threshold() float64 {
 	largest := 0.0
 	for _, d := range f.d {
@@ -231,13 +232,14 @@ func (f *KernelFlow) Threshold() float64 {
 	return math.Sqrt(largest)
 }
 
-// Limit returns what wins: the part of the start in the leading eigenspace of d·MκMᵀ, also at points never trained on.
-// With anchored prototypes it is (W M κ/λ1, W), for λ1 = 0 the direction W M κ that H grows along. It is an error if
-// the loss sees nothing of the kernel (M κ Mᵀ = 0), so that nothing wins.
+// Limit returns the part of the initial state in the leading eigenspace of d·MκMᵀ, which dominates as ζ2 → ∞. With
+// anchored prototypes it is (W M κ/λ1, W), and for λ1 = 0 the direction W M κ in which H grows. It also applies to
+// points that are not trained on. If M κ Mᵀ = 0, the loss does not move the features, no direction dominates, and Limit
+// returns an error.
 func (f *KernelFlow) Limit() (Limit, error) {
 	if f.target == nil {
 		return Limit{},
-			fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, and there is no direction that wins")
+			fmt.Errorf("dynamics: M κ Mᵀ = 0: the loss does not move the features, so that no direction dominates")
 	}
 	end := f.pointOf(*f.target)
 	end.lead, end.rest = [2]float64{1, 1}, f.target.combined(0, 0, *f.target)

@@ -109,7 +109,7 @@ func TestKernelIdentity(t *testing.T) {
 		// next to rest: σ = 0 is only known to the root of rounding
 		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
-		anchored, err := Anchored{Gamma: gamma, Lambda: lambda1, Rates: rates}.From(s)
+		anchored, err := Anchored{Gamma: gamma, Lambda1: lambda1, Rates: rates}.From(s)
 		if err != nil {
 			t.Fatal(err)
 		}

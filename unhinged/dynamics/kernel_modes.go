@@ -7,14 +7,15 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// response is what a mode's start leaves in it, (a(0), w(0)) ↦ (w, I); a = e^{−λ1ζ1}a(0) + dσ² I.
+// response is the linear map (a(0), w(0)) ↦ (w, I) of a mode; a = e^{−λ1ζ1}a(0) + dσ² I.
 type response struct{ wa, ww, ia, iw scaled }
 
 // kernelMode is the generator of a mode per unit of ζ2, [[−sλ1, s·dσ²], [1, −λ2]] on (a, w), with I' = s·w − sλ1·I.
-// With a = √d·σ·h it is mode's on (h, w); but it is a that stays finite when σ = 0.
+// With a = √d·σ·h it is the generator of mode on (h, w). The coordinate a is used here because it needs no division by
+// σ, which may be 0.
 type kernelMode struct {
 	mode
-	s, rho      float64 // ρ = −sλ1, the eigenvalue of what nothing drives; ω⁻ ≤ ρ ≤ ω⁺
+	s, rho      float64 // ρ = −sλ1, the eigenvalue of features that are not driven; ω⁻ ≤ ρ ≤ ω⁺
 	above, wide float64 // ω⁺ − ρ and ω⁺ − ω⁻ without cancellation
 }
 
@@ -31,8 +32,8 @@ func newKernelMode(dsigma2, s, lambda1, lambda2 float64) kernelMode {
 	return m
 }
 
-// after returns the whole response at a time: functions of the generator by divided differences, for which no two
-// eigenvalues are too near.
+// after returns the whole response at a time. It evaluates functions of the generator by divided differences, which are
+// accurate for any two eigenvalues, however close.
 func (m kernelMode) after(g smooth) response {
 	plus, minus := m.onPlus[3], m.onMinus[3]
 	return response{
@@ -43,7 +44,7 @@ func (m kernelMode) after(g smooth) response {
 	}
 }
 
-// leading is the response's part along ω⁺, which it multiplies by f(ω⁺); it needs dσ² > 0.
+// leading returns the part of the response that is proportional to f(ω⁺), divided by f(ω⁺). It needs dσ² > 0.
 func (m kernelMode) leading() response {
 	plus := m.onPlus[3]
 	one := scaled{1, 0}
@@ -66,14 +67,14 @@ func (m kernelMode) trailing(g smooth) response {
 	}
 }
 
-// responses are those of all modes at a time, [multiplier][mode], with what a(0) and H(0) are multiplied by where
-// nothing drives them.
+// responses holds the responses of all modes at a time, [multiplier][mode], and rest, the factor of a(0) and H(0) where
+// they are not driven.
 type responses struct {
 	rest  scaled
 	modes [][]response
 }
 
-// newResponses makes room.
+// newResponses allocates them.
 func (core *kernelCore) newResponses() responses {
 	r := responses{modes: make([][]response, len(core.d))}
 	for j := range r.modes {
@@ -126,8 +127,8 @@ func (core *kernelCore) recordResponses(lambda1, lambda2, momentum float64, eta1
 	return out
 }
 
-// integrateResponses is gradient flow with learning rates that are not proportional: per mode an ODE with error
-// control.
+// integrateResponses computes gradient flow with learning rates that are not proportional to each other: it solves an
+// ODE with error control for each mode.
 func (core *kernelCore) integrateResponses(lambda1, lambda2 float64, rates Rates, times []float64) ([]responses,
 	error) {
 	out := make([]responses, len(times))

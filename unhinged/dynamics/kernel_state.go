@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// coefficients say what a state of a KernelFlow is made of: h_r = rest·h_r(0) + d_r Σ_k i_rk v_kᵀM̃κ̃, W = w Vᵀ.
+// coefficients are those of a state of a KernelFlow: h_r = rest·h_r(0) + d_r Σ_k i_rk v_kᵀM̃κ̃, W = w Vᵀ.
 type coefficients struct {
 	rest float64
 	w, i *mat.Dense // rows × modes
@@ -19,7 +19,7 @@ func scaledCopy(x float64, m *mat.Dense) *mat.Dense {
 	return out
 }
 
-// assemble applies responses to the start; what they make is exp(log) times the coefficients.
+// assemble applies responses to the initial state. The result is exp(log) times the coefficients c.
 func (core *kernelCore) assemble(r responses) (c coefficients, log float64) {
 	log = math.Inf(-1)
 	consider := func(v scaled) {
@@ -67,15 +67,15 @@ func (core *kernelCore) driven(i *mat.Dense) *mat.Dense {
 	return out
 }
 
-// kernelState is a state of a KernelFlow, held as a few numbers a mode: only build, the accuracy and what is asked of
-// points never trained on make features of them.
+// kernelState is a state of a KernelFlow, held as a few numbers for each mode. Features are computed from them only by
+// build, by the accuracy, and for points that are not trained on.
 type kernelState struct {
 	flat
 	core *kernelCore
 	coefficients
 }
 
-// stateOf returns the state that the coefficients make of the start.
+// stateOf returns the state with these coefficients.
 func (core *kernelCore) stateOf(c coefficients) kernelState {
 	x := new(mat.Dense)
 	x.Mul(core.driven(c.i), core.lower)

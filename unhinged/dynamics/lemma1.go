@@ -41,7 +41,7 @@ func (l Lemma1) Minimum(c int) float64 {
 	return -math.Max(1+l.Gamma, l.Gamma*float64(c-1)-1) * e1 * e2
 }
 
-// Lemma1Trace is the observables of the projected descent, a value a step, the start first.
+// Lemma1Trace holds the observables of the projected descent, with a value for the start and one for each step.
 type Lemma1Trace struct {
 	Loss        []float64
 	SumNorm     []float64 // ‖W1‖
@@ -51,12 +51,13 @@ type Lemma1Trace struct {
 }
 
 // Minimize runs projected gradient descent: a step in H and W with the gradient of (3), then each column that left its
-// ball is scaled back to it. The step is 1/L, L the gradient's Lipschitz constant, which is the largest eigenvalue in
-// size of Theorem 2's B, max(1+γ, |1+γ−γC|)/(C√N): with it no step raises the loss. Biases stay out.
+// ball is scaled back to it. The step size is 1/L, where L = max(1+γ, |1+γ−γC|)/(C√N), the largest absolute eigenvalue
+// of Theorem 2's B, is the Lipschitz constant of the gradient: with it no step raises the loss. Biases do not take
+// part.
 //
-// Beyond γ = 2/(C−2) a W with W1 = 0 still is a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2, q
-// the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: with p ≥ C columns of sum 0 leave a direction free, and q =
-// 0.
+// Beyond γ = 2/(C−2) a W with W1 = 0 is still a local minimum, where descent may stay, as long as γ(C(1−q)−2) < 2,
+// where q is the smallest eigenvalue of WWᵀ/(C·E1²). That needs p < C: for p ≥ C, columns whose sum is 0 do not span
+// the space, so that q = 0.
 func (l Lemma1) Minimize(start *State, steps int) (*State, *Lemma1Trace, error) {
 	if err := start.Validate(); err != nil {
 		return nil, nil, err

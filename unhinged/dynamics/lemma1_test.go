@@ -41,7 +41,7 @@ func TestLemma1MinimumIsALowerBound(t *testing.T) {
 				floats.Scale(l.E2, unit(h))
 				s.H.SetCol(i, h)
 			}
-			if loss := averageLoss(s, l.Gamma); loss < l.Minimum(c)*(1+1e-14) {
+			if loss := WholeLoss(s, l.Gamma); loss < l.Minimum(c)*(1+1e-14) {
 				t.Errorf("C = %d, γ = %v: loss %v < minimum %v", c, l.Gamma, loss, l.Minimum(c))
 			}
 		}
@@ -63,8 +63,8 @@ func TestLemma1WithinTheRange(t *testing.T) {
 		if loss := tr.Loss[3000]; l.Minimum(c) != want || math.Abs(loss/want-1) > 1e-12 {
 			t.Errorf("C = %d, γ = %v: loss %v, minimum %v, want %v", c, l.Gamma, loss, l.Minimum(c), want)
 		}
-		if math.Abs(averageLoss(end, l.Gamma)/tr.Loss[3000]-1) > 1e-13 {
-			t.Errorf("loss %v, from its definition %v", tr.Loss[3000], averageLoss(end, l.Gamma))
+		if math.Abs(WholeLoss(end, l.Gamma)/tr.Loss[3000]-1) > 1e-13 {
+			t.Errorf("loss %v, from its definition %v", tr.Loss[3000], WholeLoss(end, l.Gamma))
 		}
 		if tr.SumNorm[3000] > 1e-6*l.E1 {
 			t.Errorf("C = %d, γ = %v: ‖W1‖ = %v", c, l.Gamma, tr.SumNorm[3000])
@@ -189,7 +189,7 @@ func TestLemma1Continuum(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if loss := averageLoss(s, gamma); math.Abs(loss/l.Minimum(4)-1) > 1e-14 {
+			if loss := WholeLoss(s, gamma); math.Abs(loss/l.Minimum(4)-1) > 1e-14 {
 				t.Errorf("γ = %v, angle %v: loss %v, minimum %v", gamma, angle, loss, l.Minimum(4))
 			}
 			if d := ETFDistance(s.W); d < 0.5 {

@@ -12,8 +12,8 @@ type linear struct {
 	perp  float64
 }
 
-// linearState is the state that a linear map makes of the initial one. Its inner products follow from those of the
-// initial state in each mode: they cost microseconds, and H is never built for them.
+// linearState is the image of the initial state under a linear map. Its inner products follow from those of the initial
+// state in each mode, in microseconds and without building H.
 type linearState struct {
 	d *driver
 	linear
@@ -37,7 +37,7 @@ func (s linearState) dot(o vector, over part) float64 {
 	return sum
 }
 
-// norm returns ‖v‖ over the part, whose square may be too small for float64.
+// norm returns ‖v‖ over the part. It is accurate even if ‖v‖² is too small for float64.
 func (s linearState) norm(over part) float64 {
 	scale := math.Abs(s.perp)
 	for _, m := range s.modes {
@@ -119,12 +119,13 @@ func (d *driver) mapped(dst *mat.Dense, a, from mat.Matrix, l linear, entry int,
 	return dst
 }
 
-// point returns the point of a linear map, with the start's biases; what it is measured to is the caller's to set.
+// point returns the point of a linear map, with the initial biases. The caller sets the target that distances are
+// measured to.
 func (d *driver) point(now linear) *point {
 	return &point{now: linearState{d, now}, b: d.state.B, drift: d.drift}
 }
 
-// limit returns the point of a linear map that a trajectory tends to.
+// limit returns the point of a linear map that is the limit of a trajectory.
 func (d *driver) limit(end linear) *point {
 	p := d.point(end)
 	p.target, p.lead = p.now, [2]float64{1, 1}

@@ -14,8 +14,8 @@ func combine(a float64, m mat2, b float64, n mat2) mat2 {
 //
 //	A = [[−s·λ1, s·σ], [σ, −λ2]] = ω⁺Π⁺ + ω⁻Π⁻,  ω^± = ½(−(sλ1+λ2) ± √((sλ1−λ2)² + 4sσ²))
 //
-// (Corollary 5 calls ω⁻, ω⁺ for λ1 = λ2 ω1, ω2). Both eigenvectors belong to flow, to descent and to descent with
-// momentum alike.
+// (For λ1 = λ2, Corollary 5 calls ω⁻ and ω⁺ ω1 and ω2.) Gradient flow, gradient descent and descent with momentum have
+// the same two eigenvectors.
 type mode struct {
 	plus, minus     float64 // ω⁺ ≥ ω⁻
 	onPlus, onMinus mat2    // Π⁺, Π⁻; I and 0 where A = ω·I; A and 0 where A is nilpotent
@@ -32,7 +32,7 @@ func newMode(sigma, s, lambda1, lambda2 float64) mode {
 	}
 	if delta == 0 {
 		m.onPlus = mat2{1, 0, 0, 1}
-		if sigma != 0 { // s = 0 and λ2 = 0: h stays and w grows as σζ2·h, by more than any eigenvector
+		if sigma != 0 { // s = 0 and λ2 = 0: h is constant and w grows as σζ2·h, faster than any eigenvector
 			m.onPlus = mat2{2: sigma}
 		}
 		return m
@@ -50,7 +50,7 @@ func newMode(sigma, s, lambda1, lambda2 float64) mode {
 	return m
 }
 
-// scaled is sign·exp(log): a number whose size float64 may not hold.
+// scaled is the number sign·exp(log), which may be too large or too small for float64.
 type scaled struct{ sign, log float64 }
 
 func (v scaled) at(log float64) float64 {
@@ -60,8 +60,8 @@ func (v scaled) at(log float64) float64 {
 	return v.sign * math.Exp(v.log-log)
 }
 
-// growth says what becomes, over time, of a component along an eigenvector with eigenvalue ω (per unit of ζ2),
-// and of one driven at a constant unit rate from 0: y' = ω y + 1.
+// growth evaluates at one time the factor of a component along an eigenvector with eigenvalue ω (per unit of ζ2), x' =
+// ω x with x(0) = 1, and a component that is driven at a constant unit rate, y' = ω y + 1 with y(0) = 0.
 type growth interface {
 	of(omega float64) scaled
 	driven(omega float64) float64
@@ -117,7 +117,7 @@ func heavyBall(omega, drive, x, momentum float64, etas []float64, record func(st
 	for t, eta := range etas {
 		v = momentum*v - omega*x - drive
 		x -= eta * v
-		if drive == 0 { // a driven number is an affine function of time, or bounded: no rescaling
+		if drive == 0 { // a driven number grows at most linearly: no rescaling
 			if size := math.Abs(x) + math.Abs(v); (size > 1e100 || size < 1e-100) && size > 0 {
 				x, v, log = x/size, v/size, log+math.Log(size)
 			}
@@ -126,7 +126,8 @@ func heavyBall(omega, drive, x, momentum float64, etas []float64, record func(st
 	}
 }
 
-// recordedGrowth is gradient descent with a schedule or with momentum, from sequences run once for all recorded steps.
+// recordedGrowth is gradient descent with a schedule or with momentum. Its sequences are computed once for all recorded
+// steps.
 type recordedGrowth struct {
 	scaled map[float64]scaled
 	drives map[float64]float64

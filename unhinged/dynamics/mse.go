@@ -13,20 +13,20 @@ import (
 //
 //	H' = η1 W R κ,   W' = η2 H Rᵀ,   b' = η2 R 1,   H_*' = η1 W R κ_*.
 //
-// With prototypes that learn, this is nonlinear: flow is simulated with error control, and descent step by step. With
-// anchored prototypes it is kernel regression, which has a closed form for every t and for t = ∞: with F = WᵀH it is
-// F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, in the eigenbases of WWᵀ and κ.
+// With prototypes that learn, this is nonlinear: gradient flow is integrated with error control, and gradient descent
+// is computed step by step. With anchored prototypes it is kernel regression, which has a closed form for every t and
+// for t = ∞: with F = WᵀH it is F' = −(2η1/n) WᵀW(F + b1ᵀ − onehot)κ, solved in the eigenbases of WWᵀ and κ.
 type MSE struct {
 	Rates    Rates  // η1 of the network, η2 of prototypes and biases
 	Kernel   Kernel // between samples, n×n: Kernel.Samples, or none for I_n; the other forms are refused
 	Anchored bool   // prototypes and biases are fixed, and η2 has no meaning
 }
 
-// mseTolerance is the ODE solver's, relative to the largest number of the state.
+// mseTolerance is the tolerance of the ODE solver, relative to the largest number of the state.
 const mseTolerance = 1e-10
 
-// From returns the trajectory from the state, which must not change afterwards. The closed form takes all eigenvalues
-// of κ.
+// From returns the trajectory from the state, which must not change afterwards. The closed form computes all
+// eigenvalues of κ.
 func (m MSE) From(s *State) (*DualFlow, error) {
 	if err := m.Rates.validateMoving(m.Anchored); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (m MSE) From(s *State) (*DualFlow, error) {
 	}, math.NaN()), nil
 }
 
-// mseRun simulates (H, Y, W, b), samples in the caller's order.
+// mseRun integrates (H, Y, W, b), with samples in the caller's order.
 type mseRun struct {
 	*dual
 	rates  Rates
@@ -93,7 +93,7 @@ func (r *mseRun) start() []float64 {
 	return x
 }
 
-// field sets dx to (W R κ, W R, H Rᵀ, R1): times η1, η1, η2, η2 (25).
+// field sets dx to (W R κ, W R, H Rᵀ, R1). Multiplied by η1, η1, η2, η2 this is the right side of (25).
 func (r *mseRun) field(x, dx []float64) {
 	h, _, w, b := r.split(x)
 	dh, dy, dw, db := r.split(dx)
@@ -108,7 +108,7 @@ func (r *mseRun) field(x, dx []float64) {
 	}
 }
 
-// learned returns the first index of x that learns at η2.
+// learned returns the index in x at which the numbers that learn at η2 begin.
 func (r *mseRun) learned() int {
 	p, _, n := r.state.Dims()
 	return 2 * p * n

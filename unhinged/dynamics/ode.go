@@ -13,7 +13,8 @@ func Integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, 
 	return integrate(f, t0, t1, x, tolerance, func([]float64) {})
 }
 
-// integrate is Integrate with a function that is shown x after every step; of a linear system it may change the scale.
+// integrate is Integrate with a function that is called with x after every step. For a linear system this function may
+// rescale x.
 func integrate(f func(t float64, x, dx []float64), t0, t1 float64, x []float64, tolerance float64,
 	after func(x []float64)) ([]float64, error) {
 	n := len(x)

@@ -9,12 +9,12 @@ import (
 )
 
 // FeaturePenalty is training with the unhinged loss and the penalty ½λ1‖H‖² on the features of a network with the
-// invariant kernel κ⊗I_p. (Invariant's λ1 is weight decay of the parameters. The two are the same for κ = I only.)
+// invariant kernel κ⊗I_p. (Invariant's λ1 is weight decay of the parameters instead. The two agree only for κ = I.)
 //
 //	H' = η1 (W M − λ1 H) κ,   W' = η2 (H Mᵀ − λ2 W),   b' = η2 (M 1 − λ2 b),   H_*' = η1 (W M − λ1 H) κ_*.
 //
-// This is linear, but it does not reduce to C modes: it needs all eigenvalues of κ and, where prototypes learn, those
-// of a symmetric matrix of size n+C (n the rank of κ). With κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row
+// This is linear, but it does not reduce to C modes: it needs all eigenvalues of κ and, if prototypes learn, those of a
+// symmetric matrix of size n+C, where n is the rank of κ. With κ = E Λ Eᵀ, H = H(0) + √s·x Λ^½Eᵀ and Q = M E Λ^½, a row
 // (x, w) obeys
 //
 //	(x, w)' = (x, w) [[−sλ1Λ, √s Qᵀ], [√s Q, −λ2]] + (−√s λ1 h(0) E Λ^½, h(0) Mᵀ)   per unit of ζ2.
@@ -88,26 +88,9 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	q.Mul(m, e)
 	he.Mul(d.h, e)
 	hm.Mul(d.h, m.T())
-	s := mat.NewDense(n+c, n+c, nil)
-	force := mat.NewDense(p, n+c, nil)
+	s, force := f.system(kappas, q, he, hm)
 	start := mat.NewDense(p, n+c, nil)
-	for j, k := range kappas {
-		s.Set(j, j, -root*root*f.Lambda1*k)
-		for i := range c {
-			s.Set(n+i, j, root*q.At(i, j)*math.Sqrt(k))
-			s.Set(j, n+i, s.At(n+i, j))
-		}
-		for i := range p {
-			force.Set(i, j, -root*f.Lambda1*he.At(i, j)*math.Sqrt(k))
-		}
-	}
-	for k := range c {
-		s.Set(n+k, n+k, -f.Lambda2)
-		for i := range p {
-			force.Set(i, n+k, hm.At(i, k))
-			start.Set(i, n+k, d.state.W.At(i, k))
-		}
-	}
+	start.Slice(0, p, n, n+c).(*mat.Dense).Copy(d.state.W)
 	omegas, v, err := eigenSym("the generator", s)
 	if err != nil {
 		return nil, err
@@ -154,10 +137,34 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	return d.linearFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (Limit, error) {
 		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
 			return Limit{},
-				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave something that does not decay (eigenvalue %v): the "+
+				fmt.Errorf("dynamics: λ1 = %v and λ2 = %v leave a component that does not decay (eigenvalue %v): the "+
 					"state has no limit", f.Lambda1, f.Lambda2, omegas[n+c-1])
 		}
 		end, err := at(endless{})
 		return finiteLimit(end, -omegas[n+c-1]), err
 	}, 2/math.Abs(omegas[0])), nil
+}
+
+// system returns S and c of (x, w)' = (x, w)S + c, given the eigenvalues of κ, M E, H(0) E and H(0) Mᵀ.
+func (f FeaturePenalty) system(kappas []float64, q, he, hm *mat.Dense) (s, force *mat.Dense) {
+	p, c := hm.Dims()
+	n, root := len(kappas), math.Sqrt(f.Rates.Ratio())
+	s, force = mat.NewDense(n+c, n+c, nil), mat.NewDense(p, n+c, nil)
+	for j, k := range kappas {
+		s.Set(j, j, -root*root*f.Lambda1*k)
+		for i := range c {
+			s.Set(n+i, j, root*q.At(i, j)*math.Sqrt(k))
+			s.Set(j, n+i, s.At(n+i, j))
+		}
+		for i := range p {
+			force.Set(i, j, -root*f.Lambda1*he.At(i, j)*math.Sqrt(k))
+		}
+	}
+	for k := range c {
+		s.Set(n+k, n+k, -f.Lambda2)
+		for i := range p {
+			force.Set(i, n+k, hm.At(i, k))
+		}
+	}
+	return s, force
 }

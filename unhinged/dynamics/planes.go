@@ -8,12 +8,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Planes is a state as section 6 sees it. In the spherical case a sample of class y is driven by the vector
-// u_y = ((1+γ)w_y − γ Σ_j w_j)/n, and never leaves the plane of its start and û_y: h = a·û_y + b·v with a unit tangent
-// v ⟂ û_y of its own. Theorem 7 asks for W1 = 0; then û_y = ŵ_y and ‖u_y‖ = (1+γ)‖w_y‖/n. Without it everything
-// holds with û_y for ŵ_y, and Ĥ converges to û_y.
+// Planes holds a state in the coordinates of section 6. In the spherical case a sample of class y is driven by the
+// vector u_y = ((1+γ)w_y − γ Σ_j w_j)/n, and never leaves the plane of its start and û_y: h = a·û_y + b·v with a unit
+// tangent v ⟂ û_y of its own. Theorem 7 assumes W1 = 0; then û_y = ŵ_y and ‖u_y‖ = (1+γ)‖w_y‖/n. Without this
+// assumption everything holds with û_y in place of ŵ_y, and Ĥ converges to û_y.
 //
-// Planes do not depend on the learning rate, on RLR or on (104): find them once, then sweep those with Spherical.On.
+// Planes do not depend on the learning rate, on RLR or on (104): compute them once, then vary those settings with
+// Spherical.On.
 type Planes struct {
 	state *State
 	gamma float64
@@ -31,15 +32,17 @@ type Planes struct {
 	// Margins (w_y − w_c)ᵀh in these coordinates: a·targetMargins[y][c] + b·tangentMargins[i][c].
 	targetMargins  *mat.Dense // C×C
 	tangentMargins *mat.Dense // n×C
-	// A sample with b ≥ 0 is classified right beyond cot θ = a/b > bar, if at û_y it is; NaN if it is not.
+	// A sample with b ≥ 0 is classified correctly if cot θ = a/b > bar, provided that û_y itself is; NaN if û_y is not.
 	bar []float64
 }
 
-// parallelTo is the sine below which a sample counts as parallel to its target: h(0) and û are rounded themselves.
+// parallelTo is the sine below which a sample counts as parallel to its target, because h(0) and û are rounded
+// themselves.
 const parallelTo = 0x1p-50
 
-// Planes finds them for a state, which must not change afterwards. Biases play no part: the features' direction is
-// all that section 6 trains. It refuses samples and driving vectors that are zero, for they have no direction.
+// Planes returns the planes of a state, which must not change afterwards. Biases play no part: section 6 trains only
+// the direction of the features. Samples and driving vectors that are zero are an error, because they have no
+// direction.
 func (s *State) Planes(gamma float64) (*Planes, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -53,12 +56,28 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		normW: mat.Norm(s.W, 2), norms: make([]float64, n), cos: make([]float64, n), sin: make([]float64, n),
 	}
 
+	targets, err := pl.findTargets()
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.split(targets); err != nil {
+		return nil, err
+	}
+	pl.findMargins()
+	return pl, nil
+}
+
+// findTargets computes the target and the drive of each class. It returns the targets as rows, which are faster to work
+// with than columns.
+func (pl *Planes) findTargets() ([][]float64, error) {
+	s, gamma := pl.state, pl.gamma
+	p, c, n := s.Dims()
 	sum := make([]float64, p)
 	for i := range p {
 		sum[i] = floats.Sum(s.W.RawRowView(i))
 	}
 	pl.centered = floats.Norm(sum, 2) <= 1e-12*math.Sqrt(float64(c))*mat.Norm(s.W, 2)
-	targets := make([][]float64, c) // rows are faster to work with than columns
+	targets := make([][]float64, c)
 	for k := range targets {
 		w := mat.Col(nil, k, s.W)
 		u := make([]float64, p)
@@ -74,16 +93,20 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		targets[k] = u
 		pl.target.SetCol(k, u)
 	}
+	return targets, nil
+}
 
-	pl.tangents = mat.DenseCopyOf(s.H.T())
+// split computes the norm, the angle and the tangent of each sample.
+func (pl *Planes) split(targets [][]float64) error {
+	pl.tangents = mat.DenseCopyOf(pl.state.H.T())
 	for i, y := range pl.labels {
 		h := pl.tangents.RawRowView(i)
 		pl.norms[i] = floats.Norm(h, 2)
 		if pl.norms[i] == 0 {
-			return nil, fmt.Errorf("dynamics: sample %d (class %d) is zero: it has no direction", i, y)
+			return fmt.Errorf("dynamics: sample %d (class %d) is zero: it has no direction", i, y)
 		}
 		floats.Scale(1/pl.norms[i], h)
-		for range 2 { // the second time takes away what rounding left
+		for range 2 { // the second projection removes the rounding error of the first
 			along := floats.Dot(h, targets[y])
 			floats.AddScaled(h, -along, targets[y])
 			pl.cos[i] += along
@@ -96,17 +119,21 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 		}
 		floats.Scale(1/pl.sin[i], h)
 	}
+	return nil
+}
 
+// findMargins computes the margins in the coordinates of the planes, and each sample's bar.
+func (pl *Planes) findMargins() {
 	pl.targetMargins, pl.tangentMargins = new(mat.Dense), new(mat.Dense)
-	pl.targetMargins.Mul(pl.target.T(), s.W)
-	for y := range c {
+	pl.targetMargins.Mul(pl.target.T(), pl.state.W)
+	for y := range pl.drive {
 		marginsFromLogits(pl.targetMargins.RawRowView(y), y)
 	}
-	pl.tangentMargins.Mul(pl.tangents, s.W)
+	pl.tangentMargins.Mul(pl.tangents, pl.state.W)
 	for i, y := range pl.labels {
 		marginsFromLogits(pl.tangentMargins.RawRowView(i), y)
 	}
-	pl.bar = make([]float64, n)
+	pl.bar = make([]float64, len(pl.labels))
 	for i, y := range pl.labels {
 		pl.bar[i] = math.Inf(-1)
 		target, tangent := pl.targetMargins.RawRowView(y), pl.tangentMargins.RawRowView(i)
@@ -121,7 +148,6 @@ func (s *State) Planes(gamma float64) (*Planes, error) {
 			pl.bar[i] = math.Max(pl.bar[i], -tangent[k]/m)
 		}
 	}
-	return pl, nil
 }
 
 // marginsFromLogits replaces logit c by logit y − logit c.
@@ -152,7 +178,7 @@ func tangent(v, u []float64) {
 	floats.Scale(1/floats.Norm(v, 2), v)
 }
 
-// Centered says whether W1 = 0 (to rounding), as Theorem 7 assumes. If not, Ĥ converges to Targets and not to Ŵ.
+// Centered reports whether W1 = 0 (to rounding), as Theorem 7 assumes. If not, Ĥ converges to Targets and not to Ŵ.
 func (pl *Planes) Centered() bool { return pl.centered }
 
 // Targets returns the directions û_c that the samples of each class are driven to, p×C; Ŵ where W1 = 0.

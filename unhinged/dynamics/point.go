@@ -14,8 +14,8 @@ const (
 	both  part = 3
 )
 
-// vector is a state (H, W), or a sum of such, in whatever numbers its engine keeps it. Two vectors that meet are of the
-// same trajectory.
+// vector is a state (H, W), or a linear combination of states, in the representation of its trajectory. Its methods
+// take vectors of the same trajectory only.
 type vector interface {
 	// dot returns ⟨v, o⟩ over the part, norm ‖v‖ over the part.
 	dot(o vector, over part) float64
@@ -24,7 +24,7 @@ type vector interface {
 	combined(x, y float64, o vector) vector
 }
 
-// body is a vector with what else only its engine knows how to compute.
+// body is a vector with the other quantities whose computation depends on the representation.
 type body interface {
 	vector
 	// loss returns the loss of exp(log)·v with the biases, and the natural logarithm of its absolute value.
@@ -35,13 +35,14 @@ type body interface {
 	build(scale float64) *State
 }
 
-// point is a Point as all linear engines have it: a vector with its scale as a logarithm.
+// point is the Point of all linear trajectories: a vector with its scale as a logarithm.
 type point struct {
 	log float64 // the state is exp(log)·now
 	now body
 	// The state is exp(log)·lead·target + exp(restLog)·rest, with rest computed without cancellation; lead[0] is H's,
-	// lead[1] W's. If subtract is set, there is no such form, and split takes the difference of now and target instead.
-	target   vector // nil if there is nothing to measure distances to
+	// lead[1] W's. If subtract is set, there is no such form, and split computes the difference of now and target
+	// instead.
+	target   vector // distances are measured to it; nil if there is none
 	lead     [2]float64
 	rest     vector
 	restLog  float64
@@ -58,9 +59,9 @@ func (p *point) LogNormH() float64 { return p.logNorm(onlyH) }
 func (p *point) LogNormW() float64 { return p.logNorm(onlyW) }
 func (p *point) LogNormZ() float64 { return p.logNorm(both) }
 
-// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. A difference of now and target is
-// taken with a lead of each part's own, the one that makes the rest orthogonal to the target: one part may be much
-// smaller than the other, and the lead of both together would then be rounding noise to it.
+// split returns the point over the part as exp(log)·lead·target + exp(restLog)·rest. If it has to compute the
+// difference of now and target, H and W each have their own lead, the one that makes the rest orthogonal to the target:
+// one of them may be much smaller than the other, and a common lead would then have too large a rounding error for it.
 func (p *point) split(over part) (lead float64, rest vector, restLog float64) {
 	switch {
 	case p.subtract:
@@ -117,7 +118,7 @@ func (p *point) logGap(over part) float64 {
 	lead, left, restLog := p.split(over)
 	base, gap, rest := gapScales(lead, p.log, restLog)
 	if math.IsInf(base, -1) {
-		return base // arrived, to the last digit
+		return base // the target is reached to the last digit
 	}
 	return base + math.Log(p.target.combined(gap, rest, left).norm(over))
 }
@@ -140,7 +141,8 @@ func (p *point) LogGapW() float64 { return p.logGap(onlyW) }
 
 func (p *point) Biases() []float64 { return movedBiases(p.b, p.drift, 0, 0, p.biasDecay, p.biasGain) }
 
-// biasesBeyondFirst returns b − b_0·1: what the drift adds to all alike would drown small differences.
+// biasesBeyondFirst returns b − b_0·1. It computes the differences directly, because the drift may add a much larger
+// number to all biases.
 func (p *point) biasesBeyondFirst() []float64 {
 	return movedBiases(p.b, p.drift, p.b[0], p.drift[0], p.biasDecay, p.biasGain)
 }
@@ -154,7 +156,8 @@ func movedBiases(b, drift []float64, from, driftFrom float64, decay scaled, gain
 	return out
 }
 
-// product is a·b with 0·(±Inf) = 0: biases that are not driven stay, however fast others grow.
+// product is a·b with 0·(±Inf) = 0: biases that are not driven stay constant even if the growth of the others
+// overflows.
 func product(a, b float64) float64 {
 	if a == 0 {
 		return 0
@@ -206,7 +209,7 @@ func (p *point) State() (*State, error) {
 	return s, nil
 }
 
-// fits refuses ‖Z‖ that is too large for float64.
+// fits returns an error if ‖Z‖ is too large for float64.
 func fits(logNormZ float64) error {
 	if logNormZ > 709 {
 		return fmt.Errorf("dynamics: ‖Z‖ = 10^%.1f is too large for float64: ask for Direction instead",

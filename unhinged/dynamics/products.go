@@ -6,8 +6,9 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// multiply is gradient descent with learning rates that are not proportional: per mode a product of matrices in
-// time order, carried as the images of (h, w) = (1, 0) and (0, 1) with their scale as a logarithm.
+// multiply computes gradient descent with learning rates that are not proportional to each other. For each mode this is
+// a product of matrices in the order of time, kept as the images of (h, w) = (1, 0) and (0, 1) with their scale as a
+// logarithm.
 func (f *Flow) multiply(momentum float64, steps []int) []Point {
 	eta1, eta2 := tabulate(f.rates.H.At, steps), tabulate(f.rates.W.At, steps)
 	logs := make([][]float64, len(steps)) // of every mode
@@ -48,7 +49,8 @@ func (f *Flow) multiply(momentum float64, steps []int) []Point {
 	return points
 }
 
-// integrate is gradient flow with learning rates that are not proportional: per mode an ODE with error control.
+// integrate computes gradient flow with learning rates that are not proportional to each other: it solves an ODE with
+// error control for each mode.
 func (f *Flow) integrate(times []float64) ([]Point, error) {
 	points := make([]Point, len(times))
 	maps, logs := make([]mat2, len(f.sigma)), make([]float64, len(f.sigma))
@@ -82,8 +84,9 @@ func (f *Flow) integrate(times []float64) ([]Point, error) {
 	return points, nil
 }
 
-// ordered makes a point of per-mode maps with scales of their own. Its distance to the leaders is a plain difference,
-// with float64's rounding as its floor: there is no common eigenbasis in which nothing would cancel.
+// ordered returns the point of maps that have a scale of their own for each mode. Its distance to the leaders is a
+// plain difference, and accurate to the rounding of float64 only: there is no common eigenbasis in which the
+// cancellation could be avoided.
 func (f *Flow) ordered(logs []float64, maps []mat2, perp scaled, biases growth) *point {
 	log := perp.log
 	for _, l := range logs {

@@ -7,10 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Projection is a state seen from the class means: what of it the unhinged loss can tell apart, and the inner
-// products from which every observable follows. It depends on no constant of the dynamics (γ, λ, η, t): project
-// once, then sweep those. With S = onehotᵀ ∈ R^{C×n} and Ŝ = diag(n_c)^{-1/2} S (orthonormal rows),
-// H = Hc·Ŝ + H⊥, where column c of Hc is √n_c times the mean of class c and H⊥ (E3 of Theorem 2) has class means 0.
+// Projection is a state split into class means and deviations from them, with the inner products from which every
+// observable follows. It does not depend on the constants of the dynamics (γ, λ, η, t): project once, then vary those.
+// With S = onehotᵀ ∈ R^{C×n} and Ŝ = diag(n_c)^{-1/2} S (orthonormal rows), H = Hc·Ŝ + H⊥, where column c of Hc is √n_c
+// times the mean of class c and H⊥ (E3 of Theorem 2) has class means 0.
 type Projection struct {
 	state *State
 	means *mat.Dense // Hc, p×C
@@ -22,10 +22,11 @@ type Projection struct {
 	perpMax    []float64  // largest ‖h⊥‖ of each class
 	// For equal class sizes, the largest |(x_y − x_c)ᵀh⊥| over the samples of class y, x = Hc and x = W: C×C, row y.
 	hpGap, wpGap *mat.Dense
-	grams        []gram // and of E1^± and E2^±, taken from differences: a mean that all classes share may be large
+	grams        []gram // of E1^± and E2^±, computed from differences because the mean over all classes may be large
 }
 
-// Project computes the projection of a valid state; it keeps a reference to the state, which must not change.
+// Project computes the projection of a valid state. It keeps a reference to the state, which must not change
+// afterwards.
 func (s *State) Project() (*Projection, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err

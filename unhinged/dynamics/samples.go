@@ -10,10 +10,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FromSamples returns the state of a user's own last layer: features is samples×p, labels gives each sample's class
-// (0, 1, …, C−1), prototypes is C×p, as a linear layer stores its weights, and biases has C elements or is nil for
-// none. Samples are reordered class-major (erratum E1), keeping their order within a class; State.Order has the row of
-// features that each column of H came from. Classes may have different sizes, but none may be empty.
+// FromSamples returns the state of a user's own last layer: features is samples×p, labels gives each sample's class (0,
+// 1, …, C−1), prototypes is C×p, as a linear layer stores its weights, and biases has C elements or is nil for none.
+// Samples are reordered class by class (erratum E1) and keep their order within a class. State.Order[j] is the row of
+// features that is column j of H. Classes may have different sizes, but none may be empty.
 func FromSamples(features *mat.Dense, labels []int, prototypes *mat.Dense, biases []float64) (*State, error) {
 	if features == nil || features.IsEmpty() {
 		return nil, fmt.Errorf("dynamics: no features: want a matrix of samples×p")

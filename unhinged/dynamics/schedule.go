@@ -82,7 +82,7 @@ func (f FuncRate) between(from, to float64) float64 {
 	return sum
 }
 
-// integrals returns ζ at ascending times; for a FuncRate in one pass.
+// integrals returns ζ at ascending times. A FuncRate is integrated in one pass.
 func integrals(s Schedule, times []float64) []float64 {
 	zetas := make([]float64, len(times))
 	f, isFunc := s.(FuncRate)
@@ -104,9 +104,9 @@ type Rates struct {
 	W Schedule // η2
 	// S is the ratio s = η1/η2, if it does not change over time. The zero value means 1.
 	S float64
-	// H, if set, is a schedule of its own for η1, and S is ignored. Where prototypes learn there is then no closed
-	// form: flow is integrated with error control, and descent is made step by step. Distances and limits are those of
-	// the constant ratio s = η1(0)/η2(0), as in the corollaries.
+	// H, if set, is a schedule of its own for η1, and S is ignored. If prototypes learn, there is then no closed form:
+	// gradient flow is integrated with error control, and gradient descent is computed step by step. Distances and
+	// limits are those of the constant ratio s = η1(0)/η2(0), as in the corollaries.
 	H Schedule
 }
 
@@ -126,7 +126,7 @@ func Follow(s float64, schedule Schedule) Rates {
 	return Rates{W: schedule, S: s}
 }
 
-// Ratio returns s = η1/η2; where the two follow schedules of their own it is η1(0)/η2(0), as the corollaries define it.
+// Ratio returns s = η1/η2. If the two follow schedules of their own it is η1(0)/η2(0), as the corollaries define it.
 func (r Rates) Ratio() float64 {
 	switch {
 	case r.H != nil:
@@ -187,12 +187,13 @@ func (r Rates) validateMoving(anchored bool) error {
 		return err
 	}
 	if r.H != nil && r.H.At(0) == 0 {
-		return fmt.Errorf("dynamics: η1(0) = 0: features that do not move need no kernel: use Regularized")
+		return fmt.Errorf("dynamics: η1(0) = 0: the features would not move, and no kernel is needed: use Regularized")
 	}
 	return nil
 }
 
-// validRate looks at the rate's start only: a schedule is a function and has no list of values to check.
+// validRate checks the parameters of the known schedules and the rate at time 0. Other values of a schedule, which is a
+// function, are not checked.
 func validRate(name string, s Schedule) error {
 	switch r := s.(type) {
 	case CosineRate:

@@ -30,8 +30,8 @@ type Spherical struct {
 	// Adjust is ε of the adjusted loss (104), 0 < ε < 1; zero leaves the loss as it is. Where û_yᵀĥ < −1+ε the
 	// prototype is replaced by u_y + δ, δ ⟂ ĥ (erratum E8), at the angle arccos(−1+ε) from ĥ. That leaves the loss as
 	// it is and multiplies its gradient by −k ≥ 1, so that in the recurrence sin θ becomes |cos θ|·√(1−(1−ε)²)/(1−ε),
-	// which does not vanish at θ = π. Samples that start there leave along a fixed tangent. The paper states (104) for
-	// W1 = 0; for other W it is used with u_y in place of w_y.
+	// which does not vanish at θ = π. Samples that start at θ = π leave this point along a fixed tangent. The paper
+	// states (104) for W1 = 0; for other W it is used with u_y in place of w_y.
 	Adjust float64
 }
 
@@ -39,8 +39,8 @@ type Spherical struct {
 // φ = arctan(α sin θ) ≤ π/4 add up to at most π, and ∏ 1/cos φ is largest for four of π/4 (erratum E18).
 const GrowthBound = 4
 
-// From returns the gradient flow from the state, which must not change afterwards. Theorem 7 itself is about its
-// Descent.
+// From returns the gradient flow from the state, which must not change afterwards. Theorem 7 itself is about gradient
+// descent: see Descent.
 func (s Spherical) From(st *State) (*SphericalFlow, error) {
 	pl, err := st.Planes(s.Gamma)
 	if err != nil {
@@ -49,7 +49,8 @@ func (s Spherical) From(st *State) (*SphericalFlow, error) {
 	return s.On(pl)
 }
 
-// On is From for a state whose planes are known, to sweep rates, RLR and (104) without finding them again.
+// On is From for a state whose planes are known. It serves to vary rates, RLR and (104) without computing the planes
+// again.
 func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 	if s.Gamma != pl.gamma {
 		return nil, fmt.Errorf("dynamics: Spherical.Gamma is %v, but the planes were found for γ = %v: they must agree",
@@ -58,7 +59,7 @@ func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 	if err := s.Rates.validateFeatures(); err != nil {
 		return nil, err
 	}
-	if s.Adjust != 0 && !(-1+s.Adjust > -1 && s.Adjust < 1) { // too small an ε is lost in −1+ε
+	if s.Adjust != 0 && !(-1+s.Adjust > -1 && s.Adjust < 1) { // if ε is too small, −1+ε rounds to −1
 		return nil,
 			fmt.Errorf("dynamics: Spherical.Adjust, ε of (104), is %v: want 0 < ε < 1, or 0 for the loss as it is",
 				s.Adjust)
@@ -84,11 +85,11 @@ func (s Spherical) On(pl *Planes) (*SphericalFlow, error) {
 	return f, nil
 }
 
-// SphericalFlow is the Trajectory of Theorem 7. The theorem is about descent, which is exact to rounding. Flow is the
-// limit of small steps: it keeps ‖h‖ as it is, so that α/η is constant, and θ' = −ηα sin θ is solved by tan(θ/2) =
-// e^{−αζ} tan(θ(0)/2).
+// SphericalFlow is the Trajectory of Theorem 7. The theorem is about gradient descent, which is exact to rounding.
+// Gradient flow is the limit of small steps: it does not change ‖h‖, so that α/η is constant, and θ' = −ηα sin θ is
+// solved by tan(θ/2) = e^{−αζ} tan(θ(0)/2).
 //
-// Distances and gaps of its points are those of the normalised features Ĥ, all that the prototypes see, from Û(I⊗1ᵀ),
+// Distances and gaps of its points are those of the normalised features Ĥ, on which the logits depend, from Û(I⊗1ᵀ),
 // which is Ŵ(I⊗1ᵀ) where W1 = 0: LogGapH is the logarithm of ‖Ĥ − Û(I⊗1ᵀ)‖, the error of (20), and LogDistanceH is that
 // of the error divided by √n.
 type SphericalFlow struct {
@@ -146,15 +147,15 @@ func (f *SphericalFlow) Descent(momentum float64) (*Descent, error) {
 	}, nil
 }
 
-// SphericalTrace is the Trace of a spherical descent, with what only Theorem 7 has.
+// SphericalTrace is the Trace of a spherical descent, with the observables that only Theorem 7 has.
 type SphericalTrace struct {
 	Trace
 	NormH []float64       // ‖H‖
 	Last  *SphericalPoint // the iterate at the last of the steps
 }
 
-// Record returns the observables of gradient descent at one or more ascending steps: what Descent(0).Trace returns, and
-// more.
+// Record returns the observables of gradient descent at one or more ascending steps: the Trace that Descent(0).Trace
+// returns, with ‖H‖ and the last iterate.
 func (f *SphericalFlow) Record(steps []int) (*SphericalTrace, error) {
 	points, err := f.run(steps, false)
 	if err != nil {
@@ -170,9 +171,9 @@ func (f *SphericalFlow) Record(steps []int) (*SphericalTrace, error) {
 	return tr, nil
 }
 
-// Limit returns Ĥ = Û(I⊗1ᵀ), to which flow turns every sample without a change of its norm, except those that begin
-// exactly opposite and stay there. Descent has the same directions as its limit, with norms of its own. The rate is
-// that of flow, the smallest α/η of the samples that have to turn; that of descent is the Rate of its last
+// Limit returns Ĥ = Û(I⊗1ᵀ): gradient flow turns every sample to its target without changing its norm, except samples
+// that begin exactly opposite and stay there. Gradient descent has the same limiting directions, with other norms. The
+// rate is that of the flow, the smallest α/η of the samples that have to turn; that of descent is the Rate of its last
 // SphericalPoint.
 func (f *SphericalFlow) Limit() (Limit, error) {
 	end := f.newPoint(math.Inf(1))

@@ -23,8 +23,8 @@ func (f *SphericalFlow) solve(times []float64) ([]Point, error) {
 }
 
 // turn returns (cos θ, sin θ) after θ' = −sin θ for the time x, from θ in [0, π]: tan(θ/2) falls as e^{−x}. Where (104)
-// has |cos θ|·tan θ_ε for sin θ, φ = π − θ obeys φ' = tan θ_ε·cos φ, and asinh(tan φ) grows as x·tan θ_ε until cos θ =
-// −1+ε.
+// replaces sin θ by |cos θ|·tan θ_ε, φ = π − θ obeys φ' = tan θ_ε·cos φ, and asinh(tan φ) grows as x·tan θ_ε until cos
+// θ = −1+ε.
 func (f *SphericalFlow) turn(cos, sin, x float64) (float64, float64) {
 	if edge := -1 + f.s.Adjust; cos < edge {
 		tan := math.Sqrt(1-edge*edge) / -edge

@@ -18,7 +18,7 @@ func DrivingVector(st *State, gamma float64, y int) []float64 {
 	return u
 }
 
-// SphericalStep adds (η/‖h‖)(I − ĥĥᵀ)w to h, with RLR η(I − ĥĥᵀ)w.
+// SphericalStep adds (η/‖h‖)(I − ĥĥᵀ)w to h, or with RLR η(I − ĥĥᵀ)w.
 func SphericalStep(h, w []float64, eta float64, rescale bool) {
 	norm2 := floats.Dot(h, h)
 	if !rescale {

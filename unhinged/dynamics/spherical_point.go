@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// SphericalPoint is a Point of a SphericalFlow or of its descent: two numbers a sample. Section 6 has no biases: its
-// loss and its accuracy leave them out, and they stay what they are.
+// SphericalPoint is a Point of a SphericalFlow or of its descent, held as two numbers for each sample. Section 6 has no
+// biases: the loss and the accuracy leave them out, and they do not change.
 type SphericalPoint struct {
 	Time float64 // steps of descent, or the time of the flow; +Inf in its limit
 
@@ -17,7 +17,7 @@ type SphericalPoint struct {
 	sums sphericalSums
 }
 
-// newPoint makes room for all samples.
+// newPoint returns a point with room for all samples.
 func (f *SphericalFlow) newPoint(time float64) *SphericalPoint {
 	return &SphericalPoint{Time: time, d: f, a: make([]float64, len(f.labels)), b: make([]float64, len(f.labels))}
 }
@@ -28,8 +28,8 @@ func (p *SphericalPoint) Loss() (loss, logAbs float64) {
 	return p.sums.loss, math.Log(math.Abs(p.sums.loss))
 }
 
-// Accuracy returns the train accuracy of argmax_c w_cᵀh, the first of equal logits, with or without biases: there are
-// none.
+// Accuracy returns the train accuracy of argmax_c w_cᵀh, the first of equal logits. The argument has no effect, because
+// there are no biases.
 func (p *SphericalPoint) Accuracy(bool) float64 {
 	return float64(p.sums.right) / float64(len(p.d.labels))
 }
@@ -119,8 +119,8 @@ func (p *SphericalPoint) StepSizes() []float64 {
 }
 
 // Rate returns the exponential rate of the error of descent a step, −log(1−α) of the slowest sample with its α at this
-// step: once angles are small, Error(t+1) ≈ e^{−Rate}·Error(t). Samples that lie on their target already do not count,
-// and one that is stuck opposite to it makes the rate 0. It is +Inf if all samples have arrived.
+// step: once angles are small, Error(t+1) ≈ e^{−Rate}·Error(t). Samples that have reached their target do not count,
+// and a sample that is exactly opposite to it makes the rate 0. It is +Inf if all samples have reached their targets.
 func (p *SphericalPoint) Rate() float64 {
 	slowest := 0.0
 	for i, alpha := range p.StepSizes() {

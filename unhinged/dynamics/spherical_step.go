@@ -26,7 +26,7 @@ func (d *SphericalFlow) advance(a, b, gain, rates []float64) {
 
 // advanceAny is advance for every α and for (104), where |cos θ|·tan takes the place of sin θ if cos θ < −1+ε.
 func (d *SphericalFlow) advanceAny(a, b, gain, rates []float64) {
-	edge := -1 + d.s.Adjust // −1 without (104), which cos θ does not fall below
+	edge := -1 + d.s.Adjust // −1 without (104): cos θ is never smaller
 	tan := math.Sqrt(1-edge*edge) / -edge
 	for _, eta := range rates {
 		for i, x := range a {
@@ -48,8 +48,8 @@ func (d *SphericalFlow) advanceAny(a, b, gain, rates []float64) {
 // smallStep is the largest α for which advanceSmall's series is exact to rounding: its fifth term is 3·2⁻⁶⁰.
 const smallStep = 0x1p-6
 
-// advanceSmall is advance for small α and the loss as it is, without divisions and roots: it keeps
-// s = gain/(a²+b²)^m (m = 3/2, with RLR 1), so that κ = ηsb, and uses s⁺ = s·(1+κ²)^−m as a series in κ².
+// advanceSmall is advance for small α and the loss as it is, without divisions and roots: it keeps s = gain/(a²+b²)^m
+// (m = 3/2, with RLR 1), so that κ = ηsb, and uses computes s⁺ = s·(1+κ²)^−m as a series in κ².
 func (d *SphericalFlow) advanceSmall(a, b, gain, rates []float64) {
 	c1, c2, c3, c4 := -3./2, 15./8, -35./16, 315./128
 	if d.s.Rescale {
@@ -75,15 +75,15 @@ func (d *SphericalFlow) advanceSmall(a, b, gain, rates []float64) {
 	}
 }
 
-// block is how many samples are worked on together, and chunk how many steps at once. Sums are taken block by block
-// in order, so that results do not depend on the number of cores.
+// block is the number of samples that are advanced together, and chunk the number of steps at a time. Sums are added
+// block by block in a fixed order, so that results do not depend on the number of cores.
 const (
 	block = 64
 	chunk = 512
 )
 
-// run takes all samples from the start through the ascending steps and returns the iterates at each: all of each if
-// keep is set, else only the sums over all samples, except for the last.
+// run takes all samples from the start through the ascending steps and returns the iterate at each of them. Unless keep
+// is set, the iterates have only the sums over all samples, except for the last one, which is complete.
 func (d *SphericalFlow) run(steps []int, keep bool) ([]*SphericalPoint, error) {
 	if len(steps) == 0 {
 		return nil, fmt.Errorf("dynamics: no steps: want at least one")
@@ -141,7 +141,8 @@ func (d *SphericalFlow) run(steps []int, keep bool) ([]*SphericalPoint, error) {
 	return points, nil
 }
 
-// flush sets to zero what is about to leave float64's range of full precision: those samples have arrived.
+// flush sets numbers to zero that are about to become denormal and lose precision: those samples have reached their
+// targets.
 func flush(b []float64) {
 	for i := range b {
 		if math.Abs(b[i]) < 1e-290 {
@@ -150,7 +151,7 @@ func flush(b []float64) {
 	}
 }
 
-// still says that no sample will move again.
+// still reports whether no sample will move again.
 func (d *SphericalFlow) still(a, b []float64) bool {
 	for i := range b {
 		if b[i] != 0 || a[i] < 0 && d.s.Adjust > 0 {
@@ -160,7 +161,7 @@ func (d *SphericalFlow) still(a, b []float64) bool {
 	return true
 }
 
-// sphericalSums are the observables of some samples.
+// sphericalSums holds the observables of some samples.
 type sphericalSums struct {
 	loss      float64
 	right     int
@@ -206,7 +207,8 @@ func (d *SphericalFlow) observe(first int, a, b []float64) sphericalSums {
 	return out
 }
 
-// right says whether sample i, at (a, b), is classified as its own class by argmax_c w_cᵀh, the first of equal logits.
+// right reports whether sample i, at (a, b), is classified as its own class by argmax_c w_cᵀh, the first of equal
+// logits.
 func (d *SphericalFlow) right(i int, a, b float64) bool {
 	if bar := d.bar[i]; b >= 0 && !math.IsNaN(bar) && !math.IsInf(bar, 0) {
 		return a > b*bar

@@ -26,7 +26,7 @@ func (s *State) Dims() (p, c, n int) {
 	return p, c, n
 }
 
-// Balanced returns the samples per class N, and whether all classes have as many.
+// Balanced returns the number of samples per class N, and whether it is the same for all classes.
 func (s *State) Balanced() (int, bool) {
 	for _, n := range s.Counts {
 		if n != s.Counts[0] {
@@ -55,7 +55,7 @@ func (s *State) Clone() *State {
 	}
 }
 
-// Validate refuses a state whose sizes do not fit or that holds NaN or ±Inf.
+// Validate returns an error if the sizes of the state do not fit or if it holds NaN or ±Inf.
 func (s *State) Validate() error {
 	if s == nil || s.H == nil || s.W == nil {
 		return fmt.Errorf("dynamics: state without features H or prototypes W")

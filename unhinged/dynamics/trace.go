@@ -7,8 +7,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// Trace is the observables of a trajectory over time, a value a time, under the names of Point's methods. Logarithms
-// are natural.
+// Trace holds the observables of a trajectory, with a value for each time, under the names of Point's methods.
+// Logarithms are natural.
 type Trace struct {
 	Time                                    []float64 // steps of descent, or the time of the flow
 	Loss, LogAbsLoss                        []float64 // Point.Loss
@@ -44,7 +44,7 @@ func traceOf(times []float64, points []Point) *Trace {
 	return tr
 }
 
-// Exp returns e^x of each: a column of logarithms as plain numbers, +Inf where float64 cannot hold them.
+// Exp returns e^x of each logarithm, +Inf where it is too large for float64.
 func Exp(logs []float64) []float64 {
 	out := make([]float64, len(logs))
 	for i, l := range logs {

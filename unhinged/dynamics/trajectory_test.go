@@ -40,7 +40,7 @@ func subjects(rng *rand.Rand) []subject {
 			return Regularized{Gamma: q.gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: r}.From(q.state)
 		}},
 		{"Theorem 6 " + q.String(), q.state, func(r Rates) (Trajectory, error) {
-			return Anchored{Gamma: q.gamma, Lambda: lambda1, Rates: r}.From(q.state)
+			return Anchored{Gamma: q.gamma, Lambda1: lambda1, Rates: r}.From(q.state)
 		}},
 		{fmt.Sprintf("Theorem 7 %+v, %s", spherical, q), q.state, func(r Rates) (Trajectory, error) {
 			s := spherical

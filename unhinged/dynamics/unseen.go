@@ -7,17 +7,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Unseen are points that are never trained on: H_*' = η1(W M κ_* − λ1 H_*) of Theorem 8, or what MSE and FeaturePenalty
-// make of them. It can be asked about every Point of the trajectory that it was made by, of its descent and of its
-// limit. Points come in the caller's order.
+// Unseen are points that are not trained on: H_*' = η1(W M κ_* − λ1 H_*) of Theorem 8, or the corresponding equations
+// of MSE and FeaturePenalty. Its methods take any Point of the trajectory whose Test made it, of that trajectory's
+// descent and of its limit. Unseen points are in the caller's order.
 type Unseen struct {
 	trajectory any
 	at         points
 }
 
-// Test returns m points with the features hStar at the start, p×m, and the kernel from training samples (rows, in the
-// order of the training kernel's) to them: κ_*, n×m (times the same K_p), or for a full kernel pn×pm, both in blocks of
-// p.
+// Test returns m points that are not trained on. hStar has their initial features, p×m. kernel is the kernel from the
+// training samples (rows, in the order of the training kernel) to them (columns): κ_*, n×m, which is multiplied by the
+// same K_p, or for a full kernel pn×pm, with rows and columns in blocks of p.
 func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.state, hStar, kernel, f.q); err != nil {
 		return nil, err
@@ -27,8 +27,8 @@ func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	return u, nil
 }
 
-// Test returns m points with the features hStar at the start, p×m, and the kernel κ_*, n×m, from training samples
-// (rows, in the order of the training kernel's) to them: H_* = H_*(0) + Yκ_*.
+// Test returns m points that are not trained on, with H_* = H_*(0) + Yκ_*. hStar has their initial features, p×m.
+// kernel is κ_*, n×m, from the training samples (rows, in the order of the training kernel) to them (columns).
 func (f *DualFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	if err := validUnseen(f.start.state, hStar, kernel, 1); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (f *DualFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	return &Unseen{f.start, points{mat.DenseCopyOf(hStar), mat.DenseCopyOf(kernel)}}, nil
 }
 
-// Features returns H_*, p×m; an error where its numbers are too large for float64 (see Direction).
+// Features returns H_*, p×m. It is an error if its numbers are too large for float64; see Direction.
 func (u *Unseen) Features(p Point) (*mat.Dense, error) {
 	known, state, err := u.find(p)
 	if err != nil {
@@ -57,7 +57,7 @@ func (u *Unseen) Direction(p Point) (*mat.Dense, error) {
 	return scaledCopy(1/known.now.norm(both), state.features(u.at)), nil
 }
 
-// Logits returns WᵀH_* + b1ᵀ, C×m; an error where its numbers are too large for float64.
+// Logits returns WᵀH_* + b1ᵀ, C×m. It is an error if its numbers are too large for float64.
 func (u *Unseen) Logits(p Point) (*mat.Dense, error) {
 	known, state, err := u.find(p)
 	if err != nil {
@@ -99,17 +99,18 @@ func (u *Unseen) Accuracy(p Point, labels []int, withBias bool) (float64, error)
 	return fraction(got, labels), nil
 }
 
-// find returns what is inside a point, and refuses points of other trajectories.
+// find returns the internals of a point. A point of another trajectory is an error.
 func (u *Unseen) find(p Point) (*point, generalizer, error) {
 	if known, ok := p.(*point); ok {
 		if state, ok := known.now.(generalizer); ok && state.of(u.trajectory) {
 			return known, state, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("dynamics: the unseen points were made by another trajectory than this point")
+	return nil, nil, fmt.Errorf("dynamics: the unseen points belong to another trajectory than this point")
 }
 
-// validUnseen refuses features and kernels of unseen points that do not fit; q is the block of a full kernel.
+// validUnseen returns an error if the features and the kernel of unseen points do not fit. q is the block size of a
+// full kernel.
 func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
 	p, _, n := s.Dims()
 	if hStar == nil || kernel == nil {

@@ -5,4 +5,4 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-func init() { dynamics.WholeFlow = brute.Flow }
+func init() { dynamics.WholeFlow, dynamics.WholeLoss = brute.Flow, brute.Loss }

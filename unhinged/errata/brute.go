@@ -17,7 +17,7 @@ func directionGap(a, b *mat.Dense) float64 {
 	return mat.Norm(&x, 2)
 }
 
-// largestDifference returns max |a_i − b_i|, NaN if one is NaN (floats.Distance leaves NaN out).
+// largestDifference returns max |a_i − b_i|, or NaN if one of the numbers is NaN. (floats.Distance ignores NaN.)
 func largestDifference(a, b []float64) float64 {
 	largest := 0.0
 	for i := range a {

@@ -4,8 +4,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Claims returns, for each of Demonstrations, or for those named, such as "E5", a claim on the printed form and one on
-// the right form: measured is how far the form is from brute force.
+// Claims returns two claims for each of Demonstrations, or for the named ones, such as "E5": one about the printed form
+// and one about the right form. The measured value is the distance of the form from brute force.
 func Claims(ids ...string) ([]result.Claim, error) {
 	demonstrations, err := Demonstrations(ids...)
 	if err != nil {
@@ -18,7 +18,7 @@ func Claims(ids ...string) ([]result.Claim, error) {
 	return claims, nil
 }
 
-// claims judges the two forms.
+// claims returns the claims about the printed form and the right form.
 func (d Demonstration) claims() []result.Claim {
 	right := result.Check(d.ID+" right: "+d.Right, d.RightError, 0, d.Tolerance)
 	right.ID, right.Control = "erratum-right", "the printed form put in its place fails"

@@ -14,8 +14,8 @@ func omega2(sigma, lambda, s float64) float64 {
 	return (math.Sqrt(lambda*lambda*(s-1)*(s-1)+4*s*sigma*sigma) - lambda*(s+1)) / 2
 }
 
-// demonstrateE4 measures the slope of ln‖Z‖ over ζ2 on both sides of λ* = (1+γ)/(C√N), at s = .3; it is ω2 once the
-// rest has died out. The printed error gives |ω2| the printed sign.
+// demonstrateE4 measures the slope of ln‖Z‖ over ζ2 on both sides of λ* = (1+γ)/(C√N), at s = .3. Once the other
+// components have decayed, it is ω2. The printed form is |ω2| with the printed sign.
 func demonstrateE4() (Demonstration, error) {
 	const gamma, ratio, from, to = 0.15, 0.3, 400.0, 500.0
 	s := dynamics.Gaussian(2, 5, 3, 4)
@@ -46,10 +46,10 @@ func demonstrateE4() (Demonstration, error) {
 }
 
 // demonstrateE15 measures the rate at which W/‖W‖ approaches its limit (80), at C = 5, N = 3, γ = .15, λ = .05, s = .3:
-// .04405, where page 35 has .00509. (H/‖H‖ does at the same rate, but E3 has to die out before it shows.)
+// .04405, where page 35 has .00509. (H/‖H‖ approaches its limit at the same rate, but only after E3 has decayed.)
 func demonstrateE15() (Demonstration, error) {
 	const gamma, lambda, ratio, c, n = 0.15, 0.05, 0.3, 5, 3
-	var z [3]*dynamics.State // at three times, the last of which is as good as the limit
+	var z [3]*dynamics.State // at three times, the last of which stands for the limit
 	times := []float64{0, 200, 300, 700}
 	s := dynamics.Gaussian(4, c, n, 15)
 	for k := range z {
@@ -74,8 +74,8 @@ func demonstrateE15() (Demonstration, error) {
 }
 
 // demonstrateE23 finds the smallest dimension that holds a simplex ETF of C classes: the number of positive eigenvalues
-// of its Gram matrix (C/(C−1))(I − 11ᵀ/C). And it measures how far class means are from the prototypes' directions at
-// late times for λ on both sides of λ*, s = .3: self-duality.
+// of its Gram matrix (C/(C−1))(I − 11ᵀ/C). For self-duality it measures how far class means are from the directions of
+// the prototypes at late times, for λ on both sides of λ* and s = .3.
 func demonstrateE23() (Demonstration, error) {
 	const c, n, gamma, ratio, late = 4, 2, 0.2, 0.3, 600.0
 	gram := mat.NewSymDense(c, nil)

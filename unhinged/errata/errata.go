@@ -1,6 +1,6 @@
-// Package errata computes the errata of "On the Dynamics Under the Unhinged Loss and Beyond" that a computation can
-// show: for each, how far the printed form and the corrected form are from brute force. ERRATA.md has all of them, with
-// their numbers.
+// Package errata demonstrates errata of "On the Dynamics Under the Unhinged Loss and Beyond" by computation: for each,
+// it computes how far the printed form and the corrected form are from brute force. ERRATA.md lists all errata by
+// number.
 package errata
 
 import (
@@ -49,8 +49,8 @@ var all = []struct {
 	{"E38", demonstrateE38},
 }
 
-// Demonstrations computes the errata of sections 2 and 3 and their appendices that a computation can show, in order, or
-// those named, such as "E5". What is missing concerns networks, captions and names.
+// Demonstrations returns the demonstrations of all errata that a computation can show, in order, or of the named ones,
+// such as "E5". The other errata are about networks, captions and names.
 func Demonstrations(ids ...string) ([]Demonstration, error) {
 	var out []Demonstration
 	for _, erratum := range all {

@@ -9,7 +9,7 @@ import (
 )
 
 // demonstrateE14 compares (68), (69) and (75) with exp(S) of S = [[−λ1ζ1, σζ1], [σζ2, −λ2ζ2]], at random constants. The
-// printed error is that of the best of the three, relative to the largest entry of exp(S).
+// printed error is the smallest of the three errors, relative to the largest entry of exp(S).
 func demonstrateE14() (Demonstration, error) {
 	rng := rand.New(rand.NewPCG(14, 0))
 	printed, right := make([]float64, 3), 0.0 // of (68), (69), (75)
@@ -67,9 +67,9 @@ func demonstrateE14() (Demonstration, error) {
 }
 
 // demonstrateE32 evaluates (69), as corrected by E14, and e^m(cosh d·I + (sinh d/d)(S − mI)), m = (θ1+θ2)/2, d =
-// (θ2−θ1)/2, with sinh d/d = 1 at d = 0, against exp(S)(1, 1)ᵀ, at λ1ζ1 = λ2ζ2 for some σ, 0 among them. That is the
+// (θ2−θ1)/2, with sinh d/d = 1 at d = 0, against exp(S)(1, 1)ᵀ, at λ1ζ1 = λ2ζ2 for some σ, including 0. That is the
 // case of (71)'s (a3, b3), and at γ = 1/(C−1) of its (a2, b2) too, wherever λ1 = λ2 and s = 1: v1 and v2 of (67) divide
-// by 0, and (69) is 0/0. A printed error of +Inf stands for that NaN.
+// by 0, and (69) is 0/0. The printed error is +Inf instead of this NaN.
 func demonstrateE32() (Demonstration, error) {
 	const lambda1, lambda2, zeta1, zeta2 = 0.2, 0.2, 3.0, 3.0
 	d := Demonstration{

@@ -6,8 +6,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// demonstrateE13 compares the minimum that Lemma 1 states with what projected gradient descent reaches, at γ = .5 and
-// C = 10, beyond 2/(C−2). (That within the range the minimiser need not be an ETF is Lemma1.Continuum.)
+// demonstrateE13 compares the minimum that Lemma 1 states with what projected gradient descent reaches, at γ = .5 and C
+// = 10, beyond 2/(C−2). (Lemma1.Continuum shows that within this range a minimiser need not be an ETF.)
 func demonstrateE13() (Demonstration, error) {
 	const classes, steps = 10, 300
 	l := dynamics.Lemma1{Gamma: 0.5}

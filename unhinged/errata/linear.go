@@ -70,9 +70,9 @@ func demonstrateE10() (Demonstration, error) {
 	return d, nil
 }
 
-// demonstrateE19 counts the distinct eigenvalues of B = [[0, Mᵀ], [M, 0]] at γ = 1/(C−1), and multiplies (H, W)B out. N
-// = 1 and p = C, for otherwise the printed (WMᵀ, HW) has no sizes that fit. The printed error is the smaller of the
-// two.
+// demonstrateE19 counts the distinct eigenvalues of B = [[0, Mᵀ], [M, 0]] at γ = 1/(C−1), and multiplies (H, W)B out.
+// It takes N = 1 and p = C, because otherwise the sizes in the printed (WMᵀ, HW) do not fit. The printed error is the
+// smaller one of the two.
 func demonstrateE19() (Demonstration, error) {
 	s := dynamics.Gaussian(4, 4, 1, 19)
 	p, c, n := s.Dims()
@@ -157,7 +157,8 @@ func demonstrateE31() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE33 lets a state in E1⁺ flow with two learning rates that start alike. H grows by α1⁺ζ1 + β1⁺ of (41).
+// demonstrateE33 computes the flow of a state in E1⁺ for two learning rates with the same initial value. H grows by
+// α1⁺ζ1 + β1⁺ of (41).
 func demonstrateE33() (Demonstration, error) {
 	const gamma, c, n, end = 0.3, 3, 2, 8.0
 	pr, err := dynamics.Gaussian(3, c, n, 33).Project()
@@ -186,6 +187,6 @@ func demonstrateE33() (Demonstration, error) {
 		growth = append(growth, mat.Norm(z.H, 2)/mat.Norm(start.H, 2))
 		d.RightError = math.Max(d.RightError, math.Abs(alpha*zeta+beta-growth[len(growth)-1]))
 	}
-	d.PrintedError = math.Abs(growth[0] - growth[1]) // alike, if as printed
+	d.PrintedError = math.Abs(growth[0] - growth[1]) // equal, by the printed form
 	return d, nil
 }

@@ -68,7 +68,7 @@ func demonstrateE9() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE20 compares what page 5 calls the loss at γ = 1/(C−1), the average of the margins, with (1). (Page 20's
+// demonstrateE20 compares the loss of page 5 at γ = 1/(C−1), the average of the margins, with (1). (Page 20's
 // "empirical form", (1/N)Σ(w_yᵀh + b_y − γΣ(w_iᵀh + b_i)), lacks the same sign.)
 func demonstrateE20() (Demonstration, error) {
 	const classes = 5
@@ -87,8 +87,8 @@ func demonstrateE20() (Demonstration, error) {
 	return d, nil
 }
 
-// demonstrateE22 asks how far the objective of footnote 14 at the ETF lies above its smallest value over random unit
-// prototypes and features: 0 for an objective that the ETF minimises.
+// demonstrateE22 measures how far the objective of footnote 14 at the ETF lies above its smallest value over random
+// unit prototypes and features. It is 0 for an objective that the ETF minimises.
 func demonstrateE22() (Demonstration, error) {
 	const classes, dim, scale = 4, 5, 3.0
 	objective := func(m, h *mat.Dense) float64 { // Σ_i log softmax(s M̂ᵀĥ_i)_i

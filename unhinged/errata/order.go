@@ -3,6 +3,7 @@ package errata
 import (
 	"math"
 
+	"github.com/unhinged-lab/lab/internal/brute"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -34,20 +35,10 @@ func demonstrateE1() (Demonstration, error) {
 			sampleMajor.SetCol(i*c+y, mat.Col(nil, y*count+i, s.H))
 		}
 	}
-	want := averageLoss(s, gamma)
+	want := brute.Loss(s, gamma)
 	return Demonstration{
 		ID: "E1", Printed: "H = (h_{1,1}, h_{1,2}, …, h_{1,C}, h_{2,1}, …) with labels I_C⊗1_Nᵀ",
 		Right:        "columns class by class",
 		PrintedError: math.Abs(loss(sampleMajor) - want), RightError: math.Abs(loss(s.H) - want), Tolerance: 1e-13,
 	}, nil
-}
-
-// averageLoss is (3) without biases, sample by sample from definition (1).
-func averageLoss(s *dynamics.State, gamma float64) float64 {
-	sum := 0.0
-	labels := s.Labels()
-	for i, y := range labels {
-		sum -= floats.Dot(mat.Col(nil, i, s.H), dynamics.DrivingVector(s, gamma, y))
-	}
-	return sum / float64(len(labels))
 }

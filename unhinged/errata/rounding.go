@@ -10,8 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// iterate runs gradient descent on (11) at the rate η, all of it in the number type T, and returns H and W (row after
-// row).
+// iterate runs gradient descent on (11) at the rate η in the number type T, and returns H and W (row after row).
 func iterate[T float32 | float64](s *dynamics.State, gamma, lambda, eta float64, steps int) (h, w []T) {
 	p, c, n := s.Dims()
 	cast := func(m *mat.Dense) []T {
@@ -46,8 +45,8 @@ func iterate[T float32 | float64](s *dynamics.State, gamma, lambda, eta float64,
 	return h, w
 }
 
-// demonstrateE26 runs gradient descent at λ = λ* as figure 4(b) does, small, and measures ‖W − P‖² to the limit P of
-// Corollary 5: in float32, as the figure was made, and in float64.
+// demonstrateE26 runs gradient descent at λ = λ* as in figure 4(b), at a small size, and measures ‖W − P‖², where P is
+// the limit of Corollary 5: in float32, as in the figure, and in float64.
 func demonstrateE26() (Demonstration, error) {
 	const gamma, eta, steps = 0.2, 0.01, 40_000
 	s := dynamics.Gaussian(3, 4, 2, 26)
@@ -78,9 +77,10 @@ func demonstrateE26() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE27 runs gradient descent at γ = 2 > 2/(C−2), C = 4, in float64 and exactly: with N = 2 and η = 1, 8M is
-// made of integers, and so are 8ᵗH and 8ᵗW from integers H and W. It compares the accuracy over the last steps, where
-// E1 has sunk below the rounding of E2, with 1/C. (In between, here at t = 5, it may well be 1.)
+// demonstrateE27 runs gradient descent at γ = 2 > 2/(C−2), C = 4, in float64 and exactly: with N = 2 and η = 1 the
+// entries of 8M are integers, and so are those of 8ᵗH and 8ᵗW if H and W start as integers. It compares the accuracy
+// over the last steps, where the E1 part is smaller than the rounding of the E2 part, with 1/C. (At earlier steps, here
+// at t = 5, the accuracy can be 1.)
 func demonstrateE27() (Demonstration, error) {
 	const p, c, n, gamma, eta, from, to = 8, 4, 2, 2.0, 1.0, 300, 320
 	s := dynamics.Gaussian(p, c, n, 29)

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// cosines returns ŵᵀĥ after 0, 1, …, steps steps of (19) on full vectors, and as the recurrence (84) has it from α(0).
+// cosines returns ŵᵀĥ after 0, 1, …, steps steps, by (19) on full vectors and by the recurrence (84) from α(0).
 func cosines(h, w []float64, eta float64, rescale bool, alpha float64, steps int) (brute, recurrence []float64) {
 	h = append([]float64(nil), h...)
 	for t := 0; ; t++ {
@@ -30,8 +30,8 @@ func cosines(h, w []float64, eta float64, rescale bool, alpha float64, steps int
 	}
 }
 
-// demonstrateE5 follows the erratum's example, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .29: by the printed
-// condition .29/.3 = .967 ≤ 1 the cosine should rise; it goes .955, .896, .983.
+// demonstrateE5 follows the erratum's example, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .29: the printed
+// condition .29/.3 = .967 ≤ 1 is satisfied, so the cosine should rise, but it is .955, .896, .983.
 func demonstrateE5() (Demonstration, error) {
 	const eta, size, steps = 0.29, 0.3, 3
 	w, h := []float64{1, 0}, []float64{size * math.Cos(0.3), size * math.Sin(0.3)}
@@ -44,8 +44,8 @@ func demonstrateE5() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE16 is the same with RLR, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .9 ≤ 1 = 1/‖w‖: α(0) is 3, and
-// the cosine falls.
+// demonstrateE16 does the same with RLR, w = (1, 0), h = .3(cos .3, sin .3), (1+γ)η/(CN) = .9 ≤ 1 = 1/‖w‖: α(0) is 3,
+// and the cosine falls.
 func demonstrateE16() (Demonstration, error) {
 	const eta, size, steps = 0.9, 0.3, 3
 	w, h := []float64{1, 0}, []float64{size * math.Cos(0.3), size * math.Sin(0.3)}
@@ -57,7 +57,7 @@ func demonstrateE16() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE8 measures the cosine of w+δ and ĥ in (104), which is to be −1+ε, over random w and ĥ with ŵᵀĥ < −1+ε.
+// demonstrateE8 measures the cosine of w+δ and ĥ in (104), which should be −1+ε, over random w and ĥ with ŵᵀĥ < −1+ε.
 func demonstrateE8() (Demonstration, error) {
 	const dim, epsilon = 5, 0.2
 	rng := rand.New(rand.NewPCG(8, 0))
@@ -106,8 +106,8 @@ func demonstrateE17() (Demonstration, error) {
 	}, nil
 }
 
-// demonstrateE18 measures how far ‖h‖ grows, over random starts with α(0) ≤ 1, beyond what is known of it: nothing in
-// the printed theorem, which has to assume a finite limit to conclude exponential decrease; GrowthBound in truth.
+// demonstrateE18 measures how far ‖h‖ grows beyond its bound, over random starts with α(0) ≤ 1. The right bound is
+// GrowthBound. The printed theorem has no bound and has to assume a finite limit to conclude exponential convergence.
 func demonstrateE18() (Demonstration, error) {
 	rng := rand.New(rand.NewPCG(18, 0))
 	largest := 0.0

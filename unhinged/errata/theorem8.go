@@ -9,8 +9,8 @@ import (
 )
 
 // linearNetwork is a model vec(H) = JΘ + vec(H0), whose neural tangent kernel JJᵀ never changes, with prototypes W and
-// biases b. It is trained by gradient flow on Θ itself, (22): the brute force of the errata of section 3.5. slope is
-// ∂L/∂logits, C×n, of the logits.
+// biases b. It is trained by gradient flow on Θ itself, (22), which is the brute force for the errata of section 3.5.
+// slope returns ∂L/∂logits, C×n, for given logits.
 func linearNetwork(s *dynamics.State, j *mat.Dense, slope func(logits *mat.Dense) *mat.Dense, eta,
 	end float64) (*dynamics.State, error) {
 	const tolerance = 1e-12
@@ -57,7 +57,7 @@ func linearNetwork(s *dynamics.State, j *mat.Dense, slope func(logits *mat.Dense
 	return &dynamics.State{H: features(x[:q]), W: mat.NewDense(p, c, x[q:q+p*c]), B: x[q+p*c:], Counts: s.Counts}, nil
 }
 
-// unhingedSlope is ∂L/∂logits of (3), −M, whatever the logits.
+// unhingedSlope returns ∂L/∂logits of (3), which is −M for all logits.
 func unhingedSlope(s *dynamics.State, gamma float64) func(*mat.Dense) *mat.Dense {
 	slope := scaledCopy(-1, s.M(gamma))
 	return func(*mat.Dense) *mat.Dense { return slope }
@@ -71,8 +71,8 @@ func missZ(h, w mat.Matrix, want *dynamics.State) float64 {
 	return math.Hypot(mat.Norm(&dh, 2), mat.Norm(&dw, 2)) / want.NormZ()
 }
 
-// demonstrateE6 evaluates (24) as printed, where its sizes fit at all (p = C, and N = 1 so that 2p = n+C), with and
-// without η in the exponent, and with C = U_A⁻¹⊗U_B⁻¹.
+// demonstrateE6 evaluates (24) as printed, with and without η in the exponent, and with C = U_A⁻¹⊗U_B⁻¹. It takes p = C
+// and N = 1, so that 2p = n+C, because the printed sizes do not fit otherwise.
 func demonstrateE6() (Demonstration, error) {
 	const p, gamma, eta, end = 3, 0.3, 0.5, 3.0
 	s := dynamics.Gaussian(p, p, 1, 6)
@@ -174,7 +174,8 @@ func kernelMiss(s *dynamics.State, gamma, eta, end float64, kernel dynamics.Kern
 }
 
 // demonstrateE7 trains a network with fewer parameters than features, so that its kernel is singular and couples
-// samples. The printed form has one p×p matrix for it: that of a sample with itself, on average.
+// samples. The printed form has a single p×p matrix in its place, here the mean over the samples of the kernel of a
+// sample with itself.
 func demonstrateE7() (Demonstration, error) {
 	const p, c, n, parameters, gamma, eta, end = 3, 3, 2, 10, 0.3, 0.5, 3.0
 	s := dynamics.Gaussian(p, c, n, 7)
@@ -226,7 +227,7 @@ func demonstrateE11() (Demonstration, error) {
 	if err != nil {
 		return Demonstration{}, err
 	}
-	// (25) as printed ascends the loss: to a time at which it is still finite.
+	// (25) as printed increases the loss, so it is compared at a time at which the loss is still finite.
 	const early = end / 40
 	printed, err := linearNetwork(s, j, func(logits *mat.Dense) *mat.Dense { return scaledCopy(-1, slope(logits)) },
 		eta, early)

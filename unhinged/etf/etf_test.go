@@ -132,7 +132,11 @@ func TestSpreadReachesTheKnownOptima(t *testing.T) {
 			78.4630},
 		{1, 3, 0}, {2, 4, 90}, {2, 5, 72}, {2, 11, 360. / 11},
 	} {
-		for seed := range uint64(3) {
+		seeds := uint64(3)
+		if testing.Short() {
+			seeds = 1
+		}
+		for seed := range seeds {
 			w, exact, err := Prototypes(test.p, test.c, seed)
 			if err != nil {
 				t.Fatal(err)

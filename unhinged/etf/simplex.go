@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Prototypes returns p×C unit prototypes, a column a class: the exact simplex ETF if p ≥ C−1, otherwise the best
-// spread found. exact tells which of the two it is.
+// Prototypes returns p×C unit prototypes, with a column for each class: the exact simplex ETF if p ≥ C−1 (exact is
+// true), otherwise the best spread found.
 func Prototypes(p, c int, seed uint64) (w *mat.Dense, exact bool, err error) {
 	if p >= c-1 {
 		w, err = Simplex(p, c, seed)
@@ -43,7 +43,7 @@ func Simplex(p, c int, seed uint64) (*mat.Dense, error) {
 	return &w, nil
 }
 
-// check refuses sizes that hold no prototypes.
+// check returns an error if there are fewer than 2 classes or 1 dimension.
 func check(p, c int) error {
 	if p < 1 || c < 2 {
 		return fmt.Errorf("etf: %d classes in dimension %d: need at least 2 classes and 1 dimension", c, p)
@@ -51,8 +51,8 @@ func check(p, c int) error {
 	return nil
 }
 
-// orthonormal returns a p×k matrix with orthonormal columns, uniformly distributed: the QR factor of a Gaussian
-// matrix, each column's sign made that of R's diagonal.
+// orthonormal returns a p×k matrix with orthonormal columns, uniformly distributed: the factor Q of a Gaussian matrix,
+// with the sign of each column set by the diagonal of R.
 func orthonormal(p, k int, seed uint64) *mat.Dense {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	a := mat.NewDense(p, k, nil)
@@ -61,7 +61,7 @@ func orthonormal(p, k int, seed uint64) *mat.Dense {
 			a.Set(i, j, rng.NormFloat64())
 		}
 	}
-	// LAPACK's own routines, since gonum's QR makes the whole p×p matrix of which k columns are wanted.
+	// It calls LAPACK's routines, because gonum's QR computes the whole p×p matrix, of which only k columns are needed.
 	q, tau := a.RawMatrix(), make([]float64, min(p, k))
 	size := make([]float64, 1)
 	lapack64.Geqrf(q, tau, size, -1)

@@ -10,23 +10,23 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Spread returns p×C unit prototypes, a column a class, whose smallest angle between two of them is as large as could
-// be found. For p ≥ C−1 that is the simplex ETF (Simplex has it exactly). Below that no ETF exists, and the best known
-// angles, such as 77.87° for C = 7 in p = 3, are those of spherical codes.
+// Spread returns p×C unit prototypes, with a column for each class, that maximise the smallest angle between two of
+// them, as far as the search finds the maximum. For p ≥ C−1 this is the simplex ETF (Simplex returns it exactly). Below
+// that no ETF exists, and the best known angles, such as 77.87° for C = 7 in p = 3, are those of spherical codes.
 //
 // From random starts, gradient descent (L-BFGS) minimises the energy
 //
 //	(1/s) log Σ_{i≠j} exp(s·m̂_iᵀm̂_j),   M̂ the normalised columns,
 //
-// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s, so that the first
-// scales arrange all prototypes evenly, and the last ones move only the nearest pairs apart. Footnote 14 of the paper
-// (with the minus sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it
-// depends on the scale.
+// for scales s that grow up to lastScale. The energy exceeds the largest cosine by at most log(C²)/s: the first scales
+// spread all prototypes evenly, and the last ones only separate the nearest pairs. Footnote 14 of the paper (with the
+// minus sign of erratum E22) has a similar sum at one scale: its minimum is the ETF too, but below p = C−1 it depends
+// on the scale.
 //
-// Each start ends in a local optimum, and which ones are found depends on the first scale: the starts take those of
-// firstScales in turn, and the result is the best that any start came by. Up to about 14 prototypes there are 24
-// starts, in a fraction of a second; a hundred prototypes in 64 dimensions have 3, in some seconds, and larger sizes
-// one. The same seed gives the same prototypes.
+// Each start ends in a local optimum that depends on its first scale. The starts take the first scales of firstScales
+// in turn, and Spread returns the best optimum. For up to about 14 prototypes there are 24 starts, in a fraction of a
+// second; for a hundred prototypes in 64 dimensions there are 3, in some seconds, and for larger sizes one. The same
+// seed gives the same prototypes.
 func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 	if err := check(p, c); err != nil {
 		return nil, err
@@ -60,10 +60,11 @@ func Spread(p, c int, seed uint64) (*mat.Dense, error) {
 // 10 and 14, and 64 most often misses that of p = 4, C = 24.
 var firstScales = []float64{64, 1, 16}
 
-// lastScale is where the energy and the largest cosine differ by 10⁻⁴ at most, and the prototypes' angles by less.
+// lastScale is the last scale. There the energy and the largest cosine differ by at most 10⁻⁴, and the angles of the
+// prototypes differ from the optimum by less.
 const lastScale = 1 << 16
 
-// starts returns the number of starts: many where they cost little, one where a single one takes long.
+// starts returns the number of starts: many for small sizes, and a single one for sizes at which it takes long.
 func starts(p, c int) int {
 	cost := float64(p) * float64(c) * float64(c)
 	if cost > 1e6 {
@@ -72,8 +73,8 @@ func starts(p, c int) int {
 	return max(len(firstScales), min(24, int(24_000/cost)))
 }
 
-// bound returns a largest cosine that no prototypes fall below: the simplex ETF's, and 0 for more than p+1 of them
-// (Rankin 1955).
+// bound returns a lower bound of the largest cosine of C unit vectors in R^p: that of the simplex ETF, or 0 for more
+// than p+1 vectors (Rankin 1955).
 func bound(p, c int) float64 {
 	if p >= c-1 {
 		return -1 / float64(c-1)
@@ -107,8 +108,8 @@ func minimise(m []float64, p, c int, s float64) ([]float64, error) {
 	if result == nil || result.X == nil {
 		return nil, fmt.Errorf("etf: spreading %d prototypes in dimension %d: %w", c, p, err)
 	}
-	// At rounding level the line search finds no smaller value and reports an error: the point is a minimum all the
-	// same.
+	// When the energy differs by rounding only, the line search finds no smaller value and reports an error. The point
+	// is a minimum nevertheless.
 	return result.X, nil
 }
 

@@ -9,10 +9,10 @@ import (
 )
 
 // Both distances come from ‖H − V‖² = Σ_c Σ_{i in c} ‖h_i − μ_c‖² + n_c ‖μ_c − v_c‖², where all columns of V of a class
-// c are v_c: a sum of what is small, not a difference of what is large.
+// c are v_c. This is a sum of small numbers and not a difference of large ones.
 
-// DistanceToWM returns ‖Ĥ − V̂‖_F, V = W M, with both normalised by their Frobenius norms, as in figure 15(c): the
-// error of Theorem 6. Column i of W M is ((1+γ)w_{y_i} − γ Σ_c w_c)/n for any class sizes; γ does not matter where Σ_c
+// DistanceToWM returns ‖Ĥ − V̂‖_F, V = W M, both normalised by their Frobenius norms. This is the error of Theorem 6,
+// as in figure 15(c). Column i of W M is ((1+γ)w_{y_i} − γ Σ_c w_c)/n for any class sizes; γ does not matter where Σ_c
 // w_c = 0. w is [C, p]. NaN if H or W M is zero. (Figure 9 normalises column by column: see DistanceToPrototypes.)
 func (m *Moments) DistanceToWM(w mat.Matrix, gamma float64) (float64, error) {
 	if _, err := m.rowsOf(w); err != nil {
@@ -41,13 +41,13 @@ func (m *Moments) DistanceToWM(w mat.Matrix, gamma float64) (float64, error) {
 	return math.Sqrt(square), nil
 }
 
-// DistanceToPrototypes returns ‖Ĥ − Ŵ(I⊗1ᵀ)‖_F = √Σ_i ‖ĥ_i − ŵ_{y_i}‖², features and prototypes normalised one by one,
-// as in figure 9: the error (20) of Theorem 7. w is [C, p]; NaN if a prototype is zero. It is an error without
-// Config.Normalize, since the moments are then of other features.
+// DistanceToPrototypes returns ‖Ĥ − Ŵ(I⊗1ᵀ)‖_F = √Σ_i ‖ĥ_i − ŵ_{y_i}‖², with features and prototypes normalised one by
+// one. This is the error (20) of Theorem 7, as in figure 9. w is [C, p]. The result is NaN if a prototype is zero. It
+// needs Config.Normalize, because the moments must be those of the normalised features.
 func (m *Moments) DistanceToPrototypes(w mat.Matrix) (float64, error) {
 	if !m.config.Normalize {
 		return math.NaN(),
-			errors.New("metrics: the distance to the prototypes is one of normalised features: gather the moments " +
+			errors.New("metrics: the distance to the prototypes is that of normalised features: gather the moments " +
 				"with Normalize")
 	}
 	rows, err := m.rowsOf(w)

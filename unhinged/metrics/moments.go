@@ -1,12 +1,12 @@
 // Package metrics measures neural collapse, NC1 to NC4 of Papyan, Han and Donoho (2020), and the distances, angles and
 // norms that go with it, in one pass over the features, in float64.
 //
-// Moments gathers what NC1, NC2, NC3, the distance ‖Ĥ − ŴM‖ and the feature norms need, batch by batch; NearestCentre
-// counts the decisions for NC4; PrototypeNC2 and Prototypes look at the classifier alone. Shapes are those of the
-// heads: features [batch, p] and prototypes [C, p], a sample or a class a row.
+// Moments collects, batch by batch, the sums from which NC1, NC2, NC3, the distance ‖Ĥ − ŴM‖ and the feature norms
+// follow. NearestCentre counts the decisions for NC4. PrototypeNC2 and Prototypes measure the classifier alone. Shapes
+// are those of the heads: features [batch, p] and prototypes [C, p], with a row for each sample or class.
 //
-// With classes of unequal sizes every average over samples can be meant in two ways, and papers written for equal sizes
-// do not say which: see Weighting.
+// With classes of unequal sizes, an average over samples can be defined in two ways, and papers about equal sizes do
+// not say which one they mean: see Weighting.
 package metrics
 
 import (
@@ -21,43 +21,43 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Weighting is how much class c, with n_c of the n samples, counts in an average: its share π_c. The two are the same
-// for classes of equal sizes, and then they are what the papers define. For unequal sizes, the example code of Papyan,
-// Han and Donoho (2020) pools the samples within classes, but averages alike between them: Config{Within:
-// SampleWeighted, Between: ClassBalanced}.
+// Weighting is the weight π_c of class c, with n_c of the n samples, in an average. For classes of equal sizes the two
+// weightings agree, and give the definitions of the papers. For unequal sizes, the example code of Papyan, Han and
+// Donoho (2020) uses Config{Within: SampleWeighted, Between: ClassBalanced}.
 type Weighting int
 
 const (
-	SampleWeighted Weighting = iota // every sample counts alike, π_c = n_c/n
-	ClassBalanced                   // every class counts alike, π_c = 1/C
+	SampleWeighted Weighting = iota // every sample has the same weight, π_c = n_c/n
+	ClassBalanced                   // every class has the same weight, π_c = 1/C
 )
 
-// Config is what Moments are to be gathered of. A class without a sample has no mean: it is left out of every average,
-// and C is then the number of the others.
+// Config has the settings of Moments. A class without samples has no mean: it is left out of every average, and C is
+// then the number of the other classes.
 type Config struct {
 	Classes   int // C
 	Dimension int // p, of the features
 
-	// Within weights the classes in Σ_W = Σ_c π_c Cov(h | c), Between in the global mean μ_G = Σ_c π_c μ_c, in Σ_B =
-	// Σ_c π_c (μ_c − μ_G)(μ_c − μ_G)ᵀ and in the mean feature norm. If both are the same, Σ_W + Σ_B is the covariance
-	// of the features so weighted.
+	// Within is the weighting of the classes in Σ_W = Σ_c π_c Cov(h | c). Between is the weighting in the global mean
+	// μ_G = Σ_c π_c μ_c, in Σ_B = Σ_c π_c (μ_c − μ_G)(μ_c − μ_G)ᵀ and in the mean feature norm. If both are the same,
+	// Σ_W + Σ_B is the covariance of the features with this weighting.
 	Within, Between Weighting
 
-	// Sizes are how many samples each class will have, or numbers in the same proportion. Only a class-balanced Σ_W
-	// needs them, because the p×p sum over all classes is weighted while it grows; nil says that the classes have equal
-	// sizes.
+	// Sizes are the numbers of samples that each class will have, or numbers in the same proportion. Only a
+	// class-balanced Σ_W needs them, because the samples are weighted when they are added to the p×p sum over all
+	// classes. nil means that the classes have equal sizes.
 	Sizes []int
 
-	// Normalize divides every feature by its norm first, as heads with NormalizeFeatures do (0 stays 0).
+	// Normalize divides every feature by its norm before it is added, as heads with NormalizeFeatures do. A zero
+	// feature stays zero.
 	Normalize bool
 }
 
 // ErrNotFinite is wrapped by errors about NaN or ±Inf.
 var ErrNotFinite = errors.New("not finite")
 
-// Moments are the classes' sizes, means and variances, and the pooled scatter about the class means, of the features
-// added so far. They take 8p² + 8Cp bytes and a few MB to work in. They are not for concurrent use: gather several and
-// Merge them.
+// Moments holds the sizes, means and variances of the classes, and the pooled scatter about the class means, of the
+// features added so far. It takes 8p² + 8Cp bytes and a few MB of working memory. It must not be used concurrently: use
+// several Moments and Merge them.
 type Moments struct {
 	config  Config
 	counts  []int
@@ -66,11 +66,11 @@ type Moments struct {
 	norms   []series   // of ‖h_i‖, before Normalize
 	scatter []float64  // [p, p], upper triangle: Σ_i ω_{y_i} (h_i − μ_{y_i})(h_i − μ_{y_i})ᵀ
 
-	rows   []float64 // features of a block of samples, then corrections of classes; to work in
+	rows   []float64 // working memory: features of a block of samples, then corrections of classes
 	shifts []float64 // [classes of a block, p]
 }
 
-// blockRows is how many samples are worked on at once: enough for the matrix products to be worth it.
+// blockRows is the number of samples in a block, which is large enough for efficient matrix products.
 const blockRows = 256
 
 // New returns Moments of no samples. It is an error if C < 2 or p < 1, or if Sizes are not C numbers ≥ 0.
@@ -107,8 +107,8 @@ type (
 	}
 )
 
-// Add adds a batch of any size: features [batch, p], row by row, and the class 0…C−1 of each. On an error (a wrong
-// size, a label out of range, a feature that is ErrNotFinite) nothing is added.
+// Add adds a batch of any size: features [batch, p], row by row, and the class 0…C−1 of each. If there is an error (a
+// wrong size, a label out of range, or a feature that is ErrNotFinite), nothing is added.
 func Add[F Float, L Integer](m *Moments, features []F, labels []L) error {
 	p := m.config.Dimension
 	if err := errors.Join(checkFeatures(features, len(labels), p), checkClasses("label", labels,
@@ -156,9 +156,9 @@ func convert[F Float](to []float64, from []F) {
 	}
 }
 
-// add adds a block, x [≤ blockRows, p], which it overwrites, following Chan, Golub and LeVeque (1983): to n samples
-// with mean μ, m others with mean μ + δ and scatter S' add S' + nm/(n+m) δδᵀ. Everything is measured from the mean so
-// far, so that features that are equal give exactly zero, and a large mean costs no digits.
+// add adds a block, x [≤ blockRows, p], which it overwrites, following Chan, Golub and LeVeque (1983): m samples with
+// mean μ + δ and scatter S' add S' + nm/(n+m) δδᵀ to the scatter of n samples with mean μ. All differences are taken
+// from the current mean: equal features then have a scatter of exactly zero, and a large mean costs no precision.
 func (m *Moments) add(x []float64, classes []int) {
 	p := m.config.Dimension
 	slots := make(map[int]int, len(classes)) // class → its row of shifts
@@ -203,8 +203,8 @@ func (m *Moments) add(x []float64, classes []int) {
 	m.addScatter(x)
 }
 
-// move takes up in class c's mean and variance that count samples, whose own scatter is added elsewhere, have the mean
-// μ_c + shift; and makes shift the row whose square the scatter has to grow by.
+// move updates the mean and the variance of class c for count new samples with the mean μ_c + shift. Their own scatter
+// is added elsewhere. It sets shift to the row vector r for which the scatter has to grow by rᵀr.
 func (m *Moments) move(c, count int, shift []float64) {
 	n, k := float64(m.counts[c]), float64(count)
 	floats.AddScaled(m.means.RawRowView(c), k/(n+k), shift)
@@ -214,12 +214,12 @@ func (m *Moments) move(c, count int, shift []float64) {
 	floats.Scale(math.Sqrt(m.weight(c)*factor), shift)
 }
 
-// weight is ω_c, what a sample of class c counts in the scatter.
+// weight returns ω_c, the weight of a sample of class c in the scatter.
 func (m *Moments) weight(c int) float64 {
 	if m.config.Within == SampleWeighted || m.config.Sizes == nil {
 		return 1
 	}
-	if m.config.Sizes[c] == 0 { // it should have no samples: scatterOf says so
+	if m.config.Sizes[c] == 0 { // the class should have no samples: covariance returns the error
 		return 0
 	}
 	return 1 / float64(m.config.Sizes[c])
@@ -239,7 +239,8 @@ func (m *Moments) addScatter(x []float64) {
 	}
 }
 
-// Merge adds other's samples, as if they had been added to m. Both must be of the same Config; other does not change.
+// Merge adds the samples of other, as if they had been added to m. Both must have the same Config; other does not
+// change.
 func (m *Moments) Merge(other *Moments) error {
 	a, b := m.config, other.config
 	if a.Classes != b.Classes || a.Dimension != b.Dimension || a.Within != b.Within || a.Between != b.Between ||
@@ -274,7 +275,7 @@ func (m *Moments) Merge(other *Moments) error {
 	return nil
 }
 
-// Counts returns the number of samples of each class. Those of 0 are left out of the measures.
+// Counts returns the number of samples of each class. Classes without samples are left out of the measures.
 func (m *Moments) Counts() []int { return slices.Clone(m.counts) }
 
 // Means returns the class means μ_c, [C, p]; NaN for a class without a sample.

@@ -8,19 +8,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NC1 is the variability of the features within their classes, against that between the class means: 0 once every
-// feature is at its class's mean. None of the three changes when the features are shifted, rotated or scaled together.
-// All are NaN with fewer than two classes, or if the class means coincide and the features have collapsed to them.
+// NC1 holds three measures of the variability of the features within their classes, relative to the variability between
+// the class means. They are 0 if every feature is at its class mean, and do not change if all features are shifted,
+// rotated or scaled. All are NaN for fewer than two classes, or if the class means coincide and the features have
+// collapsed to them.
 type NC1 struct {
 	// Trace is tr(Σ_W Σ_B⁺)/C of Papyan, Han and Donoho (2020), the inverse of the signal-to-noise ratio along the
-	// class means. (Their example code leaves the 1/C out.) NaN if the class means coincide.
+	// class means. (Their example code has no 1/C.) It is NaN if the class means coincide.
 	Trace float64
 	// Quotient is tr Σ_W / tr Σ_B, over all directions at once: equation (3) of Tirer, Huang and Niles-Weed,
 	// "Perturbation Analysis of Neural Collapse" (2023). +Inf if the class means coincide.
 	Quotient float64
 	// CDNV is the class-distance normalized variance of Galanti, György and Hutter (2022), the mean over pairs c ≠ d of
-	// (σ_c² + σ_d²)/(2‖μ_c − μ_d‖²), σ_c² = E[‖h − μ_c‖² | c]. Every pair counts alike, whatever the sizes. +Inf if two
-	// means coincide.
+	// (σ_c² + σ_d²)/(2‖μ_c − μ_d‖²), σ_c² = E[‖h − μ_c‖² | c]. Every pair has the same weight, for any class sizes.
+	// +Inf if two means coincide.
 	CDNV float64
 }
 
@@ -50,8 +51,8 @@ func (m *Moments) NC1() (NC1, error) {
 }
 
 // traceRatio is tr(Σ_W Σ_B⁺) = Σ_k v_kᵀ Σ_W v_k / s_k² with the singular values s_k and vectors v_k of A [C, p], Σ_B =
-// AᵀA. Singular values that are 0 but for rounding are left out; the rows of A depend on each other, which makes one of
-// C.
+// AᵀA. Singular values that are 0 up to rounding are left out. At least one of C singular values is 0, because the rows
+// of A are linearly dependent.
 func traceRatio(within mat.Symmetric, a *mat.Dense, rounding float64) float64 {
 	var svd mat.SVD
 	if !svd.Factorize(a, mat.SVDThin) {
@@ -78,7 +79,7 @@ func traceRatio(within mat.Symmetric, a *mat.Dense, rounding float64) float64 {
 	return sum
 }
 
-// rounding is what rounding may have left of a difference of class means.
+// rounding is a bound of the rounding error of a difference of class means.
 func (m *Moments) rounding() float64 { return 0x1p-50 * mat.Norm(m.means, 2) }
 
 // covariance is Σ_W.

@@ -7,24 +7,24 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// NC2 is how far C vectors are from a simplex equiangular tight frame (ETF): vectors of equal norms, any two at the
-// cosine −1/(C−1). All are 0 for an ETF, and none changes when the vectors are rotated or scaled together. NaN with
-// fewer than two vectors; the angles' are NaN if a vector is zero. Standard deviations are the population's: code that
-// divides by C − 1 gives norm spreads larger by √(C/(C−1)).
+// NC2 holds measures of how far C vectors are from a simplex equiangular tight frame (ETF): vectors of equal norms, any
+// two at the cosine −1/(C−1). All are 0 for an ETF, and do not change if all vectors are rotated or scaled. They are
+// NaN for fewer than two vectors; the measures of angles are NaN if a vector is zero. Standard deviations divide by C:
+// code that divides by C − 1 has norm spreads larger by √(C/(C−1)).
 type NC2 struct {
 	NormSpread    float64 // Std‖v_c‖ / Avg‖v_c‖ ("equinorm"; Papyan, Han and Donoho, 2020)
 	AngleSpread   float64 // Std of cos(v_c, v_d) over pairs c ≠ d ("equiangularity"; ibid.)
 	AngleDistance float64 // Avg |cos(v_c, v_d) + 1/(C−1)| over pairs c ≠ d ("maximal angle"; ibid.)
-	// ETFDistance is ‖VᵀV/‖VᵀV‖_F − (I − 11ᵀ/C)/√(C−1)‖_F, the vectors not normalised, so that it counts norms and
-	// angles together (Zhu et al., 2021).
+	// ETFDistance is ‖VᵀV/‖VᵀV‖_F − (I − 11ᵀ/C)/√(C−1)‖_F, for vectors that are not normalised, so that it measures
+	// norms and angles together (Zhu et al., 2021).
 	ETFDistance float64
 }
 
-// NC2 is of the centred class means μ_c − μ_G. The global mean of classes of unequal sizes depends on Between: with the
-// class-balanced one, class means that make an ETF up to a shift measure 0.
+// NC2 measures the centred class means μ_c − μ_G. The global mean of classes of unequal sizes depends on Between: with
+// ClassBalanced, the measures are 0 for class means that are an ETF up to a shift.
 func (m *Moments) NC2() NC2 { return nc2(m.centred()) }
 
-// PrototypeNC2 is of the prototypes w [C, p], not centred.
+// PrototypeNC2 measures the prototypes w [C, p] without centring them.
 func PrototypeNC2(w mat.Matrix) NC2 { return nc2(mat.DenseCopyOf(w)) }
 
 func nc2(v *mat.Dense) NC2 {

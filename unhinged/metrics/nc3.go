@@ -6,18 +6,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// NC3 is how far the prototypes W are from self-duality, being the centred class means M, μ_c − μ_G a column a class,
-// up to one factor. It does not change when the features are shifted, both are rotated, or either is scaled. W is not
-// centred.
+// NC3 holds measures of how far the prototypes W are from self-duality, that is from a multiple of the centred class
+// means M, with column μ_c − μ_G for class c. They do not change if the features are shifted, if features and
+// prototypes are rotated together, or if either is scaled. W is not centred.
 type NC3 struct {
 	Distance float64 // ‖W/‖W‖_F − M/‖M‖_F‖_F (Papyan, Han and Donoho, 2020; their example code squares it): 0 to 2
 	// ‖WᵀM/‖WᵀM‖_F − (I − 11ᵀ/C)/√(C−1)‖_F (Zhu et al., 2021): 0 only if W and M are dual ETFs, too
 	GramDistance float64
-	MeanCosine   float64 // Avg_c cos(w_c, μ_c − μ_G): 1 when dual, whatever the norms
+	MeanCosine   float64 // Avg_c cos(w_c, μ_c − μ_G): 1 for self-duality, for any norms
 }
 
-// NC3 compares the prototypes w [C, p] with the class means; prototypes of classes without a sample are left out. NaN
-// with fewer than two classes, or where a zero vector has no direction.
+// NC3 compares the prototypes w [C, p] with the class means; prototypes of classes without samples are left out.
+// Measures are NaN for fewer than two classes, or if a vector whose direction they need is zero.
 func (m *Moments) NC3(w mat.Matrix) (NC3, error) {
 	out := NC3{math.NaN(), math.NaN(), math.NaN()}
 	rows, err := m.rowsOf(w)

@@ -11,9 +11,9 @@ import (
 )
 
 // NearestCentre compares a classifier's decisions with the rule argmin_c ‖h − μ_c‖, NC4 of Papyan, Han and Donoho
-// (2020). The centres must be known before the first decision: they are the class means of the training features,
-// gathered in a pass of their own, and the decisions are on training or on test features. Not for concurrent use:
-// Merge.
+// (2020). The centres must be known before the first decision: they are the class means of the training features, which
+// take a pass of their own. The decisions are on training or on test features. It must not be used concurrently: use
+// several and Merge them.
 type NearestCentre struct {
 	p         int
 	normalize bool
@@ -27,8 +27,9 @@ type NearestCentre struct {
 	rows, scores []float64 // of a block of samples
 }
 
-// NearestCentre returns the rule with the class means of m, and no decisions yet. Config.Normalize holds for them, too.
-// Classes without a sample have no centre and are never nearest; without any there is no rule, which is an error.
+// NearestCentre returns the rule with the class means of m, and no decisions yet. Config.Normalize also applies to the
+// features of the decisions. Classes without samples have no centre and are never the nearest one. It is an error if no
+// class has samples.
 func (m *Moments) NearestCentre() (*NearestCentre, error) {
 	present := m.present()
 	if len(present) == 0 {
@@ -52,8 +53,8 @@ func (m *Moments) NearestCentre() (*NearestCentre, error) {
 	return n, nil
 }
 
-// AddDecisions takes up what a classifier predicts for a batch: features [batch, p], the class of each and the
-// predicted class, 0…C−1. Errors as in Add; nothing is taken up then.
+// AddDecisions adds the predictions of a classifier for a batch: features [batch, p], the class of each and the
+// predicted class, 0…C−1. The errors are those of Add; if there is one, nothing is added.
 func AddDecisions[F Float, L, P Integer](n *NearestCentre, features []F, labels []L, predictions []P) error {
 	if len(predictions) != len(labels) {
 		return fmt.Errorf("metrics: %d predictions for %d samples", len(predictions), len(labels))
@@ -80,8 +81,8 @@ func AddDecisions[F Float, L, P Integer](n *NearestCentre, features []F, labels 
 	return nil
 }
 
-// nearest returns the nearest centre's class of the first count of rows, the first of equally near ones:
-// argmax_c hᵀμ_c − ‖μ_c‖²/2.
+// nearest returns the class of the nearest centre for each of the first count rows, the first one of equally near
+// centres: argmax_c hᵀμ_c − ‖μ_c‖²/2.
 func (n *NearestCentre) nearest(count int) []int {
 	for i := range count {
 		row := n.rows[i*n.p : (i+1)*n.p]
@@ -103,11 +104,11 @@ func (n *NearestCentre) nearest(count int) []int {
 	return nearest
 }
 
-// Merge takes up the decisions of other, which must be on the same centres. other does not change.
+// Merge adds the decisions of other, which must have the same centres. other does not change.
 func (n *NearestCentre) Merge(other *NearestCentre) error {
 	if n.normalize != other.normalize || len(n.counts) != len(other.counts) || !floats.Equal(n.origin, other.origin) ||
 		!mat.Equal(n.centres, other.centres) {
-		return errors.New("metrics: decisions on other class centres do not merge")
+		return errors.New("metrics: decisions for other class centres cannot be merged")
 	}
 	for c := range n.counts {
 		n.counts[c] += other.counts[c]
@@ -117,9 +118,9 @@ func (n *NearestCentre) Merge(other *NearestCentre) error {
 	return nil
 }
 
-// Agreement returns the share of samples that the classifier and the nearest centre decide alike, in a class-balanced
-// mean with each class's share counting alike: 1 once NC4 holds. Papyan, Han and Donoho plot 1 − Agreement. NaN without
-// decisions.
+// Agreement returns the share of samples for which the classifier and the nearest centre have the same class: 1 if NC4
+// holds. With ClassBalanced it is the mean over the classes of their shares. Papyan, Han and Donoho plot 1 − Agreement.
+// It is NaN without decisions.
 func (n *NearestCentre) Agreement(w Weighting) float64 { return n.share(n.agreed, w) }
 
 // Accuracy returns the accuracy of the nearest-centre rule itself (Galanti, György and Hutter, 2022). NaN without

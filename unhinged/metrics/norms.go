@@ -2,9 +2,9 @@ package metrics
 
 import "math"
 
-// FeatureNorms are of the features as they were added, before Config.Normalize. NaN without samples.
+// FeatureNorms are the norms of the features before Config.Normalize. They are NaN without samples.
 type FeatureNorms struct {
-	Mean, Std float64 // of ‖h‖ over the samples, classes weighted as in Between; the population's standard deviation
+	Mean, Std float64 // of ‖h‖ over the samples, with the weighting Between; the standard deviation divides by n
 	Square    float64 // ‖H‖² = Σ_i ‖h_i‖² over all samples
 }
 
@@ -30,7 +30,7 @@ func (m *Moments) FeatureNorms() FeatureNorms {
 }
 
 // ClassNorms returns the mean of ‖h‖ in each class; NaN for a class without a sample. In minority collapse (Fang et
-// al., 2021) those of the small classes fall behind.
+// al., 2021) those of the small classes become smaller than the others.
 func (m *Moments) ClassNorms() []float64 {
 	means := make([]float64, len(m.norms))
 	for c, s := range m.norms {

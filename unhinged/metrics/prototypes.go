@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// PrototypeGeometry is the norms of prototypes and the angles between any two, in degrees: figure 19's (c) to (e).
-// Angles are NaN if a prototype is zero, or is alone.
+// PrototypeGeometry has the norms of prototypes and the angles between any two, in degrees, as in figure 19(c) to (e).
+// Angles are NaN if a prototype is zero, or if there is only one.
 type PrototypeGeometry struct {
 	SmallestNorm, LargestNorm              float64
 	NormRatio                              float64 // max‖w_c‖/min‖w_c‖
@@ -34,7 +34,7 @@ func Prototypes(w mat.Matrix) PrototypeGeometry {
 	sum := make([]float64, p)
 	for i := range c {
 		for j := range i {
-			// not by the arc cosine, which knows small angles to 1e-8 only
+			// not by the arc cosine, which is accurate to 1e-8 only for small angles
 			x, y := v.RawRowView(i), v.RawRowView(j)
 			angle := 2 * math.Atan2(floats.Distance(x, y, 2), floats.Norm(floats.AddTo(sum, x, y), 2)) * 180 / math.Pi
 			g.SmallestAngle, g.LargestAngle = min(g.SmallestAngle, angle), max(g.LargestAngle, angle)

@@ -1,8 +1,8 @@
-// Package npy reads and writes NumPy's .npy files, and .npz archives of them: features, prototypes and kernels as
-// matrices, biases as vectors, labels as integers, images as arrays. The format is described at
+// Package npy reads and writes NumPy's .npy files and .npz archives: features, prototypes and kernels as matrices,
+// biases as vectors, labels as integers, images as arrays. The format is described at
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; versions 1.0, 2.0 and 3.0 are read, 1.0 is
-// written. Files are decoded as they are read, so that a float32 file never lies in memory twice, and their size is
-// checked before anything is allocated.
+// written. Files are decoded while they are read, without a second copy in memory, and their size is checked before
+// anything is allocated.
 package npy
 
 import (
@@ -82,7 +82,7 @@ func readFile[T any](path string, read func(r io.Reader, size int64) (T, error))
 	var zero T
 	f, err := regular.Open(path)
 	if err != nil {
-		return zero, err // names the path
+		return zero, err // the error names the path
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -192,7 +192,7 @@ func readArrayHeader[T any](r io.Reader, size int64, dims int, want kind[T]) (he
 	if len(h.descr) > 1 && strings.ContainsRune("<>|", rune(h.descr[0])) {
 		elem, ok = want.types[h.descr[1:]]
 	}
-	if !ok || h.descr[0] == '|' && elem.size > 1 { // '|' means: no byte order, which only single bytes lack
+	if !ok || h.descr[0] == '|' && elem.size > 1 { // '|' means no byte order, which is only right for single bytes
 		return h, 0, fmt.Errorf("dtype '%s' is not supported: save as %s", h.descr, want.name)
 	}
 	if dims != anyDims && len(h.shape) != dims {

@@ -7,6 +7,14 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
+// The reasons why items cannot be made yet, and why claims about them cannot be judged.
+const (
+	scores     = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
+		"images yet"
+	calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
+		"`unhinged train` yet"
+)
+
 // Items lists all figures and tables in the paper's order, then the studies.
 func Items() []Item {
 	var items []Item
@@ -29,11 +37,6 @@ func Items() []Item {
 			Sentences: training.Sentences(id),
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
-	const outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of " +
-		"test images yet"
-	const calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
-		"`unhinged train` yet"
-
 	table("table1", "Table 1: analyses of neural collapse compared", "1",
 		"it compares what other papers assume, in words")
 	numerical("fig1", "3.1")
@@ -41,8 +44,8 @@ func Items() []Item {
 		training.All)
 	recorded("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", Table, "4.2",
 		"fast/fashion-mnist-imbalanced --imbalance long-tailed:100", training.Imbalance(2))
-	table("table3", "Table 3: out-of-distribution detection", "4.2", outOfDistribution)
-	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", outOfDistribution)
+	table("table3", "Table 3: out-of-distribution detection", "4.2", scores)
+	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", scores)
 	numerical("fig4", "C.1")
 	numerical("fig5", "C.1")
 	numerical("fig6", "C.1")
@@ -61,11 +64,11 @@ func Items() []Item {
 		"fast/fashion-mnist-imbalanced --imbalance step:100", training.Imbalance(4))
 	recorded("table5", "Table 5: accuracy of CE under imbalance, CIFAR-100", Table, "C.3",
 		"fast/fashion-mnist-imbalanced --imbalance step:100", training.Imbalance(5))
-	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", outOfDistribution)
+	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", scores)
 	numerical("fig15", "C.1")
-	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", outOfDistribution)
+	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", scores)
+	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", scores)
+	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", scores)
 	recorded("fig19", "Figure 19: plain UL blows up", Figure, "4.1", "small/cifar-10 --method ul",
 		training.On("cifar-10", "fig19", training.BlowUp))
 

@@ -12,40 +12,41 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Entry is a checkable sentence of the paper in the claim ledger.
+// Entry is the entry of a checkable sentence of the paper in the claim ledger.
 type Entry struct {
 	ID      string `json:"id"`
 	Section string `json:"section"`
 	Page    int    `json:"page"`
 	Claim   string `json:"claim"`
-	// Kind is "theorem" for what the paper proves, "evidence" for what it says of its runs, "wording" for what is about
-	// words, other papers or print.
+	// Kind is "theorem" for a sentence that the paper proves, "evidence" for one about its runs, and "wording" for one
+	// about names, other papers or misprints.
 	Kind string `json:"kind"`
 	// Verdict is "holds", "fails", "corrected", "undecided", "not claimed here" or "needs data".
 	Verdict string `json:"verdict"`
-	// Evidence is what judged it: a figure, a study, recorded runs, a test; or why nothing has.
+	// Evidence says what the verdict is based on: a figure, a study, recorded runs or a test. Without a verdict it has
+	// the reason.
 	Evidence string `json:"evidence"`
 	Erratum  string `json:"erratum,omitempty"`
 }
 
-// The verdicts of a ledger beside those of package result.
+// The verdicts of a ledger besides those of package result.
 const (
 	notClaimedHere = "not claimed here"
 	needsData      = "needs data"
 )
 
-// source is where the verdict of an entry comes from; one field is set.
+// source says how the verdict of an entry is found. One field is set (with item also sentences).
 type source struct {
-	item      string   // an item's claims,
-	sentences []string // of these sentences
+	item      string   // by the claims of an item
+	sentences []string // that are about these sentences
 	erratum   string   // a demonstration of package errata
-	printed   string   // an erratum of print, with nothing to compute
+	printed   string   // an erratum that needs no computation
 	theorem   string   // a check of package theorems
-	missing   string   // what is needed to judge it
-	unjudged  string   // why it is not judged
+	missing   string   // data that are needed to judge it
+	unjudged  string   // the reason why it is not judged
 }
 
-// ledgerLine is an entry before it is judged.
+// ledgerLine is an entry without its verdict.
 type ledgerLine struct {
 	id, section string
 	page        int
@@ -53,13 +54,17 @@ type ledgerLine struct {
 	from        source
 }
 
-// Claims judges every checkable sentence of the paper: theorems and lemmas beside brute force, sentences about
-// numerical figures by running the figures, those about networks by the recorded runs of a folder or a pattern ("" for
-// the checkout's). It takes some seconds.
-func Claims(runs string) ([]Entry, error) {
+// Claims judges every checkable sentence of the paper: theorems and lemmas by comparison with brute force, sentences
+// about numerical figures by running the figures, and sentences about networks by the recorded runs in a folder or a
+// pattern of folders ("" for those of the checkout). If sections are given, such as "3.1", it judges the sentences of
+// these sections only. All of them take some seconds.
+func Claims(runs string, sections ...string) ([]Entry, error) {
 	made := map[string]*result.Figure{}
 	var entries []Entry
 	for _, line := range ledger() {
+		if len(sections) > 0 && !slices.Contains(sections, line.section) {
+			continue
+		}
 		e := Entry{ID: line.id, Section: line.section, Page: line.page, Claim: line.claim, Kind: line.kind}
 		if err := e.judge(line.from, runs, made); err != nil {
 			return nil, fmt.Errorf("claim %s: %w", line.id, err)
@@ -69,7 +74,7 @@ func Claims(runs string) ([]Entry, error) {
 	return entries, nil
 }
 
-// judge fills in the verdict.
+// judge sets the verdict, the evidence and the erratum.
 func (e *Entry) judge(from source, runs string, made map[string]*result.Figure) error {
 	switch {
 	case from.item != "":
@@ -101,7 +106,7 @@ func (e *Entry) judge(from source, runs string, made map[string]*result.Figure) 
 	return nil
 }
 
-// judgeBy takes the claims of an item that are of these sentences.
+// judgeBy judges the entry by the claims of an item that are about these sentences.
 func (e *Entry) judgeBy(id string, sentences []string, runs string, made map[string]*result.Figure) error {
 	item, err := Lookup(id)
 	if err != nil {
@@ -139,8 +144,8 @@ func (e *Entry) judgeBy(id string, sentences []string, runs string, made map[str
 	return nil
 }
 
-// take takes the verdict that stands for all claims: a failure before what is undecided, that before a correction, and
-// that before what holds; and the errata.
+// take sets the verdict from those of several claims, and the errata. It is the first one of fails, undecided,
+// corrected and holds that one of the claims has.
 func (e *Entry) take(claims []result.Claim) {
 	order := []result.Verdict{result.Fails, result.Undecided, result.Corrected, result.Holds, result.NotClaimed}
 	worst := len(order)

@@ -3,10 +3,11 @@ package paper
 // The kinds of entries.
 const theorem, evidence, wording = "theorem", "evidence", "wording"
 
-// of is the source of claims of an item.
+// of returns the source for the claims of an item that are about these sentences.
 func of(item string, sentences ...string) source { return source{item: item, sentences: sentences} }
 
-// ledger walks the paper from its first page to its last. Claims are told in the project's words.
+// ledger lists the checkable sentences from the paper's first page to its last. The claims are not quotations: they are
+// in the project's words.
 func ledger() []ledgerLine {
 	proved := func(id string) source { return source{theorem: id} }
 	shown := func(id string) source { return source{erratum: id} }
@@ -14,8 +15,6 @@ func ledger() []ledgerLine {
 	needs := func(what string) source { return source{missing: what} }
 	leave := func(why string) source { return source{unjudged: why} }
 	const others = "it is about other papers, whose experiments are not in this project"
-	const scores = "scores of images out of distribution, which are not built yet"
-	const calibration = "calibration of imbalanced trainings, which is not built yet"
 	return []ledgerLine{
 		{"table1-others", "1", 3, wording,
 			"Earlier analyses of last-layer dynamics need extra simplifications; this one does not", leave(others)},
@@ -115,7 +114,7 @@ func ledger() []ledgerLine {
 			of("fig15", "larger-lambda-faster")},
 		{"efr-faster-networks", "4.2", 16, evidence, "The same in networks", of("fig2", "efr-converges-sooner",
 			"efr-within-theorem-6")},
-		{"overconfidence", "4.2", 16, evidence, "EFR remedies over-confidence", needs(calibration)},
+		{"overconfidence", "4.2", 16, evidence, "EFR remedies over-confidence", needs(calibrated)},
 		{"table2-improves", "4.2", 17, evidence,
 			"EFR improves long-tailed classification in most cases", of("table2", "efr-improves-imbalanced")},
 		{"table2-published", "4.2", 17, evidence, "Table 2 itself shows that in most cases",
@@ -208,8 +207,8 @@ func ledger() []ledgerLine {
 		{"tables5-published", "C.3", 48, evidence, "Table 5 itself shows that in most cases",
 			of("table5", "efr-improves-imbalanced-in-the-paper")},
 		{"fig10-calibration", "C.3", 50, evidence,
-			"Figure 10: an appropriate λ improves accuracy and calibration, long-tailed", needs(calibration)},
-		{"fig11-calibration", "C.3", 51, evidence, "Figure 11: the same, step-wise", needs(calibration)},
+			"Figure 10: an appropriate λ improves accuracy and calibration, long-tailed", needs(calibrated)},
+		{"fig11-calibration", "C.3", 51, evidence, "Figure 11: the same, step-wise", needs(calibrated)},
 		{"table6-ood", "C.4", 56, evidence,
 			"Table 6: EFR improves the detection of images out of distribution for several λ", needs(scores)},
 		{"fig16", "C.4", 55, evidence, "Figures 16 to 18: EFR tells the distributions apart better", needs(scores)},

@@ -4,7 +4,7 @@
 //	figure, err := paper.Run("fig1", paper.Options{})
 //	svg, err := plots.SVG(*figure)
 //
-// Packages numeric, studies and training make them.
+// Packages numeric, studies and training make the items.
 package paper
 
 import (
@@ -18,45 +18,46 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Options change how an item is made; the zero value is the paper's. What an item does not take is refused.
+// Options change how an item is made. The zero value gives the paper's settings. It is an error to set an option that
+// the item does not use.
 type Options struct {
-	P, C, N int // of the numerical figures: feature dimension, classes, samples per class: 512, 100, 10
-	Steps   int // gradient-descent steps: 50,000
+	P, C, N int // numerical figures: feature dimension, classes, samples per class; default 512, 100, 10
+	Steps   int // gradient-descent steps; default 50,000
 	Seed    uint64
 
-	// figures 1 and 5 take several, the others and theorem8 one; a 0 in it is γ = 0, an empty list the paper's
+	// values of γ: figures 1 and 5 use several, the others and theorem8 one; an empty list means the paper's values
 	Gammas  []float64
 	Lambdas []float64 // figures 4, 7 and 15
-	Etas    []float64 // figures 6 and 9 take several, the others and theorem8 one
+	Etas    []float64 // figures 6 and 9 use several, the others and theorem8 one
 	Ratios  []float64 // s = η1/η2: figure 8
 
-	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not
-	// used.
+	// State, if set, is used in place of the random initial state, for a user's own features. P, C, N and Seed then
+	// have no effect.
 	State *dynamics.State
-	// Of the studies: the widths of the networks, and how many there are of the widest.
+	// Studies: the widths of the networks, and the number of networks of the largest width.
 	Widths   []int
 	Networks int
-	// Runs is where recorded runs are, a folder or a pattern: of the figures that are drawn from them.
+	// Runs is the folder of recorded runs, or a pattern of such folders, for figures that are drawn from them.
 	Runs string
 
 	Command  string // recorded in the provenance
-	Progress func() // if set, called now and then
+	Progress func() // if set, called from time to time
 }
 
-// Kind says what an item is.
+// Kind is the kind of an item.
 type Kind string
 
 // The kinds of items.
 const (
 	Figure Kind = "figure"
 	Table  Kind = "table"
-	Study  Kind = "study" // in no figure of the paper
+	Study  Kind = "study" // an experiment that is in no figure of the paper
 )
 
-// Need says what an item is made from.
+// Need says what must exist before an item can be made.
 type Need string
 
-// What items need.
+// The needs of items.
 const (
 	Nothing Need = "nothing"
 	Runs    Need = "recorded runs"
@@ -69,11 +70,11 @@ type Item struct {
 	Kind      Kind
 	Section   string
 	Needs     Need
-	// Command makes what the item needs, if it needs anything.
+	// Command is the command that makes or gets what the item needs, if it needs anything.
 	Command string
-	// Missing says what is missing of an item that cannot be made yet; it is empty for the others.
+	// Missing says why an item cannot be made yet. It is empty for the others.
 	Missing string
-	// Sentences are those that the item judges.
+	// Sentences are the sentences that the item judges.
 	Sentences []result.Sentence
 
 	run func(Options) (*result.Figure, error)
@@ -118,7 +119,7 @@ func Lookup(id string) (Item, error) {
 func runNumeric(id string) func(Options) (*result.Figure, error) {
 	return func(o Options) (*result.Figure, error) {
 		if o.Widths != nil || o.Networks != 0 || o.Runs != "" {
-			return nil, fmt.Errorf("a numerical figure takes no widths, networks or runs")
+			return nil, fmt.Errorf("a numerical figure does not use widths, networks or runs")
 		}
 		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
 			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
@@ -131,9 +132,9 @@ func runStudy(run func(studies.Options) (*result.Figure, error)) func(Options) (
 	return func(o Options) (*result.Figure, error) {
 		switch {
 		case o.P != 0 || o.C != 0 || o.N != 0 || o.Steps != 0 || o.State != nil:
-			return nil, fmt.Errorf("a study has sizes of its own and takes no p, C, N, steps or features")
+			return nil, fmt.Errorf("a study has sizes of its own and does not use p, C, N, steps or features")
 		case o.Lambdas != nil || o.Ratios != nil || len(o.Gammas) > 1 || len(o.Etas) > 1 || o.Runs != "":
-			return nil, fmt.Errorf("a study takes one γ and one η at most, and no λ, s or runs")
+			return nil, fmt.Errorf("a study uses at most one γ and one η, and no λ, s or runs")
 		}
 		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Seed: o.Seed, Command: o.Command,
 			Progress: o.Progress}

@@ -16,7 +16,7 @@ func runRecorded(id string, draw func(runs string) (result.Figure, error)) func(
 	return func(o Options) (*result.Figure, error) {
 		if o.P != 0 || o.C != 0 || o.N != 0 || o.Steps != 0 || o.State != nil || o.Widths != nil || o.Networks != 0 ||
 			o.Gammas != nil || o.Lambdas != nil || o.Etas != nil || o.Ratios != nil {
-			return nil, errors.New("it is drawn from recorded runs, whose settings cannot be changed here; " +
+			return nil, errors.New("the figure is drawn from recorded runs, whose settings cannot be changed here; " +
 				"`unhinged train` makes others")
 		}
 		runs := o.Runs
@@ -44,8 +44,8 @@ func runRecorded(id string, draw func(runs string) (result.Figure, error)) func(
 	}
 }
 
-// RecordedRuns is the pattern of the runs that are recorded in the checkout of this module that the working directory
-// is in.
+// RecordedRuns returns the pattern of the runs that are recorded in the checkout of this module around the working
+// directory.
 func RecordedRuns() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {

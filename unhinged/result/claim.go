@@ -18,13 +18,13 @@ const (
 	NotClaimed Verdict = "not claimed" // the sentence is about other settings; Reason says what is different here
 )
 
-// Kind says what a claim tells about.
+// Kind says what a claim is about.
 type Kind string
 
 const (
-	// Evidence is about the run that is plotted: another run could have come out otherwise.
+	// Evidence is the kind of claims about the plotted run: another run could have another result.
 	Evidence Kind = ""
-	// Implementation is for claims that are true by theorem whatever the run does: they check that the code is right.
+	// Implementation is the kind of claims that are true for every run by a theorem: they check that the code is right.
 	Implementation Kind = "implementation"
 )
 
@@ -37,7 +37,7 @@ type Claim struct {
 	Expected  Number  `json:"expected"`
 	Tolerance Number  `json:"tolerance"`
 	Verdict   Verdict `json:"verdict"`
-	Erratum   string  `json:"erratum,omitempty"` // such as "E24", of the project's list of errata
+	Erratum   string  `json:"erratum,omitempty"` // the number in ERRATA.md, such as "E24"
 	Reason    string  `json:"reason,omitempty"`  // why it is not claimed
 	// Control is the negative control: a change of the run, or of the measured series, under which the claim fails or
 	// is withdrawn.
@@ -54,14 +54,14 @@ func Check(claim string, measured, expected, tolerance float64) Claim {
 		Verdict: verdict}
 }
 
-// Withdrawn is a claim that is not made at the settings of a run, for the given reason.
+// Withdrawn returns a claim that is not made at the settings of a run, with the reason.
 func Withdrawn(claim, reason string) Claim {
 	none := Number(math.NaN())
 	return Claim{Claim: claim, Measured: none, Expected: none, Tolerance: none, Verdict: NotClaimed, Reason: reason}
 }
 
-// CorrectedBy names the erratum of a claim that fails as printed, and says whether the erratum's form was found to
-// hold.
+// CorrectedBy sets the erratum of a claim that fails as printed. holds says whether the form of the erratum was found
+// to hold.
 func (c Claim) CorrectedBy(erratum string, holds bool) Claim {
 	if c.Verdict == Fails {
 		c.Erratum = erratum
@@ -72,7 +72,7 @@ func (c Claim) CorrectedBy(erratum string, holds bool) Claim {
 	return c
 }
 
-// ByKind parts claims into evidence about the run and checks of the implementation.
+// ByKind splits claims into evidence about the run and checks of the implementation.
 func ByKind(claims []Claim) (evidence, implementation []Claim) {
 	for _, c := range claims {
 		if c.Kind == Implementation {
@@ -84,8 +84,8 @@ func ByKind(claims []Claim) (evidence, implementation []Claim) {
 	return evidence, implementation
 }
 
-// Tally counts verdicts, those of checks of the implementation apart: "5 hold, 1 corrected (E27); checks of the
-// implementation: 3 hold".
+// Tally counts verdicts, with checks of the implementation counted separately: "5 hold, 1 corrected (E27); checks of
+// the implementation: 3 hold".
 func Tally(claims []Claim) string {
 	evidence, implementation := ByKind(claims)
 	if len(implementation) == 0 {

@@ -1,6 +1,6 @@
-// Package result is what an experiment leaves behind: curves, the arrangement of panels to draw them in, the
-// claims that were checked, and where it all came from. It is plain data: packages plots and cmd read it,
-// package paper makes it, and it is written to disk as JSON.
+// Package result has the types for the result of an experiment: curves, the panels to draw them in, the claims that
+// were checked, and the provenance. It is plain data: package paper makes it, packages plots and cmd read it, and it is
+// written to disk as JSON.
 package result
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Figure is one figure of the paper, run.
+// Figure is the result of one figure, study or other experiment.
 type Figure struct {
 	ID         string         `json:"id"`
 	Title      string         `json:"title"`
@@ -23,7 +23,7 @@ type Figure struct {
 	Provenance Provenance     `json:"provenance"`
 }
 
-// Curve is one line of the legend: all its series have the length of Series["step"].
+// Curve is one entry of the legend. All its series have the length of Series["step"].
 type Curve struct {
 	Name   string             `json:"name"`
 	Params map[string]float64 `json:"params"`
@@ -64,7 +64,7 @@ type Series []float64
 // Log10 names the series that holds the base-10 logarithm of |values| of the named one.
 func Log10(name string) string { return "log10_" + name }
 
-// MarshalJSON writes NaN and ±Inf, which JSON lacks, as null.
+// MarshalJSON writes NaN and ±Inf as null, because JSON does not have them.
 func (s Series) MarshalJSON() ([]byte, error) {
 	out := make([]*float64, len(s))
 	for i := range s {
@@ -100,7 +100,7 @@ type Panel struct {
 	// ("Time-of-training" if empty).
 	X      string `json:"x,omitempty"`
 	XLabel string `json:"xlabel,omitempty"`
-	Log    bool   `json:"log"` // base-10 logarithmic y axis; a "log10_" series is used where there is one
+	Log    bool   `json:"log"` // base-10 logarithmic y axis; a "log10_" series is used if there is one
 	// Curves names the curves shown; empty means all.
 	Curves []string `json:"curves,omitempty"`
 	// Lines are horizontal reference lines by legend name, such as {"√2": 1.414…}.
@@ -139,7 +139,7 @@ func (n *Number) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Provenance says how a figure came about.
+// Provenance says how a figure was made.
 type Provenance struct {
 	Command  string    `json:"command"`
 	Seed     uint64    `json:"seed"`

@@ -5,12 +5,13 @@ import (
 )
 
 const (
-	// maxSteps is the largest number of steps that float64 tells from the next: closed forms have no other limit.
+	// maxSteps is the largest number of steps up to which float64 holds every integer. Closed forms have no other
+	// limit.
 	maxSteps = 1 << 53
 )
 
-// matrices is what a figure of these sizes holds at once, in bytes: the state, its parts and copies (p×CN and p×C), the
-// products of classes with samples (C×CN) and with each other (C×C), of which each core makes one more for every point.
+// matrices returns the memory of a figure of these sizes, in bytes: the state, its parts and copies (p×CN and p×C), and
+// the products of classes with samples (C×CN) and with each other (C×C), of which each core needs one more.
 func matrices(p, c, n int) float64 {
 	dim, classes := float64(p), float64(c)
 	samples := classes * float64(n)

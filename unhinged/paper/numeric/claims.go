@@ -11,18 +11,17 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// claim records a check.
+// claim adds a check.
 func (r *run) claim(s result.Sentence, text string, measured, expected, tolerance float64) {
 	r.add(s.Of(result.Check(text, measured, expected, tolerance)))
 }
 
-// withdraw records that a sentence is not claimed, for a reason.
+// withdraw adds a sentence that is not claimed, with the reason.
 func (r *run) withdraw(s result.Sentence, text, reason string) {
 	r.add(s.Of(result.Withdrawn(text, reason)))
 }
 
-// unequal records that a figure's sentences are not claimed of classes of different sizes, and says whether the classes
-// are such.
+// unequal reports whether the classes have different sizes. If so, it adds that the figure's sentences are not claimed.
 func (r *run) unequal() bool {
 	if r.n > 0 {
 		return false
@@ -31,15 +30,15 @@ func (r *run) unequal() bool {
 	return true
 }
 
-// measurement is one of several that a claim is about.
+// measurement is one of the measurements that a claim is about.
 type measurement struct {
 	name, outside                 string
 	measured, expected, tolerance float64
 }
 
-// each claims a sentence of several curves at once: the one that is furthest from what is expected stands for all.
-// Those that the sentence is not about are named, with what puts them outside; if there are no others, the claim is
-// withdrawn. The text goes on after the curves' names.
+// each claims a sentence for several curves at once. The claim has the numbers of the curve that is furthest from its
+// expected value. Curves that the sentence is not about are named with the reason; if there are no others, the claim is
+// withdrawn. The text of the claim begins with the curves' names, followed by text.
 func (r *run) each(s result.Sentence, group, text string, all []measurement) {
 	var within []string
 	var outside exclusions
@@ -73,7 +72,7 @@ func (r *run) each(s result.Sentence, group, text string, all []measurement) {
 	}
 }
 
-// exclusions are curves that a sentence is not about, by what puts them outside.
+// exclusions lists the curves that a sentence is not about, grouped by the reason.
 type exclusions []struct {
 	reason string
 	names  []string
@@ -99,7 +98,7 @@ func (e exclusions) all() (list []string) {
 	return list
 }
 
-// reason says why none is left.
+// reason returns the reason for which all curves are excluded.
 func (e exclusions) reason() string {
 	if len(e) == 1 {
 		return e[0].reason
@@ -111,7 +110,7 @@ func (e exclusions) reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// note is what is said of them beside a claim about others.
+// note returns the text about the excluded curves for a claim about the others.
 func (e exclusions) note() string {
 	if len(e) == 0 {
 		return ""
@@ -136,12 +135,12 @@ func names(list []string) string {
 	return list[0]
 }
 
-// number writes a value as readers do: 1e-5, not 1e-05.
+// number writes a value in the usual way: 1e-5, not 1e-05.
 func number(v float64) string {
 	return strings.NewReplacer("e-0", "e-", "e+0", "e", "e+", "e").Replace(fmt.Sprintf("%g", v))
 }
 
-// always puts no curve outside.
+// always excludes no curve.
 func always(*curve) string { return "" }
 
 // Some of the reasons why a sentence is not claimed.
@@ -151,7 +150,7 @@ const (
 	tooSmall         = "the exponent is too small to be measured"
 )
 
-// outside says what puts a curve outside of Corollaries 3 and 5, or nothing.
+// outside returns the reason why Corollaries 3 and 5 are not about a curve, or "".
 func (r *run) outside(c *curve) string {
 	switch {
 	case c.gamma == 0:
@@ -159,7 +158,7 @@ func (r *run) outside(c *curve) string {
 	case !r.inRange(c.gamma) && c.gamma == r.limit():
 		return "γ = 2/(C−2) is a tie of two eigenspaces"
 	case !r.inRange(c.gamma):
-		value := "" // where the curves are named by it, it is said already
+		value := "" // empty if the names of the curves have the value
 		if !strings.HasPrefix(c.short, "γ") {
 			value = " = " + number(c.gamma)
 		}
@@ -172,7 +171,7 @@ func (r *run) outside(c *curve) string {
 	return ""
 }
 
-// group names what all curves have in common, where there are several groups of them.
+// group returns the common setting of the curves as the beginning of a text, if there are several groups of curves.
 func group(curves []*curve) string {
 	if curves[0].group == "" {
 		return ""
@@ -180,8 +179,8 @@ func group(curves []*curve) string {
 	return "at " + curves[0].group + ", "
 }
 
-// rates claims, for all curves to which Corollary 3 or 5 applies, that the distance falls at the exponential rate they
-// give.
+// rates claims, for all curves to which Corollary 3 or 5 applies, that the distance falls at the exponential rate of
+// the corollary.
 func (r *run) rates(source string, curves []*curve) error {
 	var all []measurement
 	for _, c := range curves {
@@ -204,15 +203,15 @@ func (r *run) rates(source string, curves []*curve) error {
 	return nil
 }
 
-// growth claims that ‖Z‖ grows (or shrinks, or at λ* stays) at the exponent that the paper gives, of curves that
-// outside passes.
+// growth claims that ‖Z‖ grows (or shrinks, or is constant at λ*) with the exponent of the paper, for the curves that
+// outside does not exclude.
 func (r *run) growth(text string, curves []*curve, outside func(*curve) string) error {
 	var all []measurement
 	for _, c := range curves {
 		m := measurement{name: c.short, outside: outside(c)}
 		var approach float64
 		m.expected, approach = r.exponents(c)
-		if !measurable(approach) { // a tie of E1 and E2, γ = 0: what is next is E3
+		if !measurable(approach) { // γ = 0: E1 and E2 have the same eigenvalue, and the next one is that of E3
 			approach = -max(math.Abs(m.expected), c.eta*c.lambda)
 		}
 		switch {
@@ -247,9 +246,9 @@ func (r *run) accuracies(curves []*curve) {
 	r.each(aligns, "", ", the features align to their prototypes (train accuracy at the end)", all)
 }
 
-// ordered claims that the final values of a series strictly fall along the curves, as the parameter rises. It compares
-// their logarithms: the values themselves may be too small for float64. Two curves that are both at 0 have nothing to
-// compare.
+// ordered claims that the final values of a series strictly decrease from curve to curve as the parameter increases. It
+// compares their logarithms, because the values may be too small for float64. Two curves that are both at 0 are not
+// compared.
 func (r *run) ordered(s result.Sentence, text, series, parameter string, curves []*curve, outside func(*curve) string) {
 	text = group(curves) + text
 	var within []*curve

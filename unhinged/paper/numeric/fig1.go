@@ -21,7 +21,7 @@ func figure1(r *run) error {
 		curves = append(curves, c)
 	}
 	zoom := float64(r.zoomFrom())
-	var tame []string // the curves that share a scale, for the insets
+	var tame []string // the curves in the insets, which have a common scale
 	for _, c := range curves {
 		if r.c == 2 || c.gamma < r.limit() {
 			tame = append(tame, c.Name)
@@ -49,6 +49,12 @@ func figure1(r *run) error {
 		return err
 	}
 	r.fastest(curves)
+	r.beyond(curves)
+	return nil
+}
+
+// beyond claims what figure 1 shows for γ beyond 2/(C−2): Ẑ turns orthogonal to Z̄, and accuracy has bursts.
+func (r *run) beyond(curves []*curve) {
 	for _, c := range curves {
 		if r.c == 2 || c.gamma <= r.limit() {
 			continue
@@ -72,11 +78,10 @@ func figure1(r *run) error {
 			r.add(bursts.Of(shows.CorrectedBy("E27", late == 1/float64(r.c))))
 		}
 	}
-	return nil
 }
 
-// fastest claims that, of the γ that compete, 1/(C−1) ends nearest to the limit. Corollary 3 has its exponent as the
-// largest, and says nothing of what the exponential is multiplied by.
+// fastest claims that among the γ below 2/(C−2), 1/(C−1) ends nearest to the limit. By Corollary 3 it has the largest
+// exponent, but the corollary does not give the factor before the exponential.
 func (r *run) fastest(curves []*curve) {
 	var competing []string
 	winner, smallest, balanced := math.NaN(), math.Inf(1), false

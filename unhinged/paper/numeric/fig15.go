@@ -19,7 +19,7 @@ func figure15(r *run) error {
 	var curves []*curve
 	for _, lambda := range lambdas {
 		ran := r.o.tampering.settings(setting{gamma: gamma, lambda: lambda, eta: eta})
-		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda: ran.lambda, Rates: dynamics.Constant(ran.eta,
+		flow, err := dynamics.Anchored{Gamma: ran.gamma, Lambda1: ran.lambda, Rates: dynamics.Constant(ran.eta,
 			ran.eta)}.On(pr)
 		if err != nil {
 			return err
@@ -45,6 +45,11 @@ func figure15(r *run) error {
 		{Title: "(c) Distance of H to W M", Y: "distance_h", YLabel: "‖Ĥ(t) − W M/‖W M‖‖", Log: true, YMin: floor},
 		{Title: "(d) Norm of H", Y: "norm_h", YLabel: "‖H(t)‖"},
 	}
+	return r.anchoredClaims(curves, eta)
+}
+
+// anchoredClaims judges the sentences about figure 15.
+func (r *run) anchoredClaims(curves []*curve, eta float64) (err error) {
 	outside := func(c *curve) string {
 		if c.lambda*eta >= 1 {
 			return tooFast

@@ -5,7 +5,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// star returns λ* of Corollary 5, for unequal class sizes the threshold of the flow itself.
+// star returns λ* of Corollary 5, or for unequal class sizes the threshold of the flow itself.
 func (r *run) star(pr *dynamics.Projection, gamma float64) (float64, error) {
 	if r.n > 0 {
 		return dynamics.CriticalLambda(gamma, r.c, r.n), nil

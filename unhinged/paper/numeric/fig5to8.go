@@ -8,14 +8,14 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// readings are the values of γ to run where the paper's captions say 1/(C−1) and its curves are those of
-// 1/(2(C−1)) (erratum E24): both, or the one that the user asked for.
+// readings returns the values of γ to run. The paper's captions say 1/(C−1), but its curves are those of 1/(2(C−1))
+// (erratum E24): it returns both, or the user's value.
 func (r *run) readings() []float64 {
 	return several(r.o.Gammas, r.balanced(), r.balanced()/2)
 }
 
-// asPlotted compares a number read off the paper's curve (to ±0.3 %) with both readings of γ; seeds differ by another
-// .3 % in norms and by some percent in errors that E2 drives.
+// asPlotted compares a number that was read off the paper's curve (to ±0.3 %) with both readings of γ. Another seed
+// changes norms by .3 %, and errors that depend on E2 by some percent.
 func (r *run) asPlotted(text string, captioned, halved, read, relative float64) {
 	if !r.paper || math.IsNaN(captioned) || math.IsNaN(halved) {
 		return
@@ -67,7 +67,7 @@ func (r *run) sweep(pr *dynamics.Projection, values []float64, logNorms bool, on
 	return out, nil
 }
 
-// at returns the final value of a series in the curve for which the parameter has the value, NaN if there is none.
+// at returns the final value of a series of the curve whose parameter has the value, or NaN if there is no such curve.
 func at(curves []*curve, parameter string, value float64, name string) float64 {
 	for _, c := range curves {
 		if c.Params[parameter] == value {
@@ -195,34 +195,8 @@ func figure7(r *run) error {
 		if err := r.rates("Corollary 5", curves); err != nil {
 			return err
 		}
-		var below, at, above, beyond []*curve
-		for _, c := range curves {
-			switch growth, _ := r.exponents(c); {
-			case !r.inRange(c.gamma):
-				beyond = append(beyond, c)
-			case c.star:
-				at = append(at, c)
-			case growth > 0:
-				below = append(below, c)
-			default:
-				above = append(above, c)
-			}
-		}
-		for _, part := range []struct {
-			text   string
-			curves []*curve
-		}{
-			{" (below λ*), ‖Z‖ grows exponentially", below},
-			{", ‖Z‖ neither grows nor shrinks", at},
-			{" (above λ*), ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)",
-				above},
-			{", ‖Z‖ grows below λ*, shrinks above it and does neither at λ*", beyond}, // is withdrawn
-		} {
-			if len(part.curves) > 0 {
-				if err := r.growth(part.text, part.curves, r.outside); err != nil {
-					return err
-				}
-			}
+		if err := r.growthByLambda(curves); err != nil {
+			return err
 		}
 		if err := r.same(sameForLambda, "the distance of H to the limit is the same for every λ", curves,
 			dynamics.Point.LogDistanceH); err != nil {
@@ -234,6 +208,40 @@ func figure7(r *run) error {
 			at(sweep[1], "lambda", 1e-5, "norm_w"), 8.52e8, 0.01)
 		r.asPlotted("‖Ĥ − H̄/‖H̄‖‖ at λ = 1e-3 ends at 3.33e-5", at(sweep[0], "lambda", 1e-3, "distance_h"),
 			at(sweep[1], "lambda", 1e-3, "distance_h"), 3.33e-5, 0.1)
+	}
+	return nil
+}
+
+// growthByLambda claims how ‖Z‖ grows below, at and above λ*.
+func (r *run) growthByLambda(curves []*curve) error {
+	var below, at, above, beyond []*curve
+	for _, c := range curves {
+		switch growth, _ := r.exponents(c); {
+		case !r.inRange(c.gamma):
+			beyond = append(beyond, c)
+		case c.star:
+			at = append(at, c)
+		case growth > 0:
+			below = append(below, c)
+		default:
+			above = append(above, c)
+		}
+	}
+	for _, part := range []struct {
+		text   string
+		curves []*curve
+	}{
+		{" (below λ*), ‖Z‖ grows exponentially", below},
+		{", ‖Z‖ neither grows nor shrinks", at},
+		{" (above λ*), ‖Z‖ shrinks exponentially (E4: the proof has the signs swapped, the statement is right)",
+			above},
+		{", ‖Z‖ grows below λ*, shrinks above it and does neither at λ*", beyond}, // is withdrawn
+	} {
+		if len(part.curves) > 0 {
+			if err := r.growth(part.text, part.curves, r.outside); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

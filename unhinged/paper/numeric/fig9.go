@@ -45,14 +45,8 @@ func figure9(r *run) error {
 			c := result.Curve{
 				Name:   "η = " + number(eta) + suffix,
 				Params: map[string]float64{"gamma": gamma, "eta": eta, "rescale": float64(i)},
-				Series: map[string]result.Series{"loss": trace.Loss, "accuracy": trace.Accuracy, "norm_h": trace.NormH},
+				Series: sphericalSeries(trace, steps, normW),
 			}
-			for k, s := range steps {
-				c.Series["step"] = append(c.Series["step"], float64(s))
-				c.Series["norm_w"] = append(c.Series["norm_w"], normW)
-				c.Series["norm_z"] = append(c.Series["norm_z"], math.Hypot(trace.NormH[k], normW))
-			}
-			addLogs(c.Series, "distance", trace.LogGapH, 1)
 			r.draw(c)
 			names = append(names, c.Name)
 			log := c.Series[result.Log10("distance")]
@@ -76,7 +70,19 @@ func figure9(r *run) error {
 	return nil
 }
 
-// rescaled claims that RLR ends nearer for every η, where not both have arrived to the last digit.
+// sphericalSeries returns the series of a trace, given ‖W‖, which is constant.
+func sphericalSeries(trace *dynamics.SphericalTrace, steps []int, normW float64) map[string]result.Series {
+	series := map[string]result.Series{"loss": trace.Loss, "accuracy": trace.Accuracy, "norm_h": trace.NormH}
+	for k, s := range steps {
+		series["step"] = append(series["step"], float64(s))
+		series["norm_w"] = append(series["norm_w"], normW)
+		series["norm_z"] = append(series["norm_z"], math.Hypot(trace.NormH[k], normW))
+	}
+	addLogs(series, "distance", trace.LogGapH, 1)
+	return series
+}
+
+// rescaled claims that RLR ends with a smaller error for every η, except where the error is 0 with and without RLR.
 func (r *run) rescaled(etas, without, with []float64) {
 	text := "the rescaled learning rate converges faster"
 	var compared []string
@@ -99,11 +105,11 @@ func (r *run) rescaled(etas, without, with []float64) {
 		float64(faster), float64(len(compared)), 0)
 }
 
-// spherical are measurements of what Theorem 7 says, of every curve.
+// spherical holds measurements for the statements of Theorem 7, one for each curve.
 type spherical struct{ falls, excess, slow []measurement }
 
-// measure adds a curve. Only that ‖H‖ does not decrease is true without the theorem's step-size condition (as
-// corrected: E5, E16).
+// measure adds a curve. Without the theorem's step-size condition (as corrected: E5, E16), only that ‖H‖ does not
+// decrease is true.
 func (s *spherical) measure(c result.Curve, d *dynamics.SphericalFlow, last *dynamics.SphericalPoint) {
 	norm, falls := c.Series["norm_h"], 0.0
 	for i := 1; i < len(norm); i++ {
@@ -117,8 +123,8 @@ func (s *spherical) measure(c result.Curve, d *dynamics.SphericalFlow, last *dyn
 	}
 	excess := math.Max(0, norm[len(norm)-1]/norm[0]-dynamics.GrowthBound)
 	s.excess = append(s.excess, measurement{name: c.Name, measured: excess})
-	// The error is a sum over samples with rates of their own: it never falls more slowly than its slowest term.
-	// (Rate leaves out samples that have arrived: by the end that may be all.)
+	// The error is a sum over samples, each with its own rate, and never falls more slowly than its slowest term. (Rate
+	// leaves out samples that have reached their target. At the end this may be all samples.)
 	slow, slowest := 0, 0.0
 	for _, alpha := range last.StepSizes() {
 		slowest = math.Max(slowest, 1-alpha)

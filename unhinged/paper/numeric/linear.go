@@ -7,10 +7,10 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// curve is a regularised (or unconstrained) gradient descent, run, beside what theory says of it.
+// curve is the result of a regularised (or unconstrained) gradient descent, with its settings.
 type curve struct {
 	result.Curve
-	short, group          string  // the name, without what all curves of a group have in common, and that
+	short, group          string  // the name without the common setting of its group, and this setting
 	gamma, lambda, eta, s float64 // η = η2, η1 = s·η2
 	star                  bool    // λ = λ*
 	collapses             bool    // E1⁺ wins alone
@@ -18,7 +18,7 @@ type curve struct {
 	at                    func(step int) (dynamics.Point, error)
 }
 
-// setting is what a curve runs at.
+// setting has the settings of a curve.
 type setting struct{ gamma, lambda, eta, s float64 }
 
 // descend runs gradient descent (12) at constant rates η1 = s·η, η2 = η and λ1 = λ2 = λ.
@@ -62,9 +62,9 @@ func (r *run) descend(pr *dynamics.Projection, name string, gamma, lambda, eta, 
 	return c, nil
 }
 
-// Curve turns a trace into a curve with the figures' series: loss, accuracy, accuracy_with_bias, distance (_h, _w),
-// norm_h, norm_w, norm_z, gap_h, gap_w (‖H − H̄‖, ‖W − W̄‖), log_norm_ratio (ln‖H‖ − ln‖W‖), bias_min, bias_max; those
-// on a log axis also as log10_….
+// Curve returns a trace as a curve with the series of the figures: loss, accuracy, accuracy_with_bias, distance (_h,
+// _w), norm_h, norm_w, norm_z, gap_h, gap_w (‖H − H̄‖, ‖W − W̄‖), log_norm_ratio (ln‖H‖ − ln‖W‖), bias_min, bias_max;
+// those on a log axis also as log10_….
 func Curve(name string, t *dynamics.Trace) result.Curve {
 	return result.Curve{Name: name, Params: map[string]float64{}, Series: series(t)}
 }
@@ -106,7 +106,7 @@ func scaleLogs(logs []float64, power float64) result.Series {
 	return out
 }
 
-// squares adds the squares of series under their name with "2" appended, for panels that show them.
+// squares adds the squares of series under their names with "2" appended, for panels that show squares.
 func (r *run) squares(names ...string) {
 	for _, c := range r.figure.Curves {
 		for _, name := range names {
@@ -126,12 +126,12 @@ func (c *curve) last(name string) float64 {
 	return s[len(s)-1]
 }
 
-// perStep is what gradient descent makes of an exponent ω per unit of ζ2: log(1 + ηω) a step.
+// perStep returns the exponent log(1 + ηω) per step of gradient descent for an exponent ω per unit of ζ2.
 func perStep(eta, omega float64) float64 { return math.Log1p(eta * omega) }
 
-// exponents are those per step of ‖Z‖ and of the distance to the limit as the paper has them, for the curve's γ, λ and
-// s: with ω2 of Corollary 5's proof (without the division of p. 35, erratum E15; for λ = 0 and s = 1 (10)), that of the
-// larger of σ1 and |σ2|, and the gap between the two.
+// exponents returns the paper's exponents per step of ‖Z‖ and of the distance to the limit, for the curve's γ, λ and s.
+// With ω2 of Corollary 5's proof (without the division of p. 35, erratum E15; for λ = 0 and s = 1 it is (10)), they are
+// ω2 of the larger one of σ1 and |σ2|, and the difference of ω2 at the two.
 func (r *run) exponents(c *curve) (growth, approach float64) {
 	omega2 := func(sigma float64) float64 {
 		return (math.Sqrt(c.lambda*c.lambda*(c.s-1)*(c.s-1)+4*c.s*sigma*sigma) - c.lambda*(c.s+1)) / 2
@@ -142,19 +142,19 @@ func (r *run) exponents(c *curve) (growth, approach float64) {
 	return growth, perStep(c.eta, omega2(min(sigma1, sigma2))) - growth
 }
 
-// follows says whether descent follows the flow that the sentences are about: no eigenvector changes its sign from step
-// to step.
+// follows reports whether descent follows the flow, which the sentences are about: no component changes its sign from
+// step to step.
 func (r *run) follows(c *curve) bool {
 	sigma1, sigma2 := dynamics.Sigma(c.gamma, r.c, r.n)
 	return c.eta*((1+c.s)*c.lambda+math.Sqrt(c.s)*max(sigma1, math.Abs(sigma2))) < 1
 }
 
-// measurable says whether asymptote's steps can be counted.
+// measurable reports whether the steps that asymptote needs can be represented.
 func measurable(rate float64) bool { return rate < -1e-12 }
 
-// asymptote returns the exponent per step of what logOf gives the logarithm of, between the steps at which
-// exp(rate·step) is e^-3000 and e^-4000, where nothing slower is left: the closed form goes there at no cost, whatever
-// the length of the figure's run.
+// asymptote returns the exponent per step of the quantity whose logarithm is logOf. It measures between the steps at
+// which exp(rate·step) is e^-3000 and e^-4000, where faster terms have vanished. The closed form evaluates these steps
+// at no cost, even if the figure's run is shorter.
 func asymptote(at func(step int) (dynamics.Point, error), logOf func(dynamics.Point) float64, rate float64) (float64,
 	error) {
 	first, last := int(-3000/rate), int(-4000/rate)
@@ -169,8 +169,8 @@ func asymptote(at func(step int) (dynamics.Point, error), logOf func(dynamics.Po
 	return (logOf(b) - logOf(a)) / float64(last-first), nil
 }
 
-// spread returns how far a quantity of the flow differs between the curves, at most, over the run. Descent adds
-// differences of the order of η.
+// spread returns the largest difference of a quantity of the flow between the curves, over the run. (In descent there
+// would be further differences of the order of η.)
 func (r *run) spread(curves []*curve, quantity func(dynamics.Point) float64) (float64, error) {
 	largest := 0.0
 	for i := range 51 {

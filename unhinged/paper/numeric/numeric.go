@@ -1,5 +1,5 @@
-// Package numeric makes the numerical figures of the paper, 1, 4 to 9 and 15: their settings, how to run them, and the
-// paper's sentences about them as checks.
+// Package numeric makes the numerical figures of the paper, 1, 4 to 9 and 15. It has their settings, runs them, and
+// checks the paper's sentences about them.
 package numeric
 
 import (
@@ -15,19 +15,20 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Options change a figure's settings; the zero value is the paper's. A list that the figure has no use for is refused.
+// Options change a figure's settings. The zero value gives the paper's settings. It is an error to set a list that the
+// figure does not use.
 type Options struct {
-	P, C, N int // feature dimension, classes, samples per class: 512, 100, 10
-	Steps   int // gradient-descent steps: 50,000
+	P, C, N int // feature dimension, classes, samples per class; default 512, 100, 10
+	Steps   int // gradient-descent steps; default 50,000
 	Seed    uint64
 
-	Gammas  []float64 // figures 1 and 5 take several, the others one; none: the paper's
+	Gammas  []float64 // figures 1 and 5 use several, the others one; an empty list means the paper's values
 	Lambdas []float64 // figures 4, 7 and 15
-	Etas    []float64 // figures 6 and 9 take several, the others one
+	Etas    []float64 // figures 6 and 9 use several, the others one
 	Ratios  []float64 // s = η1/η2: figure 8
 
-	// State, if set, takes the place of the random initial state: a user's own features. P, C, N and Seed are then not
-	// used.
+	// State, if set, is used in place of the random initial state, for a user's own features. P, C, N and Seed then
+	// have no effect.
 	State *dynamics.State
 	// Command is recorded in the provenance.
 	Command string
@@ -37,10 +38,10 @@ type Options struct {
 	tampering *tampering
 }
 
-// tampering is how negative controls make a run other than it says; tests have it, and nothing else does.
+// tampering changes a run without changing its description, for negative controls. Only tests set it.
 type tampering struct {
-	run    func(setting) setting                          // what is run in place of what is said
-	series func(curve string, s map[string]result.Series) // changes what was measured
+	run    func(setting) setting                          // returns the setting to run for the described one
+	series func(curve string, s map[string]result.Series) // changes the measured series
 }
 
 func (t *tampering) settings(s setting) setting {
@@ -58,12 +59,12 @@ type Experiment struct {
 	judges    []result.Sentence
 }
 
-// takes says how many values of an option a figure has a use for.
+// takes has the number of values of each option that a figure uses.
 type takes struct{ gamma, lambda, eta, s int }
 
 const many = 1 << 30
 
-// figures are the numerical figures in the paper's order.
+// figures lists the numerical figures in the paper's order.
 var figures = []Experiment{
 	{"fig1", "Figure 1: unconstrained features (Theorem 2, Corollary 3)", takes{gamma: many, eta: 1}, figure1,
 		fig1Judges},
@@ -82,7 +83,7 @@ var figures = []Experiment{
 // Figures lists the numerical figures in the paper's order.
 func Figures() []Experiment { return slices.Clone(figures) }
 
-// Sentences are those that the figure may judge.
+// Sentences returns the sentences that the figure may judge.
 func (e Experiment) Sentences() []result.Sentence { return slices.Clone(e.judges) }
 
 // Run runs the figure of this id, such as "fig1".
@@ -117,15 +118,16 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 	return f, nil
 }
 
-// floor is where pictures of errors end, as the paper's do by rounding; the data go on.
+// floor is the lower end of the axis in pictures of errors. (In the paper, rounding errors are of this size.) The data
+// have smaller values.
 const floor = 1e-16
 
-// run is a figure being made.
+// run is the state while a figure is made.
 type run struct {
 	o       Options
-	p, c, n int  // n: samples per class; 0 for unequal class sizes
-	paper   bool // all sizes and the initial state are the paper's
-	dense   int  // steps up to this one are recorded more often
+	p, c, n int  // n is the number of samples per class; 0 for unequal class sizes
+	paper   bool // all sizes and the initial state are those of the paper
+	dense   int  // up to this step, steps are recorded more often
 	figure  *result.Figure
 }
 
@@ -179,7 +181,7 @@ func newRun(o Options) (*run, error) {
 	return r, nil
 }
 
-// project returns the initial state, with W0 ~ N(0, scale²) where it is drawn.
+// project returns the projected initial state. If the state is drawn, W0 ~ N(0, scale²).
 func (r *run) project(scale float64) (*dynamics.Projection, error) {
 	return r.state(scale).Project()
 }
@@ -201,13 +203,13 @@ func (r *run) smallW() float64 { return math.Sqrt(2 / float64(r.p)) }
 func (r *run) balanced() float64 { return 1 / float64(r.c-1) }
 func (r *run) limit() float64    { return 2 / float64(r.c-2) }
 
-// inRange says whether Corollaries 3 and 5 apply to γ.
+// inRange reports whether Corollaries 3 and 5 apply to γ.
 func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
 
-// add records a judged claim.
+// add adds a judged claim.
 func (r *run) add(c result.Claim) { r.figure.Claims = append(r.figure.Claims, c) }
 
-// draw records a curve.
+// draw adds a curve.
 func (r *run) draw(c result.Curve) {
 	if t := r.o.tampering; t != nil && t.series != nil {
 		t.series(c.Name, c.Series)
@@ -218,7 +220,7 @@ func (r *run) draw(c result.Curve) {
 	}
 }
 
-// several returns the user's values, or the paper's.
+// several returns the user's values, or the published ones if there are none.
 func several(user []float64, published ...float64) []float64 {
 	if len(user) > 0 {
 		return user
@@ -226,12 +228,12 @@ func several(user []float64, published ...float64) []float64 {
 	return published
 }
 
-// first returns the user's value, or the paper's.
+// first returns the user's value, or the published one if there is none.
 func first(user []float64, published float64) float64 {
 	return several(user, published)[0]
 }
 
-// check refuses lists that the figure has no use for.
+// check returns an error for lists that the figure does not use.
 func (t takes) check(o Options) error {
 	for _, l := range []struct {
 		name   string
@@ -241,16 +243,16 @@ func (t takes) check(o Options) error {
 		switch {
 		case len(l.values) <= l.most:
 		case l.most == 0:
-			return fmt.Errorf("this figure does not take %s", l.name)
+			return fmt.Errorf("this figure does not use %s", l.name)
 		default:
-			return fmt.Errorf("takes one %s, not %d", l.name, len(l.values))
+			return fmt.Errorf("this figure uses one %s, not %d", l.name, len(l.values))
 		}
 	}
 	return nil
 }
 
-// steps returns the recorded steps: dense at the start, then every 1/400 of the run (every 1/2000 in the part that
-// figure 15(b) shows), and dense in the zoomed-in end.
+// steps returns the recorded steps: many at the start, then every 1/400 of the run (every 1/2000 in the part that
+// figure 15(b) shows), and many in the inset at the end.
 func (r *run) steps() []int {
 	last := r.o.Steps
 	zoom := r.zoomFrom()
@@ -275,10 +277,10 @@ func (r *run) steps() []int {
 	return steps
 }
 
-// zoomFrom is where the insets of figure 1 begin: the last 2,000 of 50,000 steps.
+// zoomFrom returns the step at which the insets of figure 1 begin: they show the last 2,000 of 50,000 steps.
 func (r *run) zoomFrom() int { return r.o.Steps - r.o.Steps/25 }
 
-// gammaName writes γ as the paper does: 1/(C−1) by its name.
+// gammaName writes γ as the paper does: as 1/(C−1) or as a number.
 func (r *run) gammaName(gamma float64) string {
 	switch gamma {
 	case r.balanced():

@@ -13,6 +13,9 @@ import (
 
 // TestFigures runs every figure at the paper's sizes: every sentence about it must hold or be a known erratum.
 func TestFigures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: figures at the paper's sizes take seconds; TestSizes runs small ones")
+	}
 	for _, e := range Figures() {
 		t.Run(e.ID, func(t *testing.T) {
 			f, err := e.Run(Options{Seed: 1})
@@ -114,7 +117,7 @@ func TestRefusals(t *testing.T) {
 		{"fig1", Options{Steps: math.MaxInt}, "can be told apart"},
 		{"fig9", Options{P: 8, C: 4, N: 3, Steps: 1e15}, "spherical descent makes every one"},
 		{"fig1", Options{Gammas: []float64{math.NaN()}}, "γ = NaN"},
-		{"fig1", Options{Lambdas: []float64{1}}, "does not take λ"},
+		{"fig1", Options{Lambdas: []float64{1}}, "does not use λ"},
 		{"fig4", Options{Gammas: []float64{0, 1}}, "one γ"},
 		{"fig8", Options{Ratios: []float64{0}}, "s = 0"},
 		{"fig9", Options{State: &dynamics.State{}}, "without features"},

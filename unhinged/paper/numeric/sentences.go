@@ -56,7 +56,7 @@ var (
 		Control: "with ‖H‖ multiplied by 2, this fails"}
 )
 
-// sentences are all of them.
+// sentences lists all of them.
 var sentences = []result.Sentence{
 	aligns, approaches, grows, fastest, orthogonal, bursts, convergesToP, stalls, sameRatio, chance, plotted, etaOrder,
 	sameForLambda, ratioOrder,

@@ -27,35 +27,35 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Drift asks whether the tangent kernel stays what it was, which Theorem 8 assumes: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius, of
-// the full kernel of some of the examples), by the width of the network and by the loss it is trained with. The network
-// is the same for all losses, with as many outputs as classes, which are the logits under UL (the unhinged loss), CE
-// and MSE, and for PAL the features before an anchored ETF.
+// Drift measures how much the tangent kernel changes during training, which Theorem 8 assumes to be nothing: ‖Θ_t −
+// Θ_0‖/‖Θ_0‖ (Frobenius, of the full kernel of some of the examples), by the width of the network and by the training
+// loss. The network is the same for all losses and has as many outputs as there are classes. The outputs are the logits
+// for UL (the unhinged loss), CE and MSE, and the features before an anchored ETF for PAL.
 //
-// Training is matched in two ways. All losses take the same number of steps at the same rate, the largest that is safe
-// for all of them: an eighth of the largest at which MSE, whose curvature (2/n)Θ is the largest, is stable. And since
-// some losses come to rest and others never do, the kernels are also compared where the logits have come equally far,
-// ‖F − F(0)‖/√n, as far as the slowest loss gets with every network. Equally far is not equally well: MSE first takes
-// F(0) away.
+// The losses are compared in two ways. First, after the same number of steps at the same rate, which is safe for all of
+// them: an eighth of the largest rate at which MSE is stable, whose curvature (2/n)Θ is the largest. Second, because
+// some losses converge and others do not, at the same distance of the logits from their start, ‖F − F(0)‖/√n, which is
+// the largest distance that every network reaches under every loss. At the same distance, losses may have different
+// accuracies: MSE first has to remove F(0).
 //
-// Theory has the drift fall as 1/m with smooth nonlinearities; with ReLU it is nearly m^(−3/4) for many examples at
+// By theory the drift falls as 1/m with smooth nonlinearities. With ReLU it is nearly m^(−3/4) for many examples at
 // moderate widths, and m^(−1/2) in the limit: see [Theorem8].
 type Drift struct {
 	Examples   ntk.Examples // to train on
-	Probe      int          // the kernel is that of so many examples, the same number of each class; 20
+	Probe      int          // number of examples of the measured kernel, the same for each class; 20
 	Activation ntk.Layer    // ntk.ReLU
-	// what the drift is held against as a power of the width; 0 for any between −1 and −1/2, ReLU's
+	// expected power of the width in the drift; 0 for any between −1 and −1/2, which is that of ReLU
 	Exponent float64
 	Widths   []int // m; 64, 128, 256, 512
-	Seeds    int   // networks of each width; 5
+	Seeds    int   // number of networks of each width; 5
 	Hidden   int   // hidden layers; 2
 	Steps    int   // of gradient descent; 160
 	Seed     uint64
-	// Progress, if set, is called after each training with the number done and of all.
+	// Progress, if set, is called after each training with the number of finished trainings and of all.
 	Progress func(done, all int)
 }
 
-// driftLosses are the losses compared.
+// driftLosses lists the losses that are compared.
 var driftLosses = []struct {
 	name     string
 	loss     unhinged.Criterion
@@ -63,8 +63,8 @@ var driftLosses = []struct {
 }{{"UL", unhinged.Loss{}, false}, {"PAL", unhinged.Loss{}, true}, {"CE", unhinged.CrossEntropy{}, false},
 	{"MSE", unhinged.SquaredError{}, false}}
 
-// Pixels returns the first images of every class to train and to test on, so many of each, class by class: flat, in
-// float32, without the mean image of those to train on, and every image scaled to mean square 1.
+// Pixels returns the first trainEach and testEach images of every class for training and for testing, class by class.
+// They are flat, in float32, with the mean of the training images subtracted, and each is scaled to mean square 1.
 func Pixels(data *datasets.Dataset, trainEach, testEach int) (train, test ntk.Examples, err error) {
 	x, train, err := firstOfEach(data.Train, len(data.Classes), trainEach)
 	if err != nil {
@@ -118,16 +118,16 @@ func firstOfEach(images datasets.Images, classes, each int) (x [][]float64, e nt
 			found++
 		}
 		if found < each {
-			return nil, e, fmt.Errorf("paper: %d images of class %d, asked for %d", found, c, each)
+			return nil, e, fmt.Errorf("paper: there are %d images of class %d, but %d are asked for", found, c, each)
 		}
 	}
 	return x, e, nil
 }
 
-// driftRun is one training: the drift, the distance of the logits and the accuracy at each recorded step.
+// driftRun is the result of one training: the drift, the distance of the logits and the accuracy at each recorded step.
 type driftRun struct{ drift, moved, accuracy []float64 }
 
-// Run trains the networks and measures.
+// Run trains the networks and measures the drift.
 func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
 	started := time.Now()
 	if len(d.Widths) == 0 {
@@ -238,10 +238,10 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 	return nil
 }
 
-// one draws a network, finds the rate, and trains it.
+// one draws a network, computes the learning rate, and trains it.
 func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
 	seed int, steps []int) error {
-	if _, err := empirical.Diagonal(d.probe()); err != nil { // so that there are parameters to draw
+	if _, err := empirical.Diagonal(d.probe()); err != nil { // creates the parameters, which are drawn below
 		return err
 	}
 	if err := redraw(store, rand.New(rand.NewPCG(d.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
@@ -281,12 +281,12 @@ func (d Drift) probe() *tensors.Tensor {
 	return numbers.Tensor(d.Examples.X.DType(), x, append([]int{n}, dims[1:]...)...)
 }
 
-// report draws and judges.
+// report returns the figure with its claims.
 func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.Figure {
 	f := &result.Figure{ID: "drift", Title: "Does the tangent kernel stay invariant?", Settings: map[string]any{
 		"widths": d.Widths, "hidden layers": d.Hidden, "examples": len(d.Examples.Labels), "kernel of": d.Probe,
 		"steps": d.Steps, "seeds": d.Seeds, "seed": d.Seed}}
-	matched := math.Inf(1) // as far as every network's logits come under every loss
+	matched := math.Inf(1) // the largest distance that the logits of every network reach under every loss
 	for _, byWidth := range runs {
 		for _, all := range byWidth {
 			for _, r := range all {
@@ -298,23 +298,7 @@ func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.F
 	widest := d.Widths[len(d.Widths)-1]
 	var time, width []string
 	for _, l := range driftLosses {
-		c := result.Curve{Name: fmt.Sprintf("%s, width %d", l.name, widest),
-			Params: map[string]float64{"width": float64(widest)}, Series: map[string]result.Series{}}
-		for i, s := range steps {
-			mean := func(of func(r driftRun) []float64) float64 {
-				sum := 0.0
-				for _, r := range runs[l.name][widest] {
-					sum += of(r)[i] / float64(d.Seeds)
-				}
-				return sum
-			}
-			for name, v := range map[string]float64{"step": float64(s),
-				"drift":    mean(func(r driftRun) []float64 { return r.drift }),
-				"moved":    mean(func(r driftRun) []float64 { return r.moved }),
-				"accuracy": mean(func(r driftRun) []float64 { return r.accuracy })} {
-				c.Series[name] = append(c.Series[name], v)
-			}
-		}
+		c := d.meanCurve(fmt.Sprintf("%s, width %d", l.name, widest), widest, runs[l.name][widest], steps)
 		f.Curves = append(f.Curves, c)
 		time = append(time, c.Name)
 
@@ -354,7 +338,29 @@ func (d Drift) report(runs map[string]map[int][]driftRun, steps []int) *result.F
 	return f
 }
 
-// at returns the drift when the logits had first come a distance, between records along a straight line.
+// meanCurve returns the means over the networks of the widest width at each recorded step.
+func (d Drift) meanCurve(name string, width int, runs []driftRun, steps []int) result.Curve {
+	c := result.Curve{Name: name, Params: map[string]float64{"width": float64(width)},
+		Series: map[string]result.Series{}}
+	for i, s := range steps {
+		mean := func(of func(r driftRun) []float64) float64 {
+			sum := 0.0
+			for _, r := range runs {
+				sum += of(r)[i] / float64(d.Seeds)
+			}
+			return sum
+		}
+		for name, v := range map[string]float64{"step": float64(s),
+			"drift":    mean(func(r driftRun) []float64 { return r.drift }),
+			"moved":    mean(func(r driftRun) []float64 { return r.moved }),
+			"accuracy": mean(func(r driftRun) []float64 { return r.accuracy })} {
+			c.Series[name] = append(c.Series[name], v)
+		}
+	}
+	return c
+}
+
+// at returns the drift at which the logits first reached a distance, by linear interpolation between records.
 func (r driftRun) at(distance float64) float64 {
 	for i := 1; i < len(r.moved); i++ {
 		if r.moved[i] >= distance {

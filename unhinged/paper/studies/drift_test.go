@@ -113,7 +113,7 @@ func TestPixels(t *testing.T) {
 	check(train, data.Train, picked)
 	check(test, data.Test, []int{0, 1})
 	if _, _, err := Pixels(data, 3, 1); err == nil || !strings.Contains(err.Error(),
-		"2 images of class 0, asked for 3") {
+		"2 images of class 0, but 3 are asked for") {
 		t.Errorf("error %v", err)
 	}
 }

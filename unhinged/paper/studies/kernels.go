@@ -19,19 +19,19 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Convergence asks how near the tangent kernel Θ of networks of finite width is, at their start, to the kernel Θ_∞ of
-// infinite width: ‖Θ − Θ_∞‖/‖Θ_∞‖ (Frobenius), Θ being the mean over the outputs. Its entries are averages over m
-// units, so that the error falls as m^(−1/2) by the central limit theorem (Jacot et al. 2018).
+// Convergence measures how near the tangent kernel Θ of networks of finite width is, at initialisation, to the kernel
+// Θ_∞ of infinite width: ‖Θ − Θ_∞‖/‖Θ_∞‖ (Frobenius), where Θ is the mean over the outputs. Its entries are averages
+// over m units, so by the central limit theorem the error falls as m^(−1/2) (Jacot et al. 2018).
 type Convergence struct {
 	X       *tensors.Tensor
-	Network func(width int) ntk.Network // one architecture in every width
+	Network func(width int) ntk.Network // the network of a given width
 	Widths  []int                       // m; 32, 64, …, 1024
-	Seeds   int                         // networks of the widest; narrower ones have up to four times as many; 5
+	Seeds   int                         // networks of the largest width, up to four times as many of smaller ones; 5
 	Seed    uint64
 }
 
-// Run draws the networks and compares. The figure has one curve, with the mean error of each width and its standard
-// deviation (series error, error_sd, log2_width), and one claim, on the exponent.
+// Run draws the networks and compares their kernels. The figure has one curve, with the mean error of each width and
+// its standard deviation (series error, error_sd, log2_width), and one claim, on the exponent.
 func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
 	started := time.Now()
 	if len(s.Widths) == 0 {
@@ -70,7 +70,7 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 	return f, nil
 }
 
-// kernelClaims holds the fall of the kernel's error against theory. There is no claim if there are too few networks.
+// kernelClaims compares the slope of the kernel's error with theory. There is no claim if there are too few networks.
 func kernelClaims(widths, logs []float64) []result.Claim {
 	slope, sd := Slope(widths, logs)
 	if math.IsNaN(sd) {
@@ -80,7 +80,7 @@ func kernelClaims(widths, logs []float64) []result.Claim {
 		"networks, ± three standard errors)", slope, -0.5, 3*sd))}
 }
 
-// errors draws the networks of one width, which share what is compiled.
+// errors returns the error of each network of one width. The networks share their compiled programs.
 func (s Convergence) errors(ctx context.Context, backend compute.Backend, width int) ([]float64, error) {
 	network := s.Network(width)
 	infinite, err := network.Infinite(backend).Kernels(s.X, nil)
@@ -90,7 +90,7 @@ func (s Convergence) errors(ctx context.Context, backend compute.Backend, width 
 	store := model.NewStore()
 	defer store.Finalize()
 	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
-	if _, err := empirical.TraceMean(s.X, nil); err != nil { // so that there are parameters to draw
+	if _, err := empirical.TraceMean(s.X, nil); err != nil { // creates the parameters, which are drawn below
 		return nil, err
 	}
 	var out []float64

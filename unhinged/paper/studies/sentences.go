@@ -15,5 +15,5 @@ var (
 		Control: "with a closed form for another learning rate, the features differ, and this fails"}
 )
 
-// Sentences are those that the studies judge.
+// Sentences returns the sentences that the studies judge.
 func Sentences() []result.Sentence { return []result.Sentence{slopes, asPrinted, linearised} }

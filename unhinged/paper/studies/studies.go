@@ -1,5 +1,5 @@
-// Package studies makes experiments on networks that are in no figure of the paper, which leaves networks with an
-// invariant kernel at a formula. They are judged as the figures are.
+// Package studies makes experiments on networks that are in no figure of the paper: the paper has only a formula for
+// networks with an invariant kernel. Their sentences are judged as those of the figures are.
 package studies
 
 import (
@@ -13,19 +13,19 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Options change a study's settings; the zero value is its own.
+// Options change a study's settings. The zero value gives the defaults of the study.
 type Options struct {
 	Widths   []int    // of the networks
-	Networks int      // of the widest; 0 is 5
+	Networks int      // number of networks of the largest width; 0 is 5
 	Gamma    *float64 // Theorem8's γ; nil is 1/(C−1)
 	Rate     float64  // Theorem8's η; 0 is 0.1
 	Seed     uint64
 	Command  string // for the provenance
-	Progress func() // called after each twentieth
+	Progress func() // called after each twentieth of the work
 }
 
-// RunTheorem8 is the study of that name, in pure Go: with one hidden layer XLA takes longer to compile than there is to
-// compute.
+// RunTheorem8 runs the study theorem8 on the pure-Go backend: for one hidden layer, XLA takes longer to compile than Go
+// to compute.
 func RunTheorem8(o Options) (*result.Figure, error) {
 	return o.on("go", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
 		study := Theorem8{Widths: o.Widths, Seeds: o.Networks, Gamma: o.Gamma, Rate: o.Rate, Seed: o.Seed,
@@ -34,10 +34,10 @@ func RunTheorem8(o Options) (*result.Figure, error) {
 	})
 }
 
-// RunDrift is the study of that name: 20 images of each class of Fashion-MNIST, on the machine's best backend.
+// RunDrift runs the study drift with 20 images of each class of Fashion-MNIST, on the machine's best backend.
 func RunDrift(o Options) (*result.Figure, error) {
 	if o.Gamma != nil || o.Rate != 0 {
-		return nil, fmt.Errorf("drift takes neither γ nor η: its losses have their own")
+		return nil, fmt.Errorf("drift does not use γ or η: its losses have their own")
 	}
 	data, err := datasets.Open("fashion-mnist")
 	if err != nil {

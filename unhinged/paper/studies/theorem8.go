@@ -26,37 +26,38 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Theorem8 asks how near real networks come to Theorem 8 as they get wider. Networks with Hidden layers of each width,
-// which end with features H before prototypes W that learn too, are trained by plain gradient descent under the
-// unhinged loss on classes of Gaussian points, and compared after the last step with gradient descent under an
-// invariant kernel, in closed form from the same H(0) and W(0):
+// Theorem8 measures how near real networks come to Theorem 8 as their width grows. Networks with Hidden layers of each
+// width end with features H, followed by prototypes W that learn, too. They are trained by plain gradient descent with
+// the unhinged loss on classes of Gaussian points. After the last step they are compared with gradient descent under an
+// invariant kernel, in closed form from the same H(0) and W(0). There are three kernels:
 //
-//   - that of the network of infinite width, κ⊗I. The kernel of a network at its start is 1/√m away from it, by the
-//     central limit theorem, m the width (Jacot et al. 2018).
-//   - the network's own at its start, the full pn×pn matrix. What is left is that the kernel moves: with smooth
-//     nonlinearities by 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the bound of Lee et al. 2019 is 1/√m). ReLU's
-//     derivative jumps: of the m units about √m change their sides for an input as their weights move by 1/√m, and each
-//     changes the kernel by 1/m. If their signs were random, m^(−3/4) would be left; that is our own heuristic, and
-//     what many examples at these widths come near to. An example's own pull acts on a unit only while it is on, so
-//     that more units go off than on: a part that adds up to m^(−1/2), all there is for a single example, small for
-//     many, and what remains as m → ∞.
-//   - one without kernel between samples, κ's diagonal. The theorem as printed has the same number, or p×p matrix, for
-//     all samples (erratum E7): it can express less.
+//   - The kernel of the network of infinite width, κ⊗I. By the central limit theorem the kernel of a network at
+//     initialisation differs from it by 1/√m, where m is the width (Jacot et al. 2018).
+//   - The network's own kernel at initialisation, the full pn×pn matrix. The remaining error is the change of the
+//     kernel during training. With smooth nonlinearities it is 1/m (Dyer and Gur-Ari 2020, Huang and Yau 2020; the
+//     bound of Lee et al. 2019 is 1/√m). The derivative of ReLU has a jump: as weights move by 1/√m, about √m of the m
+//     units become active or inactive for an input, and each of them changes the kernel by 1/m. If the signs of these
+//     changes were random, the sum would be m^(−3/4). This is our own heuristic, and nearly the result for many
+//     examples at these widths. But an example acts on a unit only while the unit is active, so more units become
+//     inactive than active. This part of the change is m^(−1/2). It is the whole change for a single example, it is
+//     small for many examples, and it dominates as m → ∞.
+//   - A kernel without interaction between samples, the diagonal of κ. The theorem as printed is even more restricted:
+//     it has the same number, or p×p matrix, for all samples (erratum E7).
 //
 // Errors are relative to the distance that the network moved: ‖H − H_theory‖/‖H − H(0)‖. The zero value takes seconds,
-// and knows its slopes to ± 0.1 or 0.2 only; wider networks, and more, know them better.
+// and its slopes have errors of ± 0.1 or 0.2. With more and wider networks the errors are smaller.
 type Theorem8 struct {
 	Widths []int    // m; 64, 128, …, 1024
-	Seeds  int      // networks of the widest; narrower ones have up to four times as many; 5
+	Seeds  int      // networks of the largest width, up to four times as many of smaller ones; 5
 	Hidden int      // hidden layers; 1
 	Steps  int      // of gradient descent; 10
 	Rate   float64  // η1 = η2; 0.1
 	Gamma  *float64 // γ; nil is 1/(C−1)
 	Seed   uint64
-	// Progress, if set, is called after each network with the number done and of all.
+	// Progress, if set, is called after each network with the number of finished networks and of all.
 	Progress func(done, all int)
 
-	tampering float64 // what the negative control adds to the rate of the closed form for the linearised network
+	tampering float64 // added to the rate of the closed form for the linearised network, by the negative control
 }
 
 // The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4
@@ -66,48 +67,31 @@ const (
 	theorem8Train, theorem8Test                       = 8, 6
 )
 
-// activations are the nonlinearities of Theorem8, with the exponents of m that the error from the network's own kernel
-// has; 0 for one between 1/m and 1/√m.
+// activations lists the nonlinearities of Theorem8, with the exponent of m in the error with the network's own kernel;
+// 0 for one between 1/m and 1/√m.
 var activations = []struct {
 	name     string
 	layer    ntk.Layer
 	exponent float64
 }{{"erf", ntk.Erf, -1}, {"ReLU", ntk.ReLU, 0}}
 
-// kinds are the kernels that the closed form takes.
+// kinds lists the kernels in the closed form.
 var kinds = []string{"infinite width", "its own at the start", "as printed"}
 
-// quantities are the series of the errors, and what they are called.
+// quantities lists the series of the errors.
 var quantities = []string{"features_train", "features_test", "logits_train", "logits_test"}
 
 var titles = map[string]string{"features_train": "features", "features_test": "features of unseen points",
 	"logits_train": "logits", "logits_test": "logits of unseen points"}
 
-// Run trains the networks and compares.
+// Run trains the networks and compares them with the closed forms.
 func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Figure, error) {
 	started := time.Now()
-	if len(s.Widths) == 0 {
-		s.Widths = []int{64, 128, 256, 512, 1024}
-	}
-	for _, d := range []struct {
-		value    *int
-		fallback int
-	}{{&s.Seeds, 5}, {&s.Hidden, 1}, {&s.Steps, 10}} {
-		if *d.value == 0 {
-			*d.value = d.fallback
-		}
-	}
+	s.setDefaults()
 	const examples = theorem8Classes * (theorem8Train + theorem8Test)
 	if err := checkWidths(s.Widths, s.Seeds, theorem8Inputs, float64(s.Hidden), theorem8Features,
 		examples); err != nil {
 		return nil, err
-	}
-	if s.Rate == 0 {
-		s.Rate = 0.1
-	}
-	if s.Gamma == nil {
-		balanced := 1. / (theorem8Classes - 1)
-		s.Gamma = &balanced
 	}
 	f := &result.Figure{ID: "theorem8", Title: "Theorem 8: networks of growing width beside the closed form",
 		Settings: map[string]any{
@@ -156,13 +140,35 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 	return f, nil
 }
 
-// networks is how many networks of a width there are: narrow ones vary more and cost less.
+// setDefaults sets the fields that are not set.
+func (s *Theorem8) setDefaults() {
+	if len(s.Widths) == 0 {
+		s.Widths = []int{64, 128, 256, 512, 1024}
+	}
+	for _, d := range []struct {
+		value    *int
+		fallback int
+	}{{&s.Seeds, 5}, {&s.Hidden, 1}, {&s.Steps, 10}} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	if s.Rate == 0 {
+		s.Rate = 0.1
+	}
+	if s.Gamma == nil {
+		balanced := 1. / (theorem8Classes - 1)
+		s.Gamma = &balanced
+	}
+}
+
+// networks returns the number of networks of a width. There are more narrow ones, because they vary more and cost less.
 func (s Theorem8) networks(width int) int {
 	widest := s.Widths[len(s.Widths)-1]
 	return s.Seeds * max(1, min(4, widest/width))
 }
 
-// gaussianClasses draws examples around a point of each class.
+// gaussianClasses draws the examples of each class around a random point.
 func gaussianClasses(seed, stream uint64, each int) ntk.Examples {
 	centres := rand.New(rand.NewPCG(seed, 8))
 	noise := rand.New(rand.NewPCG(seed, 80+stream))
@@ -183,7 +189,7 @@ func gaussianClasses(seed, stream uint64, each int) ntk.Examples {
 	return ntk.Examples{X: tensors.FromFlatDataAndDimensions(x, len(labels), theorem8Inputs), Labels: labels}
 }
 
-// network has Hidden layers of a width.
+// network returns the network with Hidden layers of a width.
 func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
 	var layers []ntk.Layer
 	for range s.Hidden {
@@ -192,7 +198,7 @@ func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
 	return ntk.Serial(append(layers, ntk.Dense(theorem8Features))...)
 }
 
-// linearized returns the relative error of the closed form for the linearised network, of the narrowest width.
+// linearized returns the relative error of the closed form for the linearised network of the smallest width.
 func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activation ntk.Layer, train,
 	test ntk.Examples) (float64, error) {
 	network := s.network(activation, s.Widths[0])
@@ -227,8 +233,8 @@ func (s Theorem8) linearized(ctx context.Context, backend compute.Backend, activ
 	return relative(records[1].Train.Features, theory.Train.Features, records[0].Train.Features), nil
 }
 
-// compare trains the networks of one width and adds their errors. They share what is compiled, and differ in what is
-// drawn.
+// compare trains the networks of one width and adds their errors to e. The networks share their compiled programs and
+// differ in their initial values.
 func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activation ntk.Layer, width int, train,
 	test ntk.Examples, e *widthErrors, done func()) error {
 	network := s.network(activation, width)
@@ -254,7 +260,8 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 	}
 	defer trainer.Finalize()
 	for seed := range s.networks(width) {
-		if _, err := trainer.Train(ctx, train, test, []int{0}); err != nil { // so that there are parameters to draw
+		// This creates the parameters, which are drawn below.
+		if _, err := trainer.Train(ctx, train, test, []int{0}); err != nil {
 			return err
 		}
 		if err := redraw(store, rand.New(rand.NewPCG(s.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
@@ -269,37 +276,48 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 		if err != nil {
 			return err
 		}
-		start, end := records[0], records[1]
-		theorem, err := descent.Theory(start)
+		theorem, err := descent.Theory(records[0])
 		if err != nil {
 			return err
 		}
 		for i, kernels := range [][2]*tensors.Tensor{infinite, own, printed} {
-			trained, err := theorem.Train(kernels[0], train.Labels)
+			errors, err := s.errors(theorem, kernels, records, train.Labels, test.Labels)
 			if err != nil {
 				return err
 			}
-			if err := trained.Test(kernels[1], test.Labels); err != nil {
-				return err
-			}
-			theory, err := trained.Step(s.Steps)
-			if err != nil {
-				return err
-			}
-			e.add(kinds[i], width, map[string]float64{
-				"features_train": relative(end.Train.Features, theory.Train.Features, start.Train.Features),
-				"features_test":  relative(end.Test.Features, theory.Test.Features, start.Test.Features),
-				"logits_train":   relative(end.Train.Logits, theory.Train.Logits, start.Train.Logits),
-				"logits_test":    relative(end.Test.Logits, theory.Test.Logits, start.Test.Logits),
-			})
+			e.add(kinds[i], width, errors)
 		}
 		done()
 	}
 	return nil
 }
 
-// redraw gives all variables new values from N(0, 1), of other seeds than [ntk.Network.Model]'s and independent of each
-// other in all layers and widths.
+// errors returns the errors of the closed form with these kernels, given the records of the first and the last step of
+// a network.
+func (s Theorem8) errors(theorem ntk.Unhinged, kernels [2]*tensors.Tensor, records []ntk.Record, train,
+	test []int) (map[string]float64, error) {
+	trained, err := theorem.Train(kernels[0], train)
+	if err != nil {
+		return nil, err
+	}
+	if err := trained.Test(kernels[1], test); err != nil {
+		return nil, err
+	}
+	theory, err := trained.Step(s.Steps)
+	if err != nil {
+		return nil, err
+	}
+	start, end := records[0], records[1]
+	return map[string]float64{
+		"features_train": relative(end.Train.Features, theory.Train.Features, start.Train.Features),
+		"features_test":  relative(end.Test.Features, theory.Test.Features, start.Test.Features),
+		"logits_train":   relative(end.Train.Logits, theory.Train.Logits, start.Train.Logits),
+		"logits_test":    relative(end.Test.Logits, theory.Test.Logits, start.Test.Logits),
+	}, nil
+}
+
+// redraw gives all variables new values from N(0, 1). Their seeds differ from those of [ntk.Network.Model], and the
+// values are independent between layers and widths.
 func redraw(store *model.Store, random *rand.Rand) error {
 	variables := slices.SortedFunc(store.IterVariables(),
 		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
@@ -318,7 +336,7 @@ func redraw(store *model.Store, random *rand.Rand) error {
 	return nil
 }
 
-// kernelsOf returns the kernel of the training examples with themselves and with those to test on.
+// kernelsOf returns the kernel of the training examples with themselves and with the test examples.
 func kernelsOf(kernel func(x *tensors.Tensor) (*tensors.Tensor, error), test ntk.Examples) (k [2]*tensors.Tensor,
 	err error) {
 	for i, x := range []*tensors.Tensor{nil, test.X} {
@@ -337,7 +355,7 @@ func relative(x, theory, start *mat.Dense) float64 {
 	return mat.Norm(&gap, 2) / mat.Norm(&way, 2)
 }
 
-// diagonalOf returns the kernel without what is between different samples.
+// diagonalOf returns the kernel with all entries between different samples set to 0.
 func diagonalOf(k *tensors.Tensor) *tensors.Tensor {
 	n := k.Shape().Dimensions[0]
 	values := tensors.MustCopyFlatData[float64](k)
@@ -349,7 +367,7 @@ func diagonalOf(k *tensors.Tensor) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, n, n)
 }
 
-// widthErrors are the logarithms of errors by kernel and quantity, beside those of the widths.
+// widthErrors holds the logarithms of the errors by kernel and quantity, and those of the widths.
 type widthErrors struct {
 	widths map[string][]float64
 	logs   map[string]map[string][]float64
@@ -371,7 +389,7 @@ func (e *widthErrors) add(kind string, width int, values map[string]float64) {
 
 func curveName(activation, kind string) string { return activation + ", kernel " + kind }
 
-// report draws the geometric means over the networks of each width.
+// report adds curves of the geometric means over the networks of each width.
 func (e *widthErrors) report(f *result.Figure, activation string) {
 	for _, kind := range kinds {
 		c := result.Curve{Name: curveName(activation, kind), Params: map[string]float64{},
@@ -397,13 +415,13 @@ func (e *widthErrors) report(f *result.Figure, activation string) {
 	}
 }
 
-// tooFewWidths is why a slope is not claimed.
+// tooFewWidths is the reason why a slope is not claimed.
 var tooFewWidths = fmt.Sprintf("a slope takes three networks, of at least two widths from %d on", narrowest)
 
-// narrowest is the first width that slopes are taken from: theory is about wide networks.
+// narrowest is the smallest width for which slopes are computed, because theory is about wide networks.
 const narrowest = 128
 
-// judge holds the slopes against theory, and the theorem as printed against the widest networks.
+// judge compares the slopes with theory, and the theorem as printed with the widest networks.
 func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 	for i, exponent := range []float64{-0.5, own} {
 		for _, name := range quantities {
@@ -422,8 +440,8 @@ func (e *widthErrors) judge(f *result.Figure, activation string, own float64) {
 	f.Claims = append(f.Claims, printedClaim(activation, last(kinds[2]), last(kinds[1])))
 }
 
-// printedClaim judges the theorem as printed by its relative error, and the corrected one by that from the network's
-// own kernel.
+// printedClaim judges the theorem as printed by its relative error, and the corrected theorem by the relative error
+// with the network's own kernel.
 func printedClaim(activation string, printed, own float64) result.Claim {
 	const small = 0.1
 	text := activation + ": the theorem as printed, one p×p kernel, tells the features of the widest networks " +
@@ -438,8 +456,8 @@ func linearisedClaim(network string, off float64) result.Claim {
 	return linearised.Of(result.Check(text, off, 0, 1e-10))
 }
 
-// slopeClaim holds a fall with the width, of each network, against the exponent of theory: within three standard
-// errors, and in any case nearer than half the way to the next of the laws 1/√m and 1/m. Exponent 0 stands for any
+// slopeClaim compares the slope over the width of all networks with the exponent of theory. The tolerance is three
+// standard errors, and at most half of the distance between the exponents −1/2 and −1. Exponent 0 means any exponent
 // between the two. The claim is withdrawn if there are too few widths.
 func slopeClaim(what string, widths, logs []float64, exponent float64) []result.Claim {
 	var wide, of []float64
@@ -463,8 +481,8 @@ func slopeClaim(what string, widths, logs []float64, exponent float64) []result.
 		slope, exponent, math.Min(3*standardError, half)))}
 }
 
-// Slope is the slope of a straight line through (log x, logs) by least squares, with its standard error; NaN for fewer
-// than three points or one x.
+// Slope returns the slope of a straight line through (log x, logs) by least squares, with its standard error. It is NaN
+// for fewer than three points or a single x.
 func Slope(x, logs []float64) (slope, standardError float64) {
 	lx := make([]float64, len(x))
 	for i, v := range x {

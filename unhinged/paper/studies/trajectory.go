@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Trajectory turns the records of a training, of a network or in closed form, into a curve with the series step, loss,
-// train_accuracy and, if there were points to test on, test_accuracy.
+// Trajectory returns the records of a training, of a network or in closed form, as a curve with the series step, loss,
+// train_accuracy and, if there are test points, test_accuracy.
 func Trajectory(name string, records []ntk.Record) result.Curve {
 	c := result.Curve{Name: name, Params: map[string]float64{}, Series: map[string]result.Series{}}
 	for _, r := range records {
@@ -26,9 +26,9 @@ func Trajectory(name string, records []ntk.Record) result.Curve {
 	return c
 }
 
-// Apart is how far theory is from a network at the same moments, after the first: a curve with the series step and,
-// relative to the distance that the network's logits have moved, train_error and test_error (‖F − F_theory‖/‖F − F(0)‖,
-// Frobenius). Both must have points to test on.
+// Apart compares theory with a network at the same times, except the first one. It returns a curve with the series
+// step, train_error and test_error (‖F − F_theory‖/‖F − F(0)‖, Frobenius), the errors relative to the distance that the
+// network's logits have moved. Both must have test points.
 func Apart(name string, network, theory []ntk.Record) result.Curve {
 	c := result.Curve{Name: name, Params: map[string]float64{}, Series: map[string]result.Series{}}
 	for i, r := range network[1:] {
@@ -41,5 +41,5 @@ func Apart(name string, network, theory []ntk.Record) result.Curve {
 	return c
 }
 
-// Matrix returns a tensor of two axes, such as a kernel, as gonum and package dynamics have it.
+// Matrix returns a tensor of two axes, such as a kernel, as a gonum matrix, which package dynamics uses.
 func Matrix(t *tensors.Tensor) *mat.Dense { return numbers.Matrix(t) }

@@ -1,5 +1,5 @@
-// Package theorems checks the paper's theorems and lemmas beside brute force: on small random states, each as a claim
-// that measures how far the closed form is from what the equations give.
+// Package theorems checks the paper's theorems and lemmas on small random states. Each check is a claim whose measured
+// value is the distance of the closed form from a direct solution of the equations.
 package theorems
 
 import (
@@ -30,7 +30,8 @@ func Check(id string) (result.Claim, error) {
 	return claim, nil
 }
 
-// checks are those of the theorems and lemmas: what is compared, the largest difference, and what counts as rounding.
+// checks has for each theorem or lemma a description, the tolerance for rounding, and the function that returns the
+// largest difference.
 var checks = map[string]struct {
 	what      string
 	tolerance float64
@@ -85,12 +86,12 @@ func flows(lambda1, lambda2 float64) (float64, error) {
 	return off, nil
 }
 
-// anchored compares Theorem 6 with the ODE whose prototypes have the rate 0.
+// anchored compares Theorem 6 with the ODE in which prototypes have the learning rate 0.
 func anchored() (float64, error) {
 	s := dynamics.Gaussian(4, 3, 2, 6)
 	rate := dynamics.CosineRate{Initial: 0.5, Steps: 9}
 	const gamma, lambda, end = 0.4, 0.2, 7
-	flow, err := dynamics.Anchored{Gamma: gamma, Lambda: lambda, Rates: dynamics.Rates{W: rate}}.From(s)
+	flow, err := dynamics.Anchored{Gamma: gamma, Lambda1: lambda, Rates: dynamics.Rates{W: rate}}.From(s)
 	if err != nil {
 		return 0, err
 	}
@@ -101,7 +102,7 @@ func anchored() (float64, error) {
 	return misses(flow, end, want)
 }
 
-// misses is how far a trajectory is from a state at a time.
+// misses returns the largest difference between a trajectory at a time and a state.
 func misses(trajectory dynamics.Trajectory, time float64, want *dynamics.State) (float64, error) {
 	point, err := trajectory.At(time)
 	if err != nil {
@@ -114,7 +115,7 @@ func misses(trajectory dynamics.Trajectory, time float64, want *dynamics.State) 
 	return apart(state, want), nil
 }
 
-// apart is the largest difference of two states, biases included.
+// apart returns the largest difference of two states, biases included.
 func apart(a, b *dynamics.State) float64 {
 	off := 0.0
 	for _, m := range [][2]*mat.Dense{{a.H, b.H}, {a.W, b.W}} {
@@ -125,7 +126,7 @@ func apart(a, b *dynamics.State) float64 {
 	return math.Max(off, floats.Distance(a.B, b.B, math.Inf(1)))
 }
 
-// sample is a feature at an angle of less than π to its prototype, with α(0) ≤ 1.
+// sample draws a feature at an angle of less than π to its prototype, and the prototype, with α(0) ≤ 1.
 func sample(rng *rand.Rand) (h, w []float64) {
 	h, w = make([]float64, 4), make([]float64, 4)
 	for i := range h {
@@ -205,7 +206,7 @@ func eigenspaces() (float64, error) {
 	return math.Max(off, apart(sum, s)), nil
 }
 
-// logRate is the distance of figure 1's γ = 1/(C−1) at its end, times log t.
+// logRate returns the distance at the end of figure 1's curve for γ = 1/(C−1), times log t.
 func logRate() (float64, error) {
 	const p, c, n, steps = 64, 100, 10, 50_000
 	s := dynamics.Gaussian(p, c, n, 1)
@@ -221,7 +222,7 @@ func logRate() (float64, error) {
 	return math.Exp(point.LogDistance()) * math.Log(steps), nil
 }
 
-// logits draws a label and logits of several sizes.
+// logits draws a label and logits of different magnitudes.
 func logits(rng *rand.Rand) (s []float64, y int, gamma float64) {
 	s = make([]float64, 2+rng.IntN(9))
 	for i := range s {
@@ -274,8 +275,7 @@ func margins() (float64, error) {
 	return float64(count), nil
 }
 
-// shifted looks for a common shift Δ of features and sΔ of prototypes under which a decision changes, as Example 1 says
-// there is.
+// shifted searches for a common shift Δ of features and sΔ of prototypes that changes a decision, as in Example 1.
 func shifted() (float64, error) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	s := dynamics.Gaussian(3, 4, 5, 3)
