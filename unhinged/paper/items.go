@@ -9,7 +9,7 @@ import (
 
 // The reasons why items cannot be made yet, and why claims about them cannot be judged.
 const (
-	scores     = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
+	scores = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
 		"images yet"
 	calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
 		"`unhinged train` yet"
