@@ -249,6 +249,9 @@ func writeFigure(folder string, figure result.Figure) error {
 			return err
 		}
 	}
+	if len(figure.Panels) == 0 && figure.Table != nil {
+		return nil // there is nothing to draw
+	}
 	picture, err := plots.SVG(figure)
 	if err != nil {
 		return err

@@ -37,8 +37,8 @@ func Items() []Item {
 			Sentences: training.Sentences(id),
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
-	table("table1", "Table 1: analyses of neural collapse compared", "1",
-		"it compares what other papers assume, in words")
+	items = append(items, Item{ID: "table1", Title: "Table 1: analyses of neural collapse compared", Kind: Table,
+		Section: "1", Needs: Nothing, run: table1})
 	numerical("fig1", "3.1")
 	recorded("fig2", "Figure 2: validation accuracy of the loss functions", Figure, "4.1", "small/cifar-10",
 		training.All)
