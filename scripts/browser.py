@@ -182,4 +182,5 @@ def main():
     print(f"ok   {notebook} in Chromium ({time.monotonic() - start:.1f} s)\n1 passed, 0 failed, 0 skipped")
 
 
-main()
+if __name__ == "__main__":
+    main()
