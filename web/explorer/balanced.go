@@ -81,8 +81,8 @@ func regularised() Scene {
 		}}
 }
 
-// cosinesUpTo bounds the numbers of H in pictures that show the cosines of prototypes: to build the state for them takes
-// longer than all the rest.
+// cosinesUpTo bounds the numbers of H in pictures that show the cosines of prototypes: to build the state for them
+// takes longer than all the rest.
 const cosinesUpTo = 100_000
 
 // linear draws a flow of Theorem 2 or 4.
