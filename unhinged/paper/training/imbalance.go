@@ -77,7 +77,7 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 	}
 	for _, cell := range publishedOf(table) {
 		if cell.ratio == 100 || cell.ratio == 10 {
-			add(fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio), cell.loss, cell.efr,
+			add(fmt.Sprintf("paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio), cell.loss, cell.efr,
 				cell.percent, math.NaN())
 		}
 	}
