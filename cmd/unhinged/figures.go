@@ -215,6 +215,9 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		}
 		figures = append(figures, *figure)
 		fmt.Fprintf(progress, " %.2f s; %s\n", time.Since(began).Seconds(), result.Tally(figure.Claims))
+		if needs, found := figure.Settings["needs"]; found {
+			fmt.Fprintf(progress, "       needs: %s\n", needs)
+		}
 		for _, c := range figure.Claims {
 			if c.Verdict == result.Fails {
 				fmt.Fprintf(progress, "       fails: %s\n", c.Claim)

@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/unhinged-lab/lab/unhinged/calibration"
-	"github.com/unhinged-lab/lab/unhinged/paper/published"
+	"github.com/unhinged-lab/lab/unhinged/paper/paperdata"
 )
 
 // demonstrateE39 bins a classifier that is perfectly calibrated: of 60 samples with the confidence j/60, j are
@@ -27,7 +27,7 @@ func demonstrateE39() (Demonstration, error) {
 		drawn += float64(b.Count) / float64(len(correct)) * b.EdgeGap()
 	}
 	empty, all := 0, 0
-	for _, panel := range published.Calibration() {
+	for _, panel := range paperdata.Calibration() {
 		for _, accuracy := range panel.Bins {
 			all++
 			if math.IsNaN(accuracy) {

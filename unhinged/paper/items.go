@@ -5,6 +5,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper/studies"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // Items lists all figures and tables in the paper's order, then the studies.
@@ -12,9 +13,6 @@ func Items() []Item {
 	var items []Item
 	table := func(id, title, section, missing string) {
 		items = append(items, Item{ID: id, Title: title, Kind: Table, Section: section, Needs: Runs, Missing: missing})
-	}
-	later := func(id, title, section, missing string) {
-		items = append(items, Item{ID: id, Title: title, Kind: Figure, Section: section, Needs: Runs, Missing: missing})
 	}
 	numerical := func(id, section string) {
 		for _, e := range numeric.Figures() {
@@ -30,10 +28,12 @@ func Items() []Item {
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
 	const imbalanced = "long-tailed and step-wise imbalanced trainings are not in `unhinged train` yet"
-	const outOfDistribution = "the scores are in package ood, but `unhinged train` keeps no logits and features of " +
-		"test images yet"
-	const calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
-		"`unhinged train` yet"
+	beside := func(id, title string, kind Kind, section, command string,
+		draw func([]vision.Outcome) (result.Figure, error)) {
+		items = append(items, Item{ID: id, Title: title, Kind: kind, Section: section, Needs: Runs,
+			Sentences: training.Sentences(id), Command: command, run: runBesidePublished(draw)})
+	}
+	const balanced, longTailed = "unhinged train --config fast/cifar-10", " --imbalance long-tailed:100"
 
 	table("table1", "Table 1: analyses of neural collapse compared", "1",
 		"it compares what other papers assume, in words")
@@ -41,16 +41,19 @@ func Items() []Item {
 	recorded("fig2", "Figure 2: validation accuracy of the loss functions", Figure, "4.1", "small/cifar-10",
 		training.All)
 	table("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", "4.2", imbalanced)
-	table("table3", "Table 3: out-of-distribution detection", "4.2", outOfDistribution)
-	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", outOfDistribution)
+	beside("table3", "Table 3: out-of-distribution detection", Table, "4.2", balanced, training.Detection(3))
+	beside("fig3", "Figure 3: scores in and out of distribution, without and with EFR", Figure, "4.2", balanced,
+		training.ScoreHistograms("fig3", 3, "feature-norm", "energy", "feature-norm"))
 	numerical("fig4", "C.1")
 	numerical("fig5", "C.1")
 	numerical("fig6", "C.1")
 	numerical("fig7", "C.1")
 	numerical("fig8", "C.1")
 	numerical("fig9", "C.1")
-	later("fig10", "Figure 10: calibration under long-tailed imbalance", "C.3", calibrated)
-	later("fig11", "Figure 11: calibration under step-wise imbalance", "C.3", calibrated)
+	beside("fig10", "Figure 10: calibration under long-tailed imbalance, CIFAR-10", Figure, "C.3",
+		balanced+longTailed, training.Calibration(10))
+	beside("fig11", "Figure 11: calibration under long-tailed imbalance, CIFAR-100", Figure, "C.3",
+		"unhinged train --config paper/cifar-100"+longTailed, training.Calibration(11))
 	recorded("fig12", "Figure 12: feature norm, loss and accuracy under EFR, CIFAR-10", Figure, "C.2", "small/cifar-10",
 		training.On("cifar-10", "fig12", training.Figure12))
 	recorded("fig13", "Figure 13: feature norm, loss and accuracy under EFR, CIFAR-100", Figure, "C.2",
@@ -59,11 +62,16 @@ func Items() []Item {
 		training.On("imagenet-100", "fig14", training.Figure14))
 	table("table4", "Table 4: accuracy of CE under long-tailed imbalance", "C.3", imbalanced)
 	table("table5", "Table 5: accuracy of CE under step-wise imbalance", "C.3", imbalanced)
-	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", outOfDistribution)
+	beside("table6", "Table 6: out-of-distribution detection with several λ", Table, "C.4", balanced,
+		training.Detection(6))
 	numerical("fig15", "C.1")
-	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", outOfDistribution)
-	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", outOfDistribution)
+	for _, f := range []struct{ id, title, score string }{
+		{"fig16", "Figure 16: softmax scores in and out of distribution", "softmax"},
+		{"fig17", "Figure 17: energy scores in and out of distribution", "energy"},
+		{"fig18", "Figure 18: feature norms in and out of distribution", "feature-norm"},
+	} {
+		beside(f.id, f.title, Figure, "C.4", balanced, training.ScoreHistograms(f.id, 6, f.score, f.score))
+	}
 	recorded("fig19", "Figure 19: plain UL blows up", Figure, "4.1", "small/cifar-10 --method ul",
 		training.On("cifar-10", "fig19", training.BlowUp))
 

@@ -1,6 +1,6 @@
-// Package published has numbers that the paper prints or plots, to stand beside the lab's own: calibration (figures 10
+// Package paperdata has numbers that the paper prints or plots, to stand beside the lab's own: calibration (figures 10
 // and 11) and detection of images out of distribution (tables 3 and 6).
-package published
+package paperdata
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ func Calibration() []Reliability {
 			return r.Figure == int(number(row[0])) && r.Ratio == number(row[2]) && r.Lambda == number(row[3])
 		})
 		if i < 0 || int(number(row[4])) != len(out[i].Bins)+1 {
-			panic(fmt.Sprintf("published: the bin %v is not the next one of a panel", row))
+			panic(fmt.Sprintf("paperdata: the bin %v is not the next one of a panel", row))
 		}
 		accuracy := math.NaN()
 		if row[5] != "" {
