@@ -247,27 +247,27 @@ func calibrationClaims(runs []vision.Outcome, measures map[string]*outputMeasure
 		m := measures[o.Folder]
 		return m.confidence - m.accuracy
 	}
-	var asked []question
-	var suits []suitability
+	var claims []result.Claim
 	for _, setup := range Setups(runs) {
 		list := crossEntropies(setup)
 		plain := find(list, "ce", 0)
-		if len(plain.runs) == 0 || len(list) == 1 {
-			continue
-		}
 		title := imbalanceTitle(setup[0].Settings)
-		suit := suitability{title: title}
+		var asked []question
+		var suits suitability
 		for _, v := range list {
 			if v.efr == 0 {
 				continue
 			}
 			claim := title + ": " + fmt.Sprintf(lessOverConfident.Text, plain.name(), v.name())
 			asked = append(asked, question{lessOverConfident, claim, paired(plain, v, overConfidence), 0, ""})
-			suit.try(v, paired(v, plain, measuredAccuracy(measures)), paired(plain, v, measuredECE(measures)))
+			suits.try(v, paired(v, plain, measuredAccuracy(measures)), paired(plain, v, measuredECE(measures)))
 		}
-		suits = append(suits, suit)
+		claims = append(claims, judge(askable(asked))...)
+		if suits.tried > 0 {
+			claims = append(claims, suits.judge(title))
+		}
 	}
-	return append(judge(askable(asked)), judgeSuitable(suits)...)
+	return claims
 }
 
 // askable leaves out the questions without a single pair of runs.
@@ -277,7 +277,6 @@ func askable(asked []question) []question {
 
 // suitability asks whether some λ improves both accuracy and ECE in a setup.
 type suitability struct {
-	title string
 	tried int
 	// holds is the smallest p-value, over λ, of the worse of its two improvements, times the number of λ (Bonferroni);
 	// fails is the largest p-value, over λ, of the worse of its two deteriorations, which is twice the smaller one.
@@ -302,33 +301,21 @@ func (s *suitability) try(v variant, accuracy, ece ttest) {
 	s.tried++
 }
 
-// judgeSuitable gives the verdicts, with Holm's correction for the number of setups.
-func judgeSuitable(list []suitability) []result.Claim {
-	list = slices.DeleteFunc(list, func(s suitability) bool { return s.tried == 0 })
-	p := make([]float64, len(list))
-	for i, s := range list {
-		p[i] = min(1, min(float64(s.tried)*s.holds, s.fails))
+// judge gives the verdict.
+func (s suitability) judge(title string) result.Claim {
+	holds := min(1, float64(s.tried)*s.holds)
+	c := result.Claim{Measured: result.Number(s.gain), Tolerance: result.Number(math.NaN()), Verdict: result.Undecided}
+	note := fmt.Sprintf("p = %.2g that none does, %.2g that one does", holds, s.fails)
+	switch {
+	case math.IsNaN(holds) || math.IsNaN(s.fails):
+		note = "too few seeds to tell"
+	case holds <= level:
+		c.Verdict = result.Holds
+	case s.fails <= level:
+		c.Verdict = result.Fails
 	}
-	var claims []result.Claim
-	for i, corrected := range holm(p) {
-		s := list[i]
-		c := result.Claim{Measured: result.Number(s.gain), Tolerance: result.Number(math.NaN()),
-			Verdict: result.Undecided}
-		switch {
-		case !(corrected <= level):
-		case float64(s.tried)*s.holds <= s.fails:
-			c.Verdict = result.Holds
-		default:
-			c.Verdict = result.Fails
-		}
-		note := fmt.Sprintf("p = %.2g after corrections for %d λ and %d setups", corrected, s.tried, len(list))
-		if math.IsNaN(corrected) {
-			note = "too few seeds to tell"
-		}
-		c.Claim = fmt.Sprintf("%s: %s > 0 (%s; %s)", s.title, suitable.Text, note, s.best)
-		claims = append(claims, suitable.Of(c))
-	}
-	return claims
+	c.Claim = fmt.Sprintf("%s: %s > 0 (%s; %s)", title, suitable.Text, note, s.best)
+	return suitable.Of(c)
 }
 
 // CalibrationTable has the calibration of all finished runs with outputs, as Markdown: mean ± standard deviation over

@@ -296,12 +296,12 @@ func publishedDetectionClaims(table int, numbers []paperdata.OOD) []result.Claim
 }
 
 // detectionClaims judges by the mean AUROC of some scores whether EFR improves the detection: in each setup, for each
-// loss and λ, over the far and over the near sets of images apart. Runs with and without EFR are paired by their seeds;
-// p-values are corrected for all tests of an item.
+// loss and λ, over the far and over the near sets of images apart. Runs with and without EFR are paired by their seeds.
 func detectionClaims(s result.Sentence, runs []vision.Outcome, measures map[string]*outputMeasures, families,
 	of []string) []result.Claim {
-	var asked []question
+	var claims []result.Claim
 	for _, setup := range Setups(runs) {
+		var asked []question
 		list := variants(setup)
 		own := map[string]*outputMeasures{}
 		for _, o := range setup {
@@ -342,8 +342,9 @@ func detectionClaims(s result.Sentence, runs []vision.Outcome, measures map[stri
 					paired(v, plain, mean(detectionMetrics[1].of)), 0, note})
 			}
 		}
+		claims = append(claims, judge(askable(asked))...)
 	}
-	return judge(askable(asked))
+	return claims
 }
 
 // DetectionTable has all scores of all balanced runs with outputs, as Markdown: AUROC, FPR95 and AUPR with

@@ -74,9 +74,9 @@ func scorePanels(fig *result.Figure, setup []vision.Outcome, set, name string) e
 	for i := range grid {
 		grid[i] = float64(i) / 100
 	}
-	title := fmt.Sprintf("%s, %s", setup[0].Settings.Dataset, set)
+	trained := setup[0].Settings.Dataset
 	if known := setup[0].Settings.Known; known != "" {
-		title = fmt.Sprintf("%s %s, %s", setup[0].Settings.Dataset, known, set)
+		trained += " " + string(known)
 	}
 	for _, v := range crossEntropies(setup) {
 		var rates [][]float64 // true positive rates on the grid, of each run
@@ -91,8 +91,8 @@ func scorePanels(fig *result.Figure, setup []vision.Outcome, set, name string) e
 			}
 			rates = append(rates, onGrid(c, grid))
 			if i == 0 {
-				if err := histogramPanel(fig, c, fmt.Sprintf("%s (%s, seed %d)", v.name(), title, o.Settings.Seed),
-					name); err != nil {
+				label := fmt.Sprintf("%s (%s, seed %d)", name, trained, o.Settings.Seed)
+				if err := histogramPanel(fig, c, v.name()+": "+set, label); err != nil {
 					return err
 				}
 			}
@@ -111,14 +111,14 @@ func scorePanels(fig *result.Figure, setup []vision.Outcome, set, name string) e
 		}
 	}
 	if len(curves) > 0 {
-		fig.Panels = append(fig.Panels, result.Panel{Title: fmt.Sprintf("ROC of the %s (%s)", name, title), Y: key,
-			YLabel: "true positive rate", XLabel: "false positive rate, in-distribution positive", Curves: curves})
+		fig.Panels = append(fig.Panels, result.Panel{Title: fmt.Sprintf("ROC: %s, %s", name, set), Y: key,
+			YLabel: "true positive rate", XLabel: "false positive rate (" + trained + ")", Curves: curves})
 	}
 	return nil
 }
 
 // histogramPanel adds the histograms of a comparison.
-func histogramPanel(fig *result.Figure, c *ood.Comparison, title, name string) error {
+func histogramPanel(fig *result.Figure, c *ood.Comparison, title, xlabel string) error {
 	key := fmt.Sprintf("score%d", len(fig.Panels))
 	limits, in, out, err := c.Histogram(histogramBins)
 	if err != nil {
@@ -133,7 +133,7 @@ func histogramPanel(fig *result.Figure, c *ood.Comparison, title, name string) e
 		series[key+"_x"], series[key] = edges, result.Steps([][]float64{in, out}[i])
 		series[key+"_from"] = make(result.Series, len(edges))
 	}
-	fig.Panels = append(fig.Panels, result.Panel{Title: title, X: key + "_x", XLabel: name, Y: key,
+	fig.Panels = append(fig.Panels, result.Panel{Title: title, X: key + "_x", XLabel: xlabel, Y: key,
 		YLabel: "share of images", Curves: []string{inside, outside}})
 	return nil
 }
