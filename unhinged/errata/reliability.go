@@ -8,14 +8,14 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper/paperdata"
 )
 
-// demonstrateE39 bins a classifier that is perfectly calibrated: of 60 samples with the confidence j/60, j are
-// classified correctly, for j = 20 … 60. The right reading of a reliability diagram finds no gap.
+// demonstrateE39 bins a classifier that is perfectly calibrated: of 600 samples with the confidence j/600, j are
+// classified correctly, for j = 201 … 600. The right reading of a reliability diagram finds no gap.
 func demonstrateE39() (Demonstration, error) {
 	var confidence []float64
 	var correct []bool
-	for j := 20; j <= 60; j++ {
-		for i := range 60 {
-			confidence, correct = append(confidence, float64(j)/60), append(correct, i < j)
+	for j := 201; j <= 600; j++ {
+		for i := range 600 {
+			confidence, correct = append(confidence, float64(j)/600), append(correct, i < j)
 		}
 	}
 	bins, err := calibration.Binning{}.Of(confidence, correct)

@@ -335,16 +335,19 @@ func CalibrationTable(outcomes []vision.Outcome) (string, error) {
 			}
 			fmt.Fprintf(&text, "| %s, %s | %s | %g | %d |", imbalanceTitle(setup[0].Settings), setup[0].Settings.Model,
 				v.name(), v.paperLambda(), len(v.runs))
-			for _, number := range []func(*outputMeasures) float64{
-				func(m *outputMeasures) float64 { return m.accuracy },
-				func(m *outputMeasures) float64 { return m.confidence },
-				func(m *outputMeasures) float64 { return m.ece },
-				func(m *outputMeasures) float64 { return m.scaledECE },
-				func(m *outputMeasures) float64 { return m.nll },
-				func(m *outputMeasures) float64 { return m.brier },
+			for _, column := range []struct {
+				decimals int
+				of       func(*outputMeasures) float64
+			}{
+				{2, func(m *outputMeasures) float64 { return m.accuracy }},
+				{2, func(m *outputMeasures) float64 { return m.confidence }},
+				{2, func(m *outputMeasures) float64 { return m.ece }},
+				{2, func(m *outputMeasures) float64 { return m.scaledECE }},
+				{3, func(m *outputMeasures) float64 { return m.nll }},
+				{3, func(m *outputMeasures) float64 { return m.brier }},
 			} {
-				fmt.Fprintf(&text, " %s |", meanSD(v, 2, func(o vision.Outcome) float64 {
-					return number(measures[o.Folder])
+				fmt.Fprintf(&text, " %s |", meanSD(v, column.decimals, func(o vision.Outcome) float64 {
+					return column.of(measures[o.Folder])
 				}))
 			}
 			text.WriteString("\n")
