@@ -55,11 +55,11 @@ in-distribution. The files hold scores [n] or, with --score, what the scores are
   mahalanobis              features, and --train, --labels: distance to the nearest class mean by the covariance within
   knn                      the same: distance to the ⌈m/1000⌉-th nearest of m training features, all made unit length
   neco                     the same: share of the norm in the first C principal directions
-  vim                      the same and --prototypes, --biases: energy − virtual logit of what is outside of C directions
+  vim                      the same and --prototypes, --biases: energy − virtual logit of what C directions leave out
 
 Keys of --json: auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive, base_rate (the
 share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive class; the paper's
-tables have "in". All but aupr_in_trapezoid and base_rate have intervals. --plot draws the histograms and the ROC curve.`,
+tables have "in". All but aupr_in_trapezoid and base_rate have intervals. --plot draws histograms and the ROC curve.`,
 		Example: "  unhinged measure ood --in scores-test.npy --ood scores-svhn.npy\n" +
 			"  unhinged measure ood --in logits-test.npy --ood logits-svhn.npy --score energy --plot energy.svg\n" +
 			"  unhinged measure ood --in H-test.npy --ood H-svhn.npy --score vim --train H.npy --labels y.npy " +

@@ -2,9 +2,9 @@ package calibration
 
 import "math"
 
-// BrierParts are the parts of the Brier score, which is Reliability − Resolution + Uncertainty + Within (Murphy 1973 for
-// classes; Stephenson et al. 2008 for the last part). All are sums over the classes c, whose probabilities p are put
-// into bins.
+// BrierParts are the parts of the Brier score, which is Reliability − Resolution + Uncertainty + Within (Murphy 1973;
+// the last part is that of Stephenson et al. 2008). All are sums over the classes c, whose probabilities p are put into
+// bins.
 type BrierParts struct {
 	Reliability float64 // Σ_b |S_b|/n · (mean p − share of class c)²: 0 for a calibrated classifier
 	Resolution  float64 // Σ_b |S_b|/n · (share of class c in the bin − its share in all)²: large is good

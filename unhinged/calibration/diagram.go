@@ -54,8 +54,8 @@ func MeanConfidence(bins []Bin) float64 {
 	})
 }
 
-// EdgeGap returns the gap that the paper's figures 10 and 11 draw for a bin: from the accuracy to the bin's upper limit,
-// and from 0 to it where the bin is empty (erratum E39).
+// EdgeGap returns the gap that the paper's figures 10 and 11 draw for a bin: from the accuracy to the bin's upper
+// limit, and from 0 to it where the bin is empty (erratum E39).
 func (b Bin) EdgeGap() float64 {
 	if b.Count == 0 {
 		return b.High

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCalibration: all panels and bins are there, once each, with values that can be; a few are compared with the paper.
+// TestCalibration: all panels and bins are there, once each, with possible values; a few are compared with the paper.
 func TestCalibration(t *testing.T) {
 	panels := Calibration()
 	if len(panels) != 32 {

@@ -355,8 +355,8 @@ func DetectionTable(outcomes []vision.Outcome) (string, error) {
 		return "", err
 	}
 	var text strings.Builder
-	text.WriteString("| data | out of distribution | base rate, % | method | λ for batches of 256 | seeds | score | FPR95 | " +
-		"AUROC | AUPR |\n|---|---|---:|---|---:|---:|---|---:|---:|---:|\n")
+	text.WriteString("| data | out of distribution | base rate, % | method | λ for batches of 256 | seeds | score | " +
+		"FPR95 | AUROC | AUPR |\n|---|---|---:|---|---:|---:|---|---:|---:|---:|\n")
 	for _, setup := range Setups(runs) {
 		for _, set := range setNames(measures) {
 			for _, v := range variants(setup) {

@@ -175,7 +175,7 @@ func paired(a, b variant, number func(vision.Outcome) float64) ttest {
 	return t
 }
 
-// meanSD writes the mean of a number over runs with so many decimals, and ± the standard deviation if there are several.
+// meanSD writes the mean of a number over runs with so many decimals, and ± the standard deviation if there are two.
 func meanSD(v variant, decimals int, number func(vision.Outcome) float64) string {
 	mean, sd := stat.MeanStdDev(v.of(number), nil)
 	if len(v.runs) < 2 {

@@ -23,8 +23,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// madeUp says what outputs a made-up run has: of 60 test images of three classes the share right is decided rightly, all
-// with logits around scale; scores out of distribution are lower by shift.
+// madeUp says what outputs a made-up run has: of 60 test images of three classes the share right is decided rightly,
+// all with logits around scale; scores out of distribution are lower by shift.
 type madeUp struct {
 	method       string
 	efr          float64
@@ -246,7 +246,8 @@ func TestPublishedOutputs(t *testing.T) {
 				c.measured, c.expected, c.verdict)
 		}
 	}
-	const known = "CIFAR-100, softmax: UL with λ = 5e-07 has FPR95 75.74 and AUPR 45.16, CE with λ = 1e-05 has 81.48 and 62.92"
+	const known = "CIFAR-100, softmax: UL with λ = 5e-07 has FPR95 75.74 and AUPR 45.16, CE with λ = 1e-05 has 81.48 " +
+		"and 62.92"
 	if list := Contradictions(3); !slices.Contains(list, known) || !strings.Contains(list[0], "CIFAR-100") {
 		t.Errorf("the contradictions are %q", list)
 	}
