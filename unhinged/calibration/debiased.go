@@ -12,9 +12,9 @@ import (
 // DebiasedECE returns the ECE less an estimate of its bias, 2·ECE − Σ_b |S_b|/n · E|g_b + ε_b|, where g_b is accuracy −
 // confidence of a bin and ε_b is normal with the variance accuracy·(1 − accuracy)/|S_b|. The accuracy of a bin is that
 // of finitely many samples, so that the ECE of a perfectly calibrated classifier is above 0. It is the estimator of
-// Kumar et al. ("Verified Uncertainty Calibration", 2019; their library's debiased ℓ1 error) with the expectation in closed
-// form in place of random draws. It takes off 41 % (√2 − 1) of the bias where a classifier is perfectly calibrated, and
-// nearly nothing where all gaps are far larger than their noise. It can be below 0.
+// Kumar et al. ("Verified Uncertainty Calibration", 2019; their library's debiased ℓ1 error) with the expectation in
+// closed form in place of random draws. It takes off 41 % (√2 − 1) of the bias where a classifier is perfectly
+// calibrated, and nearly nothing where all gaps are far larger than their noise. It can be below 0.
 func DebiasedECE(bins []Bin) float64 {
 	return 2*ECE(bins) - mean(bins, func(b Bin) float64 {
 		if b.Count == 0 {
