@@ -246,7 +246,7 @@ func ledger() []ledgerLine {
 		{"d2-example", "D.2", 57, theorem, "Example 1: a common shift of features and prototypes can change decisions",
 			proved("example1")},
 		{"d2-residual", "D.2", 57, evidence, "Learned features have such a shift",
-			needs("trainings judged under both decision rules, which are not recorded yet")},
+			of("table2", "features-are-shifted")},
 		{"d3", "D.3", 57, theorem, "(104): the adjusted prototype has the cosine −1+ε", shown("E8")},
 	}
 }

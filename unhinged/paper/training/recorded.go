@@ -59,7 +59,7 @@ func Sentences(id string) []result.Sentence {
 	case "fig12", "fig13", "fig14":
 		return []result.Sentence{normsGrow, limitsNorms, generalises, withinLimit, sooner}
 	case "table2":
-		return []result.Sentence{paperMost, efrHelps, ulAhead}
+		return []result.Sentence{paperMost, efrHelps, ulAhead, shifted}
 	case "table4", "table5":
 		return []result.Sentence{paperMost, efrHelps}
 	case "otherlosses":
