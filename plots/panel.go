@@ -124,7 +124,8 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 		return curve{}, noSeries(c, p.Y)
 	}
 	sd, from := c.Series[p.Y+"_sd"], c.Series[p.Y+"_from"]
-	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd, p.Y + "_from": from} {
+	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd,
+		p.Y + "_from": from} {
 		if s != nil && len(s) != len(x) {
 			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: want the same number", key, len(s),
 				xKey, len(x))

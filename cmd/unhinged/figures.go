@@ -35,7 +35,7 @@ func figuresCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "figures [ID …]",
 		Short: "Make the paper's figures, tables and studies, and judge each sentence about them",
-		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, for each table ID.md too,
+		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, for each table ID.md,
 and one index.html that shows all of them, offline. Without a name it makes every figure that needs nothing but this
 program, with --all those drawn from recorded runs and the studies on networks too. --list says what there is, what each
 needs, and what is not built yet.

@@ -37,8 +37,10 @@ func demonstrateE39() (Demonstration, error) {
 	}
 	return Demonstration{
 		ID: "E39",
-		Printed: fmt.Sprintf("figures 10 and 11: the gap of a bin is from its accuracy to its right edge k/15, and the "+
-			"whole of k/15 in %d empty bins of %d (here: the mean gap of a perfectly calibrated classifier)", empty, all),
+		Printed: fmt.Sprintf("figures 10 and 11: the gap of a bin is from its accuracy to its right edge k/15, and "+
+			"the "+
+			"whole of k/15 in %d empty bins of %d (here: the mean gap of a perfectly calibrated "+
+			"classifier)", empty, all),
 		Right:        "it is from its accuracy to its mean confidence, and an empty bin has none",
 		PrintedError: drawn, RightError: calibration.ECE(bins), Tolerance: 1e-12,
 	}, nil

@@ -218,7 +218,8 @@ func ledger() []ledgerLine {
 			of("fig10", "efr-calibrates")},
 		{"fig10-published", "C.3", 50, evidence, "Figure 10 itself: some λ improves both at every imbalance",
 			of("fig10", "efr-calibrates-in-the-paper")},
-		{"fig10-gaps", "C.3", 50, evidence, "Figures 10 and 11 draw the gap between accuracy and confidence", shown("E39")},
+		{"fig10-gaps", "C.3", 50, evidence, "Figures 10 and 11 draw the gap between accuracy and " +
+			"confidence", shown("E39")},
 		{"fig11-calibration", "C.3", 51, evidence,
 			"Figure 11: the same on CIFAR-100 (its accuracies are table 5's long-tailed ones)",
 			of("fig11", "efr-calibrates")},

@@ -86,8 +86,8 @@ func (i Item) Run(o Options) (*result.Figure, error) {
 	}
 	f.ID, f.Title = i.ID, i.Title
 	if needs, found := f.Settings["needs"]; found {
-		f.Settings["needs"] = fmt.Sprintf("%s; `%s` makes runs, and --runs DIR names the folder that they are in", needs,
-			i.Command)
+		f.Settings["needs"] = fmt.Sprintf("%s; `%s` makes runs, and --runs DIR names the folder that they are in",
+			needs, i.Command)
 	}
 	return f, nil
 }

@@ -16,10 +16,11 @@ func table1(Options) (*result.Figure, error) {
 			{"Mixon et al. (2022)", "dynamics, unconstrained", "yes", "MSE"},
 			{"Han et al. (2022)", "dynamics, regularised weights", "yes", "MSE"},
 			{"Tirer et al. (2023)", "dynamics by perturbation, regularised", "yes", "MSE"},
-			{"the paper", "dynamics and convergence: unconstrained, regularised, spherical; rates that vary in time", "no",
+			{"the paper", "dynamics and convergence: unconstrained, regularised, spherical; rates that vary in " +
+				"time", "no",
 				"unhinged"},
 		},
-		Note: "As the paper has it; what it says of others is not checked here. Its own row is: `unhinged claims --section 3.1` " +
-			"to 3.5. Errata E13 and E23 say where its conclusions need conditions.",
+		Note: "As the paper has it; what it says of others is not checked here. Its own row is: " +
+			"`unhinged claims --section 3.1` to 3.5. Errata E13 and E23 say where its conclusions need conditions.",
 	}}, nil
 }

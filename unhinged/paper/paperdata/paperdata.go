@@ -65,8 +65,8 @@ type Cell struct {
 	Ratio     float64 // of the largest class to the smallest
 	Loss      string  // CE or UL
 	Lambda    float64 // of EFR
-	// Score is softmax, energy or feature-norm, and Metric FPR95, AUROC or AUPR, in tables 3 and 6, where SVHN is out of
-	// distribution and in-distribution is the positive class. In the others the metric is accuracy.
+	// Score is softmax, energy or feature-norm, and Metric FPR95, AUROC or AUPR, in tables 3 and 6, where SVHN is out
+	// of distribution and in-distribution is the positive class. In the others the metric is accuracy.
 	Score, Metric string
 	Percent       float64
 }

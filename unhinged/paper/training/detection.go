@@ -97,7 +97,8 @@ func publishedDetection(fig *result.Figure, table int, of []string) {
 			panel := result.Panel{Title: fmt.Sprintf("Paper: %s, %s against SVHN", metric.name, dataset), Y: key,
 				YLabel: metric.name + ", %", XLabel: "λ of EFR: none, then each in order"}
 			for _, d := range paperdata.Table(table) {
-				if d.Table != table || d.Dataset != dataset || d.Metric != metric.name || !slices.Contains(of, d.Score) {
+				if d.Table != table || d.Dataset != dataset || d.Metric != metric.name || !slices.Contains(of,
+					d.Score) {
 					continue
 				}
 				c := curveOf(fig, d.Loss+", "+d.Score)
@@ -240,7 +241,8 @@ func contradictions(table int, numbers []paperdata.Cell) []string {
 			a, b := values[better], values[other]
 			if better.dataset == other.dataset && better.score == other.score && a["FPR95"] < b["FPR95"] &&
 				a["AUPR"] < b["AUPR"] {
-				found = append(found, contradiction{b["AUPR"] - a["AUPR"], fmt.Sprintf("%s, %s: %s with λ = %g has FPR95 "+
+				found = append(found, contradiction{b["AUPR"] - a["AUPR"], fmt.Sprintf("%s, %s: %s with λ = %g has "+
+					"FPR95 "+
 					"%.2f and AUPR %.2f, %s with λ = %g has %.2f and %.2f", better.dataset, better.score, better.loss,
 					better.lambda, a["FPR95"], a["AUPR"], other.loss, other.lambda, b["FPR95"], b["AUPR"])})
 			}
@@ -290,8 +292,10 @@ func publishedDetectionClaims(table int, numbers []paperdata.Cell) []result.Clai
 		note = fmt.Sprintf(" (FPR95 and AUPR contradict each other in %d; the worst is %s)", len(list), list[0])
 	}
 	return []result.Claim{
-		paperDetects.Of(result.Check(fmt.Sprintf(paperDetects.Text, table, cells), float64(improved), float64(cells), 0)),
-		paperAgrees.Of(result.Check(fmt.Sprintf(paperAgrees.Text, table, pairs)+note, float64(agree), float64(pairs), 0)),
+		paperDetects.Of(result.Check(fmt.Sprintf(paperDetects.Text, table, cells), float64(improved), float64(cells),
+			0)),
+		paperAgrees.Of(result.Check(fmt.Sprintf(paperAgrees.Text, table, pairs)+note, float64(agree), float64(pairs),
+			0)),
 	}
 }
 
@@ -368,7 +372,8 @@ func DetectionTable(outcomes []vision.Outcome) (string, error) {
 					if _, found := first.detection[set][s]; !found {
 						continue
 					}
-					fmt.Fprintf(&text, "| %s | %s (%s) | %.1f | %s | %g | %d | %s |", knownTitle(setup[0].Settings), set,
+					fmt.Fprintf(&text, "| %s | %s (%s) | %.1f | %s | %g | %d | %s "+
+						"|", knownTitle(setup[0].Settings), set,
 						distance(set, setup[0].Settings.Dataset), 100*first.baseRate[set], v.name(), v.paperLambda(),
 						len(v.runs), s)
 					for _, metric := range detectionMetrics {

@@ -17,10 +17,10 @@ import (
 // noEFR is where λ = 0 is drawn on the logarithmic axis of λ.
 const noEFR = 1e-8
 
-// Imbalance makes table 2, 4 or 5: last accuracies by λ of EFR, the paper's and beside them those of outcomes with classes
-// of unequal sizes, of which there may be none. Ours are of whatever data set and network was trained; only those of the
-// paper's data set count as its reproduction. Every number of ours is given under both decision rules (Appendix D.2), and
-// for the classes with many and with few training images.
+// Imbalance makes table 2, 4 or 5: last accuracies by λ of EFR, the paper's and beside them those of outcomes with
+// classes of unequal sizes, of which there may be none. Ours are of whatever data set and network was trained; only
+// those of the paper's data set count as its reproduction. Every number of ours is given under both decision rules
+// (Appendix D.2), and for the classes with many and with few training images.
 func Imbalance(table int) func([]vision.Outcome) (result.Figure, error) {
 	return func(outcomes []vision.Outcome) (result.Figure, error) { return imbalanceFigure(table, outcomes) }
 }

@@ -136,8 +136,9 @@ func publishedGains(cells []paperdata.Cell) []gain {
 			continue
 		}
 		for _, base := range cells {
-			if base.Lambda != 0 || base.Dataset != c.Dataset || base.Imbalance != c.Imbalance || base.Ratio != c.Ratio ||
-				base.Loss != c.Loss {
+			with := base
+			with.Lambda, with.Percent = c.Lambda, c.Percent
+			if base.Lambda != 0 || with != c {
 				continue
 			}
 			name := fmt.Sprintf("%s on %s, %s", c.Loss, c.Dataset, c.Imbalance)
