@@ -25,7 +25,7 @@ func kernelCommand() *cobra.Command {
 		Args:  cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(kernelComputeCommand(), kernelInspectCommand())
+	c.AddCommand(kernelComputeCommand(), kernelInspectCommand(), kernelTrainCommand())
 	return c
 }
 
