@@ -287,7 +287,11 @@ func StreamSide[T float32 | float64](f Func[T], p Plan, rows, cols int) (int, er
 	if err != nil {
 		return 0, err
 	}
-	return quickSide(f, min(most, largestTile), rows, cols)
+	side, err := quickSide(f, min(most, largestTile), rows, cols)
+	if err != nil {
+		return 0, err
+	}
+	return ceilDiv(rows, ceilDiv(rows, side)), nil // tiles of equal sizes: XLA compiles a program for each size
 }
 
 // Tiles returns the array's tiles, or parts of them, as a function for a [Stream].
