@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -83,7 +84,7 @@ func (o kernelTrainOptions) open(terminal io.Writer) (*kernelSummer, error) {
 func (s *kernelSummer) sum(ctx context.Context, part int) (dynamics.ClassSums, error) {
 	checkpoint := ""
 	if s.sums != "" {
-		checkpoint = filepath.Join(s.sums, []string{"train", "test"}[part]+".sums")
+		checkpoint = filepath.Join(s.sums, partNames[part]+".sums")
 	}
 	if s.stores[part] != "" {
 		return s.sumStore(ctx, part, checkpoint)
@@ -91,9 +92,14 @@ func (s *kernelSummer) sum(ctx context.Context, part int) (dynamics.ClassSums, e
 	// Garbage is collected before the memory exceeds a tile's and that of the images.
 	limit := s.budget + int64(len(s.images[0].Pixels)+len(s.images[1].Pixels))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
-	x, identity, err := inputsOf[float32](s, part)
-	if err != nil {
-		return dynamics.ClassSums{}, err
+	var x [2]tiles.Examples
+	identity := map[string]string{"network": s.network.String(), "width": "infinite", "normalize": s.normalize}
+	for i, name := range partNames[:part+1] {
+		var err error
+		if x[i], err = imageTensors[float32](s.images[i], s.normalize); err != nil {
+			return dynamics.ClassSums{}, fmt.Errorf("%s, %s: %w", s.data, name, err)
+		}
+		identity[name+" images"] = fmt.Sprintf("%x", sha256.Sum256(s.images[i].Pixels))
 	}
 	infinite := s.network.Infinite(s.backend)
 	f := tiles.InfiniteOf[float32](infinite, x[0], x[1], tiles.NTK)
@@ -112,18 +118,20 @@ func (s *kernelSummer) sum(ctx context.Context, part int) (dynamics.ClassSums, e
 	return sumTiles(ctx, s, part, f, side, checkpoint, identity)
 }
 
-// inputsOf returns the functions that make tensors of the training images and, for part 1, of the test images, and the
-// identity of the kernel between them, as tiles.Identity has it.
-func inputsOf[T float32 | float64](s *kernelSummer, part int) (x [2]tiles.Examples, identity map[string]string,
-	err error) {
-	identity = map[string]string{"network": s.network.String(), "width": "infinite"}
+// partNames are those of the two parts of the images.
+var partNames = []string{"train", "test"}
+
+// storeIdentity returns the identity of the kernel of this part in a folder of `unhinged kernel compute`.
+func storeIdentity[T float32 | float64](s *kernelSummer, part int) (map[string]string, error) {
+	identity := map[string]string{"network": s.network.String(), "width": "infinite"}
 	for i, name := range []string{"inputs", "inputs2"}[:part+1] {
-		if x[i], err = imageTensors[T](s.images[i], s.normalize); err != nil {
-			return x, nil, fmt.Errorf("%s, %s: %w", s.data, []string{"train", "test"}[i], err)
+		x, err := imageTensors[T](s.images[i], s.normalize)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", s.data, partNames[i], err)
 		}
-		identity[name] = tiles.SumOf[T](x[i], imageShape(s.images[i])...)
+		identity[name] = tiles.SumOf[T](x, imageShape(s.images[i])...)
 	}
-	return x, identity, nil
+	return identity, nil
 }
 
 // sumStore sums the tiles of a folder of `unhinged kernel compute`.
@@ -137,11 +145,11 @@ func (s *kernelSummer) sumStore(ctx context.Context, part int, checkpoint string
 	if err != nil {
 		return sums, err
 	}
-	inputs := inputsOf[float32]
+	identity := storeIdentity[float32]
 	if array.DType == tiles.Float64 {
-		inputs = inputsOf[float64]
+		identity = storeIdentity[float64]
 	}
-	_, want, err := inputs(s, part)
+	want, err := identity(s, part)
 	if err != nil {
 		return sums, err
 	}
