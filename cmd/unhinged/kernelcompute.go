@@ -33,7 +33,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return fmt.Errorf("--memory %s: %w", o.memory, err)
 	}
 	var share tiles.Options
-	if share.Worker, share.Workers, err = parseWorker(o.worker); err != nil {
+	if share.Worker, share.Workers, err = parseShare("worker", o.worker); err != nil {
 		return err
 	}
 	if err := o.check(); err != nil {
