@@ -119,7 +119,8 @@ func (o *kernelOptions) bind(f *pflag.FlagSet) {
 	f.IntVar(&o.tile, "tile", 0,
 		"largest number of examples along the sides of a tile (default: fits the memory, takes about ten seconds)")
 	f.StringVar(&o.worker, "worker", "1/1", "k/n: begin with every n-th tile from the k-th on, then take what is left")
-	f.BoolVar(&o.list, "list", false, "print the tiles, whose share each is of, and whether it is done; compute nothing")
+	f.BoolVar(&o.list, "list", false, "print the tiles, whose share each is of, and whether it is done; compute "+
+		"nothing")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 }

@@ -182,7 +182,8 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := kernel(cancelled, with(shared, "--worker", "2/2", "--tile", "6")...); !errors.Is(err, context.Canceled) ||
+	if _, err := kernel(cancelled, with(shared, "--worker", "2/2", "--tile", "6")...); !errors.Is(err,
+		context.Canceled) ||
 		!strings.Contains(err.Error(), "with 0 of 7 tiles done; the same command goes on from there") {
 		t.Errorf("cancelled: %v", err)
 	}

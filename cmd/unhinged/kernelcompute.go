@@ -78,7 +78,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 			if t.Done {
 				state = "done"
 			}
-			fmt.Fprintf(out, "%d of %d  tile %s  examples %v and %v  %s\n", i%share.Workers+1, share.Workers, t.Name, t.Rows,
+			fmt.Fprintf(out, "%d of %d  tile %s  examples %v and %v  "+
+				"%s\n", i%share.Workers+1, share.Workers, t.Name, t.Rows,
 				t.Cols, state)
 		}
 		return nil

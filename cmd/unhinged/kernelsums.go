@@ -155,8 +155,8 @@ func (s *kernelSummer) sumStore(ctx context.Context, part int, checkpoint string
 	}
 	for name, value := range want {
 		if there := store.Kernel.Identity[name]; there != value {
-			return sums, fmt.Errorf("%s holds another kernel: %s there is %s, asked for is %s; name the folder of this "+
-				"network and these images", dir, name, there, value)
+			return sums, fmt.Errorf("%s holds another kernel: %s there is %s, asked for is %s; name the folder of "+
+				"this network and these images", dir, name, there, value)
 		}
 	}
 	if len(store.Kernel.Identity) != len(want) {
@@ -209,7 +209,8 @@ func imageTensors[T float32 | float64](im datasets.Images, normalize string) (ti
 			squares += x * x
 		}
 		if scales[i] = math.Sqrt(float64(size) / squares); math.IsInf(scales[i], 0) {
-			return fmt.Errorf("image %d (from 0) is black and cannot be scaled to mean square 1: use --normalize none", i)
+			return fmt.Errorf("image %d (from 0) is black and cannot be scaled to mean square 1: use "+
+				"--normalize none", i)
 		}
 		return nil
 	})

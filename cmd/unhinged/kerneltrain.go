@@ -47,8 +47,8 @@ func kernelTrainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a network of infinite width in closed form, on any number of images (Theorem 8)",
-		Long: `Train a network of infinite width on a data set with the unhinged loss, in closed form, and print its accuracy
-on training and test images by time. The kernel is never in memory: its tiles are computed, summed over the classes,
+		Long: `Train a network of infinite width with the unhinged loss, in closed form, and print its accuracy on training
+and test images by time. The kernel is never in memory: its tiles are computed, summed over the classes,
 and thrown away. The memory is that of the images, of C numbers for each image, and of a tile.
 
 This is the lazy regime: the kernel does not change during the training. A network of finite width follows it only
@@ -56,11 +56,11 @@ while its own kernel stays almost the same.
 
 With --sums DIR the sums are saved there every ten seconds: after Ctrl-C or a kill the same command goes on from
 there with the same results, and another --gamma, --lambda, --times or --seed needs no kernel again.
-With --store DIR, and --store2 DIR for the test images, the tiles are read from folders of ` + "`unhinged kernel compute`" + `.
+With --store DIR, and --store2 DIR for the test images, tiles are read from folders of unhinged kernel compute.
 
 At time 0 all logits are 0, and then each image's logits follow a straight line: its accuracy is the same at all later
 times. With --seed S they begin as those of a network of the given widths, whose parameters are drawn from S.
-The network's layers are written as for ` + "`unhinged kernel compute`.",
+The network's layers are written as for unhinged kernel compute.`,
 		Example: `  unhinged kernel train --data cifar-10 --gamma 0.1 --times 0,1,10 --seed 1 --sums sums/fc3 \
       --network "flatten dense:512 relu dense:512 relu dense:512 relu dense:10"`,
 		Args: cobra.NoArgs,
@@ -81,7 +81,8 @@ The network's layers are written as for ` + "`unhinged kernel compute`.",
 	f.Float64Var(&o.lambda, "lambda", 0, "λ1, the weight decay of a model that is linear in its parameters")
 	f.Float64Var(&o.rate, "rate", 1, "η1, the learning rate")
 	f.Float64SliceVar(&o.times, "times", []float64{0, 1, 10}, "times of gradient flow")
-	f.Int64Var(&o.seed, "seed", 0, "begin with the logits of a network of the given widths, drawn from this seed (0: no)")
+	f.Int64Var(&o.seed, "seed", 0,
+		"begin with the logits of a network of the given widths, drawn from this seed (0: no)")
 	f.StringVar(&o.stores[0], "store", "", "folder with the kernel of the training images")
 	f.StringVar(&o.stores[1], "store2", "", "folder with the kernel from the training to the test images")
 	f.StringVar(&o.sums, "sums", "", "folder in which the sums are saved (default: they are not saved)")
@@ -220,8 +221,8 @@ func (o kernelTrainOptions) report(r kernelTraining, out io.Writer) error {
 	fmt.Fprintf(out, "%s at infinite width, γ = %g, λ = %g; %s to train, %s to test\n", r.Network, r.Gamma, r.Lambda,
 		r.Train, r.Test)
 	for _, p := range r.Points {
-		fmt.Fprintf(out, "time %-8g loss %-12.6g accuracy: training %.2f %%, test %.2f %%\n", p.Time, p.Loss, 100*p.Train,
-			100*p.Test)
+		fmt.Fprintf(out, "time %-8g loss %-12.6g accuracy: training %.2f %%, test %.2f %%\n", p.Time, p.Loss,
+			100*p.Train, 100*p.Test)
 	}
 	fmt.Fprintf(out, "%.1f s for the tiles, %.3f s for the solution, %.3f s for %d times", r.Seconds.TrainTiles+
 		r.Seconds.TestTiles, r.Seconds.Solve, r.Seconds.Points, len(r.Points))

@@ -158,7 +158,8 @@ func TestKernelTrainGoesOn(t *testing.T) {
 	cancel()
 	sums := filepath.Join(t.TempDir(), "sums")
 	args := []string{"train", "--backend", "go", "--data", smallData(t), "--network", smallNetwork, "--sums", sums}
-	if _, err := kernel(ctx, args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "goes on from there") {
+	if _, err := kernel(ctx, args...); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "goes on "+
+		"from there") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(sums, "train.sums")); err != nil {

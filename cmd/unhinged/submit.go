@@ -56,12 +56,13 @@ func submitToCommand(system string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   system + " [flags] -- train|kernel compute ARGUMENTS",
 		Short: "Submit an array of tasks with " + to.client[0],
-		Long: `Fill in the template for ` + system + ` and submit it with ` + to.client[0] + `. Task k of N runs the
-command with --task k/N, or --worker k/N for kernel compute. All tasks need one shared folder for the results; give it
-with --out. Where ` + to.client[0] + ` is not installed, the filled template is printed, with the command that submits it.
+		Long: fmt.Sprintf(`Fill in the template for %s and submit it with %s. Task k of N runs the command with
+--task k/N, or --worker k/N for kernel compute. All tasks need one shared folder for the results; give it with --out.
+Where %[2]s is not installed, the filled template is printed, with the command that submits it.
 
-To submit the same command twice is harmless: tasks leave to others what these have claimed, and skip what is finished.`,
-		Example: `  unhinged submit ` + system + ` --tasks 8 --time 12:00:00 -- train --config small/cifar-10 --out /shared/cifar`,
+To submit the same command twice is harmless: tasks leave to others what these have claimed, and skip what is
+finished.`, system, to.client[0]),
+		Example: fmt.Sprintf(`  unhinged submit %s --tasks 8 -- train --config small/cifar-10 --out /shared/cifar`, system),
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.run(c.Context(), to, args, c.OutOrStdout(), c.ErrOrStderr())
@@ -80,7 +81,8 @@ To submit the same command twice is harmless: tasks leave to others what these h
 		f.StringVar(&o.program, "program", "", "path of unhinged on the nodes (default: that of this program)")
 	} else {
 		f.StringVar(&o.Image, "image", "", "image with unhinged")
-		f.StringVar(&o.Claim, "claim", "unhinged", "PersistentVolumeClaim with access mode ReadWriteMany, mounted at /work")
+		f.StringVar(&o.Claim, "claim", "unhinged",
+			"PersistentVolumeClaim with access mode ReadWriteMany, mounted at /work")
 		f.StringVar(&o.program, "program", to.program, "unhinged in the image")
 	}
 	return c
@@ -112,7 +114,8 @@ func (o submitOptions) fill(to cluster, args []string) (string, error) {
 	}
 	switch {
 	case !jobName.MatchString(o.Name):
-		return "", fmt.Errorf("--name %s: want up to 52 lower-case letters, digits and dashes, as in unhinged-train", o.Name)
+		return "", fmt.Errorf("--name %s: want up to 52 lower-case letters, digits and dashes, as in "+
+			"unhinged-train", o.Name)
 	case o.Tasks < 1 || o.Tasks > 100_000 || o.CPUs < 1 || o.GPUs < 0:
 		return "", fmt.Errorf("--tasks %d, --cpus %d, --gpus %d: want 1 to 100000 tasks, at least 1 processor, and no "+
 			"negative number", o.Tasks, o.CPUs, o.GPUs)
@@ -157,8 +160,8 @@ func (o submitOptions) run(ctx context.Context, to cluster, args []string, out, 
 	if o.print || err != nil {
 		fmt.Fprint(out, text)
 		if !o.print {
-			fmt.Fprintf(terminal, "%s is not installed here. Save the text above in a file, and where it is installed: "+
-				"%s < FILE\n", to.client[0], shellLine(to.client))
+			fmt.Fprintf(terminal, "%s is not installed here. Save the text above in a file, and where it is "+
+				"installed: %s < FILE\n", to.client[0], shellLine(to.client))
 		}
 		return nil
 	}

@@ -52,7 +52,8 @@ func TestSubmit(t *testing.T) {
 			t.Errorf("error %v, printed without %q:\n%s", err, want, printed)
 		}
 	}
-	if _, err = submit(t, map[string]string{"sbatch": "exit 3\n"}, append([]string{"slurm"}, train...)...); err == nil ||
+	if _, err = submit(t, map[string]string{"sbatch": "exit 3\n"}, append([]string{"slurm"},
+		train...)...); err == nil ||
 		!strings.Contains(err.Error(), "sbatch: exit status 3") {
 		t.Errorf("a client that fails: %v", err)
 	}
@@ -61,14 +62,15 @@ func TestSubmit(t *testing.T) {
 func TestSubmitRefuses(t *testing.T) {
 	out := []string{"--out", "x"}
 	for want, args := range map[string][]string{
-		"cannot be divided into tasks":         {"slurm", "--", "figures"},
-		"want train or kernel compute":         append([]string{"slurm", "--", "kernel", "inspect"}, out...),
-		"--task is set for each task":          append([]string{"slurm", "--", "train", "--task=1/2"}, out...),
-		"--out is missing":                     {"slurm", "--", "train"},
-		"--image is missing":                   append([]string{"kubernetes", "--", "train"}, out...),
-		"--name A: want":                       append([]string{"slurm", "--name", "A", "--", "train"}, out...),
-		"--tasks 0":                            append([]string{"slurm", "--tasks", "0", "--", "train"}, out...),
-		"--mem \"1G\\n#SBATCH --uid=0\": want": append([]string{"slurm", "--mem", "1G\n#SBATCH --uid=0", "--", "train"}, out...),
+		"cannot be divided into tasks": {"slurm", "--", "figures"},
+		"want train or kernel compute": append([]string{"slurm", "--", "kernel", "inspect"}, out...),
+		"--task is set for each task":  append([]string{"slurm", "--", "train", "--task=1/2"}, out...),
+		"--out is missing":             {"slurm", "--", "train"},
+		"--image is missing":           append([]string{"kubernetes", "--", "train"}, out...),
+		"--name A: want":               append([]string{"slurm", "--name", "A", "--", "train"}, out...),
+		"--tasks 0":                    append([]string{"slurm", "--tasks", "0", "--", "train"}, out...),
+		`--mem "1G\n#SBATCH --x": want`: append([]string{"slurm", "--mem", "1G\n#SBATCH --x", "--", "train"},
+			out...),
 	} {
 		if _, err := submit(t, nil, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", args, err, want)
@@ -83,6 +85,7 @@ func TestBatchScripts(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no bash")
 	}
+	const wait = "kill -TERM $PPID; while :; do :; done" // with a signal to the script
 	for name, c := range map[string]struct {
 		program  string // of unhinged
 		restarts string
@@ -94,9 +97,9 @@ func TestBatchScripts(t *testing.T) {
 		"an error":              {"exit 1", "0", "RUNNING", 1, false},
 		"killed":                {"kill -9 $$", "9", "RUNNING", 0, true},
 		"killed too often":      {"kill -9 $$", "10", "RUNNING", 137, false},
-		"time limit":            {"trap 'exit 1' TERM; kill -TERM $PPID; while :; do :; done", "10", "RUNNING", 0, true},
-		"finished at the limit": {"trap 'exit 0' TERM; kill -TERM $PPID; while :; do :; done", "0", "RUNNING", 0, false},
-		"cancelled":             {"trap 'exit 1' TERM; kill -TERM $PPID; while :; do :; done", "0", "COMPLETING", 1, false},
+		"time limit":            {"trap 'exit 1' TERM; " + wait, "10", "RUNNING", 0, true},
+		"finished at the limit": {"trap 'exit 0' TERM; " + wait, "0", "RUNNING", 0, false},
+		"cancelled":             {"trap 'exit 1' TERM; " + wait, "0", "COMPLETING", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -110,8 +113,8 @@ func TestBatchScripts(t *testing.T) {
 			program := script("unhinged", `[ "$*" = "train --out x --task 3/4" ] || exit 99`+"\n"+c.program)
 			script("squeue", "echo "+c.state)
 			script("scontrol", "echo \"$@\" > "+folder+"/requeued")
-			text, err := call(t.Context(), submitCommand(), "slurm", "--print", "--tasks", "4", "--program", program, "--",
-				"train", "--out", "x")
+			text, err := call(t.Context(), submitCommand(), "slurm", "--print", "--tasks", "4", "--program", program,
+				"--", "train", "--out", "x")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +124,8 @@ func TestBatchScripts(t *testing.T) {
 				"SLURM_ARRAY_TASK_ID=3", "SLURM_RESTART_COUNT="+c.restarts)
 			printed, _ := run.CombinedOutput()
 			requeued, _ := os.ReadFile(filepath.Join(folder, "requeued"))
-			if code := run.ProcessState.ExitCode(); code != c.code || c.requeued != (string(requeued) == "requeue 5_3\n") {
+			again := string(requeued) == "requeue 5_3\n"
+			if code := run.ProcessState.ExitCode(); code != c.code || again != c.requeued {
 				t.Errorf("exit %d, want %d; requeued %q, want %v\n%s", code, c.code, requeued, c.requeued, printed)
 			}
 		})

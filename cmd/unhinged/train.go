@@ -119,7 +119,8 @@ of the runs, then takes others that nobody has claimed, and ends when its own sh
 			vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.task, "task", "1/1",
 		"k/n: begin with every n-th run from the k-th on, then take what is left; it waits for its own runs")
-	f.BoolVar(&o.list, "list", false, "print the runs, whose share each is of, and whether it is finished; train nothing")
+	f.BoolVar(&o.list, "list", false, "print the runs, whose share each is of, and whether it is finished; train "+
+		"nothing")
 	f.IntVar(&o.jobs, "jobs", 1, "processes that share the runs, such as one a core")
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",

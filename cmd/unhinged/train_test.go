@@ -137,8 +137,8 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 }
 
-// TestTrainTask: a task begins with its own runs, leaves to others what they have claimed, takes the rest, and waits for
-// a run of its own share whose claim has not expired.
+// TestTrainTask: a task begins with its own runs, leaves to others what they have claimed, takes the rest, and waits
+// for a run of its own share whose claim has not expired.
 func TestTrainTask(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
 	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal", "--seeds", "2", "--epochs", "1", "--batch",

@@ -86,7 +86,8 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
 		}
 	}
-	session := trainSession{folder: o.out, task: task, tasks: tasks, backend: backend, data: data, out: out, terminal: terminal}
+	session := trainSession{folder: o.out, task: task, tasks: tasks, backend: backend, data: data, out: out,
+		terminal: terminal}
 	if o.tune {
 		return session.tune(ctx, trainings)
 	}

@@ -64,8 +64,8 @@ func take(name string, expiry time.Duration) (*Lease, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the work of %s cannot be claimed, and another process could do it, too: %w; choose a "+
-				"folder where files can be written", name, err)
+			return nil, fmt.Errorf("the work of %s cannot be claimed, and another process could do it, too: %w; "+
+				"choose a folder where files can be written", name, err)
 		}
 		if l != nil {
 			return l, nil
@@ -185,7 +185,7 @@ func (l *Lease) Release() {
 		if l.generation == 1 {
 			os.Remove(path(l.name, 1))
 		} else { // others may have read the files before it as expired
-			l.write("released")
+			_ = l.write("released") // without it the lease expires
 		}
 	}
 	l.file.Close()

@@ -36,13 +36,13 @@ type Progress struct {
 	Left        time.Duration // expected; 0 before the first
 }
 
-// Compute computes the missing tiles of this worker's share, those t with t mod Workers = Worker−1, and then the missing
-// tiles of the other shares that no other process has claimed. It returns when its own share is complete: if another
-// process has claimed a tile of it, Compute waits until the tile is there or the claim has expired.
+// Compute computes the missing tiles of this worker's share, those t with t mod Workers = Worker−1, and then the
+// missing tiles of the other shares that no other process has claimed. It returns when its own share is complete: if
+// another process has claimed a tile of it, Compute waits until the tile is there or the claim has expired.
 //
 // Before, it reads the existing tiles: it is an error if one is damaged. If the context is cancelled, Compute finishes
-// the current tile and returns; the same call then continues. If a tile has numbers that are not finite, it is an error,
-// and this tile is not written.
+// the current tile and returns; the same call then continues. If a tile has numbers that are not finite, it is an
+// error, and this tile is not written.
 func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
 	var zero T
 	if binary.Size(zero) != itemSize(s.Kernel.DType) {

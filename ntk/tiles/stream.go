@@ -33,8 +33,8 @@ type Stream[T float32 | float64] struct {
 	// symmetric, and each tile beside the diagonal serves twice.
 	Cols int
 	Side int // number of examples along the sides of a tile
-	// Checkpoint is the file in which the sums are saved every ten seconds and at the end; "" saves nothing. If the file
-	// exists, Sum goes on from it with the same results, to the last bit.
+	// Checkpoint is the file in which the sums are saved every ten seconds and at the end; "" saves nothing. If the
+	// file exists, Sum goes on from it with the same results, to the last bit.
 	Checkpoint string
 	// Identity has everything that the numbers depend on and that is not in the fields above. It is an error if that of
 	// the checkpoint is another one.
@@ -57,7 +57,8 @@ type streamState struct {
 }
 
 // Sum returns the sums over all tiles. Largest is the largest entry of the diagonal, and 0 if the columns have examples
-// of their own. If the context is cancelled, Sum saves the sums so far and returns an error; the same call then goes on.
+// of their own. If the context is cancelled, Sum saves the sums so far and returns an error; the same call then goes
+// on.
 func (s Stream[T]) Sum(ctx context.Context) (dynamics.ClassSums, error) {
 	var none dynamics.ClassSums
 	if err := s.check(); err != nil {
@@ -106,8 +107,8 @@ func (s Stream[T]) Sum(ctx context.Context) (dynamics.ClassSums, error) {
 
 func (s Stream[T]) check() error {
 	if len(s.Labels) == 0 || s.Classes < 1 || s.Cols < 0 || s.Side < 1 {
-		return fmt.Errorf("tiles: a stream of %d rows of %d classes, %d columns, in tiles of %d: want at least 1, 1, 0, 1",
-			len(s.Labels), s.Classes, s.Cols, s.Side)
+		return fmt.Errorf("tiles: a stream of %d rows of %d classes, %d columns, in tiles of %d: want at least 1, "+
+			"1, 0, 1", len(s.Labels), s.Classes, s.Cols, s.Side)
 	}
 	for i, y := range s.Labels {
 		if y < 0 || y >= s.Classes {
@@ -188,7 +189,8 @@ func (s Stream[T]) add(state *streamState, rows, cols Range) error {
 				continue
 			}
 			if sum := floats.Sum(sums.RawRowView(c)[r.From:r.To]); math.IsNaN(sum) || math.IsInf(sum, 0) {
-				return fmt.Errorf("%s: it has numbers that are not finite, or sums to them: kernels must be finite", what)
+				return fmt.Errorf("%s: it has numbers that are not finite, or sums to them: "+
+					"kernels must be finite", what)
 			}
 		}
 	}

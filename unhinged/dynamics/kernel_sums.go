@@ -18,32 +18,32 @@ type ClassSums struct {
 	Largest float64    // the largest entry on κ's diagonal
 }
 
-// validate checks what can be seen of the kernel: an entry of a semi-definite kernel is at most Largest, and the sums of
-// S over the classes, onehot·κ·onehotᵀ, are symmetric.
+// validate checks what can be seen of the kernel: an entry of a semi-definite kernel is at most Largest, and the sums
+// of S over the classes, onehot·κ·onehotᵀ, are symmetric.
 func (s *ClassSums) validate(order samples) error {
 	if s.Train == nil {
 		return fmt.Errorf("dynamics: Kernel.Sums.Train is not set: want C×n")
 	}
 	c := len(order.counts)
 	if rows, cols := s.Train.Dims(); rows != c || cols != order.n {
-		return fmt.Errorf("dynamics: Kernel.Sums.Train is %d×%d: want %d×%d (a row a class, a column a training sample)",
-			rows, cols, c, order.n)
+		return fmt.Errorf("dynamics: Kernel.Sums.Train is %d×%d: want %d×%d, a row a class and a column a training "+
+			"sample", rows, cols, c, order.n)
 	}
 	if err := finite("Kernel.Sums.Train", s.Train); err != nil {
 		return err
 	}
 	if !(s.Largest >= 0) || math.IsInf(s.Largest, 0) {
-		return fmt.Errorf("dynamics: Kernel.Sums.Largest is %v: it is the largest entry of the kernel's diagonal, finite "+
-			"and not negative", s.Largest)
+		return fmt.Errorf("dynamics: Kernel.Sums.Largest is %v: want the largest entry of the kernel's diagonal",
+			s.Largest)
 	}
 	between := mat.NewDense(c, c, nil)
 	for k, count := range order.counts {
 		most := (1 + kernelRounding) * s.Largest * float64(count)
 		for j, v := range s.Train.RawRowView(k) {
 			if math.Abs(v) > most {
-				return fmt.Errorf("dynamics: the kernel is not positive semi-definite, or Kernel.Sums.Largest is not its "+
-					"largest diagonal entry: the sum of %d entries, class %d and sample %d, is %v, and each is at most %v",
-					count, k, j, v, s.Largest)
+				return fmt.Errorf("dynamics: the kernel is not positive semi-definite, or Kernel.Sums.Largest is wrong: "+
+					"the sum of %d entries, class %d and sample %d, is %v, and each is at most %v", count, k, j, v,
+					s.Largest)
 			}
 			between.Set(k, order.labels[j], between.At(k, order.labels[j])+v)
 		}
@@ -52,8 +52,8 @@ func (s *ClassSums) validate(order samples) error {
 		for l := range k {
 			a, b := between.At(k, l), between.At(l, k)
 			if math.Abs(a-b) > kernelRounding*s.Largest*float64(count)*float64(order.counts[l]) {
-				return fmt.Errorf("dynamics: the kernel is not symmetric: its sum over classes %d and %d is %v, over %d "+
-					"and %d %v", k, l, a, l, k, b)
+				return fmt.Errorf("dynamics: the kernel is not symmetric: its sum over classes %d and %d is %v, and "+
+					"%v over %[2]d and %[1]d", k, l, a, b)
 			}
 		}
 	}
