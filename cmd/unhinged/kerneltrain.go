@@ -47,8 +47,8 @@ func kernelTrainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a network of infinite width in closed form, on any number of images (Theorem 8)",
-		Long: `Train a network of infinite width with the unhinged loss, in closed form, and print its accuracy on training
-and test images by time. The kernel is never in memory: its tiles are computed, summed over the classes,
+		Long: `Train a network of infinite width with the unhinged loss, in closed form, and print its accuracy on
+training and test images by time. The kernel is never in memory: its tiles are computed, summed over the classes,
 and thrown away. The memory is that of the images, of C numbers for each image, and of a tile.
 
 This is the lazy regime: the kernel does not change during the training. A network of finite width follows it only

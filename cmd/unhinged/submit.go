@@ -62,7 +62,7 @@ Where %[2]s is not installed, the filled template is printed, with the command t
 
 To submit the same command twice is harmless: tasks leave to others what these have claimed, and skip what is
 finished.`, system, to.client[0]),
-		Example: fmt.Sprintf(`  unhinged submit %s --tasks 8 -- train --config small/cifar-10 --out /shared/cifar`, system),
+		Example: "  unhinged submit " + system + " --tasks 8 -- train --config small/cifar-10 --out /shared/cifar",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.run(c.Context(), to, args, c.OutOrStdout(), c.ErrOrStderr())

@@ -208,19 +208,19 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 		}
 	}
 	for _, t := range claimed {
-		for {
-			err := one(t)
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, vision.ErrElsewhere) {
-				return diverged, err
-			}
+		err := vision.ErrElsewhere
+		for errors.Is(err, vision.ErrElsewhere) {
 			select {
 			case <-ctx.Done():
 				return diverged, fmt.Errorf("%s: %w while another process trains it", t.Name(), ctx.Err())
 			case <-time.After(waitForOthers):
 			}
+			if err = t.Elsewhere(); err == nil {
+				err = one(t)
+			}
+		}
+		if err != nil {
+			return diverged, err
 		}
 	}
 	return diverged, nil

@@ -74,6 +74,12 @@ func take(name string, expiry time.Duration) (*Lease, error) {
 	return nil, ErrTaken
 }
 
+// Check returns ErrTaken if the lease is held, and otherwise nil, or why that is not known. It takes nothing.
+func Check(name string) error {
+	_, err := free(name, Expiry)
+	return err
+}
+
 // free returns the generation that may be created, or ErrTaken.
 func free(name string, expiry time.Duration) (generation int, err error) {
 	generation = 1

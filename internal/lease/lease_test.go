@@ -155,8 +155,14 @@ func TestKilled(t *testing.T) {
 		other.Process.Pid)) {
 		t.Errorf("error %v", err)
 	}
+	if err := Check(name); !errors.Is(err, ErrTaken) {
+		t.Errorf("error %v", err)
+	}
 	other.Process.Kill()
 	other.Wait()
+	if err := Check(name); err != nil {
+		t.Error(err)
+	}
 	l, err := Take(name)
 	if err != nil {
 		t.Fatal(err)

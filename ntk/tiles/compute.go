@@ -70,6 +70,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if err := os.MkdirAll(filepath.Join(s.Dir, claimsFolder), 0o755); err != nil {
 		return err
 	}
+	files.RemoveStale(filepath.Join(s.Dir, claimsFolder), "")
 	for _, name := range s.Kernel.Arrays {
 		files.RemoveStale(filepath.Join(s.Dir, name), "")
 		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")

@@ -68,4 +68,9 @@
 // needs no locks: they are unreliable on shared file systems. If a worker is lost, its claim expires after a minute (at
 // once on the same machine), and others compute its tiles. A process that was taken for lost writes nothing more; and a
 // tile that is computed twice nevertheless is written twice with the same bytes.
+//
+// # Kernels that are never stored
+//
+// Theorem 8 needs only the sums of a kernel over the classes. [Stream] adds them up from tiles that it computes, or
+// reads from a store, and throws away.
 package tiles

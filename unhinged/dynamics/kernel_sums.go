@@ -41,9 +41,9 @@ func (s *ClassSums) validate(order samples) error {
 		most := (1 + kernelRounding) * s.Largest * float64(count)
 		for j, v := range s.Train.RawRowView(k) {
 			if math.Abs(v) > most {
-				return fmt.Errorf("dynamics: the kernel is not positive semi-definite, or Kernel.Sums.Largest is wrong: "+
-					"the sum of %d entries, class %d and sample %d, is %v, and each is at most %v", count, k, j, v,
-					s.Largest)
+				return fmt.Errorf("dynamics: the kernel is not positive semi-definite, or Kernel.Sums.Largest is "+
+					"wrong: the sum of %d entries, class %d and sample %d, is %v, and each is at most %v", count, k, j,
+					v, s.Largest)
 			}
 			between.Set(k, order.labels[j], between.At(k, order.labels[j])+v)
 		}

@@ -24,9 +24,15 @@ func TestClaimFolder(t *testing.T) {
 		"process 1 on elsewhere") {
 		t.Errorf("error %v", err)
 	}
+	if err := (Training{Folder: folder}).Elsewhere(); !errors.Is(err, ErrElsewhere) {
+		t.Errorf("error %v", err)
+	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
+	}
+	if err := (Training{Folder: folder}).Elsewhere(); err != nil {
+		t.Error(err)
 	}
 	claim, err := claimFolder(folder)
 	if err != nil {
