@@ -118,7 +118,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if err != nil {
 		return err
 	}
-	if _, err := compute(others, true); err != nil {
+	if _, err := compute(s.unlisted(others), true); err != nil {
 		return err
 	}
 	for len(claimed) > 0 {
@@ -180,6 +180,29 @@ func (s *Store) missing(ctx context.Context, tiles [][2]int, p *Progress) (missi
 		}
 	}
 	return missing, several(damaged)
+}
+
+// unlisted returns the tiles some of whose chunks or checksums are not in the folders' listings. On a shared file
+// system to list a folder costs less than to ask for each of its files.
+func (s *Store) unlisted(tiles [][2]int) (list [][2]int) {
+	there := map[string]bool{}
+	for _, name := range s.Kernel.Arrays {
+		for _, folder := range []string{filepath.Join(s.Dir, name), filepath.Join(s.Dir, sumsFolder, name)} {
+			entries, _ := os.ReadDir(folder) // what cannot be listed is looked at one by one
+			for _, entry := range entries {
+				there[filepath.Join(folder, entry.Name())] = true
+			}
+		}
+	}
+	for _, tile := range tiles {
+		if slices.ContainsFunc(s.chunks(tile), func(c chunk) bool {
+			chunk, sum := s.paths(c.array, c.i, c.j)
+			return !there[chunk] || !there[sum]
+		}) {
+			list = append(list, tile)
+		}
+	}
+	return list
 }
 
 // interrupted returns an error if the context has ended.

@@ -22,7 +22,9 @@ func claimFolder(folder string) (*lease.Lease, error) {
 }
 
 // Elsewhere returns ErrElsewhere if another process has claimed the run, and nil if Run could claim it now.
-func (t Training) Elsewhere() error { return elsewhere(lease.Check(filepath.Join(t.Folder, claimName))) }
+func (t Training) Elsewhere() error {
+	return elsewhere(lease.Check(filepath.Join(t.Folder, claimName)))
+}
 
 // claimed is ErrElsewhere if another process may have taken over the run. It is asked before every write.
 func (r *run) claimed() error {
