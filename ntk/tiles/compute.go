@@ -84,6 +84,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	computed, start := 0, time.Now()
 	// compute does the tiles that are missing and not claimed, and returns those that are claimed.
 	compute := func(tiles [][2]int, stolen bool) (claimed [][2]int, err error) {
+		inRow := 0
 		for _, tile := range tiles {
 			if err := s.interrupted(ctx, p); err != nil {
 				return nil, err
@@ -94,8 +95,12 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 			did, err := claimTile(s, f, tile)
 			if errors.Is(err, lease.ErrTaken) {
 				claimed = append(claimed, tile)
+				if inRow++; stolen && inRow == enoughClaimed {
+					return claimed, nil
+				}
 				continue
 			}
+			inRow = 0
 			if err != nil {
 				return nil, err
 			}
@@ -118,7 +123,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if err != nil {
 		return err
 	}
-	if _, err := compute(s.unlisted(others), true); err != nil {
+	from := len(others) * (o.Worker - 1) / o.Workers // workers begin at different tiles
+	if _, err := compute(s.unlisted(slices.Concat(others[from:], others[:from])), true); err != nil {
 		return err
 	}
 	for len(claimed) > 0 {
@@ -135,6 +141,11 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 
 // claimsFolder has the claims of the processes that compute tiles at this moment.
 const claimsFolder = ".claims"
+
+// enoughClaimed is the number of tiles in a row that others have claimed after which a worker stops to look for tiles
+// of other shares: all that are left are being computed. With many workers, more would only be work for the file
+// system.
+const enoughClaimed = 16
 
 // waitForOthers is the time between two looks at tiles that another process computes.
 const waitForOthers = 200 * time.Millisecond
