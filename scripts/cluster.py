@@ -291,7 +291,7 @@ def main():
     wrong = []
     if got != want:
         wrong.append(f"results differ from one process's: {sorted(k for k in want | got if want.get(k) != got.get(k))}")
-    if len(want) != 6 * 2 + 2 * TILES**2 + 1:
+    if len(want) != 6 * 2 + 2 * (TILES**2 + 1) + 2:  # chunks and metadata of two arrays, and of the labels
         wrong.append(f"only {len(want)} results to compare")
     if set(finished.values()) != {1} or len(finished) != 6:
         wrong.append(f"runs finished other than once: {finished}")

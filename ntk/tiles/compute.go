@@ -62,8 +62,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 			others = append(others, tile)
 		}
 	}
-	p := Progress{Total: len(own)}
-	missing, err := s.missing(ctx, own, &p)
+	w := worker[T]{store: s, tile: f, report: o.Progress, Progress: Progress{Total: len(own)}}
+	missing, err := s.missing(ctx, own, &w.Progress)
 	if err != nil {
 		return err
 	}
@@ -75,56 +75,16 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		files.RemoveStale(filepath.Join(s.Dir, name), "")
 		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
-	report := func() {
-		if o.Progress != nil {
-			o.Progress(p)
-		}
+	if o.Progress != nil {
+		o.Progress(w.Progress)
 	}
-	report()
-	computed, start := 0, time.Now()
-	// compute does the tiles that are missing and not claimed, and returns those that are claimed.
-	compute := func(tiles [][2]int, stolen bool) (claimed [][2]int, err error) {
-		inRow := 0
-		for _, tile := range tiles {
-			if err := s.interrupted(ctx, p); err != nil {
-				return nil, err
-			}
-			if stolen && s.done(tile) {
-				continue
-			}
-			did, err := claimTile(s, f, tile)
-			if errors.Is(err, lease.ErrTaken) {
-				claimed = append(claimed, tile)
-				if inRow++; stolen && inRow == enoughClaimed {
-					return claimed, nil
-				}
-				continue
-			}
-			inRow = 0
-			if err != nil {
-				return nil, err
-			}
-			if stolen {
-				p.Total++
-			}
-			if did {
-				computed++
-				p.Rate = float64(computed) / time.Since(start).Seconds()
-			}
-			p.Done++
-			if p.Rate > 0 {
-				p.Left = time.Duration(float64(p.Total-p.Done) / p.Rate * float64(time.Second))
-			}
-			report()
-		}
-		return claimed, nil
-	}
-	claimed, err := compute(missing, false)
+	w.begun = time.Now()
+	claimed, err := w.compute(ctx, missing)
 	if err != nil {
 		return err
 	}
 	from := len(others) * (o.Worker - 1) / o.Workers // workers begin at different tiles
-	if _, err := compute(s.unlisted(slices.Concat(others[from:], others[:from])), true); err != nil {
+	if err := w.steal(ctx, s.unlisted(slices.Concat(others[from:], others[:from]))); err != nil {
 		return err
 	}
 	for len(claimed) > 0 {
@@ -132,9 +92,78 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		case <-ctx.Done():
 		case <-time.After(waitForOthers):
 		}
-		if claimed, err = compute(claimed, false); err != nil {
+		if claimed, err = w.compute(ctx, claimed); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// worker computes tiles in one call of Compute.
+type worker[T float32 | float64] struct {
+	store  *Store
+	tile   Func[T]
+	report func(Progress)
+	Progress
+	begun    time.Time
+	computed int // tiles
+}
+
+// compute does those of the tiles that are missing and not claimed, and returns those that are claimed.
+func (w *worker[T]) compute(ctx context.Context, tiles [][2]int) (claimed [][2]int, err error) {
+	for _, tile := range tiles {
+		switch err := w.one(ctx, tile); {
+		case errors.Is(err, lease.ErrTaken):
+			claimed = append(claimed, tile)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return claimed, nil
+}
+
+// steal does those tiles of other shares that are missing and not claimed.
+func (w *worker[T]) steal(ctx context.Context, tiles [][2]int) error {
+	inRow := 0
+	for _, tile := range tiles {
+		if w.store.done(tile) {
+			continue
+		}
+		w.Total++
+		err := w.one(ctx, tile)
+		if err == nil {
+			inRow = 0
+			continue
+		}
+		w.Total--
+		if !errors.Is(err, lease.ErrTaken) {
+			return err
+		}
+		if inRow++; inRow == enoughClaimed {
+			return nil
+		}
+	}
+	return nil
+}
+
+// one computes a tile, unless it is there, and reports the progress. It is lease.ErrTaken if it is claimed.
+func (w *worker[T]) one(ctx context.Context, tile [2]int) error {
+	if err := w.store.interrupted(ctx, w.Progress); err != nil {
+		return err
+	}
+	did, err := claimTile(w.store, w.tile, tile)
+	if err != nil {
+		return err
+	}
+	if did {
+		w.computed++
+		w.Rate = float64(w.computed) / time.Since(w.begun).Seconds()
+	}
+	if w.Done++; w.Rate > 0 {
+		w.Left = time.Duration(float64(w.Total-w.Done) / w.Rate * float64(time.Second))
+	}
+	if w.report != nil {
+		w.report(w.Progress)
 	}
 	return nil
 }
@@ -148,7 +177,7 @@ const claimsFolder = ".claims"
 const enoughClaimed = 16
 
 // waitForOthers is the time between two looks at tiles that another process computes.
-const waitForOthers = 200 * time.Millisecond
+const waitForOthers = time.Second / 2
 
 // claimTile computes a tile unless it is there, which is not an error, or claimed by another process, which is
 // lease.ErrTaken.
