@@ -7,8 +7,9 @@
 // modification times in the folder, so that they are those of the file server's clock, and clocks of machines may
 // differ.
 //
-// An owner asks Held before it writes results. Held is an error after a takeover, and also when the heartbeat could not
-// be written for half of Expiry: the owner gives up before another process may take over.
+// An owner asks Held before it writes results. Held is an error after a takeover. An owner that was stopped for long
+// writes a heartbeat first and then looks for a new owner; a new owner creates its file first and then looks for a
+// heartbeat: of the two at least one sees the other and gives up.
 package lease
 
 import (
@@ -47,7 +48,6 @@ type Lease struct {
 	mutex   sync.Mutex
 	beats   int
 	written time.Time // the last heartbeat
-	failed  error     // of the last heartbeat
 }
 
 // Take takes the lease with this path, in a folder that exists. It is ErrTaken if it is held.
@@ -96,27 +96,27 @@ func free(name string, expiry time.Duration) (generation int, err error) {
 	if generation == 1 {
 		return 1, nil
 	}
-	last := path(name, generation-1)
-	o, err := read(last)
-	if errors.Is(err, os.ErrNotExist) {
+	if err := over(name, generation-1, expiry); errors.Is(err, os.ErrNotExist) {
 		return free(name, expiry) // it was removed after it was found
-	}
-	if err != nil {
+	} else if err != nil {
 		return 0, err
-	}
-	if o.released || o.dead() {
-		return generation, nil
-	}
-	age, err := o.age(filepath.Dir(name))
-	if err != nil {
-		return 0, err
-	}
-	if age <= expiry {
-		machine, _, _ := strings.Cut(o.host, "/")
-		return 0, fmt.Errorf("%w: process %d on %s, whose heartbeat is %v old", ErrTaken, o.process, machine,
-			age.Round(time.Second))
 	}
 	return generation, nil
+}
+
+// over returns nil if a generation is released, expired or of an ended process, and otherwise ErrTaken.
+func over(name string, generation int, expiry time.Duration) error {
+	o, err := read(path(name, generation))
+	if err != nil || o.released || o.dead() {
+		return err
+	}
+	age, err := o.age(filepath.Dir(name))
+	if err != nil || age > expiry {
+		return err
+	}
+	machine, _, _ := strings.Cut(o.host, "/")
+	return fmt.Errorf("%w: process %d on %s, whose heartbeat is %v old", ErrTaken, o.process, machine,
+		age.Round(time.Second))
 }
 
 // create creates a generation. It returns nil if the generation before it, or another one, changed meanwhile.
@@ -126,12 +126,12 @@ func create(name string, generation int, expiry time.Duration) (*Lease, error) {
 		return nil, err
 	}
 	l := &Lease{name: name, generation: generation, expiry: expiry, file: file, stop: make(chan struct{})}
-	l.beat()
-	before := generation == 1 || exists(path(name, generation-1))
-	if l.failed != nil || !before || exists(path(name, generation+1)) {
+	err = l.beat()
+	free := !exists(path(name, generation+1)) && (generation == 1 || over(name, generation-1, expiry) == nil)
+	if err != nil || !free {
 		file.Close()
 		os.Remove(path(name, generation))
-		return nil, l.failed
+		return nil, err
 	}
 	l.stopped.Go(func() {
 		for {
@@ -139,7 +139,7 @@ func create(name string, generation int, expiry time.Duration) (*Lease, error) {
 			case <-l.stop:
 				return
 			case <-time.After(expiry / 6):
-				l.beat()
+				_ = l.beat() // Held tries again
 			}
 		}
 	})
@@ -147,13 +147,14 @@ func create(name string, generation int, expiry time.Duration) (*Lease, error) {
 }
 
 // beat writes the owner and the number of the heartbeat into the file.
-func (l *Lease) beat() {
+func (l *Lease) beat() error {
 	err := l.write("held")
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if l.failed = err; err == nil {
+	if err == nil {
+		l.mutex.Lock()
 		l.written = time.Now()
+		l.mutex.Unlock()
 	}
+	return err
 }
 
 func (l *Lease) write(state string) error {
@@ -170,15 +171,15 @@ func (l *Lease) write(state string) error {
 // Held returns ErrLost if this process may no longer write results.
 func (l *Lease) Held() error {
 	l.mutex.Lock()
-	written, failed := l.written, l.failed
+	written := l.written
 	l.mutex.Unlock()
-	silent := max(time.Since(written), time.Now().Round(0).Sub(written.Round(0))) // the latter counts a machine's sleep
-	switch {
-	case silent > l.expiry/2 && failed != nil:
-		return fmt.Errorf("%w: the heartbeat could not be written: %w", ErrLost, failed)
-	case silent > l.expiry/2:
-		return fmt.Errorf("%w: the process was stopped for %v", ErrLost, silent.Round(time.Second))
-	case exists(path(l.name, l.generation+1)) || !exists(path(l.name, l.generation)):
+	// the difference without the monotonic clock counts the time in which the machine slept
+	if max(time.Since(written), time.Now().Round(0).Sub(written.Round(0))) > l.expiry/2 {
+		if err := l.beat(); err != nil {
+			return fmt.Errorf("%w: the heartbeat could not be written: %w", ErrLost, err)
+		}
+	}
+	if exists(path(l.name, l.generation+1)) || !exists(path(l.name, l.generation)) {
 		return ErrLost
 	}
 	return nil
