@@ -2,6 +2,8 @@
 # make setup     only that
 # make test      Go tests                        make figures         every figure of the paper -> results/figures
 # make notebooks run and check all of them       make notebooks-save  the same, and write their outputs back
+# make explorer  the page with the theory in it -> site/explorer (a browser opens its index.html, no server is needed)
+# make site      that, all figures, tables, claims, errata, notebooks and packages -> site
 # make lint      golangci-lint, deadcode, files   make bench           what the README's Performance section says
 # make scripts-test, make browser-test           tests of the lab itself
 # make fuzz      every fuzz target for 3 s (ARGS=60: seconds)
@@ -15,7 +17,7 @@ export PJRT_PLUGIN_LIBRARY_PATH ?= $(CURDIR)/.lab/pjrt
 PYTHON = .lab/venv/bin/python
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: lab setup test scripts-test fuzz chaos cluster-test mutants browser-test figures notebooks notebooks-save bench lint clean
+.PHONY: lab setup test scripts-test fuzz chaos cluster-test mutants browser-test explorer site figures notebooks notebooks-save bench lint clean
 
 lab:
 	@scripts/lab $(ARGS)
@@ -44,6 +46,13 @@ mutants: setup
 
 browser-test: setup
 	@$(PYTHON) scripts/browser.py
+	@$(PYTHON) scripts/explorer_browser.py
+
+site: setup
+	@scripts/site
+
+explorer: setup
+	@$(PYTHON) scripts/explorer.py
 
 figures: setup
 	go run ./cmd/unhinged figures --out results/figures
@@ -61,4 +70,4 @@ lint: setup
 	@scripts/lint
 
 clean:
-	rm -rf .lab jupyter/labextensions notebooks/.ipynb_checkpoints scripts/__pycache__
+	rm -rf .lab site jupyter/labextensions notebooks/.ipynb_checkpoints scripts/__pycache__

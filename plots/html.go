@@ -31,9 +31,12 @@ func HTML(figs []result.Figure) ([]byte, error) {
 	}
 	var sections []section
 	for _, fig := range figs {
-		picture, err := SVG(fig)
-		if err != nil {
-			return nil, err
+		var picture []byte
+		if len(fig.Panels) > 0 || fig.Table == nil { // a table may have no picture
+			var err error
+			if picture, err = SVG(fig); err != nil {
+				return nil, err
+			}
 		}
 		s := section{Figure: fig, Picture: template.HTML(picture), Sentences: template.HTML(claimsHTML(fig.Claims)),
 			Verdicts: result.Tally(fig.Claims)}

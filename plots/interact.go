@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/comms"
 	"github.com/janpfeifer/gonb/gonbui/dom"
 	"github.com/janpfeifer/gonb/gonbui/widgets"
 )
@@ -79,10 +80,12 @@ func (s Slider) label(value float64) string {
 // and outside of notebooks there is none, and a widget would wait forever.
 func Interactive() bool { return gonbui.IsNotebook && os.Getenv("GONB_JUPYTER_KERNEL_ID") != "" }
 
-// Interact draws a picture that depends on sliders. In a browser it redraws at every move, always for the latest
-// values, until the reader presses Stop or interrupts the kernel, and leaves the last picture as the cell's output. An
-// error of draw is shown in place of the picture until a later move draws a new one. Without a browser it draws once,
-// for the initial values of the sliders. If there is no picture at the end, the error is returned.
+// Interact draws a picture that depends on sliders: first for their initial values, before there are any sliders. In a
+// browser it then redraws at every move, always for the latest values, until the reader presses Stop or interrupts the
+// kernel, and leaves the last picture as the cell's output. The cell also ends, and says why, if the page does not
+// answer within answerWithin, or does not answer any more: it was reloaded or closed, or another notebook in the page
+// has taken the connection over. An error of draw is shown in place of the picture until a later move draws a new one.
+// Without a browser it draws once. If there is no picture at the end, the error is returned.
 func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err error)) error {
 	values := make([]float64, len(sliders))
 	for i, s := range sliders {
@@ -91,16 +94,29 @@ func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err err
 		}
 		values[i] = s.Value
 	}
+	picture, err := safely(draw, slices.Clone(values))
 	if !Interactive() {
-		picture, err := safely(draw, values)
-		if err != nil {
-			return err
+		if err == nil {
+			ShowSVG(picture)
 		}
-		ShowSVG(picture)
-		return nil
+		return err
 	}
-	return newControls(sliders, values).run(draw)
+	return newControls(sliders, values).run(draw, picture, err)
 }
+
+// The page tells every second that it is there. Browsers let hidden pages do so once a minute only.
+const (
+	answerWithin = 10 * time.Second // before the first answer
+	visiblePause = 15 * time.Second // between two answers of a page that can be seen
+	hiddenPause  = 150 * time.Second
+)
+
+// What a page tells.
+const (
+	pageGone = iota
+	pageVisible
+	pageHidden
+)
 
 // controls is the part of a cell's output with the sliders, the Stop button and the picture. Its element ids begin with
 // "slider-", "value-", "stop-", "time-" and "picture-".
@@ -121,44 +137,95 @@ func newControls(sliders []Slider, values []float64) *controls {
 
 func (c *controls) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
 
-func (c *controls) run(draw func([]float64) ([]byte, error)) error {
+// run shows the first picture, if it was drawn without the error, and then the sliders.
+func (c *controls) run(draw func([]float64) ([]byte, error), picture []byte, err error) error {
 	interrupt := make(chan os.Signal, 1)
 	signal.Notify(interrupt, os.Interrupt)
 	defer signal.Stop(interrupt)
 
+	first := c.element("first", 0)
+	gonbui.UpdateHTML(first, string(picture))
+	answers := make(chan int, 64)
 	ready := make(chan struct{})
 	go func() { // the widgets wait for the browser; an interrupt must work meanwhile
 		c.build()
+		c.listen(answers)
 		close(ready)
 	}()
-	var picture []byte // the last one without an error
-	var err error
 	redraw := func() {
 		var drawn []byte
 		if drawn, err = c.redraw(draw); err == nil {
 			picture = drawn
 		}
 	}
+	left := "" // why the cell ends without being asked to
+	silence := time.NewTimer(answerWithin)
 	for running := true; running; {
 		select {
 		case <-ready:
 			ready = nil
+			gonbui.UpdateHTML(first, "")
 			redraw()
 		case <-c.changed:
 			redraw()
+		case page := <-answers:
+			switch page {
+			case pageGone:
+				running, left = false, "The page with the sliders was closed or reloaded. Run the cell again to move "+
+					"them."
+			case pageVisible:
+				silence.Reset(visiblePause)
+			case pageHidden:
+				silence.Reset(hiddenPause)
+			}
+		case <-silence.C:
+			running, left = false, "The page does not answer any more: it was closed or reloaded, or another "+
+				"notebook in it has "+
+				"sliders too, which only one can have. Run the cell again to move these."
+			if ready != nil {
+				left = fmt.Sprintf("The page did not answer within %v, so that there are no sliders. Run the cell "+
+					"again, or reload "+
+					"the page first.", answerWithin)
+			}
 		case <-c.stopped:
 			running = false
 		case <-interrupt:
 			running = false
 		}
 	}
-	gonbui.UpdateHTML(c.id, "")
+	gonbui.UpdateHTML(first, "")
+	gonbui.UpdateHTML(c.id, html.EscapeString(left))
 	if picture == nil {
 		gonbui.Sync()
 		return err
 	}
 	ShowSVG(picture)
 	return nil
+}
+
+// listen makes the page tell every second that the sliders are still in it, and passes on what it tells.
+func (c *controls) listen(answers chan<- int) {
+	address := "/alive/" + c.id
+	comms.Subscribe(address, func(_ string, page int) {
+		select {
+		case answers <- page:
+		default: // there are enough that were not heard yet
+		}
+	})
+	dom.TransientJavascript(fmt.Sprintf(`(() => {
+	const tell = () => {
+		const there = document.getElementById(%q);
+		globalThis.gonb_comm?.send(%q, there ? (document.hidden ? %d : %d) : %d);
+		if (!there) stop();
+	};
+	const gone = () => globalThis.gonb_comm?.send(%[2]q, %[5]d);
+	const timer = setInterval(tell, 1000);
+	const stop = () => { clearInterval(timer); document.removeEventListener("visibilitychange",
+		tell); removeEventListener("pagehide", gone); };
+	document.addEventListener("visibilitychange", tell);
+	addEventListener("pagehide", gone);
+	tell();
+})()`, c.element("controls", 0), address, pageHidden, pageVisible, pageGone))
 }
 
 // build adds the widgets to the cell's output and listens to them.

@@ -26,7 +26,8 @@ type curve struct {
 	name  string
 	color color.NRGBA
 	x, y  []float64
-	// lo and hi bound the band of mean ± standard deviation; nil without a "_sd" series.
+	// lo and hi bound the band of mean ± standard deviation, of a "_sd" series, or from a "_from" series to the value;
+	// nil without one of them.
 	lo, hi []float64
 }
 
@@ -122,8 +123,8 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 	if !plain && (!p.Log || !logged) {
 		return curve{}, noSeries(c, p.Y)
 	}
-	sd := c.Series[p.Y+"_sd"]
-	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd} {
+	sd, from := c.Series[p.Y+"_sd"], c.Series[p.Y+"_from"]
+	for key, s := range map[string]result.Series{p.Y: y, result.Log10(p.Y): logs, p.Y + "_sd": sd, p.Y + "_from": from} {
 		if s != nil && len(s) != len(x) {
 			return curve{}, fmt.Errorf("series %q has %d values and %q has %d: want the same number", key, len(s),
 				xKey, len(x))
@@ -154,6 +155,12 @@ func onAxis(c result.Curve, p result.Panel) (curve, error) {
 				lo = math.Inf(-1) // the band reaches zero, so it is drawn down to the edge
 			}
 			if math.IsNaN(lo) || !finite(hi) || math.IsNaN(v) || sd[i] < 0 {
+				lo, hi = math.NaN(), math.NaN()
+			}
+			out.lo, out.hi = append(out.lo, lo), append(out.hi, hi)
+		} else if from != nil {
+			lo, hi := scale(from[i]), v
+			if !finite(lo) || !finite(hi) {
 				lo, hi = math.NaN(), math.NaN()
 			}
 			out.lo, out.hi = append(out.lo, lo), append(out.hi, hi)

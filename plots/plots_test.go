@@ -406,3 +406,35 @@ func TestPNG(t *testing.T) {
 		}
 	}
 }
+
+// TestFilledAreas: a "_from" series is the other end of an area, also where it is above, and a gap where one of the two
+// is not a number.
+func TestFilledAreas(t *testing.T) {
+	fig := result.Figure{ID: "test", Panels: []result.Panel{{Title: "a", Y: "y"}}, Curves: []result.Curve{{Name: "c",
+		Series: map[string]result.Series{"step": {0, 1, 2, 3}, "y": {1, 2, math.NaN(), 4}, "y_from": {0, 5, 0,
+			math.Inf(1)}}}}}
+	panels, _, err := resolve(fig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := panels[0].curves[0]
+	if !slices.Equal(c.lo[:2], []float64{0, 5}) || !slices.Equal(c.hi[:2], []float64{1, 2}) || !math.IsNaN(c.lo[2]) ||
+		!math.IsNaN(c.hi[3]) {
+		t.Errorf("from %v to %v", c.lo, c.hi)
+	}
+	if _, _, low, high, _ := panels[0].bounds(); low != 0 || high != 5 {
+		t.Errorf("the axis is from %v to %v, want 0 to 5", low, high)
+	}
+	filled, err := SVG(fig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(fig.Curves[0].Series, "y_from")
+	if plain, err := SVG(fig); err != nil || len(plain) >= len(filled) {
+		t.Errorf("%d bytes with an area, %d without, error %v", len(filled), len(plain), err)
+	}
+	fig.Curves[0].Series["y_from"] = result.Series{0}
+	if _, err := SVG(fig); err == nil {
+		t.Error("an area of another length was drawn")
+	}
+}

@@ -12,6 +12,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -110,11 +111,8 @@ SLIDER = "input[type=range][id^=slider-]"
 
 
 def check(browser, url):
-    browser.call("POST", "/url", {"url": url})
-    wait("the notebook", lambda: browser.js("""
-        const panel = window.jupyterapp?.shell.currentWidget;
-        return panel?.sessionContext?.session?.kernel?.connectionStatus == "connected" && panel.content.widgets.length > 0"""), 120)
-    browser.js("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    show(browser, url)
+    browser.js(RUN_ALL)
 
     def well(probe):
         """The probe's result, as long as no cell failed."""
@@ -147,6 +145,80 @@ def check(browser, url):
     browser.screenshot("end.png")
 
 
+RUN_ALL = "void jupyterapp.commands.execute('notebook:run-all-cells')"
+
+
+def kernels(api):
+    """The server's kernels: id, notebook's path, state."""
+    with urllib.request.urlopen(api("sessions")) as answer:
+        return [(s["kernel"]["id"], s["path"], s["kernel"]["execution_state"]) for s in json.load(answer)]
+
+
+def processes(kernel):
+    """The ids of the processes that have the kernel's connection file among their arguments."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if kernel.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def show(browser, url):
+    browser.call("POST", "/url", {"url": url})
+    wait("the notebook", lambda: browser.js("""
+        const panel = window.jupyterapp?.shell.currentWidget;
+        return panel?.sessionContext?.session?.kernel?.connectionStatus == "connected" && panel.content.widgets.length > 0"""), 120)
+
+
+def check_ends(browser, url, api):
+    """No cell with sliders can be made to hang: the kernel stopped for a while, the page reloaded, a second notebook with sliders."""
+    show(browser, url)
+    kernel, notebook, _ = kernels(api)[0]
+    browser.js(RUN_ALL)
+    time.sleep(2)
+    stopped = processes(kernel)
+    assert stopped, "the kernel's process was not found"
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(6)
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    said = "did not answer"
+    wait("sliders, or a word why there are none, after the kernel had stopped for 6 s", lambda: browser.js(PICTURE) or browser.js(
+        CELLS + f"return JSON.stringify(cells.map(c => c.outputs)).includes('{said}')"), 300)
+    if not browser.js(PICTURE):
+        print(f"after a stop of 6 s the cell says that the page {said}")
+    print("the kernel was stopped for 6 s: the cell goes on")
+
+    wait("sliders", lambda: browser.js(PICTURE) or not browser.js(RUN_ALL), 300)
+    browser.call("POST", "/refresh", {})
+    start = time.monotonic()
+    wait("the kernel to be idle after a reload", lambda: all(state == "idle" for _, _, state in kernels(api)), 240)
+    print(f"reloaded: all cells have ended after {time.monotonic() - start:.0f} s")
+
+    show(browser, url)
+    browser.js(RUN_ALL)
+    wait("sliders", lambda: browser.js(PICTURE), 300)
+    copy = f"second-{notebook}"
+    shutil.copy(FOLDER / notebook, FOLDER / copy)
+    browser.js(f"void jupyterapp.commands.execute('docmanager:open', {{path: '{copy}'}})")
+    wait("the second notebook", lambda: browser.js(f"""
+        const panel = jupyterapp.shell.currentWidget;
+        return panel?.context?.path == '{copy}' && panel.sessionContext?.session?.kernel?.connectionStatus == 'connected'"""), 120)
+    browser.js(RUN_ALL)
+    wait("sliders in the second notebook", lambda: browser.js("""
+        return [...jupyterapp.shell.currentWidget.node.querySelectorAll("[id^=picture-]")].some(p => p.innerHTML.includes("<svg"))"""), 300)
+
+    def first_is_alive_or_idle():
+        state = [state for _, path, state in kernels(api) if path == notebook]
+        return state == ["idle"] or browser.js("return !!document.querySelector('[id^=slider-]')")
+    wait("the first notebook to go on or to end", first_is_alive_or_idle, 120)
+    print("two notebooks with sliders in one page: neither hangs")
+    for kernel, _, _ in kernels(api):
+        urllib.request.urlopen(urllib.request.Request(api(f"kernels/{kernel}/interrupt"), b"", method="POST"))
+
+
 def main():
     notebook = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "notebooks/02-unconstrained.ipynb")
     missing = [p for p in ("chromium", "chromedriver") if not shutil.which(p)]
@@ -169,7 +241,9 @@ def main():
             wait("JupyterLab", lambda: urllib.request.urlopen(api), 60)
             browser = Browser(driver_port, FOLDER / "profile")
             try:
-                check(browser, f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}")
+                address = f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}"
+                check(browser, address)
+                check_ends(browser, address, lambda path: f"http://127.0.0.1:{port}/api/{path}?token={token}")
             except BaseException:
                 with contextlib.suppress(Exception):
                     browser.screenshot("failed.png")
@@ -182,4 +256,5 @@ def main():
     print(f"ok   {notebook} in Chromium ({time.monotonic() - start:.1f} s)\n1 passed, 0 failed, 0 skipped")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -226,6 +226,7 @@ def main():
     program, data = folder + "/unhinged", folder + "/data"
     subprocess.run(["go", "build", "-o", program, "./cmd/unhinged"], cwd=ROOT, check=True)
     write_data(data)
+    version = output(program, "--version").strip()
     train = [w.format(epochs=EPOCHS) for w in TRAIN] + ["--dataset", data, "--out"]
     kernel = KERNEL + ["--data", data, "--out"]
 
@@ -286,8 +287,7 @@ def main():
     finished = {run: len(re.findall(rf"^{run}, epoch {EPOCHS} of {EPOCHS}:", text, re.M))
                 for run in sorted(os.path.basename(d) for d in glob.glob(local + "/train/*-seed*"))}
     signalled = [t for t in re.findall(r"stopped after step \d+ of \d+: context canceled", text)]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    manifest = {"commit": commit, "slurm": output("scontrol", "--version").strip(), "events": events, "tasks": tasks,
+    manifest = {"program": version, "slurm": output("scontrol", "--version").strip(), "events": events, "tasks": tasks,
                 "runs_finished": finished, "stopped_by_time_limit": len(signalled), "sha256": got, "sha256_one_process": want}
     wrong = []
     if got != want:

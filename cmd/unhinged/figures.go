@@ -127,16 +127,13 @@ func (o figureOptions) items(ids []string) ([]paper.Item, error) {
 		if err != nil {
 			return nil, err
 		}
-		if item.Missing != "" {
-			return nil, fmt.Errorf("%s cannot be made yet: %s", id, item.Missing)
-		}
 		items = append(items, item)
 	}
 	if len(ids) > 0 {
 		return items, nil
 	}
 	for _, item := range paper.Items() {
-		if item.Missing == "" && (o.all || item.Needs == paper.Nothing && item.Kind == paper.Figure) {
+		if o.all || item.Needs == paper.Nothing && item.Kind == paper.Figure {
 			items = append(items, item)
 		}
 	}
@@ -172,10 +169,7 @@ func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
 func listItems(out io.Writer) error {
 	for _, i := range paper.Items() {
 		needs := "needs " + string(i.Needs)
-		switch {
-		case i.Missing != "":
-			needs = "not built yet: " + i.Missing
-		case i.Command != "":
+		if i.Command != "" {
 			needs += fmt.Sprintf(" (`%s`)", i.Command)
 		}
 		if _, err := fmt.Fprintf(out, "%-16s section %-4s %s; %s\n", i.ID, i.Section, i.Title, needs); err != nil {
@@ -216,6 +210,9 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		}
 		figures = append(figures, *figure)
 		fmt.Fprintf(progress, " %.2f s; %s\n", time.Since(began).Seconds(), result.Tally(figure.Claims))
+		if needs, found := figure.Settings["needs"]; found {
+			fmt.Fprintf(progress, "       needs: %s\n", needs)
+		}
 		for _, c := range figure.Claims {
 			if c.Verdict == result.Fails {
 				fmt.Fprintf(progress, "       fails: %s\n", c.Claim)
@@ -248,6 +245,9 @@ func writeFigure(folder string, figure result.Figure) error {
 		if err := files.WriteBytes(filepath.Join(folder, figure.ID+".md"), text); err != nil {
 			return err
 		}
+	}
+	if len(figure.Panels) == 0 && figure.Table != nil {
+		return nil // there is nothing to draw
 	}
 	picture, err := plots.SVG(figure)
 	if err != nil {

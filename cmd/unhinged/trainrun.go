@@ -313,9 +313,11 @@ func drawTraining(folder string, out io.Writer) error {
 	}
 	said := map[string]bool{} // figures share claims
 	whole := training.Whole(outcomes)
-	draws := []func() (result.Figure, error){
-		func() (result.Figure, error) { return training.ImbalanceTable(2, outcomes) },
-		func() (result.Figure, error) { return training.ImbalanceTable(4, outcomes) }}
+	var draws []func() (result.Figure, error)
+	if len(whole) < len(outcomes) {
+		draws = append(draws, func() (result.Figure, error) { return training.Imbalance(2)(outcomes) },
+			func() (result.Figure, error) { return training.Imbalance(4)(outcomes) })
+	}
 	for _, draw := range []func([]vision.Outcome) (result.Figure, error){training.Figure2, training.Figure12,
 		training.Figure14, training.BlowUp, training.NeuralCollapse} {
 		draws = append(draws, func() (result.Figure, error) { return draw(whole) })

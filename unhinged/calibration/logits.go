@@ -87,35 +87,40 @@ func (p *Predictions) nll(beta float64) float64 {
 
 // Brier returns the mean of Σ_c (probability of c − [c is the sample's class])², from 0 to 2 (Brier 1950).
 func (p *Predictions) Brier() float64 {
-	sum := 0.0
+	_, brier := p.terms()
+	return floats.Sum(brier) / float64(len(brier))
+}
+
+// terms returns what each sample adds to the NLL and to the Brier score, times the number of samples.
+func (p *Predictions) terms() (nll, brier []float64) {
+	nll, brier = make([]float64, len(p.labels)), make([]float64, len(p.labels))
 	for i, y := range p.labels {
-		for c, z := range p.logP.RawRowView(i) {
+		row := p.logP.RawRowView(i)
+		nll[i] = -row[y]
+		for c, z := range row {
 			d := math.Exp(z)
 			if c == y {
 				d--
 			}
-			sum += d * d
+			brier[i] += d * d
 		}
 	}
-	return sum / float64(len(p.labels))
+	return nll, brier
 }
 
 // ClasswiseECE returns the mean over classes of the ECE of each class's probability against the indicator of that class
 // (Nixon et al. 2019, Kull et al. 2019).
 func (p *Predictions) ClasswiseECE(b Binning) (float64, error) {
-	n, c := p.logP.Dims()
-	sum, probability, is := 0.0, make([]float64, n), make([]bool, n)
-	for k := range c {
-		for i, y := range p.labels {
-			probability[i], is[i] = math.Exp(p.logP.At(i, k)), y == k
-		}
-		bins, err := b.Of(probability, is)
+	_, classes := p.logP.Dims()
+	sum := 0.0
+	for c := range classes {
+		bins, err := b.Of(p.class(c))
 		if err != nil {
 			return 0, err
 		}
 		sum += ECE(bins)
 	}
-	return sum / float64(c), nil
+	return sum / float64(classes), nil
 }
 
 // Temperature returns the T > 0 that minimises the NLL of the logits divided by T (Guo et al. 2017), to a relative
@@ -172,4 +177,40 @@ func (p *Predictions) separated() bool {
 		}
 	}
 	return true
+}
+
+// Scaled returns the predictions of the logits divided by a temperature above 0.
+func (p *Predictions) Scaled(temperature float64) (*Predictions, error) {
+	if !(temperature > 0) || math.IsInf(temperature, 1) {
+		return nil, fmt.Errorf("calibration: the temperature is %v: want a finite number above 0", temperature)
+	}
+	var scaled mat.Dense
+	scaled.Scale(1/temperature, p.logP)
+	return New(&scaled, p.labels)
+}
+
+// CrossScaled returns predictions of which every sample's logits are divided by a temperature that was fitted on other
+// samples: those with an even number by the temperature of the odd ones, and the other way round. It is for those who
+// have one set of samples only. The temperatures are those that the even samples and the odd ones are divided by.
+func (p *Predictions) CrossScaled() (scaled *Predictions, temperatures [2]float64, err error) {
+	n, c := p.logP.Dims()
+	if n < 2 {
+		return nil, temperatures, errors.New("calibration: one sample cannot be split into two halves")
+	}
+	out := mat.NewDense(n, c, nil)
+	for half := range 2 {
+		others := &Predictions{mat.NewDense((n+half)/2, c, nil), make([]int, (n+half)/2)}
+		for i := range others.labels {
+			others.logP.SetRow(i, p.logP.RawRowView(2*i+1-half))
+			others.labels[i] = p.labels[2*i+1-half]
+		}
+		if temperatures[half], err = others.Temperature(); err != nil {
+			return nil, temperatures, err
+		}
+		for i := half; i < n; i += 2 {
+			floats.ScaleTo(out.RawRowView(i), 1/temperatures[half], p.logP.RawRowView(i))
+		}
+	}
+	scaled, err = New(out, p.labels)
+	return scaled, temperatures, err
 }

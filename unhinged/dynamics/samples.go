@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/etf"
-	"github.com/unhinged-lab/lab/unhinged/npy"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -73,30 +72,6 @@ func FromSamples(features *mat.Dense, labels []int, prototypes *mat.Dense, biase
 		return nil, err
 	}
 	return state, nil
-}
-
-// FromFiles is FromSamples on .npy files (float32 or float64; labels of any integer type). An empty biasesPath means
-// zero biases.
-func FromFiles(featuresPath, labelsPath, prototypesPath, biasesPath string) (*State, error) {
-	features, err := npy.ReadMatrix(featuresPath)
-	if err != nil {
-		return nil, fmt.Errorf("features: %w", err)
-	}
-	labels, err := npy.ReadIntegers(labelsPath)
-	if err != nil {
-		return nil, fmt.Errorf("labels: %w", err)
-	}
-	prototypes, err := npy.ReadMatrix(prototypesPath)
-	if err != nil {
-		return nil, fmt.Errorf("prototypes: %w", err)
-	}
-	var biases []float64
-	if biasesPath != "" {
-		if biases, err = npy.ReadVector(biasesPath); err != nil {
-			return nil, fmt.Errorf("biases: %w", err)
-		}
-	}
-	return FromSamples(features, labels, prototypes, biases)
 }
 
 // GaussianETF returns a state of C classes with N samples each, the entries of H drawn from N(0, 1) as Gaussian draws

@@ -47,6 +47,7 @@ var all = []struct {
 	{"E32", demonstrateE32},
 	{"E33", demonstrateE33},
 	{"E38", demonstrateE38},
+	{"E39", demonstrateE39},
 }
 
 // Demonstrations returns the demonstrations of all errata that a computation can show, in order, or of the named ones,

@@ -95,12 +95,16 @@ func (c *Comparison) FPR(tpr float64, positive Class) (float64, error) {
 	if !(tpr > 0 && tpr <= 1) {
 		return 0, fmt.Errorf("ood: the true positive rate is %v: want one above 0, and at most 1", tpr)
 	}
+	return c.fpr(tpr, positive), nil
+}
+
+func (c *Comparison) fpr(tpr float64, positive Class) float64 {
 	yes, no := c.sides(positive)
 	// The smallest count whose share reaches tpr; the factor is for shares like 0.95·20, which rounds to above 19.
 	count := max(int(math.Ceil(tpr*float64(len(yes))*(1-1e-12))), 1)
 	threshold := yes[len(yes)-count]
 	first, _ := slices.BinarySearch(no, threshold)
-	return float64(len(no)-first) / float64(len(no)), nil
+	return float64(len(no)-first) / float64(len(no))
 }
 
 // AUPR returns two areas under the curve of precision against recall. average is the average precision,

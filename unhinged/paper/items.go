@@ -5,25 +5,12 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper/studies"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 	"github.com/unhinged-lab/lab/unhinged/result"
-)
-
-// The reasons why items cannot be made yet, and why claims about them cannot be judged.
-const (
-	scores     = "the scores are in package ood, but `unhinged train` keeps no logits and features of test " +
-		"images yet"
-	calibrated = "calibration is measured by package calibration, but imbalanced trainings are not in " +
-		"`unhinged train` yet"
+	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
 // Items lists all figures and tables in the paper's order, then the studies.
 func Items() []Item {
 	var items []Item
-	table := func(id, title, section, missing string) {
-		items = append(items, Item{ID: id, Title: title, Kind: Table, Section: section, Needs: Runs, Missing: missing})
-	}
-	later := func(id, title, section, missing string) {
-		items = append(items, Item{ID: id, Title: title, Kind: Figure, Section: section, Needs: Runs, Missing: missing})
-	}
 	numerical := func(id, section string) {
 		for _, e := range numeric.Figures() {
 			if e.ID == id {
@@ -37,38 +24,54 @@ func Items() []Item {
 			Sentences: training.Sentences(id),
 			Command:   "unhinged train --config " + config, run: runRecorded(id, draw)})
 	}
-	table("table1", "Table 1: analyses of neural collapse compared", "1",
-		"it compares what other papers assume, in words")
+	beside := func(id, title string, kind Kind, section, command string,
+		draw func([]vision.Outcome) (result.Figure, error)) {
+		items = append(items, Item{ID: id, Title: title, Kind: kind, Section: section, Needs: Runs,
+			Sentences: training.Sentences(id), Command: command, run: runBesidePublished(draw)})
+	}
+	const balanced, longTailed = "unhinged train --config fast/cifar-10", " --imbalance long-tailed:100"
+
+	items = append(items, Item{ID: "table1", Title: "Table 1: analyses of neural collapse compared", Kind: Table,
+		Section: "1", Needs: Nothing, run: table1})
 	numerical("fig1", "3.1")
 	recorded("fig2", "Figure 2: validation accuracy of the loss functions", Figure, "4.1", "small/cifar-10",
 		training.All)
-	recorded("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", Table, "4.2",
-		"fast/fashion-mnist-imbalanced --imbalance long-tailed:100", training.Imbalance(2))
-	table("table3", "Table 3: out-of-distribution detection", "4.2", scores)
-	later("fig3", "Figure 3: scores in and out of distribution, without and with EFR", "4.2", scores)
+	const imbalanced = "unhinged train --config fast/fashion-mnist-imbalanced --imbalance "
+	beside("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", Table, "4.2",
+		imbalanced+"long-tailed:100", training.Imbalance(2))
+	beside("table3", "Table 3: out-of-distribution detection", Table, "4.2", balanced, training.Detection(3))
+	beside("fig3", "Figure 3: scores in and out of distribution, without and with EFR", Figure, "4.2", balanced,
+		training.ScoreHistograms("fig3", 3, "feature-norm", "energy", "feature-norm"))
 	numerical("fig4", "C.1")
 	numerical("fig5", "C.1")
 	numerical("fig6", "C.1")
 	numerical("fig7", "C.1")
 	numerical("fig8", "C.1")
 	numerical("fig9", "C.1")
-	later("fig10", "Figure 10: calibration under long-tailed imbalance", "C.3", calibrated)
-	later("fig11", "Figure 11: calibration under step-wise imbalance", "C.3", calibrated)
+	beside("fig10", "Figure 10: calibration under long-tailed imbalance, CIFAR-10", Figure, "C.3",
+		balanced+longTailed, training.Calibration(10))
+	beside("fig11", "Figure 11: calibration under long-tailed imbalance, CIFAR-100", Figure, "C.3",
+		"unhinged train --config paper/cifar-100"+longTailed, training.Calibration(11))
 	recorded("fig12", "Figure 12: feature norm, loss and accuracy under EFR, CIFAR-10", Figure, "C.2", "small/cifar-10",
 		training.On("cifar-10", "fig12", training.Figure12))
 	recorded("fig13", "Figure 13: feature norm, loss and accuracy under EFR, CIFAR-100", Figure, "C.2",
 		"paper/cifar-100", training.On("cifar-100", "fig13", training.Figure12))
 	recorded("fig14", "Figure 14: loss, feature norm and accuracy, ImageNet-100", Figure, "C.2", "paper/imagenet-100",
 		training.On("imagenet-100", "fig14", training.Figure14))
-	recorded("table4", "Table 4: accuracy of CE under imbalance, CIFAR-10", Table, "C.3",
-		"fast/fashion-mnist-imbalanced --imbalance step:100", training.Imbalance(4))
-	recorded("table5", "Table 5: accuracy of CE under imbalance, CIFAR-100", Table, "C.3",
-		"fast/fashion-mnist-imbalanced --imbalance step:100", training.Imbalance(5))
-	table("table6", "Table 6: out-of-distribution detection with several λ", "C.4", scores)
+	beside("table4", "Table 4: accuracy of CE under imbalance, CIFAR-10", Table, "C.3", imbalanced+"step:100",
+		training.Imbalance(4))
+	beside("table5", "Table 5: accuracy of CE under imbalance, CIFAR-100", Table, "C.3", imbalanced+"step:100",
+		training.Imbalance(5))
+	beside("table6", "Table 6: out-of-distribution detection with several λ", Table, "C.4", balanced,
+		training.Detection(6))
 	numerical("fig15", "C.1")
-	later("fig16", "Figure 16: softmax scores in and out of distribution", "C.4", scores)
-	later("fig17", "Figure 17: energy scores in and out of distribution", "C.4", scores)
-	later("fig18", "Figure 18: feature norms in and out of distribution", "C.4", scores)
+	for _, f := range []struct{ id, title, score string }{
+		{"fig16", "Figure 16: softmax scores in and out of distribution", "softmax"},
+		{"fig17", "Figure 17: energy scores in and out of distribution", "energy"},
+		{"fig18", "Figure 18: feature norms in and out of distribution", "feature-norm"},
+	} {
+		beside(f.id, f.title, Figure, "C.4", balanced, training.ScoreHistograms(f.id, 6, f.score, f.score))
+	}
 	recorded("fig19", "Figure 19: plain UL blows up", Figure, "4.1", "small/cifar-10 --method ul",
 		training.On("cifar-10", "fig19", training.BlowUp))
 

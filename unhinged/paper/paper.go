@@ -72,8 +72,6 @@ type Item struct {
 	Needs     Need
 	// Command is the command that makes or gets what the item needs, if it needs anything.
 	Command string
-	// Missing says why an item cannot be made yet. It is empty for the others.
-	Missing string
 	// Sentences are the sentences that the item judges.
 	Sentences []result.Sentence
 
@@ -82,14 +80,15 @@ type Item struct {
 
 // Run makes the item.
 func (i Item) Run(o Options) (*result.Figure, error) {
-	if i.run == nil {
-		return nil, fmt.Errorf("%s cannot be made yet: %s", i.ID, i.Missing)
-	}
 	f, err := i.run(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", i.ID, err)
 	}
 	f.ID, f.Title = i.ID, i.Title
+	if needs, found := f.Settings["needs"]; found {
+		f.Settings["needs"] = fmt.Sprintf("%s; `%s` makes runs, and --runs DIR names the folder that they are in", needs,
+			i.Command)
+	}
 	return f, nil
 }
 

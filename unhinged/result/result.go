@@ -23,7 +23,9 @@ type Figure struct {
 	Provenance Provenance     `json:"provenance"`
 }
 
-// Curve is one entry of the legend. All its series have the length of Series["step"].
+// Curve is one entry of the legend. All its series have the length of Series["step"]. Beside a series NAME, NAME_sd has
+// standard deviations, drawn as a band, and NAME_from where a filled area begins that ends at NAME, such as a
+// histogram's 0.
 type Curve struct {
 	Name   string             `json:"name"`
 	Params map[string]float64 `json:"params"`
@@ -63,6 +65,15 @@ type Series []float64
 
 // Log10 names the series that holds the base-10 logarithm of |values| of the named one.
 func Log10(name string) string { return "log10_" + name }
+
+// Steps has each value twice, for the two limits of a bin: a series of a histogram.
+func Steps(values []float64) Series {
+	out := make(Series, 0, 2*len(values))
+	for _, v := range values {
+		out = append(out, v, v)
+	}
+	return out
+}
 
 // MarshalJSON writes NaN and ±Inf as null, because JSON does not have them.
 func (s Series) MarshalJSON() ([]byte, error) {

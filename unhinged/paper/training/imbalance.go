@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unhinged-lab/lab/unhinged/datasets"
+	"github.com/unhinged-lab/lab/unhinged/paper/paperdata"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 	"gonum.org/v1/gonum/stat"
@@ -16,31 +17,21 @@ import (
 // noEFR is where λ = 0 is drawn on the logarithmic axis of λ.
 const noEFR = 1e-8
 
-// Imbalance makes table 2, 4 or 5 of the finished runs with classes of unequal sizes in a folder, or in the folders of
-// a pattern: last accuracies by λ of EFR, the paper's beside ours. Ours are of whatever data set and network was
-// trained; only those of the paper's data set count as its reproduction. Every number of ours is given under both
-// decision rules (Appendix D.2), and for the classes with many and with few training images.
-func Imbalance(table int) func(runs string) (result.Figure, error) {
-	return func(runs string) (result.Figure, error) {
-		outcomes, err := vision.ReadOutcomes(runs)
-		if err != nil {
-			return result.Figure{}, err
-		}
-		return ImbalanceTable(table, outcomes)
-	}
+// Imbalance makes table 2, 4 or 5: last accuracies by λ of EFR, the paper's and beside them those of outcomes with classes
+// of unequal sizes, of which there may be none. Ours are of whatever data set and network was trained; only those of the
+// paper's data set count as its reproduction. Every number of ours is given under both decision rules (Appendix D.2), and
+// for the classes with many and with few training images.
+func Imbalance(table int) func([]vision.Outcome) (result.Figure, error) {
+	return func(outcomes []vision.Outcome) (result.Figure, error) { return imbalanceFigure(table, outcomes) }
 }
 
-// ImbalanceTable is Imbalance of outcomes, of which it leaves out those with balanced classes.
-func ImbalanceTable(table int, outcomes []vision.Outcome) (result.Figure, error) {
+func imbalanceFigure(table int, outcomes []vision.Outcome) (result.Figure, error) {
 	var setups [][]vision.Outcome
 	for _, setup := range Setups(outcomes) {
 		kind := setup[0].Settings.Imbalance.Kind
 		if kind == datasets.LongTailed || kind == datasets.Step && table != 2 {
 			setups = append(setups, setup)
 		}
-	}
-	if setups == nil {
-		return result.Figure{}, fmt.Errorf("%w: there are none with classes of unequal sizes", ErrNoRuns)
 	}
 	slices.SortStableFunc(setups, func(a, b []vision.Outcome) int {
 		x, y := a[0].Settings, b[0].Settings
@@ -52,6 +43,10 @@ func ImbalanceTable(table int, outcomes []vision.Outcome) (result.Figure, error)
 	fig.Title = fmt.Sprintf("Table %d: accuracy under imbalance", table)
 	imbalancePanels(&fig, table, setups)
 	fig.Claims = slices.Concat(publishedImbalance(table), imbalanceClaims(table, setups))
+	if setups == nil {
+		fig.Settings["needs"] = "no recorded run has classes of unequal sizes: the published numbers stand alone"
+		return fig, nil
+	}
 	return fig, origin(&fig, slices.Concat(setups...))
 }
 
@@ -75,10 +70,10 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 		}
 		points[panel][curve] = append(points[panel][curve], [3]float64{max(efr, noEFR), accuracy, sd})
 	}
-	for _, cell := range publishedOf(table) {
-		if cell.ratio == 100 || cell.ratio == 10 {
-			add(fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio), cell.loss, cell.efr,
-				cell.percent, math.NaN())
+	for _, cell := range paperdata.Table(table) {
+		if cell.Ratio == 100 || cell.Ratio == 10 {
+			add(fmt.Sprintf("paper: %s, %s, ρ = %g", cell.Dataset, cell.Imbalance, cell.Ratio), cell.Loss, cell.Lambda,
+				cell.Percent, math.NaN())
 		}
 	}
 	for _, setup := range setups {
@@ -149,9 +144,9 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 			rows = append(rows, r)
 		}
 	}
-	published := publishedOf(table)
+	published := paperdata.Table(table)
 	for _, cell := range published {
-		place(row{fmt.Sprintf("%s, λ = %g", cell.loss, cell.efr), losses(table)[cell.loss], cell.efr})
+		place(row{fmt.Sprintf("%s, λ = %g", cell.Loss, cell.Lambda), losses(table)[cell.Loss], cell.Lambda})
 	}
 	for _, setup := range setups {
 		for _, v := range variants(setup) {
@@ -185,8 +180,8 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 		titles = append(titles, title)
 		column(title, func(r row) string {
 			for _, other := range published {
-				if paperColumn(other) == title && losses(table)[other.loss] == r.family && other.efr == r.efr {
-					return fmt.Sprintf("%.2f", other.percent)
+				if paperColumn(other) == title && losses(table)[other.Loss] == r.family && other.Lambda == r.efr {
+					return fmt.Sprintf("%.2f", other.Percent)
 				}
 			}
 			return ""
@@ -209,8 +204,8 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 	return t
 }
 
-func paperColumn(cell publishedCell) string {
-	return fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.dataset, cell.imbalance, cell.ratio)
+func paperColumn(cell paperdata.Cell) string {
+	return fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.Dataset, cell.Imbalance, cell.Ratio)
 }
 
 // centredAccuracy is the last accuracy in percent by the centred rule; NaN if it was not measured.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/unhinged-lab/lab/unhinged/paper/paperdata"
 	"github.com/unhinged-lab/lab/unhinged/result"
 	"github.com/unhinged-lab/lab/unhinged/vision"
 	"gonum.org/v1/gonum/stat"
@@ -95,7 +96,7 @@ func efrGains(list []variant, family string, number func(vision.Outcome) float64
 // They are single runs, so that no test is possible.
 func publishedImbalance(table int) []result.Claim {
 	var claims []result.Claim
-	for _, group := range publishedGains(publishedOf(table)) {
+	for _, group := range publishedGains(paperdata.Table(table)) {
 		text := fmt.Sprintf(paperMost.Text, fmt.Sprintf("table %d", table), group.name)
 		claim := result.Claim{Claim: fmt.Sprintf("%s, of %d > %g (mean change %s points)", text, group.cells,
 			float64(group.cells)/2, signed(group.mean)), Measured: result.Number(group.better),
@@ -116,28 +117,28 @@ type gain struct {
 }
 
 // publishedGains compares each cell with λ > 0 with the one of the same column without EFR, by loss, data set and kind.
-func publishedGains(cells []publishedCell) []gain {
+func publishedGains(cells []paperdata.Cell) []gain {
 	var list []gain
 	place := map[string]int{}
 	for _, c := range cells {
-		if c.efr == 0 {
+		if c.Lambda == 0 {
 			continue
 		}
 		for _, base := range cells {
-			if base.efr != 0 || base.dataset != c.dataset || base.imbalance != c.imbalance || base.ratio != c.ratio ||
-				base.loss != c.loss {
+			if base.Lambda != 0 || base.Dataset != c.Dataset || base.Imbalance != c.Imbalance || base.Ratio != c.Ratio ||
+				base.Loss != c.Loss {
 				continue
 			}
-			name := fmt.Sprintf("%s on %s, %s", c.loss, c.dataset, c.imbalance)
+			name := fmt.Sprintf("%s on %s, %s", c.Loss, c.Dataset, c.Imbalance)
 			i, found := place[name]
 			if !found {
 				i, place[name] = len(list), len(list)
 				list = append(list, gain{name: name})
 			}
 			g := &list[i]
-			g.mean = (g.mean*float64(g.cells) + c.percent - base.percent) / float64(g.cells+1)
+			g.mean = (g.mean*float64(g.cells) + c.Percent - base.Percent) / float64(g.cells+1)
 			g.cells++
-			if c.percent > base.percent {
+			if c.Percent > base.Percent {
 				g.better++
 			}
 		}

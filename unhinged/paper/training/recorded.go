@@ -68,6 +68,14 @@ func Sentences(id string) []result.Sentence {
 		return []result.Sentence{blowsUp, largeRatio, smallAngle}
 	case "neural-collapse":
 		return []result.Sentence{nearerToWM, nearerToPrototypes, nearerToETF}
+	case "fig10", "fig11":
+		return []result.Sentence{paperCalibrates, lessOverConfident, suitable}
+	case "table3":
+		return []result.Sentence{paperDetects, paperAgrees, detects}
+	case "table6":
+		return []result.Sentence{paperDetects, paperAgrees, detectsByLambda}
+	case "fig3", "fig16", "fig17", "fig18":
+		return []result.Sentence{separates}
 	}
 	return nil
 }

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Opens the explorer in headless Chromium, from a server and as a file: moves sliders by mouse and keyboard, sends its link, and compares its
+numbers with those of the native program.
+
+    .lab/venv/bin/python scripts/explorer_browser.py
+
+Leaves screenshots in .lab/browser. Closes with "N passed, N failed, N skipped".
+"""
+import contextlib
+import functools
+import http.server
+import json
+import math
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import browser
+import explorer
+
+SITE = browser.FOLDER / "explorer"
+STATE = "return [location.hash, document.getElementById('answer').textContent, picture && picture.panels[0].curves[0].values[80]]"
+
+
+@contextlib.contextmanager
+def serve(folder):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+
+
+def opened(page, url):
+    page.call("POST", "/url", {"url": url})
+    start = time.monotonic()
+    browser.wait("the first picture", lambda: page.js("return typeof picture !== 'undefined' && picture !== null"), 60)
+    return time.monotonic() - start
+
+
+def native():
+    """Pictures by the native program, a list as long as that of the scenes."""
+    out = subprocess.run(["go", "run", "./web/explorer/print"], cwd=browser.ROOT, check=True, capture_output=True, text=True).stdout
+    return json.loads(out)
+
+
+def difference(a, b):
+    if (a is None) != (b is None):
+        return math.inf
+    return 0 if a is None else abs(a - b) / max(1, abs(a), abs(b))
+
+
+def check(page, address):
+    print(f"first picture after {opened(page, address + '/index.html'):.2f} s")
+    page.screenshot("explorer.png", "header")
+    names = page.js("return scenes.map(s => s.id)")
+    worst = 0
+    for picture in native():
+        got = page.js("""const r = unhingedDraw(arguments[0], arguments[1]);
+            return r.panels.map(p => p.curves.map(c => plain(c.values)))""", picture["Scene"], picture["Settings"])
+        for panel, ours in zip(picture["Panels"], got, strict=True):
+            for curve, values in zip(panel, ours, strict=True):
+                worst = max([worst] + [difference(x, y) for x, y in zip(curve, values, strict=True)])
+    print(f"{len(names)} scenes agree with the native program to {worst:.1e}")
+    assert worst <= 1e-12, worst
+    for name in names:
+        page.js(f"location.hash = '#{name}'")
+        browser.wait(name, lambda n=name: page.js("return scene.id") == n, 10)
+        page.screenshot(f"explorer-{name}.png", "header")
+
+    page.js("location.hash = '#unconstrained'")
+    browser.wait("the scene", lambda: page.js("return scene.id") == "unconstrained", 10)
+    before = page.js(STATE)
+    page.drag("#setting-gamma", 80)
+    after = browser.wait("a change by mouse", lambda: (now := page.js(STATE)) != before and now, 10)
+    assert "2/(C−2)" in after[1], f"past 2/(C−2) the answer is: {after[1]}"
+    assert "gamma=" in after[0], after[0]
+    element = page.find("#setting-gamma")
+    page.call("POST", element + "/value", {"text": "\ue012"})  # the left arrow
+    browser.wait("a change by keyboard", lambda: page.js(STATE)[0] != after[0], 10)
+    link = page.js("return location.href")
+    state = page.js(STATE)
+    page.call("POST", "/url", {"url": "about:blank"})
+    opened(page, link)
+    assert page.js(STATE) == state, f"the link shows {page.js(STATE)}, not {state}"
+    frame = page.js("""const start = performance.now();
+        for (let i = 0; i < 50; i++) { settings.gamma = 0.5 + 0.01 * i; draw(); }
+        return (performance.now() - start) / 50""")
+    print(f"a picture takes {frame:.1f} ms at p = 64, C = 10, N = 20")
+    page.call("POST", "/window/rect", {"width": 400, "height": 800})
+    page.js("location.hash = '#regularised'")
+    time.sleep(0.5)
+    wide = page.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    page.screenshot("explorer-phone.png", "header")
+    assert wide <= 0, f"on a phone the page is {wide} pixels too wide"
+    opened(page, f"file://{SITE}/index.html")
+    assert page.js(STATE)[1], "as a file it shows nothing"
+
+
+def main():
+    missing = [p for p in ("chromium", "chromedriver") if not shutil.which(p)]
+    if missing:
+        print(f"no {' and no '.join(missing)} on PATH (Debian: apt install chromium chromium-driver): the browser test is left out")
+        print("0 passed, 0 failed, 1 skipped")
+        return
+    browser.FOLDER.mkdir(parents=True, exist_ok=True)
+    size = explorer.build(SITE)
+    driver = browser.free_port()
+    try:
+        assert size <= explorer.LIMIT, f"the page loads {size} bytes"
+        with serve(SITE) as address, \
+                browser.server([shutil.which("chromedriver"), f"--port={driver}"], browser.FOLDER / "chromedriver.log"):
+            page = browser.Browser(driver, browser.FOLDER / "profile-explorer")
+            try:
+                check(page, address)
+            finally:
+                page.call("DELETE", "")
+    except (AssertionError, TimeoutError, RuntimeError) as e:
+        print(f"FAIL explorer: {e}\nscreenshots and logs are in {browser.FOLDER}\n0 passed, 1 failed, 0 skipped")
+        sys.exit(1)
+    print(f"ok   explorer in Chromium, {size / 1e6:.2f} MB packed\n1 passed, 0 failed, 0 skipped")
+
+
+main()

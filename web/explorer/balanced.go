@@ -1,0 +1,282 @@
+package explorer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+)
+
+// initial is the random state that was drawn last, with its projection onto the eigenspaces, and its planes.
+var initial struct {
+	p, c, n    int
+	seed       uint64
+	state      *dynamics.State
+	projection *dynamics.Projection
+}
+
+// start returns the random state of the settings.
+func start(v values) (*dynamics.State, *dynamics.Projection, error) {
+	p, c, n, seed := v.int("p"), v.int("C"), v.int("N"), uint64(v.int("seed"))
+	if initial.state == nil || initial.p != p || initial.c != c || initial.n != n || initial.seed != seed {
+		state := dynamics.Gaussian(p, c, n, seed)
+		projection, err := state.Project()
+		if err != nil {
+			return nil, nil, err
+		}
+		initial.p, initial.c, initial.n, initial.seed = p, c, n, seed
+		initial.state, initial.projection = state, projection
+	}
+	return initial.state, initial.projection, nil
+}
+
+func gammaOf(v values) float64 { return v["gamma"] / (v["C"] - 1) }
+
+// norms are the panels that most scenes have: accuracy, norms, distance to the limit.
+func norms(trace *dynamics.Trace) []Panel {
+	return []Panel{
+		{Title: "Training accuracy", X: "time", Y: "%", At: trace.Time,
+			Curves: []Curve{{Name: "closed form", Values: percent(trace.Accuracy)}}},
+		{Title: "Norms", X: "time", Y: "log₁₀", At: trace.Time,
+			Curves: []Curve{{Name: "‖H‖", Values: log10(trace.LogNormH)},
+				{Name: "‖W‖", Values: log10(trace.LogNormW)}}},
+		{Title: "Distance of the direction to its limit", X: "time", Y: "log₁₀", At: trace.Time,
+			Curves: []Curve{{Name: "(H, W)", Values: log10(trace.LogDistance)},
+				{Name: "H", Values: log10(trace.LogDistanceH)}, {Name: "W", Values: log10(trace.LogDistanceW)}}},
+	}
+}
+
+func unconstrained() Scene {
+	return Scene{ID: "unconstrained", Title: "Unconstrained features (Theorem 2)",
+		Text: "Features and prototypes learn freely. Move γ past 2(C−1)/(C−2): another eigenspace wins, and nothing " +
+			"collapses.",
+		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
+			{Name: "s", Label: "s = η1/η2", Min: -2, Max: 2, Step: 0.05, Power: true}, spanSlider(2.3),
+			iterationSlider()}),
+		draw: func(v values) (*Picture, error) {
+			return linear(v, dynamics.Regularized{Gamma: gammaOf(v), Rates: dynamics.Follow(v["s"],
+				dynamics.ConstantRate(1))})
+		}}
+}
+
+func regularised() Scene {
+	return Scene{ID: "regularised", Title: "Regularised features (Theorem 4)",
+		Text: "Weight decay on both sides: below λ* the norms grow for ever, above it everything dies, at λ* the " +
+			"state has a limit.",
+		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
+			{Name: "lambda", Label: "λ/λ*", Max: 2, Step: 0.01, Default: 0.5},
+			{Name: "s", Label: "s = η1/η2", Min: -2, Max: 2, Step: 0.05, Power: true}, spanSlider(2.3),
+			iterationSlider()}),
+		draw: func(v values) (*Picture, error) {
+			gamma := gammaOf(v)
+			lambda := v["lambda"] * dynamics.CriticalLambda(gamma, v.int("C"), v.int("N"))
+			picture, err := linear(v, dynamics.Regularized{Gamma: gamma, Lambda1: lambda, Lambda2: lambda,
+				Rates: dynamics.Follow(v["s"], dynamics.ConstantRate(1))})
+			if err == nil {
+				picture.Answer = fmt.Sprintf("λ = %.4g (λ* = %.4g). ", lambda, lambda/max(v["lambda"], 1e-300)) +
+					picture.Answer
+			}
+			return picture, err
+		}}
+}
+
+// cosinesUpTo bounds the numbers of H in pictures that show the cosines of prototypes: to build the state for them
+// takes longer than all the rest.
+const cosinesUpTo = 100_000
+
+// linear draws a flow of Theorem 2 or 4.
+func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
+	state, projection, err := start(v)
+	if err != nil {
+		return nil, err
+	}
+	flow, err := theorem.On(projection)
+	if err != nil {
+		return nil, err
+	}
+	times := span(v["time"])
+	trace, err := flow.Trace(times)
+	if err != nil {
+		return nil, err
+	}
+	picture := &Picture{Panels: norms(trace)}
+	if picture.Answer, err = limitInWords(flow, v); err != nil {
+		return nil, err
+	}
+	if p, _, n := state.Dims(); p*n <= cosinesUpTo {
+		end, err := flow.At(times[len(times)-1])
+		if err != nil {
+			return nil, err
+		}
+		picture.Cosines = cosines(end.Direction().W)
+	}
+	if v.on("brute") {
+		m := state.M(theorem.Gamma)
+		iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
+			ratio: v["s"]}.run(times, nil).curves(picture.Panels)
+	}
+	return picture, nil
+}
+
+// limitInWords says what a flow with balanced classes tends to.
+func limitInWords(flow dynamics.Trajectory, v values) (string, error) {
+	limit, err := flow.Limit()
+	if err != nil {
+		return "", err
+	}
+	c := v["C"]
+	gamma := gammaOf(v)
+	words := fmt.Sprintf("γ = %.4g. ", gamma)
+	switch {
+	case limit.Collapses:
+		words += "Features collapse to their class means, and the means and the prototypes become self-dual " +
+			"(Corollaries 3 and 5)"
+	case c > 2 && gamma > 2/(c-2)*(1+1e-12):
+		words += fmt.Sprintf("γ is above 2/(C−2) = %.4g, so that all classes tend to one direction: there is no "+
+			"collapse, and "+
+			"decisions are left to chance", 2/(c-2))
+	default:
+		words += "Two eigenspaces grow alike, so that the limit is not that of Corollaries 3 and 5"
+	}
+	switch {
+	case limit.Growth > 1e-15:
+		words += fmt.Sprintf("; norms grow as exp(%.4g·t)", limit.Growth)
+	case limit.Growth < -1e-15:
+		words += fmt.Sprintf("; norms die as exp(%.4g·t)", limit.Growth)
+	default:
+		words += "; norms tend to a limit"
+	}
+	if math.IsInf(limit.Rate, 1) {
+		return words + "; the direction is at its limit from the start.", nil
+	}
+	return words + fmt.Sprintf("; the direction approaches its limit as exp(−%.4g·t).", limit.Rate), nil
+}
+
+func spherical() Scene {
+	return Scene{ID: "spherical", Title: "Spherical features (Theorem 7)",
+		Text: "Features are normalised and prototypes are a fixed ETF. RLR takes 1/‖h‖ out of the step.",
+		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
+			{Name: "eta", Label: "learning rate", Min: -1, Max: 4, Step: 0.05, Default: 2, Power: true},
+			{Name: "rlr", Label: "RLR", Max: 1, Step: 1, Choices: []string{"off", "on"}},
+			{Name: "time", Label: "steps", Min: 0, Max: 3.3, Step: 0.05, Default: 2.5, Power: true},
+			iterationSlider()}),
+		draw: drawSpherical}
+}
+
+func drawSpherical(v values) (*Picture, error) {
+	state, err := etfState(v)
+	if err != nil {
+		return nil, err
+	}
+	gamma := gammaOf(v)
+	flow, err := dynamics.Spherical{Gamma: gamma, Rates: dynamics.Constant(v["eta"], 1),
+		Rescale: v.on("rlr")}.From(state)
+	if err != nil {
+		return nil, err
+	}
+	var steps []int
+	last := int(v["time"])
+	for i := range points {
+		steps = append(steps, i*last/(points-1))
+	}
+	steps = slices.Compact(steps)
+	descent, err := flow.Descent(0)
+	if err != nil {
+		return nil, err
+	}
+	trace, err := descent.Trace(steps)
+	if err != nil {
+		return nil, err
+	}
+	picture := &Picture{Cosines: cosines(state.W)}
+	picture.Panels = norms(trace)[:2]
+	picture.Panels[1].Curves = picture.Panels[1].Curves[:1]
+	picture.Panels = append(picture.Panels, Panel{Title: "Distance of the features to their prototypes", X: "steps",
+		Y: "log₁₀", At: trace.Time, Curves: []Curve{{Name: "‖Ĥ − Ŵ‖", Values: log10(trace.LogGapH)}}})
+	violations := len(flow.Violations())
+	picture.Answer = "Each feature goes to its prototype, exponentially, and its norm never falls"
+	if violations > 0 {
+		picture.Answer = fmt.Sprintf("%d features start with a step that is too large for the theorem (α(0) > 1)",
+			violations)
+	}
+	if limit, err := flow.Limit(); err == nil {
+		picture.Answer += fmt.Sprintf("; the slowest at the rate %.4g a step.", limit.Rate)
+	} else {
+		picture.Answer += "."
+	}
+	if v.on("brute") {
+		picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "iteration", Points: true,
+			Values: bruteSpherical(state.Clone(), gamma, v["eta"], v.on("rlr"), steps)})
+	}
+	return picture, nil
+}
+
+// bruteSpherical is the accuracy in percent of gradient descent (19), feature by feature.
+func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int) []float64 {
+	p, _, _ := state.Dims()
+	labels := state.Labels()
+	var accuracy []float64
+	h := make([]float64, p)
+	done := 0
+	for _, step := range steps {
+		for ; done < step; done++ {
+			for i, y := range labels {
+				for k := range h {
+					h[k] = state.H.At(k, i)
+				}
+				dynamics.SphericalStep(h, dynamics.DrivingVector(state, gamma, y), eta/float64(len(labels)), rescale)
+				state.H.SetCol(i, h)
+			}
+		}
+		accuracy = append(accuracy, 100*state.Accuracy())
+	}
+	return accuracy
+}
+
+// etfState is a state with anchored prototypes.
+func etfState(v values) (*dynamics.State, error) {
+	p, c := v.int("p"), v.int("C")
+	if p < c-1 {
+		return nil, fmt.Errorf("an ETF of %d classes needs p ≥ C−1 = %d, and p is %d", c, c-1, p)
+	}
+	return dynamics.GaussianETF(p, c, v.int("N"), 1, uint64(v.int("seed")))
+}
+
+func anchored() Scene {
+	return Scene{ID: "anchored", Title: "Anchored prototypes with EFR (Theorem 6)",
+		Text: "Prototypes are a fixed ETF; EFR bounds the features and speeds up their approach to W M.",
+		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
+			{Name: "lambda", Label: "λ of EFR", Min: -5, Max: 0, Step: 0.05, Default: -2, Power: true}, spanSlider(2.5),
+			iterationSlider()}),
+		draw: func(v values) (*Picture, error) {
+			state, err := etfState(v)
+			if err != nil {
+				return nil, err
+			}
+			theorem := dynamics.Anchored{Gamma: gammaOf(v), Lambda1: v["lambda"], Rates: dynamics.Constant(1, 1)}
+			flow, err := theorem.From(state)
+			if err != nil {
+				return nil, err
+			}
+			times := span(v["time"])
+			trace, err := flow.Trace(times)
+			if err != nil {
+				return nil, err
+			}
+			limit, err := flow.Limit()
+			if err != nil {
+				return nil, err
+			}
+			picture := &Picture{Panels: norms(trace), Cosines: cosines(state.W)}
+			picture.Panels[2].Curves = picture.Panels[2].Curves[1:2]
+			picture.Answer = fmt.Sprintf("Features tend to W M/λ, of the norm %.4g, as exp(−%.4g·t).",
+				math.Exp(limit.Point.LogNormH()), limit.Rate)
+			if v.on("brute") {
+				m := state.M(theorem.Gamma)
+				iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
+					fixed: true}.run(times, nil).curves(picture.Panels)
+			}
+			return picture, nil
+		}}
+}

@@ -1,0 +1,205 @@
+package explorer
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
+)
+
+func unequal() Scene {
+	return Scene{ID: "unequal", Title: "Classes of unequal sizes (minority collapse)",
+		Text: "Majority classes come first. With trained prototypes those of the minority merge; anchored ones " +
+			"stay apart, " +
+			"and a direction that all samples share decides for the majority unless features are centred.",
+		Sliders: []Slider{
+			{Name: "C", Label: "C, classes", Min: 4, Max: 30, Step: 1, Default: 10},
+			{Name: "R", Label: "R, majority classes", Min: 2, Max: 28, Step: 1, Default: 5},
+			{Name: "small", Label: "samples of a minority class", Min: 1, Max: 20, Step: 1, Default: 5},
+			{Name: "ratio", Label: "ρ, majority to minority", Min: 1, Max: 100, Step: 1, Default: 10},
+			{Name: "gamma", Label: "γ(C−1), 1 is the paper's choice", Max: 2, Step: 0.01, Default: 1},
+			{Name: "lambda", Label: "λ1 of the features", Min: 0, Max: 0.2, Step: 0.001},
+			{Name: "shift", Label: "c, direction that all share", Max: 2, Step: 0.01},
+			{Name: "anchored", Label: "prototypes", Max: 1, Step: 1, Choices: []string{"trained", "anchored"}},
+			spanSlider(2.3), iterationSlider(),
+		},
+		draw: drawUnequal}
+}
+
+func drawUnequal(v values) (*Picture, error) {
+	c, r, small := v.int("C"), v.int("R"), v.int("small")
+	if r > c-2 {
+		return nil, fmt.Errorf("of %d classes %d are in the majority; at least 2 must be in each group", c, r)
+	}
+	step := dynamics.Step{Majority: r, Minority: c - r, Large: small * v.int("ratio"), Small: small}
+	classes := dynamics.Classes{Sizes: step.Sizes(), Gamma: gammaOf(v), Shift: v["shift"]}
+	means := dynamics.Unstructured(step.Sizes(), 1)
+	flow, err := dynamics.Imbalanced{Classes: classes, Lambda1: v["lambda"], Rates: dynamics.Constant(1, 1),
+		Anchored: v.on("anchored")}.From(means)
+	if err != nil {
+		return nil, err
+	}
+	times := span(v["time"])
+	n := len(times)
+	minority, majority, plain, centred, ratio := nans(n), nans(n), nans(n), nans(n), nans(n)
+	see := func(i int, m *dynamics.ClassMeans) {
+		minority[i], majority[i] = m.Cosine(c-2, c-1), m.Cosine(0, 1)
+		plain[i], centred[i] = 100*m.Accuracy(false), 100*m.Accuracy(true)
+		ratio[i] = math.Log10(m.NormH(0) / m.NormH(c-1))
+	}
+	var end *dynamics.ClassMeans
+	for i, t := range times {
+		if end, err = flow.At(t); err != nil {
+			return nil, err
+		}
+		see(i, end)
+	}
+	plain[0], centred[0] = math.NaN(), math.NaN() // a start without structure has logits that are all equal
+	picture := &Picture{Panels: []Panel{
+		{Title: "Cosine between two prototypes of one group", X: "time", Y: "cosine", At: times, Curves: []Curve{
+			{Name: "minority", Values: minority}, {Name: "majority", Values: majority}}},
+		{Title: "Class means that are decided right", X: "time", Y: "%", At: times, Curves: []Curve{
+			{Name: "largest logit", Values: plain}, {Name: "features centred", Values: centred}}},
+		{Title: "Feature norms, majority to minority", X: "time", Y: "log₁₀", At: times,
+			Curves: []Curve{{Name: "ratio", Values: ratio}}},
+	}, Cosines: cosines(end.W)}
+	if v.on("anchored") {
+		picture.Answer = fmt.Sprintf("Anchored prototypes stay apart. The plain rule decides the minority right up "+
+			"to c = %.4g; "+
+			"on centred features it is right for every c.", classes.ShiftLimit(c-1))
+	} else {
+		growth := step.Modes(classes.Gamma, classes.Shift).Growth(1, v["lambda"], 0)
+		picture.Answer = fmt.Sprintf("Minority prototypes merge as exp(−%.4g·t): a rate, not a threshold. Majority "+
+			"features "+
+			"outgrow the minority's as exp(%.4g·t).", growth.Merging(), growth.Starving())
+	}
+	if v.on("brute") {
+		bruteUnequal(picture, v, step, means, times)
+	}
+	return picture, nil
+}
+
+// bruteUnequal adds the iteration of all samples under the kernel I + c·11ᵀ.
+func bruteUnequal(picture *Picture, v values, step dynamics.Step, means *dynamics.ClassMeans, times []float64) {
+	p, c := means.W.Dims()
+	state := &dynamics.State{W: mat.DenseCopyOf(means.W), B: make([]float64, c), Counts: step.Sizes()}
+	n := 0
+	for _, count := range state.Counts {
+		n += count
+	}
+	state.H = mat.NewDense(p, n, nil)
+	for i, y := range state.Labels() {
+		state.H.SetCol(i, mat.Col(nil, y, means.H))
+	}
+	m := state.M(gammaOf(v))
+	driven := mat.DenseCopyOf(m) // M(I + c·11ᵀ)
+	for k := range c {
+		sum := mat.Sum(m.Slice(k, k+1, 0, n))
+		for i := range n {
+			driven.Set(k, i, m.At(k, i)+v["shift"]*sum)
+		}
+	}
+	minority := nans(len(times))
+	iteration{state: state, m: m, driven: driven, lambda1: v["lambda"], ratio: 1, fixed: v.on("anchored")}.run(times,
+		func(i int, s *dynamics.State) {
+			all := cosines(s.W)
+			minority[i] = all[(c-2)*c+c-1]
+		})
+	picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "minority, iteration", Values: minority,
+		Points: true})
+}
+
+func theorem8() Scene {
+	return Scene{ID: "theorem8", Title: "An invariant kernel (Theorem 8)",
+		Text: "Samples are points of the plane around C centres, the kernel is exp(−‖x − x'‖²/2ℓ²). A short ℓ " +
+			"learns each " +
+			"sample by heart, and unseen points nothing.",
+		Sliders: []Slider{
+			{Name: "C", Label: "C, classes", Min: 2, Max: 10, Step: 1, Default: 4},
+			{Name: "N", Label: "N, samples of a class", Min: 1, Max: 30, Step: 1, Default: 15},
+			{Name: "seed", Label: "seed", Min: 1, Max: 99, Step: 1, Default: 1},
+			gammaSlider(),
+			{Name: "length", Label: "ℓ of the kernel", Min: -1.5, Max: 1, Step: 0.05, Default: -0.3, Power: true},
+			{Name: "spread", Label: "spread of a class", Min: 0.05, Max: 1.5, Step: 0.05, Default: 0.6},
+			{Name: "lambda", Label: "λ, weight decay", Max: 0.2, Step: 0.001},
+			spanSlider(2), iterationSlider(),
+		},
+		draw: drawTheorem8}
+}
+
+func drawTheorem8(v values) (*Picture, error) {
+	c, n := v.int("C"), v.int("N")
+	const p = 12
+	state := dynamics.Gaussian(p, c, n, uint64(v.int("seed")))
+	draws := dynamics.Gaussian(2, c, 2*n, uint64(1000+v.int("seed"))).H // the points' places around their centres
+	place := func(class, i int) [2]float64 {
+		angle := 2 * math.Pi * float64(class) / float64(c)
+		column := class*2*n + i
+		return [2]float64{math.Cos(angle) + v["spread"]*draws.At(0, column), math.Sin(angle) + v["spread"]*draws.At(1,
+			column)}
+	}
+	total := c * n
+	similar := func(a, b [2]float64) float64 {
+		d := math.Hypot(a[0]-b[0], a[1]-b[1]) / v["length"]
+		return math.Exp(-d * d / 2)
+	}
+	kappa, unseen := mat.NewDense(total, total, nil), mat.NewDense(total, total, nil)
+	for i := range total {
+		for j := range total {
+			a := place(i/n, i%n)
+			kappa.Set(i, j, similar(a, place(j/n, j%n)))
+			unseen.Set(i, j, similar(a, place(j/n, n+j%n)))
+		}
+	}
+	theorem := dynamics.Invariant{Gamma: gammaOf(v), Lambda1: v["lambda"], Lambda2: v["lambda"],
+		Rates: dynamics.Constant(1, 1), Kernel: dynamics.Kernel{Samples: kappa}}
+	flow, err := theorem.From(state)
+	if err != nil {
+		return nil, err
+	}
+	times := span(v["time"])
+	trace, err := flow.Trace(times)
+	if err != nil {
+		return nil, err
+	}
+	other := dynamics.Gaussian(p, c, n, uint64(2000+v.int("seed"))).H
+	test, err := flow.Test(other, unseen)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := flow.Points(times)
+	if err != nil {
+		return nil, err
+	}
+	accuracy := make([]float64, len(times))
+	for i, point := range ends {
+		share, err := test.Accuracy(point, state.Labels(), false)
+		if err != nil {
+			return nil, err
+		}
+		accuracy[i] = 100 * share
+	}
+	picture := &Picture{Panels: norms(trace)}
+	picture.Panels[0].Title = "Accuracy"
+	picture.Panels[0].Curves[0].Name = "training"
+	picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "unseen points", Values: accuracy})
+	last := len(times) - 1
+	picture.Cosines = cosines(ends[last].Direction().W)
+	picture.Answer = fmt.Sprintf("At the end %.1f %% of the training samples and %.1f %% of the unseen points are "+
+		"decided right.",
+		100*trace.Accuracy[last], accuracy[last])
+	if limit, err := flow.Limit(); err == nil {
+		picture.Answer += fmt.Sprintf(" Norms grow as exp(%.4g·t), and the direction approaches its limit as "+
+			"exp(−%.4g·t).",
+			limit.Growth, limit.Rate)
+	}
+	if v.on("brute") {
+		m := state.M(theorem.Gamma)
+		var driven mat.Dense
+		driven.Mul(m, kappa)
+		iteration{state: state.Clone(), m: m, driven: &driven, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
+			ratio: 1}.run(times, nil).curves(picture.Panels)
+	}
+	return picture, nil
+}

@@ -1,0 +1,216 @@
+// The explorer's page: sliders, charts and the address. The theory is explorer.wasm, compiled from web/explorer.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const colours = ["#1f77b4", "#d95f02", "#1b9e77", "#9467bd", "#c2185b"];
+let scenes = [], scene = null, settings = {}, charts = [], picture = null, wanted = false;
+
+function number(x) {
+  return Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : x.toPrecision(3);
+}
+
+// What is in the address: #scene?name=value&…
+function fromAddress() {
+  const [id, query] = decodeURIComponent(location.hash.slice(1)).split("?");
+  scene = scenes.find((s) => s.id === id) || scenes[0];
+  settings = {};
+  const given = new URLSearchParams(query || "");
+  for (const s of scene.sliders) {
+    const value = parseFloat(given.get(s.name));
+    settings[s.name] = value >= s.min && value <= s.max ? value : s.default;
+  }
+}
+
+function address() {
+  const changed = scene.sliders.filter((s) => settings[s.name] !== s.default)
+    .map((s) => `${s.name}=${+settings[s.name].toFixed(6)}`);
+  return "#" + scene.id + (changed.length ? "?" + changed.join("&") : "");
+}
+
+function control(s) {
+  const label = document.createElement("label"), output = document.createElement("output");
+  label.textContent = s.label;
+  let input;
+  if (s.choices.length) {
+    input = document.createElement("select");
+    s.choices.forEach((name, i) => input.add(new Option(name, i, false, i === settings[s.name])));
+  } else {
+    input = document.createElement("input");
+    input.type = "range";
+    [input.min, input.max, input.step] = [s.min, s.max, s.step];
+    input.value = settings[s.name];
+    label.append(output);
+  }
+  const show = () => {
+    const value = s.power ? 10 ** settings[s.name] : settings[s.name];
+    output.textContent = number(value);
+    if (!s.choices.length) input.setAttribute("aria-valuetext", `${s.label}: ${number(value)}`);
+  };
+  input.id = "setting-" + s.name;
+  input.addEventListener("input", () => {
+    settings[s.name] = parseFloat(input.value);
+    show();
+    request();
+  });
+  input.addEventListener("change", () => history.replaceState(null, "", address()));
+  show();
+  label.append(input);
+  return label;
+}
+
+function build() {
+  document.title = "Unhinged Lab: " + scene.title;
+  byId("text").textContent = scene.text;
+  byId("controls").replaceChildren(...scene.sliders.map(control));
+  byId("scenes").replaceChildren(...scenes.map((s) => {
+    const item = document.createElement("li"), link = document.createElement("a");
+    link.href = "#" + s.id;
+    link.textContent = s.title;
+    if (s === scene) link.setAttribute("aria-current", "page");
+    item.append(link);
+    return item;
+  }));
+  draw.shapes = "";
+  draw();
+}
+
+// At most one picture a frame.
+function request() {
+  if (wanted) return;
+  wanted = true;
+  requestAnimationFrame(() => { wanted = false; draw(); });
+}
+
+function draw() {
+  const result = unhingedDraw(scene.id, settings);
+  byId("answer").className = result.error ? "error" : "";
+  byId("answer").textContent = result.error || result.answer;
+  if (result.error) return;
+  picture = result;
+  const shapes = picture.panels.map((p) => p.title + p.curves.map((c) => c.name)).join();
+  if (shapes !== draw.shapes || !charts.length) {
+    draw.shapes = shapes;
+    charts.forEach((c) => c.destroy());
+    const boxes = picture.panels.map((p) => {
+      const box = document.createElement("div"), title = document.createElement("h2");
+      title.textContent = p.title;
+      box.append(title);
+      return box;
+    });
+    byId("panels").replaceChildren(...boxes, byId("cosines")); // the boxes have their widths before there are charts in them
+    charts = picture.panels.map((p, i) => chart(p, boxes[i]));
+  }
+  picture.panels.forEach((p, i) => charts[i].setData([p.at, ...p.curves.map((c) => c.values)]));
+  heat(picture.cosines);
+}
+
+function chart(panel, box) {
+  const style = getComputedStyle(document.body), ink = style.color;
+  const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
+  const y = panel.y === "%" ? { range: [-2, 102] } : panel.y === "cosine" ? { range: [-1.05, 1.05] } : {};
+  return new uPlot({
+    width: box.clientWidth || 360, height: 240, scales: { x: { time: false }, y },
+    axes: [{ ...axis, label: panel.x }, { ...axis, label: panel.y, size: 62 }],
+    series: [{ label: panel.x }, ...panel.curves.map((c, i) => ({
+      label: c.name, stroke: colours[i % colours.length], width: 2, spanGaps: false,
+      value: (_, v) => (v === null || Number.isNaN(v) ? "–" : v.toPrecision(4)),
+      ...(c.points ? { paths: () => null, points: { show: true, size: 5, filter: every } } : { points: { show: false } }),
+    }))],
+  }, [panel.at, ...panel.curves.map((c) => c.values)], box);
+}
+
+// An iteration is drawn at every fifth time.
+function every(u, at) {
+  const list = [];
+  for (let i = 0; i < u.data[at].length; i += 5) if (!Number.isNaN(u.data[at][i])) list.push(i);
+  return list;
+}
+
+function heat(cosines) {
+  const n = Math.round(Math.sqrt(cosines.length)), figure = byId("cosines");
+  figure.hidden = n === 0;
+  if (n === 0) return;
+  const canvas = figure.querySelector("canvas"), side = Math.max(1, Math.floor(240 / n));
+  canvas.width = canvas.height = side * n;
+  const pen = canvas.getContext("2d");
+  cosines.forEach((c, i) => {
+    const fade = Math.round(255 * (1 - Math.abs(c)));
+    pen.fillStyle = c >= 0 ? `rgb(255 ${fade} ${fade})` : `rgb(${fade} ${fade} 255)`;
+    pen.fillRect(side * (i % n), side * Math.floor(i / n), side, side);
+  });
+}
+
+function save(name, kind, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: kind }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function plain(values) {
+  return Array.from(values, (v) => (Number.isFinite(v) ? v : null));
+}
+
+byId("csv").addEventListener("click", () => {
+  const lines = ["panel,curve,x,value"];
+  for (const p of picture.panels) for (const c of p.curves) {
+    c.values.forEach((v, i) => { if (!Number.isNaN(v)) lines.push(`"${p.title}","${c.name}",${p.at[i]},${v}`); });
+  }
+  save(scene.id + ".csv", "text/csv", lines.join("\n") + "\n");
+});
+byId("json").addEventListener("click", () => save(scene.id + ".json", "application/json", JSON.stringify({
+  scene: scene.id, settings, answer: picture.answer, cosines: plain(picture.cosines),
+  panels: picture.panels.map((p) => ({ ...p, at: plain(p.at), curves: p.curves.map((c) => ({ ...c, values: plain(c.values) })) })),
+}, null, 1)));
+byId("link").addEventListener("click", async () => {
+  history.replaceState(null, "", address());
+  try {
+    await navigator.clipboard.writeText(location.href);
+    byId("link").textContent = "Copied";
+  } catch {
+    byId("link").textContent = "The link is in the address bar";
+  }
+  setTimeout(() => { byId("link").textContent = "Copy link"; }, 2000);
+});
+byId("reset").addEventListener("click", () => {
+  location.hash = "#" + scene.id;
+  fromAddress();
+  build();
+});
+addEventListener("hashchange", () => { fromAddress(); build(); });
+addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: 240 })));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw.shapes = ""; draw(); });
+
+// explorer.wasm calls this when its functions are there.
+window.unhingedReady = () => {
+  scenes = unhingedScenes();
+  fromAddress();
+  build();
+};
+
+// The program is packed, whatever the server does. A page that was opened as a file may not fetch: it has the same bytes
+// in a script.
+async function packed() {
+  if (location.protocol !== "file:") return (await fetch("explorer.wasm.gz")).arrayBuffer();
+  await new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    [script.src, script.onload, script.onerror] = ["explorer.wasm.js", resolve, () => reject(new Error("explorer.wasm.js is missing"))];
+    document.body.append(script);
+  });
+  return Uint8Array.from(atob(window.unhingedWasm), (c) => c.charCodeAt(0)).buffer;
+}
+
+async function load() {
+  const go = new Go();
+  let bytes = await packed();
+  if (new Uint8Array(bytes)[0] === 0x1f) { // unless the browser has unpacked it already
+    bytes = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  }
+  go.run((await WebAssembly.instantiate(bytes, go.importObject)).instance);
+}
+
+load().catch((e) => {
+  byId("answer").className = "error";
+  byId("answer").textContent = "The theory could not be loaded: " + e.message;
+});
