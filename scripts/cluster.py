@@ -264,9 +264,9 @@ def main():
         pid = min(cluster.running("n1"))
         kill(pid)
         event("a task on node n1 gets SIGKILL")
-        requeued = "due to failure of node n2"
-        cluster.until("requeue after the node's failure", lambda: requeued in open(folder + "/slurmctld.log").read(), 120)
-        event("Slurm has requeued the tasks of node n2")
+        down = "Nodes n2 not responding, setting DOWN"  # its task is queued again then, or was before
+        cluster.until("notice of the node's failure", lambda: down in open(folder + "/slurmctld.log").read(), 120)
+        event("Slurm has noticed that node n2 is down")
         cluster.node("n2")
         workers = lambda: [p for p in cluster.running() if " kernel " in command_of(p)]
         tiles = folder + "/cluster/kernel/ntk/*"
