@@ -8,6 +8,7 @@
 # make scripts-test, make browser-test           tests of the lab itself
 # make fuzz      every fuzz target for 3 s (ARGS=60: seconds)
 # make chaos     kill, damage and starve training and kernels (ARGS=20: tries of each); 10 minutes, not in CI
+# make cluster-test  trainings and kernels on a real Slurm (slurm-wlm and munge, as root); minutes, not in CI
 # make mutants   change the source line by line and see that the tests fail; minutes, not in CI
 # make clean     remove what the above made outside Go's caches
 SHELL := /bin/sh
@@ -16,7 +17,7 @@ export PJRT_PLUGIN_LIBRARY_PATH ?= $(CURDIR)/.lab/pjrt
 PYTHON = .lab/venv/bin/python
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: lab setup test scripts-test fuzz chaos mutants browser-test explorer site figures notebooks notebooks-save bench lint clean
+.PHONY: lab setup test scripts-test fuzz chaos cluster-test mutants browser-test explorer site figures notebooks notebooks-save bench lint clean
 
 lab:
 	@scripts/lab $(ARGS)
@@ -35,6 +36,10 @@ fuzz: setup
 
 chaos: setup
 	@scripts/chaos.py $(ARGS)
+
+cluster-test:
+	@scripts/cluster.py $(ARGS)
+	@cd tools/kubernetes && go test ./...
 
 mutants: setup
 	@scripts/mutants.py $(ARGS)

@@ -83,6 +83,23 @@ func (d Descent) Theory(start Record) (Unhinged, error) {
 // from a trace, or the full kernel of a finite network, [n, n, p, p] for p outputs. Labels are classes from 0 in any
 // order. Every class must have an example.
 func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) {
+	return u.train(labels, func(p int) (dynamics.Kernel, error) {
+		k, full, err := kernelMatrix(kernel, len(labels), len(labels), p)
+		if full {
+			return dynamics.Kernel{Full: k}, err
+		}
+		return dynamics.Kernel{Samples: k}, err
+	})
+}
+
+// TrainSums is Train for a kernel Θ [n, n] that is too large for memory, given its sums over the classes: see
+// tiles.Stream, which sums them up.
+func (u Unhinged) TrainSums(sums dynamics.ClassSums, labels []int) (*Trained, error) {
+	return u.train(labels, func(int) (dynamics.Kernel, error) { return dynamics.Kernel{Sums: &sums}, nil })
+}
+
+// train returns the training under a kernel, given the number of the network's outputs.
+func (u Unhinged) train(labels []int, kernel func(p int) (dynamics.Kernel, error)) (*Trained, error) {
 	if len(labels) == 0 {
 		return nil, fmt.Errorf("ntk: no labels")
 	}
@@ -110,14 +127,10 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 		return nil, err
 	}
 	_, p := features.Dims()
-	k, full, err := kernelMatrix(kernel, len(labels), len(labels), p)
-	if err != nil {
-		return nil, err
-	}
 	invariant := dynamics.Invariant{Gamma: u.Gamma, Lambda1: u.Lambda1, Lambda2: u.Lambda2, Rates: u.Rates,
-		Anchored: u.Anchored, Kernel: dynamics.Kernel{Samples: k}}
-	if full {
-		invariant.Kernel = dynamics.Kernel{Full: k}
+		Anchored: u.Anchored}
+	if invariant.Kernel, err = kernel(p); err != nil {
+		return nil, err
 	}
 	t := &Trained{setting: u, labels: labels, p: p, order: state.Order}
 	if t.flow, err = invariant.From(state); err != nil {
@@ -144,6 +157,23 @@ func (t *Trained) String() string {
 // Test adds m points that are not trained on, with their labels and the kernel [n, m] or [n, m, p, p] from the training
 // examples to them. Their initial outputs are Start.Test, or 0 if Start is not set.
 func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
+	return t.test(labels, func(start *mat.Dense) (*dynamics.Unseen, error) {
+		k, _, err := kernelMatrix(kernel, len(t.labels), len(labels), t.p)
+		if err != nil {
+			return nil, err
+		}
+		return t.flow.Test(start, k)
+	})
+}
+
+// TestSums is Test for a kernel Θ_* [n, m] that is too large for memory, given its sums over the classes of the
+// training examples, C×m.
+func (t *Trained) TestSums(sums *mat.Dense, labels []int) error {
+	return t.test(labels, func(start *mat.Dense) (*dynamics.Unseen, error) { return t.flow.TestSums(start, sums) })
+}
+
+// test adds points that are not trained on. unseen makes them, given their initial features, p×m.
+func (t *Trained) test(labels []int, unseen func(start *mat.Dense) (*dynamics.Unseen, error)) error {
 	start := t.setting.Start.Test.Features
 	if t.setting.Start.Prototypes == nil {
 		start = t.setting.Start.Test.Logits
@@ -154,19 +184,18 @@ func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 	if start == nil {
 		return fmt.Errorf("ntk: Start.Test has no outputs to begin with")
 	}
-	k, _, err := kernelMatrix(kernel, len(t.labels), len(labels), t.p)
-	if err != nil {
-		return err
-	}
 	for i, label := range labels {
 		if classes := slices.Max(t.labels) + 1; label < 0 || label >= classes {
 			return fmt.Errorf("ntk: label %d of unseen point %d: there are %d classes, numbered from 0", label, i,
 				classes)
 		}
 	}
-	t.testLabels = labels
-	t.unseen, err = t.flow.Test(mat.DenseCopyOf(start.T()), k)
-	return err
+	points, err := unseen(mat.DenseCopyOf(start.T()))
+	if err != nil {
+		return err
+	}
+	t.unseen, t.testLabels = points, labels
+	return nil
 }
 
 // At returns gradient flow at a time. It is an error if its numbers are too large for float64.

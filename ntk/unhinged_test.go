@@ -315,3 +315,49 @@ func TestUnhingedErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTrainSums: the sums of a kernel over the classes give the training that the kernel gives, with and without a
+// head, for classes of any sizes.
+func TestTrainSums(t *testing.T) {
+	random := rand.New(rand.NewPCG(14, 14))
+	sums := func(k *tensors.Tensor, labels []int, classes int) *mat.Dense {
+		matrix := numbers.Matrix(k)
+		_, cols := matrix.Dims()
+		s := mat.NewDense(classes, cols, nil)
+		for i, y := range labels {
+			for j := range cols {
+				s.Set(y, j, s.At(y, j)+matrix.At(i, j))
+			}
+		}
+		return s
+	}
+	for i := range 20 {
+		inputs, classes := 1+random.IntN(6), 2+random.IntN(4)
+		n, m := classes+random.IntN(9), 1+random.IntN(5)
+		x := normals(random.Uint64(), dtypes.Float64, n, inputs)
+		unseen := normals(random.Uint64(), dtypes.Float64, m, inputs)
+		labels, testLabels := shuffled(random, n, classes), shuffled(random, m, classes)
+		theory := Unhinged{Gamma: random.Float64(), Lambda1: 0.1 * float64(i%2), Rates: dynamics.Constant(0.3, 0.2)}
+		if i%3 == 0 {
+			p := 1 + random.IntN(4)
+			theory.Start = Record{Prototypes: numbers.Matrix(normals(random.Uint64(), dtypes.Float64, classes, p))}
+			theory.Start.Train.Features = numbers.Matrix(normals(random.Uint64(), dtypes.Float64, n, p))
+			theory.Start.Test.Features = numbers.Matrix(normals(random.Uint64(), dtypes.Float64, m, p))
+		}
+		k, kStar := linearKernel(x, x), linearKernel(x, unseen)
+		whole := must.M1(theory.Train(k, labels))
+		must.M(whole.Test(kStar, testLabels))
+		largest := 0.0
+		for j := range n {
+			largest = math.Max(largest, numbers.Matrix(k).At(j, j))
+		}
+		classSums := dynamics.ClassSums{Train: sums(k, labels, classes), Largest: largest}
+		summed := must.M1(theory.TrainSums(classSums, labels))
+		must.M(summed.TestSums(sums(kStar, labels, classes), testLabels))
+		for _, time := range []float64{0, 3} {
+			got, want := must.M1(summed.At(time)), must.M1(whole.At(time))
+			sameRecord(t, fmt.Sprintf("case %d, flow at %g", i, time), got, want, 1e-12)
+		}
+		sameRecord(t, fmt.Sprintf("case %d, step 9", i), must.M1(summed.Step(9)), must.M1(whole.Step(9)), 1e-12)
+	}
+}

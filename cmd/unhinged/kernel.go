@@ -25,7 +25,7 @@ func kernelCommand() *cobra.Command {
 		Args:  cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(kernelComputeCommand(), kernelInspectCommand())
+	c.AddCommand(kernelComputeCommand(), kernelInspectCommand(), kernelTrainCommand())
 	return c
 }
 
@@ -46,6 +46,7 @@ type kernelOptions struct {
 	memory    string
 	tile      int
 	worker    string
+	list      bool
 	backend   string
 }
 
@@ -57,7 +58,9 @@ func kernelComputeCommand() *cobra.Command {
 		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the
 tangent kernel of one of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles
 as they are done. After Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there.
-Several processes, also on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3.
+Several processes, also on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3. Each
+begins with its share and then takes tiles of the others that nobody has claimed. The claim of a process that was
+killed expires after a minute, on the same machine at once.
 
 The network is its layers with spaces between them:
   dense:512,w=1.5,b=0.1   conv:64,3,stride=2,same   avgpool:2   gap (global average pool)   flatten   identity
@@ -115,7 +118,9 @@ func (o *kernelOptions) bind(f *pflag.FlagSet) {
 		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
 	f.IntVar(&o.tile, "tile", 0,
 		"largest number of examples along the sides of a tile (default: fits the memory, takes about ten seconds)")
-	f.StringVar(&o.worker, "worker", "1/1", "k/n: compute every n-th tile from the k-th on")
+	f.StringVar(&o.worker, "worker", "1/1", "k/n: begin with every n-th tile from the k-th on, then take what is left")
+	f.BoolVar(&o.list, "list", false, "print the tiles, whose share each is of, and whether it is done; compute "+
+		"nothing")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 }

@@ -180,18 +180,21 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	if _, err := kernel(t.Context(), with(whole)...); err != nil {
 		t.Fatal(err)
 	}
-	printed, err := kernel(t.Context(), with(shared, "--worker", "1/2", "--tile", "6")...)
-	if err != nil || !strings.Contains(printed, "worker 1/2 is done; the other workers have 24 chunks to write") {
-		t.Errorf("error %v, printed\n%s", err, printed)
-	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := kernel(cancelled, with(shared, "--worker", "2/2")...); !errors.Is(err, context.Canceled) ||
+	if _, err := kernel(cancelled, with(shared, "--worker", "2/2", "--tile", "6")...); !errors.Is(err,
+		context.Canceled) ||
 		!strings.Contains(err.Error(), "with 0 of 7 tiles done; the same command goes on from there") {
 		t.Errorf("cancelled: %v", err)
 	}
-	if printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...); err != nil || !strings.Contains(printed,
-		"complete") {
+	printed, err := kernel(t.Context(), with(shared, "--worker", "2/2", "--list")...)
+	if err != nil || !strings.Contains(printed, "1 of 2  tile 0.0  examples 0…5 and 0…5  missing\n") ||
+		strings.Count(printed, "missing\n") != 15 {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	// who has done its own share does that of the others
+	printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...)
+	if err != nil || !strings.Contains(printed, "complete") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
 	if printed, err = kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil || !strings.Contains(printed,

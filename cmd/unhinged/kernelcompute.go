@@ -33,7 +33,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return fmt.Errorf("--memory %s: %w", o.memory, err)
 	}
 	var share tiles.Options
-	if share.Worker, share.Workers, err = parseWorker(o.worker); err != nil {
+	if share.Worker, share.Workers, err = parseShare("worker", o.worker); err != nil {
 		return err
 	}
 	if err := o.check(); err != nil {
@@ -72,6 +72,18 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return err
 	}
 
+	if o.list {
+		for i, t := range store.List() {
+			state := "missing"
+			if t.Done {
+				state = "done"
+			}
+			fmt.Fprintf(out, "%d of %d  tile %s  examples %v and %v  "+
+				"%s\n", i%share.Workers+1, share.Workers, t.Name, t.Rows,
+				t.Cols, state)
+		}
+		return nil
+	}
 	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "),
 		k.Rows, k.Cols, store.Side())
 	show, end := showTiles(terminal)
@@ -93,7 +105,8 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		missing += len(array.Missing())
 	}
 	if missing > 0 {
-		fmt.Fprintf(out, "%s: worker %s is done; the other workers have %d chunks to write\n", o.out, o.worker, missing)
+		fmt.Fprintf(out, "%s: worker %s is done; other workers are computing the last %d chunks\n", o.out, o.worker,
+			missing)
 		return nil
 	}
 	fmt.Fprintf(out, "%s: complete; inspect it with `unhinged kernel inspect %s`\n", o.out, o.out)

@@ -220,13 +220,13 @@ func formatBytes(n int64) string {
 	return fmt.Sprintf("%dB", n)
 }
 
-// parseWorker reads k/n.
-func parseWorker(text string) (worker, workers int, err error) {
+// parseShare reads k/n, the value of a flag.
+func parseShare(flag, text string) (worker, workers int, err error) {
 	k, n, _ := strings.Cut(text, "/")
 	worker, err1 := strconv.Atoi(k)
 	workers, err2 := strconv.Atoi(n)
 	if err1 != nil || err2 != nil || worker < 1 || worker > workers {
-		return 0, 0, fmt.Errorf("--worker %s: want k/n with 1 ≤ k ≤ n, such as 2/5", text)
+		return 0, 0, fmt.Errorf("--%s %s: want k/n with 1 ≤ k ≤ n, such as 2/5", flag, text)
 	}
 	return worker, workers, nil
 }

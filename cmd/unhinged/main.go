@@ -25,6 +25,7 @@ func main() {
 		measureCommand(),
 		trainCommand(),
 		kernelCommand(),
+		submitCommand(),
 		dataCommand(),
 		labCommand(),
 		doctorCommand(),

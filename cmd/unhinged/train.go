@@ -34,6 +34,8 @@ type trainOptions struct {
 	imbalance     string
 	known         string
 	jobs          int
+	task          string
+	list          bool
 	tune          bool
 	out           string
 	backend       string
@@ -57,7 +59,9 @@ Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of E
 checkpoint after every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all
 finished runs there are fig2.svg, fig12.svg (13 too), fig14.svg, fig19.svg and neural-collapse.svg, with JSON beside.
 Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished. Several processes with the
-same --out share the runs: what one is training the others leave to it.`,
+same --out share the runs, also on several machines: what one has claimed the others leave to it. The claim of a process
+that was killed expires after a minute, on the same machine at once. With --task k/n a process begins with its own share
+of the runs, then takes others that nobody has claimed, and ends when its own share is finished.`,
 		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
   unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
   unhinged train --method pal --dataset fashion-mnist --seeds 3
@@ -113,6 +117,10 @@ same --out share the runs: what one is training the others leave to it.`,
 			"held out: first among %v of the given rate, then among %v of the given decay; writes tune.json",
 			vision.TuneHeldOut,
 			vision.TuneRates(), vision.TuneDecays()))
+	f.StringVar(&o.task, "task", "1/1",
+		"k/n: begin with every n-th run from the k-th on, then take what is left; it waits for its own runs")
+	f.BoolVar(&o.list, "list", false, "print the runs, whose share each is of, and whether it is finished; train "+
+		"nothing")
 	f.IntVar(&o.jobs, "jobs", 1, "processes that share the runs, such as one a core")
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",

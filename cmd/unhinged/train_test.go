@@ -137,6 +137,73 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 }
 
+// TestTrainTask: a task begins with its own runs, leaves to others what they have claimed, takes the rest, and waits
+// for a run of its own share whose claim has not expired.
+func TestTrainTask(t *testing.T) {
+	data, out := smallData(t), t.TempDir()
+	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal", "--seeds", "2", "--epochs", "1", "--batch",
+		"20", "--hidden", "4", "--backend", "go", "--task", "2/2"}
+	printed, err := call(t.Context(), trainCommand(), append(args, "--list")...)
+	if want := "1 of 2  ce-seed1  not finished\n2 of 2  pal-seed1  not finished\n1 of 2  ce-seed2  not finished\n" +
+		"2 of 2  pal-seed2  not finished\n"; err != nil || printed != want {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	claim := func(run string) string {
+		folder := filepath.Join(out, run)
+		path := filepath.Join(folder, ".claim.1")
+		if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(path, []byte("held 1 1 elsewhere\n"),
+			0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	own := claim("pal-seed1")
+	claim("ce-seed2")
+	finished := func(run string) bool {
+		_, err := os.Stat(filepath.Join(out, run, vision.OutcomeFile))
+		return err == nil
+	}
+	type result struct {
+		printed string
+		err     error
+	}
+	end := make(chan result)
+	go func() {
+		printed, err := call(t.Context(), trainCommand(), args...)
+		end <- result{printed, err}
+	}()
+	for i := 0; !finished("pal-seed2") || !finished("ce-seed1"); i++ {
+		if time.Sleep(50 * time.Millisecond); i > 400 {
+			t.Fatal("what is not claimed is not finished")
+		}
+	}
+	select {
+	case r := <-end:
+		t.Fatalf("it did not wait for its own run: %v\n%s", r.err, r.printed)
+	case <-time.After(2 * waitForOthers):
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(own, old, old); err != nil {
+		t.Fatal(err)
+	}
+	r := <-end
+	if r.err != nil || !finished("pal-seed1") || finished("ce-seed2") ||
+		!strings.Contains(r.printed, "ce-seed2: another process is training this run") {
+		t.Errorf("error %v, printed\n%s", r.err, r.printed)
+	}
+	printed, err = call(t.Context(), trainCommand(), append(args, "--list")...)
+	if err != nil || strings.Count(printed, "  finished\n") != 3 || !strings.Contains(printed,
+		"1 of 2  ce-seed2  not finished\n") {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+	for _, task := range []string{"0/2", "3/2", "1", "x/2"} {
+		if _, err := call(t.Context(), trainCommand(), append(args, "--task", task)...); err == nil ||
+			!strings.Contains(err.Error(), "--task "+task+": want k/n") {
+			t.Errorf("--task %s: error %v", task, err)
+		}
+	}
+}
+
 // TestCtrlCSaves interrupts the command in a process of its own, and goes on.
 func TestCtrlCSaves(t *testing.T) {
 	if args := os.Getenv("UNHINGED_TEST_TRAIN"); args != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,6 +47,13 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	if o.out == "" {
 		o.out = o.folder(c, data)
 	}
+	task, tasks, err := parseShare("task", o.task)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		return listRuns(trainings, tasks, o.out, out)
+	}
 	if o.jobs < 1 {
 		return fmt.Errorf("--jobs %d: there must be at least 1", o.jobs)
 	}
@@ -78,7 +86,8 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
 		}
 	}
-	session := trainSession{folder: o.out, backend: backend, data: data, out: out, terminal: terminal}
+	session := trainSession{folder: o.out, task: task, tasks: tasks, backend: backend, data: data, out: out,
+		terminal: terminal}
 	if o.tune {
 		return session.tune(ctx, trainings)
 	}
@@ -133,6 +142,7 @@ func (o trainOptions) folder(c vision.Config, data *datasets.Dataset) string {
 // trainSession is what the runs of one command share.
 type trainSession struct {
 	folder        string
+	task, tasks   int // the share of the runs that it begins with: every tasks-th, from the task-th on
 	backend       compute.Backend
 	data          *datasets.Dataset
 	out, terminal io.Writer
@@ -143,19 +153,24 @@ type trainSession struct {
 // nothing says whether all runs are under way in other processes, so that there may be nothing to draw.
 func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
 
-// all trains what is not finished yet, and returns the number of runs that diverged.
+// all trains what is not finished yet, and returns the number of runs that diverged. It begins with its own share, then
+// takes runs of the other shares that nobody has claimed. If another process has claimed a run of its own share, all
+// waits until that process has finished it or was lost.
 func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (diverged int, err error) {
 	var finished []string
-	var left []vision.Training
+	var own, others []vision.Training
 	s.runs += len(trainings)
-	for _, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
+	for i, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
 		t.Folder = filepath.Join(s.folder, t.Name())
 		done, err := t.Finished(s.backend, s.data)
 		switch {
 		case err != nil:
 			return diverged, fmt.Errorf("%s: %w", t.Name(), err)
+		case done == nil && i%s.tasks == s.task-1:
+			own = append(own, t)
+			continue
 		case done == nil:
-			left = append(left, t)
+			others = append(others, t)
 			continue
 		case done.Diverged != nil && !strings.HasPrefix(t.Method.Name, "ul"):
 			diverged++
@@ -166,27 +181,86 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 		fmt.Fprintf(s.out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings),
 			strings.Join(finished, ", "))
 	}
-	var overflow *vision.Diverged
-	for i, t := range left {
-		err := trainOne(ctx, t, fmt.Sprintf("%d/%d", len(finished)+i+1, len(trainings)), s.backend, s.data, s.out,
-			s.terminal)
-		switch {
-		case errors.As(err, &overflow):
-			fmt.Fprintf(s.out, "%s: %v\n", t.Name(), overflow)
-			if !strings.HasPrefix(t.Method.Name, "ul") { // where it is what is to be seen
-				diverged++
-			}
+	count := len(finished)
+	one := func(t vision.Training) error {
+		count++
+		failed, err := s.one(ctx, t, fmt.Sprintf("%d/%d", count, len(trainings)))
+		if failed {
+			diverged++
+		}
+		if errors.Is(err, vision.ErrElsewhere) {
+			count--
+		}
+		return err
+	}
+	var claimed []vision.Training
+	for i, t := range append(own, others...) {
+		switch err := one(t); {
 		case errors.Is(err, vision.ErrElsewhere):
-			s.elsewhere++
 			fmt.Fprintf(s.out, "%s: %v\n", t.Name(), err)
-		case errors.Is(err, context.Canceled):
-			return diverged, fmt.Errorf("%s: %w. Saved in %s: the same command goes on from there", t.Name(), err,
-				t.Folder)
+			if i < len(own) && s.tasks > 1 {
+				claimed = append(claimed, t)
+			} else {
+				s.elsewhere++
+			}
 		case err != nil:
-			return diverged, fmt.Errorf("%s: %w", t.Name(), err)
+			return diverged, err
+		}
+	}
+	for _, t := range claimed {
+		err := vision.ErrElsewhere
+		for errors.Is(err, vision.ErrElsewhere) {
+			select {
+			case <-ctx.Done():
+				return diverged, fmt.Errorf("%s: %w while another process trains it", t.Name(), ctx.Err())
+			case <-time.After(waitForOthers):
+			}
+			if err = t.Elsewhere(); err == nil {
+				err = one(t)
+			}
+		}
+		if err != nil {
+			return diverged, err
 		}
 	}
 	return diverged, nil
+}
+
+// waitForOthers is the time between two looks at a run that another process trains.
+const waitForOthers = time.Second
+
+// one does a run. A run that diverges is not an error.
+func (s *trainSession) one(ctx context.Context, t vision.Training, number string) (diverged bool, err error) {
+	var overflow *vision.Diverged
+	err = trainOne(ctx, t, number, s.backend, s.data, s.out, s.terminal)
+	switch {
+	case errors.As(err, &overflow):
+		fmt.Fprintf(s.out, "%s: %v\n", t.Name(), overflow)
+		return !strings.HasPrefix(t.Method.Name, "ul"), nil // that of ul is what is to be seen
+	case errors.Is(err, vision.ErrElsewhere):
+		return false, err
+	case errors.Is(err, context.Canceled):
+		return false, fmt.Errorf("%s: %w. Saved in %s: the same command goes on from there", t.Name(), err, t.Folder)
+	case err != nil:
+		return false, fmt.Errorf("%s: %w", t.Name(), err)
+	}
+	return false, nil
+}
+
+// listRuns prints the runs, whose share each is of, and whether it is finished.
+func listRuns(trainings []vision.Training, tasks int, folder string, out io.Writer) error {
+	for i, t := range trainings {
+		state := "not finished"
+		_, err := os.Stat(filepath.Join(folder, t.Name(), vision.OutcomeFile))
+		switch {
+		case err == nil:
+			state = "finished"
+		case !errors.Is(err, os.ErrNotExist):
+			return err
+		}
+		fmt.Fprintf(out, "%d of %d  %s  %s\n", i%tasks+1, tasks, t.Name(), state)
+	}
+	return nil
 }
 
 // tune tries the rates of the grid, then its decays at the best rate of each method, and reports what is best.

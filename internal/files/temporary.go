@@ -54,9 +54,11 @@ func RemoveStale(folder, name string) {
 // dead reports whether no process of this machine has the id, as far as the system can tell.
 func dead(id string) bool {
 	pid, err := strconv.Atoi(id)
-	if err != nil {
-		return false
-	}
+	return err == nil && Ended(pid)
+}
+
+// Ended reports whether no process of this machine has the id, as far as the system can tell.
+func Ended(pid int) bool {
 	process, err := os.FindProcess(pid)
 	if err != nil {
 		return true

@@ -27,6 +27,25 @@ func Free() (bytes float64, known bool) {
 	return 0, false
 }
 
+// Peak returns the largest resident memory of this process so far, in bytes, and 0 where the system does not say it as
+// Linux does.
+func Peak() int64 {
+	content, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Fields(line) // "VmHWM:   24204 kB"
+		if len(fields) == 3 && fields[0] == "VmHWM:" {
+			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
+			if err == nil {
+				return 1024 * kilobytes
+			}
+		}
+	}
+	return 0
+}
+
 // most is the largest number of bytes that the matrices of a figure, or a network, may take, even if more memory is
 // free.
 const most = 4 << 30

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/lease"
 )
 
 // Func computes the tile of the examples rows × cols. It returns one matrix for each of the kernel's arrays, in C
@@ -23,20 +24,25 @@ type Func[T float32 | float64] func(rows, cols Range) ([][]T, error)
 
 // Options of [Compute]. With the zero value it computes all missing tiles and reports no progress.
 type Options struct {
-	Worker, Workers int            // the number of this worker, 1 … Workers; 0, 0 for a single worker
+	// The number of this worker, 1 … Workers; 0, 0 for a single worker. It begins with its own share of the tiles.
+	Worker, Workers int
 	Progress        func(Progress) // called at the beginning and after each tile
 }
 
-// Progress is the progress of a worker's own tiles.
+// Progress is the progress of a worker's own tiles, and of those that it has taken from the shares of others.
 type Progress struct {
 	Done, Total int           // tiles
 	Rate        float64       // tiles a second that this call computed; 0 before the first
 	Left        time.Duration // expected; 0 before the first
 }
 
-// Compute computes the missing tiles of this worker. Before, it reads the existing tiles: it is an error if one is
-// damaged. If the context is cancelled, Compute finishes the current tile and returns; the same call then continues. If
-// a tile has numbers that are not finite, it is an error, and this tile is not written.
+// Compute computes the missing tiles of this worker's share, those t with t mod Workers = Worker−1, and then the
+// missing tiles of the other shares that no other process has claimed. It returns when its own share is complete: if
+// another process has claimed a tile of it, Compute waits until the tile is there or the claim has expired.
+//
+// Before, it reads the existing tiles: it is an error if one is damaged. If the context is cancelled, Compute finishes
+// the current tile and returns; the same call then continues. If a tile has numbers that are not finite, it is an
+// error, and this tile is not written.
 func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Options) error {
 	var zero T
 	if binary.Size(zero) != itemSize(s.Kernel.DType) {
@@ -48,46 +54,153 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 	if o.Worker < 1 || o.Worker > o.Workers {
 		return fmt.Errorf("tiles: worker %d of %d: want 1 to the number of workers", o.Worker, o.Workers)
 	}
-	var own [][2]int
+	var own, others [][2]int
 	for t, tile := range s.tiles() {
 		if t%o.Workers == o.Worker-1 {
 			own = append(own, tile)
+		} else {
+			others = append(others, tile)
 		}
 	}
-	p := Progress{Total: len(own)}
-	missing, err := s.missing(ctx, own, &p)
+	w := worker[T]{store: s, tile: f, report: o.Progress, Progress: Progress{Total: len(own)}}
+	missing, err := s.missing(ctx, own, &w.Progress)
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Join(s.Dir, claimsFolder), 0o755); err != nil {
+		return err
+	}
+	files.RemoveStale(filepath.Join(s.Dir, claimsFolder), "")
 	for _, name := range s.Kernel.Arrays {
 		files.RemoveStale(filepath.Join(s.Dir, name), "")
 		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
-	report := func() {
-		if o.Progress != nil {
-			o.Progress(p)
-		}
+	if o.Progress != nil {
+		o.Progress(w.Progress)
 	}
-	report()
-	computed, start := 0, time.Now()
-	for _, tile := range missing {
-		if err := s.interrupted(ctx, p); err != nil {
+	w.begun = time.Now()
+	claimed, err := w.compute(ctx, missing)
+	if err != nil {
+		return err
+	}
+	from := len(others) * (o.Worker - 1) / o.Workers // workers begin at different tiles
+	if err := w.steal(ctx, s.unlisted(slices.Concat(others[from:], others[:from]))); err != nil {
+		return err
+	}
+	for len(claimed) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(waitForOthers):
+		}
+		if claimed, err = w.compute(ctx, claimed); err != nil {
 			return err
 		}
-		if !s.done(tile) { // another process may have computed it
-			if err := computeTile(s, f, tile); err != nil {
-				return err
-			}
-			computed++
-			p.Rate = float64(computed) / time.Since(start).Seconds()
-		}
-		p.Done++
-		if p.Rate > 0 {
-			p.Left = time.Duration(float64(p.Total-p.Done) / p.Rate * float64(time.Second))
-		}
-		report()
 	}
 	return nil
+}
+
+// worker computes tiles in one call of Compute.
+type worker[T float32 | float64] struct {
+	store  *Store
+	tile   Func[T]
+	report func(Progress)
+	Progress
+	begun    time.Time
+	computed int // tiles
+}
+
+// compute does those of the tiles that are missing and not claimed, and returns those that are claimed.
+func (w *worker[T]) compute(ctx context.Context, tiles [][2]int) (claimed [][2]int, err error) {
+	for _, tile := range tiles {
+		switch err := w.one(ctx, tile); {
+		case errors.Is(err, lease.ErrTaken):
+			claimed = append(claimed, tile)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return claimed, nil
+}
+
+// steal does those tiles of other shares that are missing and not claimed.
+func (w *worker[T]) steal(ctx context.Context, tiles [][2]int) error {
+	inRow := 0
+	for _, tile := range tiles {
+		if w.store.done(tile) {
+			continue
+		}
+		w.Total++
+		err := w.one(ctx, tile)
+		if err == nil {
+			inRow = 0
+			continue
+		}
+		w.Total--
+		if !errors.Is(err, lease.ErrTaken) {
+			return err
+		}
+		if inRow++; inRow == enoughClaimed {
+			return nil
+		}
+	}
+	return nil
+}
+
+// one computes a tile, unless it is there, and reports the progress. It is lease.ErrTaken if it is claimed.
+func (w *worker[T]) one(ctx context.Context, tile [2]int) error {
+	if err := w.store.interrupted(ctx, w.Progress); err != nil {
+		return err
+	}
+	did, err := claimTile(w.store, w.tile, tile)
+	if err != nil {
+		return err
+	}
+	if did {
+		w.computed++
+		w.Rate = float64(w.computed) / time.Since(w.begun).Seconds()
+	}
+	if w.Done++; w.Rate > 0 {
+		w.Left = time.Duration(float64(w.Total-w.Done) / w.Rate * float64(time.Second))
+	}
+	if w.report != nil {
+		w.report(w.Progress)
+	}
+	return nil
+}
+
+// claimsFolder has the claims of the processes that compute tiles at this moment.
+const claimsFolder = ".claims"
+
+// enoughClaimed is the number of tiles in a row that others have claimed after which a worker stops to look for tiles
+// of other shares: all that are left are being computed. With many workers, more would only be work for the file
+// system.
+const enoughClaimed = 16
+
+// waitForOthers is the time between two looks at tiles that another process computes.
+const waitForOthers = time.Second / 2
+
+// claimTile computes a tile unless it is there, which is not an error, or claimed by another process, which is
+// lease.ErrTaken.
+func claimTile[T float32 | float64](s *Store, f Func[T], tile [2]int) (did bool, err error) {
+	if s.done(tile) {
+		return false, nil
+	}
+	claim, err := lease.Take(filepath.Join(s.Dir, claimsFolder, fmt.Sprintf("%d.%d", tile[0], tile[1])))
+	if err != nil {
+		return false, err
+	}
+	if !s.done(tile) { // another process may have computed it before the claim
+		if err := computeTile(s, f, tile, claim); errors.Is(err, lease.ErrLost) {
+			claim.Release()
+			return false, lease.ErrTaken // as if it had never been this process's
+		} else if err != nil {
+			claim.Release()
+			return false, err
+		}
+		did = true
+	}
+	claim.Finish()
+	return did, nil
 }
 
 // missing returns the tiles that have to be computed, after checking those that exist, which it counts in p.
@@ -109,6 +222,29 @@ func (s *Store) missing(ctx context.Context, tiles [][2]int, p *Progress) (missi
 	return missing, several(damaged)
 }
 
+// unlisted returns the tiles some of whose chunks or checksums are not in the folders' listings. On a shared file
+// system to list a folder costs less than to ask for each of its files.
+func (s *Store) unlisted(tiles [][2]int) (list [][2]int) {
+	there := map[string]bool{}
+	for _, name := range s.Kernel.Arrays {
+		for _, folder := range []string{filepath.Join(s.Dir, name), filepath.Join(s.Dir, sumsFolder, name)} {
+			entries, _ := os.ReadDir(folder) // what cannot be listed is looked at one by one
+			for _, entry := range entries {
+				there[filepath.Join(folder, entry.Name())] = true
+			}
+		}
+	}
+	for _, tile := range tiles {
+		if slices.ContainsFunc(s.chunks(tile), func(c chunk) bool {
+			chunk, sum := s.paths(c.array, c.i, c.j)
+			return !there[chunk] || !there[sum]
+		}) {
+			list = append(list, tile)
+		}
+	}
+	return list
+}
+
 // interrupted returns an error if the context has ended.
 func (s *Store) interrupted(ctx context.Context, p Progress) error {
 	if err := ctx.Err(); err != nil {
@@ -127,6 +263,23 @@ func (s *Store) tiles() [][2]int {
 				list = append(list, [2]int{i, j})
 			}
 		}
+	}
+	return list
+}
+
+// Tile is a tile of a kernel, the unit of work.
+type Tile struct {
+	Name       string // that of its chunk
+	Rows, Cols Range
+	Done       bool
+}
+
+// List lists the tiles in the order by which they are divided among workers: with n workers, every n-th is one's share.
+func (s *Store) List() (list []Tile) {
+	m := s.arrays[s.Kernel.Arrays[0]]
+	for _, tile := range s.tiles() {
+		rows, cols := m.examples(tile[0], tile[1])
+		list = append(list, Tile{m.chunkName(tile[0], tile[1]), rows, cols, s.done(tile)})
 	}
 	return list
 }
@@ -174,7 +327,8 @@ func (s *Store) has(array string, i, j int) bool {
 	return err1 == nil && err2 == nil
 }
 
-func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
+// computeTile computes a tile, and writes it if the claim is still held.
+func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int, claim *lease.Lease) error {
 	i, j := tile[0], tile[1]
 	m := s.arrays[s.Kernel.Arrays[0]] // all arrays have the same metadata
 	rows, cols := m.examples(i, j)
@@ -198,6 +352,9 @@ func computeTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 					"was written", name, rows.From+e/(c*c)/cols.Len(), cols.From+e/(c*c)%cols.Len(), v)
 			}
 		}
+	}
+	if err := claim.Held(); err != nil {
+		return err
 	}
 	for k, name := range s.Kernel.Arrays {
 		if s.Kernel.Symmetric && i != j {

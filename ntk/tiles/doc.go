@@ -63,8 +63,14 @@
 // For a symmetric kernel the tiles on and above the diagonal are computed, and each one above the diagonal is also
 // written transposed.
 //
-// Workers k = 1 … n that share the folder take the tiles t with t mod n = k−1, so they need no locks, which are
-// unreliable on shared file systems. The tiles of a lost worker are computed by starting it again, or by a process
-// without a worker number. Processes that compute the same tiles do no harm: a tile that another process has finished
-// is skipped, and a tile that is computed twice is written twice with the same bytes.
+// Workers k = 1 … n that share the folder begin with their shares, the tiles t with t mod n = k−1, and then take what
+// is left of the others'. A process claims a tile before it computes it, by a file in .claims with a heartbeat, which
+// needs no locks: they are unreliable on shared file systems. If a worker is lost, its claim expires after a minute (at
+// once on the same machine), and others compute its tiles. A process that was taken for lost writes nothing more; and a
+// tile that is computed twice nevertheless is written twice with the same bytes.
+//
+// # Kernels that are never stored
+//
+// Theorem 8 needs only the sums of a kernel over the classes. [Stream] adds them up from tiles that it computes, or
+// reads from a store, and throws away.
 package tiles

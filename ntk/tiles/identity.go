@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -35,6 +36,25 @@ func Sum(x *tensors.Tensor) string {
 func sumOfValues[T float32 | float64](dims []int, x *tensors.Tensor) string {
 	hash := sha256.New()
 	fmt.Fprint(hash, dims)
+	addValues[T](hash, x)
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// SumOf is [Sum] of the tensor with these dimensions whose ranges x makes.
+func SumOf[T float32 | float64](x Examples, dims ...int) string {
+	hash := sha256.New()
+	fmt.Fprint(hash, dims)
+	const part = 1024
+	for from := 0; from < dims[0]; from += part {
+		values := x(Range{from, min(from+part, dims[0])})
+		addValues[T](hash, values)
+		values.MustFinalizeAll()
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// addValues adds the bytes of a tensor's numbers.
+func addValues[T float32 | float64](hash hash.Hash, x *tensors.Tensor) {
 	tensors.MustConstFlatData(x, func(values []T) {
 		var bytes []byte
 		for part := range slices.Chunk(values, 4096) {
@@ -42,5 +62,4 @@ func sumOfValues[T float32 | float64](dims []int, x *tensors.Tensor) string {
 			hash.Write(bytes)
 		}
 	})
-	return hex.EncodeToString(hash.Sum(nil))
 }

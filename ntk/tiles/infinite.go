@@ -2,6 +2,7 @@ package tiles
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/unhinged-lab/lab/ntk"
@@ -17,10 +18,30 @@ const (
 // x2 is nil. The examples have the number type T. The arrays are NNGP, NTK or both, in the order of the kernel's
 // arrays.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
-	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
+	return ofExamples[T](slicing[T](x1), slicing[T](x2), infinite(kernels, arrays))
+}
+
+// Examples returns a range of examples as a new tensor [r.Len(), …].
+type Examples func(r Range) *tensors.Tensor
+
+// InfiniteOf is [Infinite] for examples that are not in memory as numbers, such as images of bytes: x1 and x2 make
+// those of a tile. x2 may be nil.
+func InfiniteOf[T float32 | float64](kernels *ntk.Infinite, x1, x2 Examples, arrays ...string) Func[T] {
+	return ofExamples[T](x1, x2, infinite(kernels, arrays))
+}
+
+// infinite returns the function of examples that computes these arrays.
+func infinite(kernels *ntk.Infinite, arrays []string) func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
+	return func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		both, err := kernels.Kernels(a, b)
 		if err != nil {
 			return nil, err
+		}
+		if !slices.Contains(arrays, NNGP) {
+			both.NNGP.MustFinalizeAll()
+		}
+		if !slices.Contains(arrays, NTK) {
+			both.NTK.MustFinalizeAll()
 		}
 		var some []*tensors.Tensor
 		for _, name := range arrays {
@@ -35,7 +56,7 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 			}
 		}
 		return some, nil
-	})
+	}
 }
 
 // Empirical computes tiles of one kernel of a network of finite width, whose function is [ntk.Empirical.Full],
@@ -43,7 +64,7 @@ func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor
 // is nil. The examples have the number type T.
 func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensors.Tensor, error), x1,
 	x2 *tensors.Tensor) Func[T] {
-	return ofExamples[T](x1, x2, func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
+	return ofExamples[T](slicing[T](x1), slicing[T](x2), func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
 		k, err := kernel(a, b)
 		return []*tensors.Tensor{k}, err
 	})
@@ -51,17 +72,17 @@ func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensor
 
 // ofExamples computes tiles by a function of the examples. Its second argument is nil for tiles on the diagonal of a
 // symmetric kernel.
-func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
+func ofExamples[T float32 | float64](x1, x2 Examples, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
 	error)) Func[T] {
 	return func(rows, cols Range) ([][]T, error) {
-		a := examples[T](x1, rows)
+		a := x1(rows)
 		defer a.MustFinalizeAll()
 		var b *tensors.Tensor
 		switch {
 		case x2 != nil:
-			b = examples[T](x2, cols)
+			b = x2(cols)
 		case rows != cols:
-			b = examples[T](x1, cols)
+			b = x1(cols)
 		}
 		if b != nil {
 			defer b.MustFinalizeAll()
@@ -79,11 +100,16 @@ func ofExamples[T float32 | float64](x1, x2 *tensors.Tensor, kernels func(a, b *
 	}
 }
 
-// examples copies a range of examples.
-func examples[T float32 | float64](x *tensors.Tensor, r Range) *tensors.Tensor {
-	dims := append([]int{r.Len()}, x.Shape().Dimensions[1:]...)
-	size := x.Shape().Size() / x.Shape().Dimensions[0]
-	part := make([]T, r.Len()*size)
-	tensors.MustConstFlatData(x, func(all []T) { copy(part, all[r.From*size:r.To*size]) })
-	return tensors.FromFlatDataAndDimensions(part, dims...)
+// slicing returns the function that copies ranges of the examples of a tensor, or nil for nil.
+func slicing[T float32 | float64](x *tensors.Tensor) Examples {
+	if x == nil {
+		return nil
+	}
+	return func(r Range) *tensors.Tensor {
+		dims := append([]int{r.Len()}, x.Shape().Dimensions[1:]...)
+		size := x.Shape().Size() / x.Shape().Dimensions[0]
+		part := make([]T, r.Len()*size)
+		tensors.MustConstFlatData(x, func(all []T) { copy(part, all[r.From*size:r.To*size]) })
+		return tensors.FromFlatDataAndDimensions(part, dims...)
+	}
 }

@@ -117,7 +117,7 @@ func quickSide[T float32 | float64](f Func[T], most, rows, cols int) (int, error
 	tile := func(side int) (Range, Range) { // not on the diagonal of a symmetric kernel, if there is room
 		return Range{0, min(side, rows)}, Range{max(0, cols-side), cols}
 	}
-	for side := 1; side < most; side *= 2 {
+	for side := 1; side < most; side *= 8 {
 		r, c := tile(side)
 		var elapsed time.Duration
 		for range 2 { // the first call includes compilation

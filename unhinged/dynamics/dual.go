@@ -138,7 +138,7 @@ func newDual(s *State, k Kernel, gamma float64) (*dual, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if k.Full != nil || k.Features != nil {
+	if k.Full != nil || k.Features != nil || k.Sums != nil {
 		return nil,
 			fmt.Errorf("dynamics: only a kernel between samples, κ⊗I_p, is supported here: set Kernel.Samples alone")
 	}

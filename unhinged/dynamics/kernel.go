@@ -18,6 +18,8 @@ import (
 //   - Full, any pn×pn kernel of a finite network: block (i, j) is J(x_i)J(x_j)ᵀ ∈ R^{p×p}. The other two must then not
 //     be set.
 //
+// If κ is too large for memory, Sums replaces Samples: its sums over the classes are all that Theorem 8 needs.
+//
 // Kernels must be symmetric and positive semi-definite up to the rounding of float32: 10⁻⁶ of their largest entry. All
 // entries are checked for symmetry. Definiteness is checked on all pairs of indices and on M κ Mᵀ, but not on the whole
 // kernel: the eigenvalues of a large kernel would cost more than everything else.
@@ -25,6 +27,7 @@ type Kernel struct {
 	Samples  *mat.Dense // κ, n×n
 	Features *mat.Dense // K_p, p×p
 	Full     *mat.Dense // K, pn×pn, samples in blocks of p
+	Sums     *ClassSums // of κ, in the place of Samples
 }
 
 // kernelRounding is how far, relative to its largest entry, a kernel may be from symmetric and from positive
@@ -146,12 +149,20 @@ func (s samples) contract(k *mat.Dense, q int) *mat.Dense {
 	_, cols := k.Dims()
 	c := len(s.counts)
 	sums := mat.NewDense(c*q, cols, nil)
-	total := mat.NewDense(q, cols, nil)
 	for i, y := range s.labels {
 		for f := range q {
 			floats.Add(sums.RawRowView(y*q+f), k.RawRowView(i*q+f))
 		}
 	}
+	s.weigh(sums, q)
+	return sums
+}
+
+// weigh replaces the sums over the classes, (onehot⊗I_q)·k, by (M⊗I_q)·k.
+func (s samples) weigh(sums *mat.Dense, q int) {
+	_, cols := sums.Dims()
+	c := len(s.counts)
+	total := mat.NewDense(q, cols, nil)
 	for k := range c {
 		for f := range q {
 			floats.Add(total.RawRowView(f), sums.RawRowView(k*q+f))
@@ -165,7 +176,6 @@ func (s samples) contract(k *mat.Dense, q int) *mat.Dense {
 			}
 		}
 	}
-	return sums
 }
 
 // contractRight returns x·(M⊗I_q)ᵀ for a matrix x with a block of q columns for each sample, in the caller's order.

@@ -54,21 +54,29 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 	largest := 1.0
 	switch {
 	case k.Full != nil:
-		if k.Samples != nil || k.Features != nil {
+		if k.Samples != nil || k.Features != nil || k.Sums != nil {
 			return nil,
-				fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples and Kernel.Features: a full kernel holds " +
-					"both factors")
+				fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples, Kernel.Sums and Kernel.Features: a full " +
+					"kernel holds both factors")
 		}
 		core.q, core.of = p, []int{0}
 		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
 			return nil, err
 		}
 		mk = order.contract(k.Full, p)
+	case k.Samples != nil && k.Sums != nil:
+		return nil, fmt.Errorf("dynamics: Kernel.Sums excludes Kernel.Samples: set one of them")
 	case k.Samples != nil:
 		if largest, err = validateKernel("kernel κ", k.Samples, n, "a row a training sample"); err != nil {
 			return nil, err
 		}
 		mk = order.contract(k.Samples, 1)
+	case k.Sums != nil:
+		if err := k.Sums.validate(order); err != nil {
+			return nil, err
+		}
+		largest, mk = k.Sums.Largest, mat.DenseCopyOf(k.Sums.Train)
+		order.weigh(mk, 1)
 	default:
 		mk = order.matrix()
 	}

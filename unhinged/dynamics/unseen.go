@@ -27,6 +27,33 @@ func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 	return u, nil
 }
 
+// TestSums is Test, given the sums of κ_* over the classes instead of κ_* itself: onehot·κ_*, C×m, row c of which is
+// the sum of κ_*'s rows over the training samples of class c. It is an error for a full kernel.
+func (f *KernelFlow) TestSums(hStar, sums *mat.Dense) (*Unseen, error) {
+	if f.q > 1 {
+		return nil, fmt.Errorf("dynamics: sums over the classes are for kernels κ⊗K_p, not for Kernel.Full: use Test")
+	}
+	p, c, _ := f.state.Dims()
+	if hStar == nil || sums == nil {
+		return nil, fmt.Errorf("dynamics: unseen points need features at the start and the sums of their kernel")
+	}
+	rows, m := hStar.Dims()
+	if r, cols := sums.Dims(); rows != p || r != c || cols != m {
+		return nil, fmt.Errorf("dynamics: features of unseen points are %d×%d and the sums of their kernel %d×%d: "+
+			"want p = %d and C = %d rows, a column a point", rows, m, r, cols, p, c)
+	}
+	for name, x := range map[string]*mat.Dense{"features of unseen points": hStar, "sums of the kernel": sums} {
+		if err := finite(name, x); err != nil {
+			return nil, err
+		}
+	}
+	mk := mat.DenseCopyOf(sums)
+	f.samples.weigh(mk, 1)
+	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), new(mat.Dense)}}
+	u.at.drive.Mul(f.v.T(), mk)
+	return u, nil
+}
+
 // Test returns m points that are not trained on, with H_* = H_*(0) + Yκ_*. hStar has their initial features, p×m.
 // kernel is κ_*, n×m, from the training samples (rows, in the order of the training kernel) to them (columns).
 func (f *DualFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {

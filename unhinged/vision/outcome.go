@@ -69,6 +69,17 @@ func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Ou
 	return &o, nil
 }
 
+// result is what Run returns for a finished run.
+func (o *Outcome) result(err error) ([]Record, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case o.Diverged != nil:
+		return o.Records, o.Diverged
+	}
+	return o.Records, nil
+}
+
 func otherSettings(path string, saved, now Settings) error {
 	return fmt.Errorf("%s is of a run with other settings: %s. Choose another folder, or remove it to start again",
 		path, difference(saved, now))
@@ -84,6 +95,9 @@ func (r *run) writeOutcome() error {
 		if o.Outputs, err = r.writeOutputs(); err != nil {
 			return err
 		}
+	}
+	if err := r.claimed(); err != nil { // after the evaluation, which takes its time
+		return err
 	}
 	o.Provenance.Seed, o.Provenance.Backend, o.Provenance.Go = r.Seed, r.settings.Backend, runtime.Version()
 	o.Provenance.Started = r.began.UTC().Truncate(time.Second)

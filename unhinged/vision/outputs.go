@@ -122,6 +122,9 @@ func (r *run) writeOutputs() (sum string, err error) {
 		arrays[name+".logits"] = compact(logits)
 		arrays[name+".scores"] = compact(score(dense(of.features, of.p), logits))
 	}
+	if err := r.claimed(); err != nil {
+		return "", err
+	}
 	path := filepath.Join(r.Folder, OutputsFile)
 	if err := npy.WriteArchive(path, arrays); err != nil {
 		return "", err

@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/unhinged-lab/lab/internal/files"
+	"github.com/unhinged-lab/lab/internal/lease"
 	"github.com/unhinged-lab/lab/unhinged"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -108,36 +109,41 @@ type Progress struct {
 // from there, and ends with the same bits as one that was never interrupted. When the context is cancelled the step
 // under way is finished, a checkpoint is written and the context's error returned. A training whose numbers overflow
 // stops with a *Diverged. The records so far are returned with every error. While another process trains in the folder
-// it is ErrElsewhere.
+// it is ErrElsewhere, and so it is if another process takes the run over.
 func (t Training) Run(ctx context.Context, backend compute.Backend, data *datasets.Dataset) ([]Record, error) {
 	t, err := t.complete(data)
 	if err != nil {
 		return nil, err
 	}
-	done, err := t.Finished(backend, data)
-	switch {
-	case err != nil:
+	if t.Folder == "" {
+		return t.run(ctx, backend, data, nil)
+	}
+	if done, err := t.Finished(backend, data); err != nil || done != nil {
+		return done.result(err)
+	}
+	if err := os.MkdirAll(t.Folder, 0o755); err != nil {
 		return nil, err
-	case done != nil && done.Diverged != nil:
-		return done.Records, done.Diverged
-	case done != nil:
-		return done.Records, nil
 	}
-	if t.Folder != "" {
-		if err := os.MkdirAll(t.Folder, 0o755); err != nil {
-			return nil, err
-		}
-		unlock, err := lockFolder(t.Folder)
-		if err != nil {
-			return nil, err
-		}
-		defer unlock()
-		files.RemoveTemporary(t.Folder)
+	claim, err := claimFolder(t.Folder)
+	if err != nil {
+		return nil, err
 	}
+	defer claim.Release()
+	if done, err := t.Finished(backend, data); err != nil || done != nil { // by another process, before the claim
+		return done.result(err)
+	}
+	files.RemoveTemporary(t.Folder)
+	return t.run(ctx, backend, data, claim)
+}
+
+// run is Run, of a training that is complete and not finished. claim is that of its folder, nil if it has none.
+func (t Training) run(ctx context.Context, backend compute.Backend, data *datasets.Dataset, claim *lease.Lease) (
+	[]Record, error) {
 	r, err := t.start(backend, data)
 	if err != nil {
 		return nil, err
 	}
+	r.claim = claim
 	if r.diverged != nil || r.step == r.steps { // and the process that did it was killed before it could say so
 		if err := r.writeOutcome(); err != nil || r.diverged == nil {
 			return r.records, err
@@ -173,6 +179,7 @@ func (t Training) Run(ctx context.Context, backend compute.Backend, data *datase
 // run is a Training under way.
 type run struct {
 	Training
+	claim         *lease.Lease // of the folder; nil without one
 	data          *datasets.Dataset
 	settings      Settings
 	steps         int64
@@ -442,6 +449,9 @@ func (r *run) save() error {
 	if r.Folder == "" {
 		return nil
 	}
+	if err := r.claimed(); err != nil {
+		return err
+	}
 	return saveCheckpoint(filepath.Join(r.Folder, CheckpointFile), header{
 		Settings: r.settings, Step: r.step, Records: r.records, LossSum: r.lossSum, LossN: r.lossN, First: r.first,
 		Last: r.last, Diverged: r.diverged,
@@ -473,7 +483,7 @@ func (r *run) writeLog() error {
 		return nil
 	}
 	content, err := logContent(r.records)
-	if err != nil {
+	if err := errors.Join(err, r.claimed()); err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(r.Folder, LogFile), content)
