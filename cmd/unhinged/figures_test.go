@@ -104,7 +104,6 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 		{"label", []string{"--features", file("H.npy"), "--labels", file("bad.npy"), "--prototypes", file("W.npy")}},
 		{"no such file", []string{"--features", file("none.npy"), "--labels", file("y.npy"), "--prototypes",
 			file("W.npy")}},
-		{"table1 cannot be made yet", []string{"table1"}},
 		{"table1, fig1, fig2", []string{"fig20"}},
 		{"must be positive", []string{"--p", "0"}},
 		{"must be positive", []string{"--steps=-4"}},
