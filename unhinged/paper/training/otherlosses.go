@@ -49,7 +49,7 @@ func otherLosses(outcomes []vision.Outcome) (result.Figure, error) {
 		}
 		return n
 	}
-	for _, setup := range Setups(Whole(outcomes)) {
+	for _, setup := range Setups(balanced(outcomes)) {
 		if others(setup) > others(most) {
 			most = setup
 		}

@@ -64,6 +64,9 @@ func TestOtherLosses(t *testing.T) {
 			}
 		}
 	}
+	if whole := Whole(otherRuns()); len(whole) != 6 {
+		t.Errorf("%d runs are of the paper's figures, should be the 6 of CE", len(whole))
+	}
 	if _, err := otherLosses(runs("ce", 50, 80, 81, 82)); !errors.Is(err, ErrNoRuns) {
 		t.Errorf("no other losses: error %v", err)
 	}
