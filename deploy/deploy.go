@@ -20,5 +20,5 @@ type Job struct {
 	GPUs      int
 	Partition string // of Slurm; may be empty
 	Image     string // of Kubernetes
-	Claim     string // of Kubernetes: the PersistentVolumeClaim that is mounted at /work, ReadWriteMany
+	Claim     string // of Kubernetes: the PersistentVolumeClaim that is mounted at /shared, ReadWriteMany
 }

@@ -82,7 +82,7 @@ finished.`, system, to.client[0]),
 	} else {
 		f.StringVar(&o.Image, "image", "", "image with unhinged")
 		f.StringVar(&o.Claim, "claim", "unhinged",
-			"PersistentVolumeClaim with access mode ReadWriteMany, mounted at /work")
+			"PersistentVolumeClaim with access mode ReadWriteMany, mounted at /shared")
 		f.StringVar(&o.program, "program", to.program, "unhinged in the image")
 	}
 	return c

@@ -10,9 +10,8 @@ import (
 
 func unequal() Scene {
 	return Scene{ID: "unequal", Title: "Classes of unequal sizes (minority collapse)",
-		Text: "Majority classes come first. With trained prototypes those of the minority merge; anchored ones " +
-			"stay apart, " +
-			"and a direction that all samples share decides for the majority unless features are centred.",
+		Text: "Majority classes come first. With trained prototypes those of the minority merge; anchored ones stay " +
+			"apart, and a direction that all samples share decides for the majority unless features are centred.",
 		Sliders: []Slider{
 			{Name: "C", Label: "C, classes", Min: 4, Max: 30, Step: 1, Default: 10},
 			{Name: "R", Label: "R, majority classes", Min: 2, Max: 28, Step: 1, Default: 5},
@@ -112,9 +111,8 @@ func bruteUnequal(picture *Picture, v values, step dynamics.Step, means *dynamic
 
 func theorem8() Scene {
 	return Scene{ID: "theorem8", Title: "An invariant kernel (Theorem 8)",
-		Text: "Samples are points of the plane around C centres, the kernel is exp(−‖x − x'‖²/2ℓ²). A short ℓ " +
-			"learns each " +
-			"sample by heart, and unseen points nothing.",
+		Text: "Samples are points of the plane around C centres, the kernel is exp(−‖x − x'‖²/2ℓ²). A short ℓ learns " +
+			"each sample by heart, and unseen points nothing.",
 		Sliders: []Slider{
 			{Name: "C", Label: "C, classes", Min: 2, Max: 10, Step: 1, Default: 4},
 			{Name: "N", Label: "N, samples of a class", Min: 1, Max: 30, Step: 1, Default: 15},

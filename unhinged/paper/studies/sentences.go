@@ -6,8 +6,7 @@ import "github.com/unhinged-lab/lab/unhinged/result"
 var (
 	slopes = result.Sentence{ID: "slope", Kind: result.Evidence,
 		Control: "with every error multiplied by the root of the width, the slope is another, and this fails; with " +
-			"fewer than " +
-			"three networks or one width it is withdrawn"}
+			"fewer than three networks or one width it is withdrawn"}
 	asPrinted = result.Sentence{ID: "theorem-8-as-printed", Kind: result.Evidence,
 		Control: "with an error of the network's own kernel above 0.1, the corrected theorem does not hold either, " +
 			"and this fails"}

@@ -69,13 +69,7 @@ func Calibration(number int) func([]vision.Outcome) (result.Figure, error) {
 func lambdaPanels(fig *result.Figure, printed []paperdata.Reliability, runs []vision.Outcome,
 	measures map[string]*outputMeasures) {
 	add := func(name string, lambda, accuracy, ece float64) *result.Curve {
-		i := slices.IndexFunc(fig.Curves, func(c result.Curve) bool { return c.Name == name })
-		if i < 0 {
-			i = len(fig.Curves)
-			fig.Curves = append(fig.Curves, result.Curve{Name: name, Params: map[string]float64{},
-				Series: map[string]result.Series{}})
-		}
-		c := &fig.Curves[i]
+		c := curveOf(fig, name)
 		for key, v := range map[string]float64{"step": 1e6 * lambda, "acc": accuracy, "ece": ece} {
 			c.Series[key] = append(c.Series[key], v)
 		}
@@ -201,7 +195,7 @@ func imbalanceTitle(s vision.Settings) string {
 	if s.Imbalance.Kind == "" {
 		return s.Dataset
 	}
-	return fmt.Sprintf("%s, %s, ρ = %g", s.Dataset, s.Imbalance.Kind, s.Imbalance.Ratio)
+	return s.Dataset + ", " + s.Imbalance.String()
 }
 
 // publishedCalibrationClaims judges what the paper's own figure shows.

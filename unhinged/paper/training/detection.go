@@ -70,7 +70,7 @@ func detectionOrigin(fig *result.Figure, runs []vision.Outcome, measures map[str
 		fig.Settings["needs"] = needsOutputs("on balanced classes")
 		return nil
 	}
-	if sets := setNames(measures); !slices.Contains(sets, "svhn") {
+	if sets := setNames(runs, measures); !slices.Contains(sets, "svhn") {
 		fig.Settings["needs"] = fmt.Sprintf("SVHN, which the paper has, is in no run (copy it as `unhinged data list` "+
 			"says and train again): %s stand beside under their own names, and are not counted as reproduced",
 			strings.Join(sets, ", "))
@@ -91,14 +91,14 @@ func curveOf(fig *result.Figure, name string) *result.Curve {
 
 // publishedDetection draws a table's numbers of some scores.
 func publishedDetection(fig *result.Figure, table int, of []string) {
+	numbers := paperdata.Table(table)
 	for _, dataset := range []string{"CIFAR-10", "CIFAR-100"} {
 		for _, metric := range detectionMetrics {
 			key := dataset + "_" + metric.name
 			panel := result.Panel{Title: fmt.Sprintf("Paper: %s, %s against SVHN", metric.name, dataset), Y: key,
 				YLabel: metric.name + ", %", XLabel: "λ of EFR: none, then each in order"}
-			for _, d := range paperdata.Table(table) {
-				if d.Table != table || d.Dataset != dataset || d.Metric != metric.name || !slices.Contains(of,
-					d.Score) {
+			for _, d := range numbers {
+				if d.Dataset != dataset || d.Metric != metric.name || !slices.Contains(of, d.Score) {
 					continue
 				}
 				c := curveOf(fig, d.Loss+", "+d.Score)
@@ -122,14 +122,8 @@ func recordedDetection(fig *result.Figure, number int, setup []vision.Outcome, m
 	if len(list) == 0 {
 		return
 	}
-	fig.Settings[letter] = knownTitle(setup[0].Settings)
-	own := map[string]*outputMeasures{}
-	for _, v := range list {
-		for _, o := range v.runs {
-			own[o.Folder] = measures[o.Folder]
-		}
-	}
-	for _, set := range setNames(own) {
+	fig.Settings[letter] = setupTitle(setup[0].Settings)
+	for _, set := range setNames(setup, measures) {
 		for _, metric := range detectionMetrics {
 			key := letter + "_" + set + "_" + metric.name
 			panel := result.Panel{Title: fmt.Sprintf("Ours (%s): %s, %s (%s)", letter, metric.name, set,
@@ -156,15 +150,6 @@ func familyTitle(family string) string {
 		return "UL"
 	}
 	return "CE"
-}
-
-// knownTitle names a setup with the classes that it knows.
-func knownTitle(s vision.Settings) string {
-	title := setupTitle(s)
-	if s.Known != "" {
-		title += fmt.Sprintf(", classes %s known", s.Known)
-	}
-	return title
 }
 
 // detection is a metric of a run; NaN if the run does not have it.
@@ -307,12 +292,8 @@ func detectionClaims(s result.Sentence, runs []vision.Outcome, measures map[stri
 	for _, setup := range Setups(runs) {
 		var asked []question
 		list := variants(setup)
-		own := map[string]*outputMeasures{}
-		for _, o := range setup {
-			own[o.Folder] = measures[o.Folder]
-		}
 		sets := map[string][]string{}
-		for _, set := range setNames(own) {
+		for _, set := range setNames(setup, measures) {
 			how := distance(set, setup[0].Settings.Dataset)
 			sets[how] = append(sets[how], set)
 		}
@@ -342,7 +323,7 @@ func detectionClaims(s result.Sentence, runs []vision.Outcome, measures map[stri
 					d := paired(v, plain, mean(detectionMetrics[metric].of)).difference
 					note += fmt.Sprintf("; %s %s", detectionMetrics[metric].name, signed(d))
 				}
-				asked = append(asked, question{s, knownTitle(setup[0].Settings) + ": " + fmt.Sprintf(s.Text, names...),
+				asked = append(asked, question{s, setupTitle(setup[0].Settings) + ": " + fmt.Sprintf(s.Text, names...),
 					paired(v, plain, mean(detectionMetrics[1].of)), 0, note})
 			}
 		}
@@ -362,7 +343,7 @@ func DetectionTable(outcomes []vision.Outcome) (string, error) {
 	text.WriteString("| data | out of distribution | base rate, % | method | λ for batches of 256 | seeds | score | " +
 		"FPR95 | AUROC | AUPR |\n|---|---|---:|---|---:|---:|---|---:|---:|---:|\n")
 	for _, setup := range Setups(runs) {
-		for _, set := range setNames(measures) {
+		for _, set := range setNames(setup, measures) {
 			for _, v := range variants(setup) {
 				for _, s := range scores {
 					if len(v.runs) == 0 {
@@ -373,7 +354,7 @@ func DetectionTable(outcomes []vision.Outcome) (string, error) {
 						continue
 					}
 					fmt.Fprintf(&text, "| %s | %s (%s) | %.1f | %s | %g | %d | %s "+
-						"|", knownTitle(setup[0].Settings), set,
+						"|", setupTitle(setup[0].Settings), set,
 						distance(set, setup[0].Settings.Dataset), 100*first.baseRate[set], v.name(), v.paperLambda(),
 						len(v.runs), s)
 					for _, metric := range detectionMetrics {

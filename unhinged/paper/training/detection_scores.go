@@ -49,11 +49,7 @@ func ScoreHistograms(id string, table int, judged string, of ...string) func([]v
 // shownSets are the sets of images whose histograms are drawn: SVHN if a run has it, else other data sets, and
 // left-out classes; noise where there is nothing else. Tables 3 and 6 have all.
 func shownSets(setup []vision.Outcome, measures map[string]*outputMeasures) []string {
-	own := map[string]*outputMeasures{}
-	for _, o := range setup {
-		own[o.Folder] = measures[o.Folder]
-	}
-	all := setNames(own)
+	all := setNames(setup, measures)
 	shown := slices.DeleteFunc(slices.Clone(all), func(set string) bool {
 		if set == "svhn" || set == vision.UnknownSet {
 			return false

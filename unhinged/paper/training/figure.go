@@ -102,14 +102,7 @@ func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 		fig.Panels = append(fig.Panels, panel)
 		fig.Settings[letter] = shared(settings)
 	}
-	for _, c := range fig.Curves { // all series of a curve have one length
-		for name, values := range c.Series {
-			for len(values) < len(c.Series["step"]) {
-				values = append(values, math.NaN())
-			}
-			c.Series[name] = values
-		}
-	}
+	pad(&fig)
 	err := origin(&fig, outcomes)
 	return fig, err
 }

@@ -91,37 +91,18 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 			}
 		}
 	}
-	longest := 0
-	for _, curves := range points {
-		for _, list := range curves {
-			longest = max(longest, len(list))
-		}
-	}
-	steps := make(result.Series, longest)
-	for i := range steps {
-		steps[i] = float64(i)
-	}
 	for i, panel := range panels {
 		key := fmt.Sprintf("p%d_", i)
 		drawn := result.Panel{Title: panel, X: key + "lambda", XLabel: "log₁₀ λ (−8: no EFR)", Y: key + "accuracy",
 			YLabel: "accuracy, %"}
 		for curve, list := range points[panel] {
 			slices.SortFunc(list, func(a, b [3]float64) int { return cmp.Compare(a[0], b[0]) })
-			at := slices.IndexFunc(fig.Curves, func(c result.Curve) bool { return c.Name == curve })
-			if at < 0 {
-				at = len(fig.Curves)
-				fig.Curves = append(fig.Curves, result.Curve{Name: curve, Params: map[string]float64{},
-					Series: map[string]result.Series{"step": steps}})
-			}
-			for k, name := range []string{"lambda", "accuracy", "accuracy_sd"} {
-				values := slices.Repeat(result.Series{math.NaN()}, longest)
-				for j, point := range list {
-					if values[j] = point[k]; k == 0 {
-						values[j] = math.Log10(point[k])
-					}
-				}
-				if k < 2 || strings.HasPrefix(panel, "ours") {
-					fig.Curves[at].Series[key+name] = values
+			series := curveOf(fig, curve).Series
+			for _, point := range list {
+				series[key+"lambda"] = append(series[key+"lambda"], math.Log10(point[0]))
+				series[key+"accuracy"] = append(series[key+"accuracy"], point[1])
+				if strings.HasPrefix(panel, "ours") {
+					series[key+"accuracy_sd"] = append(series[key+"accuracy_sd"], point[2])
 				}
 			}
 			drawn.Curves = append(drawn.Curves, curve)
@@ -129,6 +110,7 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 		slices.Sort(drawn.Curves)
 		fig.Panels = append(fig.Panels, drawn)
 	}
+	pad(fig)
 	slices.SortFunc(fig.Curves, func(a, b result.Curve) int { return cmp.Compare(a.Name, b.Name) })
 }
 
@@ -218,16 +200,12 @@ func centredAccuracy(o vision.Outcome) float64 {
 
 // manyAccuracy is the last accuracy in percent on the classes with the most training images: the larger half if the
 // imbalance is step-wise, otherwise the first third, rounded up. Classes are in the order of their sizes.
-func manyAccuracy(o vision.Outcome) float64 {
-	return ofClasses(o, func(classes, some int) (from, to int) { return 0, some })
-}
+func manyAccuracy(o vision.Outcome) float64 { return groupAccuracy(o, false) }
 
 // fewAccuracy is the same for as many classes with the fewest training images.
-func fewAccuracy(o vision.Outcome) float64 {
-	return ofClasses(o, func(classes, some int) (from, to int) { return classes - some, classes })
-}
+func fewAccuracy(o vision.Outcome) float64 { return groupAccuracy(o, true) }
 
-func ofClasses(o vision.Outcome, which func(classes, some int) (from, to int)) float64 {
+func groupAccuracy(o vision.Outcome, few bool) float64 {
 	d := last(o).Decision
 	if d == nil {
 		return math.NaN()
@@ -237,10 +215,13 @@ func ofClasses(o vision.Outcome, which func(classes, some int) (from, to int)) f
 	if o.Settings.Imbalance.Kind == datasets.Step {
 		some = classes / 2
 	}
-	from, to := which(classes, some)
+	group := d.ByClass[:some]
+	if few {
+		group = d.ByClass[classes-some:]
+	}
 	sum := 0.0
-	for _, share := range d.ByClass[from:to] {
+	for _, share := range group {
 		sum += 100 * float64(share)
 	}
-	return sum / float64(to-from)
+	return sum / float64(some)
 }

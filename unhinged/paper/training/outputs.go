@@ -141,15 +141,15 @@ func distance(set, trained string) string {
 	return "far"
 }
 
-// setNames lists the sets of images out of distribution of all these runs: SVHN first, other data sets, left-out
-// classes, and then what is made.
-func setNames(measures map[string]*outputMeasures) []string {
+// setNames lists the sets of images out of distribution of these runs: SVHN first, other data sets, left-out classes, and
+// then what is made.
+func setNames(runs []vision.Outcome, measures map[string]*outputMeasures) []string {
 	var names []string
 	order := slices.Concat([]string{"svhn"}, datasets.Names(), []string{vision.UnknownSet, vision.UniformSet,
 		vision.GaussianSet, vision.PatchesSet, vision.BlurredSet})
 	for _, name := range order {
-		for _, m := range measures {
-			if _, found := m.detection[name]; found && !slices.Contains(names, name) {
+		for _, o := range runs {
+			if _, found := measures[o.Folder].detection[name]; found && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}

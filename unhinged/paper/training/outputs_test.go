@@ -329,7 +329,7 @@ func TestMeasuredOutputs(t *testing.T) {
 			t.Errorf("bin %d: %+v, want %+v", k, b, want[k])
 		}
 	}
-	if sets := setNames(measures); !slices.Equal(sets, []string{"mnist", vision.UnknownSet, vision.UniformSet,
+	if sets := setNames(runs, measures); !slices.Equal(sets, []string{"mnist", vision.UnknownSet, vision.UniformSet,
 		vision.BlurredSet}) {
 		t.Errorf("the sets are %v", sets)
 	}

@@ -58,7 +58,7 @@ func setupTitle(s vision.Settings) string {
 		title += ", " + s.Imbalance.String()
 	}
 	if s.Known != "" {
-		title += ", classes " + string(s.Known)
+		title += ", classes " + string(s.Known) + " known"
 	}
 	if s.Tuned {
 		title += ", each method at its own rate"
