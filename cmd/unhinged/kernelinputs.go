@@ -150,10 +150,7 @@ func fromImages[T float32 | float64](images datasets.Images, classes int, name s
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in.labels = make([]int, n)
-	for i, label := range images.Labels {
-		in.labels[i] = int(label)
-	}
+	in.labels = images.IntLabels()
 	return in, nil
 }
 

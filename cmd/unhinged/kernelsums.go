@@ -171,7 +171,7 @@ func sumTiles[T float32 | float64](ctx context.Context, s *kernelSummer, part in
 	s.side = side
 	show, end := showTiles(s.terminal)
 	defer end()
-	stream := tiles.Stream[T]{Tile: f, Labels: labelsOf(s.images[0]), Classes: s.classes, Side: side,
+	stream := tiles.Stream[T]{Tile: f, Labels: s.images[0].IntLabels(), Classes: s.classes, Side: side,
 		Checkpoint: checkpoint, Identity: identity, Progress: show}
 	if part == 1 {
 		stream.Cols = s.images[1].Len()
@@ -185,14 +185,6 @@ func sumTiles[T float32 | float64](ctx context.Context, s *kernelSummer, part in
 
 // imageShape returns [n, height, width, channels].
 func imageShape(im datasets.Images) []int { return []int{im.Len(), im.Height, im.Width, im.Channels} }
-
-func labelsOf(im datasets.Images) []int {
-	labels := make([]int, im.Len())
-	for i, y := range im.Labels {
-		labels[i] = int(y)
-	}
-	return labels
-}
 
 // imageTensors returns the function that makes ranges of the images into tensors, with the numbers of fromImages.
 func imageTensors[T float32 | float64](im datasets.Images, normalize string) (tiles.Examples, error) {

@@ -166,11 +166,11 @@ func (o kernelTrainOptions) run(ctx context.Context, out, terminal io.Writer) er
 		return err
 	}
 	r.Seconds.TestTiles, r.Tile = lap(), s.side
-	trained, err := theory.TrainSums(train, labelsOf(s.images[0]))
+	trained, err := theory.TrainSums(train, s.images[0].IntLabels())
 	if err != nil {
 		return err
 	}
-	if err := trained.TestSums(test.Train, labelsOf(s.images[1])); err != nil {
+	if err := trained.TestSums(test.Train, s.images[1].IntLabels()); err != nil {
 		return err
 	}
 	r.Seconds.Solve = lap()

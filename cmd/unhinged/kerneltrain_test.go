@@ -74,11 +74,11 @@ func TestKernelTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	trained, err := ntk.Unhinged{Gamma: 0.2, Lambda1: 0.3, Rates: dynamics.Constant(0.5, 0.5)}.Train(theta.NTK,
-		labelsOf(data.Train))
+		data.Train.IntLabels())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := trained.Test(thetaStar.NTK, labelsOf(data.Test)); err != nil {
+	if err := trained.Test(thetaStar.NTK, data.Test.IntLabels()); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range r.Points {

@@ -36,6 +36,15 @@ type measured struct {
 	interval *bootstrap.Interval // nil if there is none
 }
 
+// withIntervals gives the values their intervals, by their keys.
+func withIntervals(values []measured, intervals map[string]bootstrap.Interval) {
+	for k, v := range values {
+		if i, found := intervals[v.key]; found {
+			values[k].interval = &i
+		}
+	}
+}
+
 // outputFiles are those that a measuring command writes beside its table; empty names are none.
 type outputFiles struct{ json, plot string }
 

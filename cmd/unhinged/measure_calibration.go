@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unhinged-lab/lab/internal/bootstrap"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/calibration"
 	"github.com/unhinged-lab/lab/unhinged/npy"
@@ -48,20 +49,8 @@ and brier have intervals; that of ece has the upward bias of the ECE twice. bins
 				if err != nil {
 					return err
 				}
-				for k := range values {
-					switch values[k].key {
-					case "accuracy":
-						values[k].interval = &i.Accuracy
-					case "ece":
-						values[k].interval = &i.ECE
-					case "ece_debiased":
-						values[k].interval = &i.DebiasedECE
-					case "nll":
-						values[k].interval = &i.NLL
-					case "brier":
-						values[k].interval = &i.Brier
-					}
-				}
+				withIntervals(values, map[string]bootstrap.Interval{"accuracy": i.Accuracy, "ece": i.ECE,
+					"ece_debiased": i.DebiasedECE, "nll": i.NLL, "brier": i.Brier})
 			}
 			if heldOut != "" {
 				scaled, err := scaledValues(p, binning, heldOut, heldOutLabels)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/unhinged-lab/lab/internal/bootstrap"
 	"github.com/unhinged-lab/lab/plots"
 	"github.com/unhinged-lab/lab/unhinged/npy"
 	"github.com/unhinged-lab/lab/unhinged/ood"
@@ -25,7 +26,7 @@ var oodScores = map[string]ood.Score{
 // fittedScores are those that are fitted to training features.
 var fittedScores = map[string]func(f *oodFit) (ood.Score, error){
 	"mahalanobis": func(f *oodFit) (ood.Score, error) { return ood.Mahalanobis(f.features, f.classOf, f.classes) },
-	"knn":         func(f *oodFit) (ood.Score, error) { return ood.KNN(f.features, (len(f.classOf)+999)/1000) },
+	"knn":         func(f *oodFit) (ood.Score, error) { return ood.KNN(f.features, ood.Neighbours(len(f.classOf))) },
 	"neco":        func(f *oodFit) (ood.Score, error) { return ood.NECO(f.features, f.classes) },
 	"vim":         (*oodFit).vim,
 }
@@ -88,20 +89,9 @@ tables have "in". All but aupr_in_trapezoid and base_rate have intervals. --plot
 				if err != nil {
 					return err
 				}
-				for k := range values {
-					switch values[k].key {
-					case "auroc":
-						values[k].interval = &i.AUROC
-					case "aupr_in":
-						values[k].interval = &i.AUPRIn
-					case "aupr_out":
-						values[k].interval = &i.AUPROut
-					case "fpr95_in_positive":
-						values[k].interval = &i.FPR95InPositive
-					case "fpr95_out_positive":
-						values[k].interval = &i.FPR95OutPositive
-					}
-				}
+				withIntervals(values, map[string]bootstrap.Interval{"auroc": i.AUROC, "aupr_in": i.AUPRIn,
+					"aupr_out": i.AUPROut, "fpr95_in_positive": i.FPR95InPositive,
+					"fpr95_out_positive": i.FPR95OutPositive})
 			}
 			return to.report(c.OutOrStdout(), values, func() ([]byte, error) {
 				name := score

@@ -52,6 +52,15 @@ func (im Images) Size() int { return im.Height * im.Width * im.Channels }
 // Len is the number of images.
 func (im Images) Len() int { return len(im.Labels) }
 
+// IntLabels returns the labels as numbers of type int, [n].
+func (im Images) IntLabels() []int {
+	labels := make([]int, im.Len())
+	for i, label := range im.Labels {
+		labels[i] = int(label)
+	}
+	return labels
+}
+
 // Evenly returns n images that are drawn from all classes as evenly as these have images: the first ones of each class,
 // in their order. It is an error if there are fewer than n images, or if n is less than the number of classes.
 func (im Images) Evenly(n, classes int) (Images, error) {

@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes/float16"
-	"github.com/unhinged-lab/lab/internal/files"
-	"github.com/unhinged-lab/lab/internal/regular"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -57,48 +55,34 @@ func Bytes(v []uint8) Array {
 	return Array{header: header{descr: "|u1", shape: []int{len(v)}}, bytes: v}
 }
 
-// WriteArchive writes arrays by name as an .npz file, as numpy.savez does. Equal arrays give equal files. The file
-// appears whole or not at all.
-func WriteArchive(path string, arrays map[string]Array) error {
-	return files.Write(path, func(out io.Writer) error {
-		archive := zip.NewWriter(out)
-		for _, name := range slices.Sorted(maps.Keys(arrays)) {
-			file, err := archive.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Deflate})
-			if err != nil {
-				return err
-			}
-			if _, err := file.Write(append(encodeHeader(arrays[name].header), arrays[name].bytes...)); err != nil {
-				return err
-			}
+// PackArchive returns arrays by name as the content of an .npz file, as numpy.savez_compressed does. Equal arrays give
+// equal content.
+func PackArchive(arrays map[string]Array) ([]byte, error) {
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	for _, name := range slices.Sorted(maps.Keys(arrays)) {
+		file, err := archive.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Deflate})
+		if err != nil {
+			return nil, err
 		}
-		return archive.Close()
-	})
+		if _, err := file.Write(append(encodeHeader(arrays[name].header), arrays[name].bytes...)); err != nil {
+			return nil, err
+		}
+	}
+	err := archive.Close()
+	return out.Bytes(), err
 }
 
-// Archive is an .npz file that was read.
+// Archive is the content of an .npz file.
 type Archive struct {
-	path  string
 	files map[string][]byte // .npy files, by name without ".npy"
 }
 
-// maxArchive bounds the bytes of an archive, packed and unpacked.
+// maxArchive bounds the bytes of all arrays of an archive.
 const maxArchive = 1 << 30
 
-// ReadArchive reads an .npz file, as numpy.savez or numpy.savez_compressed write it.
-func ReadArchive(path string) (*Archive, error) {
-	content, err := regular.ReadFile(path, maxArchive)
-	if err != nil {
-		return nil, err
-	}
-	a, err := parseArchive(content)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	a.path = path
-	return a, nil
-}
-
-func parseArchive(content []byte) (*Archive, error) {
+// UnpackArchive returns the arrays of an .npz file, as numpy.savez or numpy.savez_compressed write it.
+func UnpackArchive(content []byte) (*Archive, error) {
 	in, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		return nil, err
@@ -136,11 +120,11 @@ func fromArchive[T any](a *Archive, name string, read func(io.Reader, int64) (T,
 	content, found := a.files[name]
 	if !found {
 		var none T
-		return none, fmt.Errorf("%s has no array %q; it has %s", a.path, name, strings.Join(a.Names(), ", "))
+		return none, fmt.Errorf("there is no array %q; there are %s", name, strings.Join(a.Names(), ", "))
 	}
 	v, err := read(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
-		return v, fmt.Errorf("%s, array %q: %w", a.path, name, err)
+		return v, fmt.Errorf("array %q: %w", name, err)
 	}
 	return v, nil
 }

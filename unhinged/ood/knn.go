@@ -35,6 +35,9 @@ func KNN(train *mat.Dense, k int) (Score, error) {
 	}, nil
 }
 
+// Neighbours returns the k of KNN that stands to n training features as the paper's 50 to 50,000: ⌈n/1000⌉.
+func Neighbours(n int) int { return (n + 999) / 1000 }
+
 // unitRows returns a copy of x with rows of norm 1. A row of zeros stays as it is.
 func unitRows(x mat.Matrix) *mat.Dense {
 	out := mat.DenseCopyOf(x)

@@ -40,22 +40,31 @@ func Methods() []Method {
 	return slices.Concat(paperMethods(), appendixMethods(), otherLosses(), imbalancedMethods())
 }
 
+// The heads of several methods.
+var (
+	biasedHead   = unhinged.Head{UseBias: true}
+	anchoredHead = unhinged.Head{Prototypes: unhinged.ETF}
+	fnpalHead    = unhinged.Head{Prototypes: unhinged.ETF, NormalizeFeatures: true}
+	cosineHead   = unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
+)
+
+// rescaled is the head with the paper's rescaled rate.
+func rescaled(head unhinged.Head) unhinged.Head {
+	head.RescaleRate = true
+	return head
+}
+
 func paperMethods() []Method {
-	anchored := unhinged.Head{Prototypes: unhinged.ETF}
-	regularised := anchored
+	regularised := anchoredHead
 	regularised.FeatureRegularization = 5e-6
-	normalised := anchored
-	normalised.NormalizeFeatures = true
-	rescaled := normalised
-	rescaled.RescaleRate = true
 	return []Method{
-		{Name: "ce", Title: "CE", Criterion: unhinged.CrossEntropy{}, Head: unhinged.Head{UseBias: true},
+		{Name: "ce", Title: "CE", Criterion: unhinged.CrossEntropy{}, Head: biasedHead,
 			LastReLU: true},
-		{Name: "pal", Title: "UL (PAL)", Criterion: unhinged.Loss{}, Head: anchored},
+		{Name: "pal", Title: "UL (PAL)", Criterion: unhinged.Loss{}, Head: anchoredHead},
 		{Name: "pal-efr", Title: "UL* (PAL + EFR)", Criterion: unhinged.Loss{}, Head: regularised},
-		{Name: "fnpal", Title: "UL (FNPAL)", Criterion: unhinged.Loss{}, Head: normalised},
-		{Name: "fnpal-rlr", Title: "UL (FNPAL) + RLR", Criterion: unhinged.Loss{}, Head: rescaled},
-		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: unhinged.Head{UseBias: true},
+		{Name: "fnpal", Title: "UL (FNPAL)", Criterion: unhinged.Loss{}, Head: fnpalHead},
+		{Name: "fnpal-rlr", Title: "UL (FNPAL) + RLR", Criterion: unhinged.Loss{}, Head: rescaled(fnpalHead)},
+		{Name: "ul", Title: "UL (trainable prototypes)", Criterion: unhinged.Loss{}, Head: biasedHead,
 			LastReLU: true},
 	}
 }
@@ -63,14 +72,13 @@ func paperMethods() []Method {
 // appendixMethods are those of Appendix D: prototypes that start from an ETF, or from a large one, and are trained
 // (D.1); and the adjusted sample margin loss (D.3, for which the paper names no ε).
 func appendixMethods() []Method {
-	normalised := unhinged.Head{Prototypes: unhinged.ETF, NormalizeFeatures: true}
 	return []Method{
 		{Name: "ul-etf", Title: "UL (trainable, from an ETF)", Criterion: unhinged.Loss{},
 			Head: unhinged.Head{Prototypes: unhinged.ETFInitialized}},
 		{Name: "ul-etf10", Title: "UL (trainable, from 10 × an ETF)", Criterion: unhinged.Loss{},
 			Head: unhinged.Head{Prototypes: unhinged.ETFInitialized, Scale: 10}},
 		{Name: "fnpal-adjusted", Title: "UL (FNPAL), adjusted at ε = 0.1",
-			Criterion: unhinged.AdjustedLoss{Epsilon: 0.1}, Head: normalised},
+			Criterion: unhinged.AdjustedLoss{Epsilon: 0.1}, Head: fnpalHead},
 	}
 }
 
@@ -80,36 +88,31 @@ const cosineScale = 30
 // otherLosses are cross-entropy, squared error and hinge with trained and with anchored prototypes, and the cosine
 // classifier of face recognition, plain and with the paper's rescaled rate.
 func otherLosses() []Method {
-	anchored := unhinged.Head{Prototypes: unhinged.ETF}
-	cosine := unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
-	rescaled := cosine
-	rescaled.RescaleRate = true
 	return []Method{
-		{Name: "ce-etf", Title: "CE (ETF)", Criterion: unhinged.CrossEntropy{}, Head: anchored},
-		{Name: "mse", Title: "MSE", Criterion: unhinged.SquaredError{}, Head: unhinged.Head{UseBias: true},
+		{Name: "ce-etf", Title: "CE (ETF)", Criterion: unhinged.CrossEntropy{}, Head: anchoredHead},
+		{Name: "mse", Title: "MSE", Criterion: unhinged.SquaredError{}, Head: biasedHead,
 			LastReLU: true},
-		{Name: "mse-etf", Title: "MSE (ETF)", Criterion: unhinged.SquaredError{}, Head: anchored},
-		{Name: "hinge", Title: "Hinge", Criterion: unhinged.Hinge{}, Head: unhinged.Head{UseBias: true},
+		{Name: "mse-etf", Title: "MSE (ETF)", Criterion: unhinged.SquaredError{}, Head: anchoredHead},
+		{Name: "hinge", Title: "Hinge", Criterion: unhinged.Hinge{}, Head: biasedHead,
 			LastReLU: true},
-		{Name: "hinge-etf", Title: "Hinge (ETF)", Criterion: unhinged.Hinge{}, Head: anchored},
-		{Name: "cosine", Title: "CE (cosine)", Criterion: unhinged.CrossEntropy{}, Head: cosine},
-		{Name: "cosine-rlr", Title: "CE (cosine) + RLR", Criterion: unhinged.CrossEntropy{}, Head: rescaled},
+		{Name: "hinge-etf", Title: "Hinge (ETF)", Criterion: unhinged.Hinge{}, Head: anchoredHead},
+		{Name: "cosine", Title: "CE (cosine)", Criterion: unhinged.CrossEntropy{}, Head: cosineHead},
+		{Name: "cosine-rlr", Title: "CE (cosine) + RLR", Criterion: unhinged.CrossEntropy{},
+			Head: rescaled(cosineHead)},
 	}
 }
 
 // imbalancedMethods have the constants of the papers that introduce them; LDAM-DRW reweights from 80 % of the steps on.
 func imbalancedMethods() []Method {
 	const beta = 0.9999
-	biased := unhinged.Head{UseBias: true}
-	cosine := unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
 	ldam := unhinged.LDAM{Largest: 0.5, Scale: cosineScale}
 	return []Method{
-		{Name: "ce-cb", Title: "CE, class-balanced weights", Criterion: unhinged.CrossEntropy{}, Head: biased,
+		{Name: "ce-cb", Title: "CE, class-balanced weights", Criterion: unhinged.CrossEntropy{}, Head: biasedHead,
 			LastReLU: true, Beta: beta},
-		{Name: "ce-la", Title: "CE, logit adjustment", Criterion: unhinged.LogitAdjusted{Tau: 1}, Head: biased,
+		{Name: "ce-la", Title: "CE, logit adjustment", Criterion: unhinged.LogitAdjusted{Tau: 1}, Head: biasedHead,
 			LastReLU: true},
-		{Name: "ldam", Title: "LDAM", Criterion: ldam, Head: cosine, LastReLU: true},
-		{Name: "ldam-drw", Title: "LDAM-DRW", Criterion: ldam, Head: cosine, LastReLU: true, Beta: beta,
+		{Name: "ldam", Title: "LDAM", Criterion: ldam, Head: cosineHead, LastReLU: true},
+		{Name: "ldam-drw", Title: "LDAM-DRW", Criterion: ldam, Head: cosineHead, LastReLU: true, Beta: beta,
 			WeightFrom: 0.8},
 	}
 }

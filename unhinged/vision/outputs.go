@@ -38,8 +38,8 @@ const (
 )
 
 // FeatureScores names the columns of the scores: the Euclidean norm of the feature, and scores of package ood that are
-// fitted to the features of the training images that Training.Probe says: Mahalanobis, KNN with k = ⌈n/1000⌉ of n
-// images, NECO with C directions, and ViM with C. They are of the features before any normalisation. A score that
+// fitted to the features of the training images that Training.Probe says: Mahalanobis, KNN with ood.Neighbours of
+// the images, NECO with C directions, and ViM with C. They are of the features before any normalisation. A score that
 // cannot be fitted is NaN.
 func FeatureScores() []string { return []string{"norm", "mahalanobis", "knn", "neco", "vim"} }
 
@@ -71,7 +71,15 @@ func (o Outcome) ReadOutputs() (*Outputs, error) {
 		return nil, fmt.Errorf("%s: the file is damaged or of another run: its checksum is not the one in %s", path,
 			OutcomeFile)
 	}
-	archive, err := npy.ReadArchive(path)
+	out, err := unpackOutputs(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+func unpackOutputs(content []byte) (*Outputs, error) {
+	archive, err := npy.UnpackArchive(content)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +111,7 @@ func (r *run) writeOutputs() (sum string, err error) {
 	if err != nil {
 		return "", err
 	}
-	score, err := r.featureScores(of, train.Labels)
+	score, err := r.featureScores(of, train.IntLabels())
 	if err != nil {
 		return "", err
 	}
@@ -125,12 +133,11 @@ func (r *run) writeOutputs() (sum string, err error) {
 	if err := r.claimed(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(r.Folder, OutputsFile)
-	if err := npy.WriteArchive(path, arrays); err != nil {
+	content, err := npy.PackArchive(arrays)
+	if err != nil {
 		return "", err
 	}
-	content, err := os.ReadFile(path)
-	return sumOf(content), err
+	return sumOf(content), writeFile(filepath.Join(r.Folder, OutputsFile), content)
 }
 
 // compact is m in float16, or in float32 if a number is too large for that.
@@ -178,12 +185,8 @@ func (r *run) unfamiliar() (map[string]datasets.Images, error) {
 }
 
 // featureScores fits the scores to the outputs for training images.
-func (r *run) featureScores(train evaluated, labels []uint8) (func(features, logits *mat.Dense) *mat.Dense, error) {
+func (r *run) featureScores(train evaluated, labels []int) (func(features, logits *mat.Dense) *mat.Dense, error) {
 	features, classes := dense(train.features, train.p), len(r.data.Classes)
-	classOf := make([]int, len(labels))
-	for i, label := range labels {
-		classOf[i] = int(label)
-	}
 	origin, err := r.logitOrigin(train.prototypes)
 	if err != nil {
 		return nil, err
@@ -196,9 +199,9 @@ func (r *run) featureScores(train evaluated, labels []uint8) (func(features, log
 			columns[column] = func(features, _ *mat.Dense) []float64 { return score(features) }
 		}
 	}
-	mahalanobis, err := ood.Mahalanobis(features, classOf, classes)
+	mahalanobis, err := ood.Mahalanobis(features, labels, classes)
 	ofFeatures(1, mahalanobis, err)
-	knn, err := ood.KNN(features, (len(labels)+999)/1000)
+	knn, err := ood.KNN(features, ood.Neighbours(len(labels)))
 	ofFeatures(2, knn, err)
 	neco, err := ood.NECO(features, classes)
 	ofFeatures(3, neco, err)

@@ -8,27 +8,39 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// initial is the random state that was drawn last, with its projection onto the eigenspaces, and its planes.
+// initial is the state that was drawn last, with its projection onto the eigenspaces: they do not depend on the sliders
+// that are moved most.
 var initial struct {
 	p, c, n    int
 	seed       uint64
+	anchored   bool
 	state      *dynamics.State
 	projection *dynamics.Projection
 }
 
-// start returns the random state of the settings.
-func start(v values) (*dynamics.State, *dynamics.Projection, error) {
+// start returns the random state of the settings; anchored, with an ETF as its prototypes.
+func start(v values, anchored bool) (*dynamics.State, *dynamics.Projection, error) {
 	p, c, n, seed := v.int("p"), v.int("C"), v.int("N"), uint64(v.int("seed"))
-	if initial.state == nil || initial.p != p || initial.c != c || initial.n != n || initial.seed != seed {
-		state := dynamics.Gaussian(p, c, n, seed)
-		projection, err := state.Project()
-		if err != nil {
+	if i := &initial; i.state != nil && i.p == p && i.c == c && i.n == n && i.seed == seed && i.anchored == anchored {
+		return i.state, i.projection, nil
+	}
+	state := dynamics.Gaussian(p, c, n, seed)
+	var err error
+	if anchored {
+		if p < c-1 {
+			return nil, nil, fmt.Errorf("an ETF of %d classes needs p ≥ C−1 = %d, and p is %d", c, c-1, p)
+		}
+		if state, err = dynamics.GaussianETF(p, c, n, 1, seed); err != nil {
 			return nil, nil, err
 		}
-		initial.p, initial.c, initial.n, initial.seed = p, c, n, seed
-		initial.state, initial.projection = state, projection
 	}
-	return initial.state, initial.projection, nil
+	projection, err := state.Project()
+	if err != nil {
+		return nil, nil, err
+	}
+	initial.p, initial.c, initial.n, initial.seed, initial.anchored = p, c, n, seed, anchored
+	initial.state, initial.projection = state, projection
+	return state, projection, nil
 }
 
 func gammaOf(v values) float64 { return v["gamma"] / (v["C"] - 1) }
@@ -87,7 +99,7 @@ const cosinesUpTo = 100_000
 
 // linear draws a flow of Theorem 2 or 4.
 func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
-	state, projection, err := start(v)
+	state, projection, err := start(v, false)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +177,7 @@ func spherical() Scene {
 }
 
 func drawSpherical(v values) (*Picture, error) {
-	state, err := etfState(v)
+	state, _, err := start(v, true)
 	if err != nil {
 		return nil, err
 	}
@@ -234,15 +246,6 @@ func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, ste
 	return accuracy
 }
 
-// etfState is a state with anchored prototypes.
-func etfState(v values) (*dynamics.State, error) {
-	p, c := v.int("p"), v.int("C")
-	if p < c-1 {
-		return nil, fmt.Errorf("an ETF of %d classes needs p ≥ C−1 = %d, and p is %d", c, c-1, p)
-	}
-	return dynamics.GaussianETF(p, c, v.int("N"), 1, uint64(v.int("seed")))
-}
-
 func anchored() Scene {
 	return Scene{ID: "anchored", Title: "Anchored prototypes with EFR (Theorem 6)",
 		Text: "Prototypes are a fixed ETF; EFR bounds the features and speeds up their approach to W M.",
@@ -250,12 +253,12 @@ func anchored() Scene {
 			{Name: "lambda", Label: "λ of EFR", Min: -5, Max: 0, Step: 0.05, Default: -2, Power: true}, spanSlider(2.5),
 			iterationSlider()}),
 		draw: func(v values) (*Picture, error) {
-			state, err := etfState(v)
+			state, projection, err := start(v, true)
 			if err != nil {
 				return nil, err
 			}
 			theorem := dynamics.Anchored{Gamma: gammaOf(v), Lambda1: v["lambda"], Rates: dynamics.Constant(1, 1)}
-			flow, err := theorem.From(state)
+			flow, err := theorem.On(projection)
 			if err != nil {
 				return nil, err
 			}

@@ -141,8 +141,8 @@ func distance(set, trained string) string {
 	return "far"
 }
 
-// setNames lists the sets of images out of distribution of these runs: SVHN first, other data sets, left-out classes, and
-// then what is made.
+// setNames lists the sets of images out of distribution of these runs: SVHN first, other data sets, left-out classes,
+// and then what is made.
 func setNames(runs []vision.Outcome, measures map[string]*outputMeasures) []string {
 	var names []string
 	order := slices.Concat([]string{"svhn"}, datasets.Names(), []string{vision.UnknownSet, vision.UniformSet,
