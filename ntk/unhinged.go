@@ -52,6 +52,7 @@ type Trained struct {
 	descent    *dynamics.Descent
 	unseen     *dynamics.Unseen
 	testLabels []int
+	product    func(unseen *tensors.Tensor) func(*mat.Dense) (*mat.Dense, error) // of TrainProducts
 }
 
 // Theory returns the closed form of a descent with the unhinged loss, given its record of step 0. With weight decay λ1
@@ -96,6 +97,47 @@ func (u Unhinged) Train(kernel *tensors.Tensor, labels []int) (*Trained, error) 
 // tiles.Stream, which sums them up.
 func (u Unhinged) TrainSums(sums dynamics.ClassSums, labels []int) (*Trained, error) {
 	return u.train(labels, func(int) (dynamics.Kernel, error) { return dynamics.Kernel{Sums: &sums}, nil })
+}
+
+// TrainProducts is Train for the full kernel [n, n, p, p] of a finite network when it is too large for memory: it makes
+// so many products with Jacobians, [Empirical.Product], for the examples x. See dynamics.Krylov: with fewer products
+// than p·C the closed form is that of a projected kernel, and Defect says how much the projection neglects.
+func (u Unhinged) TrainProducts(e *Empirical, x *tensors.Tensor, products int, labels []int) (*Trained, error) {
+	if e == nil || x == nil {
+		return nil, errors.New("ntk: no network or no examples to multiply with")
+	}
+	t, err := u.train(labels, func(int) (dynamics.Kernel, error) {
+		return dynamics.Kernel{Krylov: &dynamics.Krylov{Product: jacobians(e, x, x), Products: products}}, nil
+	})
+	if err == nil {
+		t.product = func(unseen *tensors.Tensor) func(*mat.Dense) (*mat.Dense, error) { return jacobians(e, unseen, x) }
+	}
+	return t, err
+}
+
+// jacobians returns the product with Θ(x1, x2), from p×n to p×m.
+func jacobians(e *Empirical, x1, x2 *tensors.Tensor) func(*mat.Dense) (*mat.Dense, error) {
+	return func(v *mat.Dense) (*mat.Dense, error) {
+		p, n := v.Dims()
+		flat := mat.DenseCopyOf(v.T()).RawMatrix().Data
+		y, err := e.Product(x1, x2, numbers.Tensor(x2.DType(), flat, n, p))
+		if err != nil {
+			return nil, err
+		}
+		defer y.MustFinalizeAll()
+		dims := y.Shape().Dimensions
+		return mat.DenseCopyOf(mat.NewDense(dims[0], dims[1], numbers.Of(y)).T()), nil
+	}
+}
+
+// Defect returns how much of the kernel the products of TrainProducts neglect at a time, relative to what they keep. It
+// is 0 for kernels that are given whole.
+func (t *Trained) Defect(time float64) (float64, error) {
+	p, err := t.flow.At(time)
+	if err != nil {
+		return 0, err
+	}
+	return t.flow.Defect(p)
 }
 
 // train returns the training under a kernel, given the number of the network's outputs.
@@ -170,6 +212,16 @@ func (t *Trained) Test(kernel *tensors.Tensor, labels []int) error {
 // training examples, C×m.
 func (t *Trained) TestSums(sums *mat.Dense, labels []int) error {
 	return t.test(labels, func(start *mat.Dense) (*dynamics.Unseen, error) { return t.flow.TestSums(start, sums) })
+}
+
+// TestProducts is Test for a training by TrainProducts, given the unseen points themselves.
+func (t *Trained) TestProducts(x *tensors.Tensor, labels []int) error {
+	if t.product == nil {
+		return errors.New("ntk: TestProducts is for a training by TrainProducts: use Test")
+	}
+	return t.test(labels, func(start *mat.Dense) (*dynamics.Unseen, error) {
+		return t.flow.TestProducts(start, t.product(x))
+	})
 }
 
 // test adds points that are not trained on. unseen makes them, given their initial features, p×m.

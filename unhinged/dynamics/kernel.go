@@ -18,7 +18,8 @@ import (
 //   - Full, any pn×pn kernel of a finite network: block (i, j) is J(x_i)J(x_j)ᵀ ∈ R^{p×p}. The other two must then not
 //     be set.
 //
-// If κ is too large for memory, Sums replaces Samples: its sums over the classes are all that Theorem 8 needs.
+// If κ is too large for memory, Sums replaces Samples: its sums over the classes are all that Theorem 8 needs. If K is
+// too large, Krylov replaces Full: it needs products with K only.
 //
 // Kernels must be symmetric and positive semi-definite up to the rounding of float32: 10⁻⁶ of their largest entry. All
 // entries are checked for symmetry. Definiteness is checked on all pairs of indices and on M κ Mᵀ, but not on the whole
@@ -28,6 +29,7 @@ type Kernel struct {
 	Features *mat.Dense // K_p, p×p
 	Full     *mat.Dense // K, pn×pn, samples in blocks of p
 	Sums     *ClassSums // of κ, in the place of Samples
+	Krylov   *Krylov    // of K, in the place of Full
 }
 
 // kernelRounding is how far, relative to its largest entry, a kernel may be from symmetric and from positive

@@ -38,6 +38,7 @@ type kernelCore struct {
 	lower    *mat.Dense // train.drive = lower·(orthonormal rows)
 	inside   *mat.Dense // coordinates of h(0) in these rows
 	outside  float64    // norm of the part of h(0) outside of their span
+	residual *mat.Dense // (I−QQᵀ)G of every mode if the modes are those of a Krylov space; else nil
 }
 
 func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
@@ -50,15 +51,21 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 		return nil, err
 	}
 	core := &kernelCore{state: s, samples: order, drift: order.drift(), q: 1, d: []float64{1}, of: make([]int, p)}
-	var mk *mat.Dense // M̃κ̃, columns in the caller's order
+	var mk *mat.Dense    // M̃κ̃, or QᵀM̃κ̃, columns in the caller's order
+	var basis *mat.Dense // Q, if there is one
 	largest := 1.0
+	if (k.Full != nil || k.Krylov != nil) && (k.Samples != nil || k.Features != nil || k.Sums != nil) ||
+		k.Full != nil && k.Krylov != nil {
+		return nil, fmt.Errorf("dynamics: Kernel.Full and Kernel.Krylov exclude each other and Kernel.Samples, " +
+			"Kernel.Sums and Kernel.Features: a full kernel holds both factors")
+	}
 	switch {
-	case k.Full != nil:
-		if k.Samples != nil || k.Features != nil || k.Sums != nil {
-			return nil,
-				fmt.Errorf("dynamics: Kernel.Full excludes Kernel.Samples, Kernel.Sums and Kernel.Features: a full " +
-					"kernel holds both factors")
+	case k.Krylov != nil:
+		core.q, core.of = p, []int{0}
+		if basis, mk, err = k.Krylov.space(core, s); err != nil {
+			return nil, err
 		}
+	case k.Full != nil:
 		core.q, core.of = p, []int{0}
 		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
 			return nil, err
@@ -85,21 +92,34 @@ func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
 			return nil, err
 		}
 	}
-	if err := core.diagonalize(order.contractRight(mk, core.q), largest*order.weights()*order.weights()); err != nil {
+	g, scale := order.contractRight(mk, core.q), largest*order.weights()*order.weights()
+	if basis != nil {
+		if g, scale, err = core.compress(g, basis); err != nil {
+			return nil, err
+		}
+	}
+	if err := core.diagonalize(g, scale); err != nil {
 		return nil, err
 	}
 
-	start := core.rows(s.H)
-	core.train = points{start, new(mat.Dense)}
+	core.train = points{core.rows(s.H), new(mat.Dense)}
 	core.train.drive.Mul(core.v.T(), order.sorted(mk, core.q))
+	if basis != nil {
+		core.lift(basis)
+	}
 	core.a0, core.w0 = new(mat.Dense), new(mat.Dense)
-	inOrder := order
-	inOrder.labels = s.Labels()
-	core.a0.Mul(inOrder.contractRight(start, core.q), core.v)
+	core.a0.Mul(core.pulled(), core.v)
 	core.w0.Mul(core.rows(s.W), core.v)
 	core.centered = centerClasses(core.v, c, core.q)
 	core.measure()
 	return core, nil
+}
+
+// pulled returns H M̃ᵀ at the start, in rows.
+func (core *kernelCore) pulled() *mat.Dense {
+	inOrder := core.samples
+	inOrder.labels = core.state.Labels()
+	return inOrder.contractRight(core.rows(core.state.H), core.q)
 }
 
 // rotate computes the eigendecomposition of K_p. Equal eigenvalues become one multiplier.

@@ -30,7 +30,7 @@ func (f *KernelFlow) Test(hStar, kernel *mat.Dense) (*Unseen, error) {
 // TestSums is Test, given the sums of κ_* over the classes instead of κ_* itself: onehot·κ_*, C×m, row c of which is
 // the sum of κ_*'s rows over the training samples of class c. It is an error for a full kernel.
 func (f *KernelFlow) TestSums(hStar, sums *mat.Dense) (*Unseen, error) {
-	if f.q > 1 {
+	if f.q > 1 || f.residual != nil {
 		return nil, fmt.Errorf("dynamics: sums over the classes are for kernels κ⊗K_p, not for Kernel.Full: use Test")
 	}
 	p, c, _ := f.state.Dims()
@@ -51,6 +51,43 @@ func (f *KernelFlow) TestSums(hStar, sums *mat.Dense) (*Unseen, error) {
 	f.samples.weigh(mk, 1)
 	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), new(mat.Dense)}}
 	u.at.drive.Mul(f.v.T(), mk)
+	return u, nil
+}
+
+// TestProducts is Test, given products with a full kernel K_* instead of K_* itself: unvec(K_*ᵀ vec(X)), p×m, for X,
+// p×n with columns in the caller's order. It makes one for every mode: as many as the Krylov space has dimensions.
+func (f *KernelFlow) TestProducts(hStar *mat.Dense, product func(x *mat.Dense) (*mat.Dense, error)) (*Unseen, error) {
+	p, _, _ := f.state.Dims()
+	if f.residual == nil {
+		return nil, fmt.Errorf("dynamics: products with the kernel to unseen points are for Kernel.Krylov: use Test")
+	}
+	if hStar == nil || product == nil {
+		return nil, fmt.Errorf("dynamics: unseen points need features at the start and products with their kernel")
+	}
+	rows, m := hStar.Dims()
+	if rows != p {
+		return nil, fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point",
+			rows, m, p)
+	}
+	if err := finite("features of unseen points", hStar); err != nil {
+		return nil, err
+	}
+	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), mat.NewDense(len(f.sigma2), p*m, nil)}}
+	for k := range f.sigma2 {
+		mode := mat.NewDense(1, f.v.RawMatrix().Rows, mat.Col(nil, k, f.v))
+		x, err := product(f.samples.spread(mode, p))
+		if err != nil {
+			return nil, fmt.Errorf("dynamics: product %d with the kernel to unseen points: %w", k+1, err)
+		}
+		if r, cols := x.Dims(); r != p || cols != m {
+			return nil, fmt.Errorf("dynamics: a product with the kernel to unseen points has %d×%d numbers: want p×m, "+
+				"%d×%d", r, cols, p, m)
+		}
+		if err := finite("a product with the kernel to unseen points", x); err != nil {
+			return nil, err
+		}
+		u.at.drive.SetRow(k, f.rows(x).RawRowView(0))
+	}
 	return u, nil
 }
 
