@@ -23,7 +23,7 @@ func TestKernelRefuses(t *testing.T) {
 		{"not square", "6×5: want 6×6", Kernel{Samples: mat.NewDense(6, 5, nil)}},
 		{"factor", "K_p is 3×3: want 2×2", Kernel{Features: identity(3)}},
 		{"full size", "K is 6×6: want 12×12", Kernel{Full: identity(6)}},
-		{"both", "excludes", Kernel{Full: identity(12), Samples: identity(6)}},
+		{"both", "exclude each other", Kernel{Full: identity(12), Samples: identity(6)}},
 		{"NaN", "(1, 2) is NaN", Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(1, 2, math.NaN()) })}},
 		{"Inf", "(1, 2) is +Inf", Kernel{Full: changed(12, func(m *mat.Dense) { m.Set(1, 2, math.Inf(1)) })}},
 		{"asymmetric", "not symmetric: element (4, 1)",

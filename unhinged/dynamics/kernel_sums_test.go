@@ -107,7 +107,7 @@ func TestKernelSumsRefuses(t *testing.T) {
 		{"not symmetric: its sum over classes 2 and 0", Kernel{Sums: sums(func(m *mat.Dense) { m.Set(2, 1, 0.1) })}},
 		{"all that the loss sees", Kernel{Sums: sums(func(m *mat.Dense) { m.Set(0, 0, -2); m.Set(0, 1, -2) })}},
 		{"excludes Kernel.Samples", Kernel{Samples: identity(6), Sums: sums(none)}},
-		{"excludes", Kernel{Full: identity(12), Sums: sums(none)}},
+		{"exclude each other", Kernel{Full: identity(12), Sums: sums(none)}},
 	} {
 		_, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: c.kernel}.From(s)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
