@@ -75,8 +75,9 @@ Without flags the settings are the paper's. Figures 5 to 8 are run with both rea
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")
-	f.IntSliceVar(&o.Widths, "widths", nil, "widths of the networks: theorem8, drift")
+	f.IntSliceVar(&o.Widths, "widths", nil, "widths of the networks: theorem8, drift, lazy")
 	f.IntVar(&o.Networks, "networks", 0, "number of networks of the largest width: theorem8, drift (default 5)")
+	f.IntVar(&o.Images, "images", 0, "number of training images: lazy (default 1000)")
 	f.StringVar(&o.features, "features", "", "your own features, .npy [samples, p]")
 	f.StringVar(&o.labels, "labels", "", "their labels, .npy integers from 0 [samples]")
 	f.StringVar(&o.prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
@@ -91,7 +92,7 @@ Without flags the settings are the paper's. Figures 5 to 8 are run with both rea
 
 // read checks the flags and reads the user's own features.
 func (o *figureOptions) read(flags *pflag.FlagSet) error {
-	for _, name := range []string{"p", "C", "N", "steps", "networks"} {
+	for _, name := range []string{"p", "C", "N", "steps", "networks", "images"} {
 		if f := flags.Lookup(name); f.Changed && (f.Value.String() == "0" || strings.HasPrefix(f.Value.String(), "-")) {
 			return fmt.Errorf("--%s %s: must be positive", name, f.Value)
 		}
@@ -144,13 +145,16 @@ func (o figureOptions) items(ids []string) ([]paper.Item, error) {
 func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
 	numerical := func(i paper.Item) bool { return i.Kind == paper.Figure && i.Needs == paper.Nothing }
 	study := func(i paper.Item) bool { return i.ID == "theorem8" || i.ID == "drift" }
+	lazy := func(i paper.Item) bool { return i.ID == "lazy" }
 	recorded := func(i paper.Item) bool { return i.Needs == paper.Runs }
 	for _, group := range []struct {
 		names string
 		used  func(paper.Item) bool
 	}{
-		{"p C N steps features lambda s", numerical}, {"widths networks", study}, {"runs", recorded},
-		{"gamma eta seed", func(i paper.Item) bool { return numerical(i) || study(i) }},
+		{"p C N steps features lambda s", numerical}, {"networks", study}, {"images", lazy}, {"runs", recorded},
+		{"widths", func(i paper.Item) bool { return study(i) || lazy(i) }},
+		{"gamma eta", func(i paper.Item) bool { return numerical(i) || study(i) }},
+		{"seed", func(i paper.Item) bool { return numerical(i) || study(i) || lazy(i) }},
 	} {
 		for _, name := range strings.Fields(group.names) {
 			if flags.Changed(name) && !slices.ContainsFunc(items, group.used) {

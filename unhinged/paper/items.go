@@ -82,7 +82,9 @@ func Items() []Item {
 		Item{ID: "drift", Title: "Does the tangent kernel stay invariant? (Fashion-MNIST)", Kind: Study, Section: "3.5",
 			Needs:   Data,
 			Command: "unhinged data get fashion-mnist", Sentences: studies.Sentences(),
-			run: runStudy(studies.RunDrift)})
+			run: runStudy(studies.RunDrift)},
+		Item{ID: "lazy", Title: "Where networks leave Theorem 8 (CIFAR-10)", Kind: Study, Section: "3.5", Needs: Data,
+			Command: "unhinged data get cifar-10", Sentences: studies.Sentences(), run: runStudy(studies.RunLazy)})
 	recorded("otherlosses", "Other losses with the paper's heads, with EFR and with RLR", Study, "4.3",
 		"fast/fashion-mnist-losses", training.OtherLosses)
 	recorded("neural-collapse", "Neural collapse by epoch: all measures are 0 where it is complete", Study, "3",

@@ -77,6 +77,7 @@ func TestRefusals(t *testing.T) {
 		"fig1": {Widths: []int{8}}, "fig4": {Runs: "x"}, "fig2": {P: 8}, "fig19": {Gammas: []float64{1}},
 		"theorem8": {C: 3},
 		"drift":    {State: dynamics.Gaussian(2, 2, 2, 1)}, "fig12": {Networks: 3},
+		"fig5": {Images: 100}, "table2": {Images: 100}, "lazy": {Networks: 2},
 	} {
 		if _, err := Run(id, o); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s with %+v: error %v", id, o, err)

@@ -37,6 +37,7 @@ type Options struct {
 	// Studies: the widths of the networks, and the number of networks of the largest width.
 	Widths   []int
 	Networks int
+	Images   int // number of training images of the study lazy
 	// Runs is the folder of recorded runs, or a pattern of such folders, for figures that are drawn from them.
 	Runs string
 
@@ -117,8 +118,8 @@ func Lookup(id string) (Item, error) {
 // runNumeric makes a numerical figure.
 func runNumeric(id string) func(Options) (*result.Figure, error) {
 	return func(o Options) (*result.Figure, error) {
-		if o.Widths != nil || o.Networks != 0 || o.Runs != "" {
-			return nil, fmt.Errorf("a numerical figure does not use widths, networks or runs")
+		if o.Widths != nil || o.Networks != 0 || o.Images != 0 || o.Runs != "" {
+			return nil, fmt.Errorf("a numerical figure does not use widths, networks, images or runs")
 		}
 		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
 			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
@@ -135,8 +136,8 @@ func runStudy(run func(studies.Options) (*result.Figure, error)) func(Options) (
 		case o.Lambdas != nil || o.Ratios != nil || len(o.Gammas) > 1 || len(o.Etas) > 1 || o.Runs != "":
 			return nil, fmt.Errorf("a study uses at most one γ and one η, and no λ, s or runs")
 		}
-		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Seed: o.Seed, Command: o.Command,
-			Progress: o.Progress}
+		own := studies.Options{Widths: o.Widths, Networks: o.Networks, Images: o.Images, Seed: o.Seed,
+			Command: o.Command, Progress: o.Progress}
 		if len(o.Gammas) > 0 {
 			own.Gamma = &o.Gammas[0]
 		}

@@ -75,7 +75,7 @@ func runBesidePublished(draw func([]vision.Outcome) (result.Figure, error)) func
 // takesRunsOnly refuses options that change what is in a recorded run.
 func takesRunsOnly(o Options) error {
 	if o.P != 0 || o.C != 0 || o.N != 0 || o.Steps != 0 || o.State != nil || o.Widths != nil || o.Networks != 0 ||
-		o.Gammas != nil || o.Lambdas != nil || o.Etas != nil || o.Ratios != nil {
+		o.Images != 0 || o.Gammas != nil || o.Lambdas != nil || o.Etas != nil || o.Ratios != nil {
 		return errors.New("it is drawn from recorded runs, whose settings cannot be changed here; " +
 			"`unhinged train` makes others")
 	}

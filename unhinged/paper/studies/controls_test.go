@@ -81,6 +81,12 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 	all(moved(-1), slopes, result.Holds)
 	all(moved(-0.5), slopes, result.Fails)
 
+	ends := map[string][]float64{"apart": {0.6, 0.4, 0.3}, "drift": {0.1, 0.05, 0.02}}
+	exchanged := map[string][]float64{"apart": {0.3, 0.4, 0.6}, "drift": {0.02, 0.05, 0.1}}
+	all(Lazy{Widths: []int{64, 128, 256}}.claims(ends), widerIsNearer, result.Holds)
+	all(Lazy{Widths: []int{64, 128, 256}}.claims(exchanged), widerIsNearer, result.Fails)
+	all(Lazy{Widths: []int{64}}.claims(ends), widerIsNearer, result.NotClaimed)
+
 	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)

@@ -192,7 +192,7 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 		layers = append(layers, ntk.Dense(width).Std(math.Sqrt2, 0.1), d.Activation)
 	}
 	network := ntk.Serial(append(layers, ntk.Dense(classes))...)
-	probe := d.probe()
+	probe := probe(d.Examples, d.Probe)
 	store := model.NewStore()
 	defer store.Finalize()
 	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
@@ -241,7 +241,7 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 // one draws a network, computes the learning rate, and trains it.
 func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
 	seed int, steps []int) error {
-	if _, err := empirical.Diagonal(d.probe()); err != nil { // creates the parameters, which are drawn below
+	if _, err := empirical.Diagonal(probe(d.Examples, d.Probe)); err != nil { // creates the parameters, which are drawn below
 		return err
 	}
 	if err := redraw(store, rand.New(rand.NewPCG(d.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
@@ -261,16 +261,16 @@ func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store
 	return err
 }
 
-// probe returns the first examples of every class.
-func (d Drift) probe() *tensors.Tensor {
-	classes, dims := slices.Max(d.Examples.Labels)+1, d.Examples.X.Shape().Dimensions
-	size := d.Examples.X.Shape().Size() / dims[0]
-	all := numbers.Of(d.Examples.X)
+// probe returns the first of the examples, the same number for each class and about count in all.
+func probe(from ntk.Examples, count int) *tensors.Tensor {
+	classes, dims := slices.Max(from.Labels)+1, from.X.Shape().Dimensions
+	size := from.X.Shape().Size() / dims[0]
+	all := numbers.Of(from.X)
 	var x []float64
 	n := 0
 	for c := range classes {
-		left := d.Probe / classes
-		for i, y := range d.Examples.Labels {
+		left := count / classes
+		for i, y := range from.Labels {
 			if y == c && left > 0 {
 				x = append(x, all[i*size:(i+1)*size]...)
 				left--
@@ -278,7 +278,7 @@ func (d Drift) probe() *tensors.Tensor {
 			}
 		}
 	}
-	return numbers.Tensor(d.Examples.X.DType(), x, append([]int{n}, dims[1:]...)...)
+	return numbers.Tensor(from.X.DType(), x, append([]int{n}, dims[1:]...)...)
 }
 
 // report returns the figure with its claims.

@@ -12,7 +12,11 @@ var (
 			"and this fails"}
 	linearised = result.Sentence{ID: "linearised", Kind: result.Implementation,
 		Control: "with a closed form for another learning rate, the features differ, and this fails"}
+	widerIsNearer = result.Sentence{ID: "wider-is-nearer", Kind: result.Evidence,
+		Control: "with the two widths exchanged, the ratio is above 1, and this fails; with one width it is withdrawn"}
 )
 
 // Sentences returns the sentences that the studies judge.
-func Sentences() []result.Sentence { return []result.Sentence{slopes, asPrinted, linearised} }
+func Sentences() []result.Sentence {
+	return []result.Sentence{slopes, asPrinted, linearised, widerIsNearer}
+}

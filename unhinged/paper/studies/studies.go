@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Widths   []int    // of the networks
 	Networks int      // number of networks of the largest width; 0 is 5
+	Images   int      // Lazy's number of training images, a fifth as many for the test; 0 is 1000
 	Gamma    *float64 // Theorem8's γ; nil is 1/(C−1)
 	Rate     float64  // Theorem8's η; 0 is 0.1
 	Seed     uint64
@@ -50,6 +51,33 @@ func RunDrift(o Options) (*result.Figure, error) {
 	return o.on("", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
 		study := Drift{Examples: train, Widths: o.Widths, Seeds: o.Networks, Seed: o.Seed, Progress: progress}
 		return study.Run(context.Background(), backend)
+	})
+}
+
+// RunLazy runs the study lazy with images of CIFAR-10, on the machine's best backend.
+func RunLazy(o Options) (*result.Figure, error) {
+	if o.Gamma != nil || o.Rate != 0 || o.Networks != 0 {
+		return nil, fmt.Errorf("lazy does not use γ, η or a number of networks: it has γ = 1/(C−1), a rate of its own, " +
+			"and one network of each width")
+	}
+	data, err := datasets.Open("cifar-10")
+	if err != nil {
+		return nil, err
+	}
+	if o.Images == 0 {
+		o.Images = 1000
+	}
+	classes := len(data.Classes)
+	if o.Images < 5*classes || o.Images > data.Train.Len() {
+		return nil, fmt.Errorf("%d training images: want %d to %d", o.Images, 5*classes, data.Train.Len())
+	}
+	train, test, err := Pixels(data, o.Images/classes, o.Images/(5*classes))
+	if err != nil {
+		return nil, err
+	}
+	return o.on("", func(backend compute.Backend, progress func(done, all int)) (*result.Figure, error) {
+		return Lazy{Train: train, Test: test, Widths: o.Widths, Seed: o.Seed, Progress: progress}.Run(
+			context.Background(), backend)
 	})
 }
 
