@@ -32,8 +32,8 @@ func TestItems(t *testing.T) {
 			t.Errorf("%s is not found: %v", i.ID, err)
 		}
 	}
-	if kinds[Figure] != 19 || kinds[Table] != 6 || kinds[Study] != 4 {
-		t.Errorf("%v, should be 19 figures, 6 tables and 4 studies", kinds)
+	if kinds[Figure] != 19 || kinds[Table] != 6 || kinds[Study] != 5 {
+		t.Errorf("%v, should be 19 figures, 6 tables and 5 studies", kinds)
 	}
 	if _, err := Lookup("fig20"); err == nil || !strings.Contains(err.Error(), "fig19") {
 		t.Errorf("error %v", err)
