@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Each runs test on the backends "go" and "xla:cpu". The second one is skipped if XLA's plugin is missing, and with go
-// test -short.
+// Each runs test on the backends "go" and "xla:cpu", or in its place the one that $GOMLX_BACKEND names, such as
+// "xla:cuda". The second one is skipped if XLA's plugin is missing, and with go test -short.
 func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	t.Run("go", func(t *testing.T) {
 		backend, err := goBackend()
@@ -28,7 +28,7 @@ func Each(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 		}
 		backend, err := xlaBackend()
 		if err != nil {
-			t.Skipf("no XLA CPU backend, tested on the Go backend only: %v", err)
+			t.Skipf("no XLA backend, tested on the Go backend only: %v", err)
 		}
 		test(t, backend)
 	})
@@ -50,7 +50,11 @@ var (
 	})
 	xlaBackend = sync.OnceValues(func() (compute.Backend, error) {
 		quickCompilation()
-		backend, _, err := backends.Open("xla:cpu") // the checkout's plugin, if make lab has placed it
+		name := "xla:cpu" // with the checkout's plugin, if make lab has placed it
+		if other := os.Getenv(compute.ConfigEnvVar); strings.HasPrefix(other, "xla:") {
+			name = other
+		}
+		backend, _, err := backends.Open(name)
 		return backend, err
 	})
 )

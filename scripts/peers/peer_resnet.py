@@ -5,8 +5,8 @@
         python scripts/peers/peer_resnet.py $peer 64 $batch; done; done      # width 64
 
 Beside it: go test ./unhinged/vision -run - -bench ResNet18.
-The step is the benchmark's: cross-entropy, float32 (a fourth argument bfloat16 is autocast's in PyTorch and of the convolutions
-in JAX), SGD with momentum 0.9 and weight decay 5e-4. Compilation is not counted; the best and the mean of at least five steps
+The step is the benchmark's: cross-entropy, float32 (a further argument bfloat16 is autocast's in PyTorch and of the convolutions
+in JAX; cuda takes PyTorch's first GPU), SGD with momentum 0.9 and weight decay 5e-4. Compilation is not counted; the best and the mean of at least five steps
 and five seconds.
 """
 
@@ -16,7 +16,7 @@ import sys
 import time
 
 peer, width, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-half = sys.argv[4:] == ["bfloat16"]
+half, device = "bfloat16" in sys.argv[4:], "cuda" if "cuda" in sys.argv[4:] else "cpu"
 rate, momentum, decay = 0.01, 0.9, 5e-4
 stages = [(width << s, 2 if s > 0 and b == 0 else 1) for s in range(4) for b in range(2)]  # channels and stride of the blocks
 
@@ -53,15 +53,15 @@ def torch_step(compiled):
         nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
         *(Block(n, channels, stride) for n, (channels, stride) in zip(inputs, stages)),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, 10),
-    ).to(memory_format=torch.channels_last)
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-    y = torch.from_numpy(labels)
+    ).to(device, memory_format=torch.channels_last)
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last).to(device)
+    y = torch.from_numpy(labels).to(device)
     optimizer = torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=decay)
     run = torch.compile(model) if compiled else model
 
     def step():
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             loss = F.cross_entropy(run(x), y)
         loss.backward()
         optimizer.step()
@@ -134,6 +134,6 @@ while len(seconds) < 5 or sum(seconds) < 5:
     start = time.perf_counter()
     step()
     seconds.append(time.perf_counter() - start)
-print(f"{peer} {version} width {width} batch {batch}{' bfloat16' if half else ''}: {batch / min(seconds):.0f} images/s at best, "
+print(f"{peer} {version} width {width} batch {batch}{' bfloat16' if half else ''}{' cuda' if device == 'cuda' else ''}: {batch / min(seconds):.0f} images/s at best, "
       f"{batch * len(seconds) / sum(seconds):.0f} on average; first step {first:.1f} s, "
       f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MiB", flush=True)

@@ -4,24 +4,29 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// BenchmarkResNet18 is a step of training with SGD on XLA, in float32. scripts/peers/peer_resnet.py is the same step in
-// PyTorch and in JAX.
+// BenchmarkResNet18 is a step of training with SGD on XLA, or on the backend that $GOMLX_BACKEND names, in float32 or
+// bfloat16. scripts/peers/peer_resnet.py is the same step in PyTorch and in JAX.
 func BenchmarkResNet18(b *testing.B) {
 	for _, width := range []int{16, 64} {
 		for _, batch := range []int{64, 128} {
 			for _, devices := range []int{1, 2} {
 				name := fmt.Sprintf("width=%d/batch=%d/devices=%d", width, batch, devices)
-				b.Run(name, func(b *testing.B) { benchmarkStep(b, ResNet18(width), batch, devices) })
+				b.Run(name, func(b *testing.B) { benchmarkStep(b, ResNet18(width), batch, devices, single) })
 			}
+			b.Run(fmt.Sprintf("width=%d/batch=%d/bfloat16", width, batch), func(b *testing.B) {
+				benchmarkStep(b, ResNet18(width), batch, 1, half)
+			})
 		}
 	}
 }
@@ -32,17 +37,19 @@ func BenchmarkSpeed(b *testing.B) {
 		for _, batch := range []int{128, 250, 500} {
 			network := Speed(widths)
 			b.Run(fmt.Sprintf("%s/batch=%d", network.Name, batch), func(b *testing.B) {
-				benchmarkStep(b, network, batch,
-					1)
+				benchmarkStep(b, network, batch, 1, single)
 			})
 		}
 	}
 }
 
-func benchmarkStep(b *testing.B, network Model, batch, devices int) {
-	backend, _, err := backends.Open("xla:cpu")
+func benchmarkStep(b *testing.B, network Model, batch, devices int, precision string) {
+	backend, note, err := backends.Open("")
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
+	}
+	if !strings.HasPrefix(backends.Name(backend), "xla") {
+		b.Skip(note)
 	}
 	rng := rand.New(rand.NewPCG(8, 7))
 	images, labels := make([]float32, batch*32*32*3), make([]int32, batch)
@@ -65,6 +72,9 @@ func benchmarkStep(b *testing.B, network Model, batch, devices int) {
 	}
 	step := model.MustNewExec(backend, store, func(scope *model.Scope, images, labels *Node) []*Node {
 		store.SetTraining(images.Graph(), true)
+		if precision == half {
+			images = ConvertDType(images, dtypes.BFloat16)
+		}
 		predictions := method.Head.Predictions(scope.In("head"), network.Features(scope.In("model"), images, true))
 		loss := method.Criterion.Fn([]*Node{labels}, predictions)
 		SGD{LearningRate: 0.01, Momentum: 0.9, WeightDecay: 5e-4}.UpdateGraph(scope, images.Graph(), loss)
