@@ -237,9 +237,22 @@ func (q question) judge(p float64) result.Claim {
 	case c.Verdict == result.Undecided && q.p(q.bound) > level:
 		note += fmt.Sprintf("; with these seeds, differences below %.2g cannot be told from the bound", q.interval())
 	}
+	if c.Verdict == result.Undecided && !math.IsNaN(p) {
+		note += "; " + q.seedsNote(level*q.p(q.bound)/p)
+	}
 	note += q.note
 	c.Claim = fmt.Sprintf("%s > %s (%s)", c.Claim, strings.TrimPrefix(signed(q.bound), "+"), note)
 	return c
+}
+
+// seedsNote says how many seeds would decide, at a level that is corrected as the p-value is.
+func (q question) seedsNote(level float64) string {
+	n := q.needed(q.bound, level)
+	if math.IsInf(n, 1) {
+		return fmt.Sprintf("more than %d seeds would be needed for a difference as small as this", mostSeeds)
+	}
+	return fmt.Sprintf("%.0f seeds of each method would tell a difference of this size with probability %.0f %%", n,
+		100*power)
 }
 
 // signed writes a difference of accuracies.

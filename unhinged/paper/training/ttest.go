@@ -14,12 +14,14 @@ type ttest struct {
 	difference float64
 	err        float64 // its standard error; NaN if there are too few values for one
 	freedom    float64
+	seeds      float64 // values in each sample, for two samples their harmonic mean
 }
 
 // student is the mean of a sample.
 func student(sample []float64) ttest {
 	mean, variance := stat.MeanVariance(sample, nil) // NaN of a single value
-	return ttest{mean, math.Sqrt(variance / float64(len(sample))), float64(len(sample) - 1)}
+	n := float64(len(sample))
+	return ttest{mean, math.Sqrt(variance / n), n - 1, n}
 }
 
 // welch is the difference of the means of a and b, whose variances may differ.
@@ -27,7 +29,7 @@ func welch(a, b []float64) ttest {
 	x, y := student(a), student(b)
 	ex, ey := x.err*x.err, y.err*y.err
 	t := ttest{x.difference - y.difference, math.Sqrt(ex + ey), (ex + ey) * (ex + ey) / (ex*ex/x.freedom +
-		ey*ey/y.freedom)}
+		ey*ey/y.freedom), 2 / (1/x.seeds + 1/y.seeds)}
 	if t.err == 0 {
 		t.freedom = min(x.freedom, y.freedom) // the least that Welch's formula gives
 	}
@@ -59,7 +61,7 @@ func (t ttest) below(bound float64) float64 {
 
 // above is the one-sided p-value of the hypothesis that the true difference is at least bound.
 func (t ttest) above(bound float64) float64 {
-	return ttest{-t.difference, t.err, t.freedom}.below(-bound)
+	return ttest{-t.difference, t.err, t.freedom, t.seeds}.below(-bound)
 }
 
 // p is the two-sided p-value of the difference being bound; NaN if there are too few values to tell.
@@ -68,6 +70,31 @@ func (t ttest) p(bound float64) float64 {
 		return t.err + 1 // 1, or NaN
 	}
 	return 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.CDF(-math.Abs(t.difference-bound)/t.err)
+}
+
+// power is the probability with which the computed number of seeds decides.
+const power = 0.8
+
+// mostSeeds is the largest number of seeds that needed looks at.
+const mostSeeds = 1000
+
+// needed is the smallest number of seeds of each method with which a two-sided t-test at this level tells the difference
+// from bound with probability power, if the difference and the spread are those that were measured. The test's
+// noncentral t is taken for a central one that is moved by (difference − bound)/error. needed is NaN if there are too
+// few values to know the spread, and +Inf above mostSeeds.
+func (t ttest) needed(bound, level float64) float64 {
+	if math.IsNaN(t.err) {
+		return math.NaN()
+	}
+	for n := 2.; n <= mostSeeds; n++ {
+		nu := t.freedom * (n - 1) / (t.seeds - 1)
+		student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: nu}
+		moved := math.Abs(t.difference-bound) / (t.err * math.Sqrt(t.seeds/n))
+		if student.CDF(moved-student.Quantile(1-level/2)) >= power {
+			return n
+		}
+	}
+	return math.Inf(1)
 }
 
 // holm corrects p-values for their number: rejecting where they are below α gives at least one false rejection with a

@@ -85,3 +85,22 @@ func TestHolm(t *testing.T) {
 		}
 	}
 }
+
+// TestSeedsAsInR: R's power.t.test has n = 16.71477 for two samples, one standard deviation apart, at power 0.8, and
+// power.t.test(type = "one.sample", delta = 0.5, power = 0.8) has n = 33.36713. Whatever the spread was measured with,
+// the answer is the same.
+func TestSeedsAsInR(t *testing.T) {
+	for _, seeds := range []float64{3, 10, 40} {
+		two := ttest{1, math.Sqrt(2 / seeds), 2 * (seeds - 1), seeds}
+		one := ttest{0.5, math.Sqrt(1 / seeds), seeds - 1, seeds}
+		if n, m := two.needed(0, 0.05), one.needed(0, 0.05); n != 17 || m != 34 {
+			t.Errorf("measured with %g seeds: %g and %g needed, R has 17 and 34", seeds, n, m)
+		}
+	}
+	if n := (ttest{1e-9, 1, 4, 3}).needed(0, 0.05); !math.IsInf(n, 1) {
+		t.Errorf("%g seeds for a difference of 1e-9", n)
+	}
+	if n := student([]float64{1}).needed(0, 0.05); !math.IsNaN(n) {
+		t.Errorf("%g seeds from a single one", n)
+	}
+}
