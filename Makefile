@@ -17,7 +17,7 @@ export PJRT_PLUGIN_LIBRARY_PATH ?= $(CURDIR)/.lab/pjrt
 PYTHON = .lab/venv/bin/python
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: lab setup test scripts-test fuzz chaos cluster-test mutants browser-test explorer site figures notebooks notebooks-save bench lint clean
+.PHONY: lab setup test scripts-test fuzz chaos cluster-test image mutants browser-test explorer site figures notebooks notebooks-save bench lint clean
 
 lab:
 	@scripts/lab $(ARGS)
@@ -40,6 +40,9 @@ chaos: setup
 cluster-test:
 	@scripts/cluster.py $(ARGS)
 	@cd tools/kubernetes && go test ./...
+
+image:
+	@scripts/image $(ARGS)
 
 mutants: setup
 	@scripts/mutants.py $(ARGS)
