@@ -419,8 +419,8 @@ func TestTrainRefuses(t *testing.T) {
 		"--seed 2: there are seeds 1 to 1": {"--dataset", data, "--seed", "2"},
 		"--seed 4: there are seeds 1 to 3": {"--dataset", data, "--seed", "1,4", "--seeds", "3"},
 		"no folder of images":              {"--dataset", "imagenet-100", "--size", "224"},
-		"there is no such file, nor is it one of those in the program: fast/cifar-10, fast/fashion-mnist-imbalanced, " +
-			"fast/fashion-mnist-losses, medium/cifar-10-resnet18, " +
+		"there is no such file, nor is it one of those in the program: fast/cifar-10-imbalanced, fast/cifar-10, " +
+			"fast/fashion-mnist-imbalanced, fast/fashion-mnist-losses, medium/cifar-10-resnet18, " +
 			"paper/cifar-10, ": {"--config", "small/cifar"},
 		"small/cifar-10: --method palm: there is no " +
 			"such method": {"--config",
