@@ -18,8 +18,8 @@ func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "List, get and verify the data sets",
-		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the
-user's cache folder), where get puts them, and where package managers do.`,
+		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the user's
+cache folder), where get puts them, and where package managers do.`,
 		Args: cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -53,10 +53,9 @@ func dataGetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "get NAME…", Short: "Download data sets, continuing where an earlier call stopped",
 		ValidArgs: datasets.Names(),
-		Long: fmt.Sprintf(`Download data sets (%s), unless they are already on this machine.
-They are written to $UNHINGED_DATA, or to unhinged-lab in the user's cache folder. An interrupted download continues
-where it stopped. Every file is compared with its published checksum. The command uses $HTTPS_PROXY, $HTTP_PROXY and
-$NO_PROXY.`,
+		Long: fmt.Sprintf(`Download data sets (%s), unless they are already on this machine. They are written to
+$UNHINGED_DATA, or to unhinged-lab in the user's cache folder. An interrupted download continues where it stopped.
+Every file is compared with its published checksum. The command uses $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY.`,
 			strings.Join(datasets.Names(), ", ")),
 		Args: func(_ *cobra.Command, names []string) error {
 			if len(names) == 0 {
@@ -88,9 +87,10 @@ func dataVerifyCommand() *cobra.Command {
 		Use: "verify [NAME…]",
 		Short: "Compare the files of data sets with their published checksums, and their content with " +
 			"known properties", ValidArgs: datasets.Names(),
-		Long: `Read all files of data sets again and check them. The command compares the files with their published checksums,
-the numbers of images, in all and in each class, and the mean and the standard deviation of each channel with the known
-values, and the images that were decoded earlier with the files. Without names it checks all data sets on this machine.`,
+		Long: `Read all files of data sets again and check them. The command compares the files with their published
+checksums, the numbers of images, in all and in each class, and the mean and the standard deviation of each channel
+with the known values, and the images that were decoded earlier with the files. Without names it checks all data sets
+on this machine.`,
 		RunE: func(c *cobra.Command, names []string) error {
 			if len(names) == 0 {
 				for _, s := range datasets.List() {

@@ -55,8 +55,8 @@ func kernelComputeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compute",
 		Short: "Compute a kernel in tiles within a memory budget, or continue with one",
-		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width. With --empirical, compute the tangent
-kernel of a network of the given widths instead, whose parameters are drawn from --seed.
+		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width. With --empirical, compute
+the tangent kernel of a network of the given widths instead, whose parameters are drawn from --seed.
 
 The command writes each tile to the folder --out when it is done. After Ctrl-C, a signal or a crash, the same command
 continues with the missing tiles. Several processes, also on machines that share the folder, divide the work with
@@ -69,8 +69,8 @@ The network is written as its layers, separated by spaces:
   and with --empirical also maxpool:2 and batchnorm.
 w is σ_w (default 1), and b is σ_b (default 0). Images need flatten or gap before the first dense layer.
 
-The examples come from .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or from a
-data set, whose pixels are divided by 255. --normalize unit scales each example to a mean square of 1. In a
+The examples come from .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or from
+a data set, whose pixels are divided by 255. --normalize unit scales each example to a mean square of 1. In a
 parameterisation whose layers do not divide by the number of their inputs, this corresponds to a norm of 1.
 
 The folder is a Zarr store, which Python can read, too: see go doc github.com/unhinged-lab/lab/ntk/tiles.`,
@@ -112,15 +112,16 @@ func (o *kernelOptions) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.empirical, "empirical", "",
 		"full, trace-sum or trace-mean: the tangent kernel of a network of the given widths instead of infinite width")
 	f.Int64Var(&o.seed, "seed", 0, "seed of the parameters of the network of finite width")
-	f.BoolVar(&o.standard, "standard", false, "the network of finite width has the standard and not the NTK parameterisation")
+	f.BoolVar(&o.standard, "standard", false,
+		"the network of finite width has the standard and not the NTK parameterisation")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
 	f.StringVar(&o.memory, "memory", "1GiB",
 		"memory for the examples, the tiles and a finite network's parameters; the program itself needs more")
 	f.IntVar(&o.tile, "tile", 0,
 		"largest number of examples along a side of a tile (default: what fits the memory and takes about ten seconds)")
-	f.StringVar(&o.worker, "worker", "1/1", "k/n: begin with every n-th tile from the k-th on, then take the remaining "+
-		"ones")
+	f.StringVar(&o.worker, "worker", "1/1",
+		"k/n: begin with every n-th tile from the k-th on, then take the remaining ones")
 	f.BoolVar(&o.list, "list", false, "print the tiles, to whose share each belongs, and whether it is done; "+
 		"compute nothing")
 	f.StringVar(&o.backend, "backend", "",
@@ -133,11 +134,11 @@ func kernelInspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect DIR",
 		Short: "Describe the kernel in a folder: provenance, missing tiles, entries, eigenvalues",
-		Long: `Describe the kernel in a folder: its provenance and its missing tiles. For a complete kernel the command also prints
-the range of the entries and, if the kernel is symmetric, the smallest and the largest eigenvalue. If examples times
-outputs are at most 2,000, it computes all eigenvalues. Otherwise it computes the extreme ones by Lanczos' method, with
-the residuals as error bounds. It reads all files and compares them with their checksums. It returns an error if a file
-is damaged or if a kernel is not positive semi-definite.`,
+		Long: `Describe the kernel in a folder: its provenance and its missing tiles. For a complete kernel the command
+also prints the range of the entries and, if the kernel is symmetric, the smallest and the largest eigenvalue. If
+examples times outputs are at most 2,000, it computes all eigenvalues. Otherwise it computes the extreme ones by
+Lanczos' method, with the residuals as error bounds. It reads all files and compares them with their checksums. It
+returns an error if a file is damaged or if a kernel is not positive semi-definite.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)

@@ -47,21 +47,22 @@ func kernelTrainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a network of infinite width in closed form, on any number of images (Theorem 8)",
-		Long: `Train a network of infinite width with the unhinged loss in closed form, and print its accuracy on the training and
-the test images at each time. The whole kernel is never in memory: the command computes a tile, adds it to the sums over
-the classes, and discards it. It needs memory for the images, for C numbers per image, and for one tile.
+		Long: `Train a network of infinite width with the unhinged loss in closed form, and print its accuracy on the
+training and the test images at each time. The whole kernel is never in memory: the command computes a tile, adds it
+to the sums over the classes, and discards it. It needs memory for the images, for C numbers per image, and for one
+tile.
 
-This is the lazy regime, in which the kernel does not change during the training. A network of finite width agrees with
-it only while its own kernel stays almost constant.
+This is the lazy regime, in which the kernel does not change during the training. A network of finite width agrees
+with it only while its own kernel stays almost constant.
 
-With --sums DIR, the command saves the sums in DIR every ten seconds. After Ctrl-C or a kill, the same command continues
-from there, with the same results. With another --gamma, --lambda, --times or --seed, it uses the saved sums and does
-not compute the kernel again. With --store DIR, and --store2 DIR for the test images, it reads the tiles from folders
-that unhinged kernel compute has written.
+With --sums DIR, the command saves the sums in DIR every ten seconds. After Ctrl-C or a kill, the same command
+continues from there, with the same results. With another --gamma, --lambda, --times or --seed, it uses the saved sums
+and does not compute the kernel again. With --store DIR, and --store2 DIR for the test images, it reads the tiles from
+folders that unhinged kernel compute has written.
 
-Without --seed, all logits are 0 at time 0. Each image's logits then move along a straight line, so that its prediction
-is the same at all later times. With --seed S, the logits start as those of a network of the given widths, whose
-parameters are drawn from S. The layers of the network are written as for unhinged kernel compute.`,
+Without --seed, all logits are 0 at time 0. Each image's logits then move along a straight line, so that its
+prediction is the same at all later times. With --seed S, the logits start as those of a network of the given widths,
+whose parameters are drawn from S. The layers of the network are written as for unhinged kernel compute.`,
 		Example: `  unhinged kernel train --data cifar-10 --gamma 0.1 --times 0,1,10 --seed 1 --sums sums/fc3 \
       --network "flatten dense:512 relu dense:512 relu dense:512 relu dense:10"`,
 		Args: cobra.NoArgs,

@@ -48,8 +48,9 @@ func measureOOD() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ood",
 		Short: "Measure how well a score separates samples of the training distribution from others",
-		Long: `Measure how well a score separates samples of the training distribution from other samples. A higher score means
-in-distribution. The files contain scores [n] or, with --score, the data from which the command computes the scores:
+		Long: `Measure how well a score separates samples of the training distribution from other samples. A higher
+score means in-distribution. The files contain scores [n] or, with --score, the data from which the command computes
+the scores:
 
   msp, energy, maxlogit    logits [n, C]: largest softmax probability, ln Σ exp, largest logit
   norm                     features [n, p]: their Euclidean norm
@@ -61,10 +62,10 @@ in-distribution. The files contain scores [n] or, with --score, the data from wh
   vim                      the same inputs, --prototypes and --biases: energy minus the virtual logit, which is the part
                            of the features outside of the first C principal directions
 
-The keys of --json are auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive and base_rate
-(the share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive class; the
-paper's tables use "in". All values except aupr_in_trapezoid and base_rate have intervals. --plot draws histograms of the
-scores and the ROC curve.`,
+The keys of --json are auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive and
+base_rate (the share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive
+class; the paper's tables use "in". All values except aupr_in_trapezoid and base_rate have intervals. --plot draws
+histograms of the scores and the ROC curve.`,
 		Example: "  unhinged measure ood --in scores-test.npy --ood scores-svhn.npy\n" +
 			"  unhinged measure ood --in logits-test.npy --ood logits-svhn.npy --score energy --plot energy.svg\n" +
 			"  unhinged measure ood --in H-test.npy --ood H-svhn.npy --score vim --train H.npy --labels y.npy " +

@@ -50,8 +50,8 @@ func trainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train networks with the paper's methods on real data",
-		Long: "Train networks with the paper's methods. The runs are those of a configuration file, or those that the flags\n" +
-			"describe. Flags override the settings of the file.\n\nMethods:\n" +
+		Long: "Train networks with the paper's methods. The runs are those of a configuration file, or those that " +
+			"the flags\ndescribe. Flags override the settings of the file.\n\nMethods:\n" +
 			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is the path of a file):\n  " +
 			strings.Join(configNames(), "\n  ") + `
 
@@ -112,13 +112,13 @@ with its own share of the runs, then takes others that nobody has claimed, and e
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "momentum")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 5e-4, "weight decay of all trainable variables")
 	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, instead of each method's default")
-	f.IntVar(&o.records, "records", 1, "number of measurements per epoch (default of ul: 20, or the number of steps if that is smaller)")
+	f.IntVar(&o.records, "records", 1,
+		"number of measurements per epoch (default of ul: 20, or the number of steps if that is smaller)")
 	f.IntVar(&o.Probe, "probe", 0, "number of training images whose features are measured (0: those of 10 batches)")
 	f.BoolVar(&o.tune, "tune", false,
-		fmt.Sprintf("choose each method's learning rate and weight decay by the accuracy on %d held-out training images: "+
-			"first the rate, among %v times the given one, then the decay, among %v times the given one; write tune.json",
-			vision.TuneHeldOut,
-			vision.TuneRates(), vision.TuneDecays()))
+		fmt.Sprintf("choose each method's learning rate and weight decay by the accuracy on %d held-out training "+
+			"images: first the rate, among %v times the given one, then the decay, among %v times the given one; "+
+			"write tune.json", vision.TuneHeldOut, vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.task, "task", "1/1",
 		"k/n: begin with every n-th run from the k-th on, then take the remaining ones, and wait for the own runs")
 	f.BoolVar(&o.list, "list", false, "print the runs, to whose share each belongs, and whether it is finished; "+
