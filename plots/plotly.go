@@ -58,28 +58,12 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 			Gridcolor: "#e4e4e4", Zeroline: types.False,
 			Title:          &grob.LayoutYaxisTitle{Text: types.S(p.ylabel), Standoff: types.N(6)},
 			Exponentformat: grob.LayoutYaxisExponentformatPower}
-		x0, x1, y0, y1, ok := p.bounds()
-		switch {
-		case p.log && ok && (y0 < -300 || y1 > 300): // too large or too small for JavaScript's numbers
-			(*ys[i]).Tickprefix, (*ys[i]).Ticksuffix = "10<sup>", "</sup>"
-		case p.log:
-			(*ys[i]).Type = grob.LayoutYaxisTypeLog
-			axes.value = func(y float64) float64 { return math.Pow(10, y) }
-		}
 		layout.Annotations = append(layout.Annotations, grob.LayoutAnnotation{Text: types.S(p.title),
 			Showarrow: types.False,
 			X:         (x[0] + x[1]) / 2, Xref: grob.LayoutAnnotationXrefPaper,
 			Xanchor: grob.LayoutAnnotationXanchorCenter,
 			Y:       y[1], Yref: "paper", Yanchor: grob.LayoutAnnotationYanchorBottom})
-		for _, c := range p.curves {
-			out.addCurve(axes, c)
-		}
-		for _, r := range p.refs {
-			if ok {
-				out.add(axes, r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y},
-					grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
-			}
-		}
+		out.addPanel(axes, *ys[i], p)
 	}
 	return out.Fig, nil
 }
@@ -94,6 +78,27 @@ type plotlyAxes struct {
 type interactive struct {
 	*grob.Fig
 	named map[string]bool
+}
+
+// addPanel draws the curves and the reference lines of a panel, and makes its y axis logarithmic where the panel's is.
+func (f interactive) addPanel(axes plotlyAxes, vertical *grob.LayoutYaxis, p panel) {
+	x0, x1, y0, y1, ok := p.bounds()
+	switch {
+	case p.log && ok && (y0 < -300 || y1 > 300): // too large or too small for JavaScript's numbers
+		vertical.Tickprefix, vertical.Ticksuffix = "10<sup>", "</sup>"
+	case p.log:
+		vertical.Type = grob.LayoutYaxisTypeLog
+		axes.value = func(y float64) float64 { return math.Pow(10, y) }
+	}
+	for _, c := range p.curves {
+		f.addCurve(axes, c)
+	}
+	for _, r := range p.refs {
+		if ok {
+			f.add(axes, r.name, p.title+r.name, []float64{x0, x1}, []float64{r.y, r.y},
+				grob.ScatterLine{Color: "#555555", Dash: "dash", Width: types.N(1.2)}, nil)
+		}
+	}
 }
 
 // add adds a line. more, if not nil, changes a trace that is not in the legend.

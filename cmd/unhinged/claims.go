@@ -17,12 +17,12 @@ func claimsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "claims",
 		Short: "Judge every checkable sentence of the paper: the claim ledger",
-		Long: "Judge every checkable sentence of the paper, by section and page, with the evidence and the erratum: " +
-			"theorems and lemmas beside brute\n" +
-			"force, sentences on numerical figures by running the figures, those on networks by recorded runs. " +
-			"Verdicts are: holds, fails, corrected\n" +
-			"(the named erratum holds), undecided (the runs cannot tell), not claimed here (with the reason), " +
-			"needs data.",
+		Long: `Judge every checkable sentence of the paper, and print it by section and page with its evidence and its
+erratum. Theorems and lemmas are compared with brute force, sentences about numerical figures are judged by running
+the figures, and sentences about networks are judged by recorded runs.
+
+The verdicts are: holds; fails; corrected (the printed claim fails, and the form in the named erratum holds);
+undecided (the runs cannot decide it); not claimed here (the reason is given); needs data (runs are missing).`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if isTerminal(c.ErrOrStderr()) {

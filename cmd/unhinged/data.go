@@ -18,8 +18,8 @@ func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
 		Short: "List, get and verify the data sets",
-		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the
-user's cache folder), where get puts them, and where package managers do.`,
+		Long: `List, get and verify the data sets. They are looked for in $UNHINGED_DATA (or unhinged-lab in the user's
+cache folder), where get puts them, and where package managers do.`,
 		Args: cobra.NoArgs, // an unknown command is an error and does not print the help text
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -53,9 +53,9 @@ func dataGetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "get NAME…", Short: "Download data sets, continuing where an earlier call stopped",
 		ValidArgs: datasets.Names(),
-		Long: fmt.Sprintf(`Download data sets (%s) into $UNHINGED_DATA (or unhinged-lab in the user's cache
-folder), unless they are on this machine already. A download that was interrupted goes on where it stopped. Every file
-is checked against the checksum published for it. $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are heeded.`,
+		Long: fmt.Sprintf(`Download data sets (%s), unless they are already on this machine. They are written to
+$UNHINGED_DATA, or to unhinged-lab in the user's cache folder. An interrupted download continues where it stopped.
+Every file is compared with its published checksum. The command uses $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY.`,
 			strings.Join(datasets.Names(), ", ")),
 		Args: func(_ *cobra.Command, names []string) error {
 			if len(names) == 0 {
@@ -87,9 +87,10 @@ func dataVerifyCommand() *cobra.Command {
 		Use: "verify [NAME…]",
 		Short: "Compare the files of data sets with their published checksums, and their content with " +
 			"known properties", ValidArgs: datasets.Names(),
-		Long: `Read the files of data sets anew, and check their published checksums, the numbers of images, in
-each class, too, the mean and standard deviation of each channel, as far as they are known, and what was decoded
-earlier. Without names, all that are on this machine.`,
+		Long: `Read all files of data sets again and check them. The command compares the files with their published
+checksums, the numbers of images, in all and in each class, and the mean and the standard deviation of each channel
+with the known values, and the images that were decoded earlier with the files. Without names it checks all data sets
+on this machine.`,
 		RunE: func(c *cobra.Command, names []string) error {
 			if len(names) == 0 {
 				for _, s := range datasets.List() {

@@ -25,7 +25,7 @@ func doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check which backends, tools and data sets work here, and say what to do about the others",
 		Long: "Check which backends, tools and data sets work here, and say what to do about the others.\n" +
-			"It fails only if the pure-Go backend does not work; theory, figures and small networks need no other.",
+			"It fails only if the pure-Go backend does not work: theory, figures and small networks need no other.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return doctor(c.OutOrStdout()) },
 	}

@@ -35,12 +35,13 @@ func figuresCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "figures [ID …]",
 		Short: "Make the paper's figures, tables and studies, and judge each sentence about them",
-		Long: `For each figure writes ID.json (settings, curves, claims, provenance) and ID.svg, for each table ID.md,
-and one index.html that shows all of them, offline. Without a name it makes every figure that needs nothing but this
-program, with --all those drawn from recorded runs and the studies on networks too. --list says what there is, what each
-needs, and what is not built yet.
+		Long: `Make figures, tables and studies of the paper. The command writes ID.json (settings, curves, claims,
+provenance) and ID.svg for each figure, ID.md for each table, and one index.html that shows all of them without a
+network. Without an ID it makes every figure that needs only this program. With --all it also makes those that are
+drawn from recorded runs, and the studies on networks. --list shows what exists, what each item needs, and what is not
+built yet.
 
-Without flags the settings are the paper's. Figures 5 to 8 are run with both readings of γ (erratum E24).`,
+Without flags the settings are those of the paper. Figures 5 to 8 are run for both readings of γ (erratum E24).`,
 		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma " +
 			"0.01,0.05,0.2\n" +
 			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +

@@ -13,15 +13,24 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
+// runMain is the variable that makes the test's program the command itself, so that no test has to build it.
+const runMain = "UNHINGED_TEST_RUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // TestJobs: two processes share the runs of a command; each run has the bits that one process gives it; and a signal to
 // the command saves what both have under way.
 func TestJobs(t *testing.T) {
-	program, folder := filepath.Join(t.TempDir(), "unhinged"), t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	folder := t.TempDir()
+	t.Setenv(runMain, "1")
 	train := func(out, epochs string, jobs ...string) *exec.Cmd {
-		return exec.CommandContext(t.Context(), program, append([]string{"train", "--dataset", smallData(t), "--method",
+		return exec.CommandContext(t.Context(), os.Args[0], append([]string{"train", "--dataset", smallData(t), "--method",
 			"ce,pal,fnpal", "--model", "mlp-8", "--batch", "20", "--epochs", epochs, "--backend", "go", "--out", out},
 			jobs...)...)
 	}

@@ -55,24 +55,25 @@ func kernelComputeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compute",
 		Short: "Compute a kernel in tiles within a memory budget, or continue with one",
-		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width, or with --empirical the
-tangent kernel of one of the widths given, at parameters drawn from --seed. It is written to the folder --out in tiles
-as they are done. After Ctrl-C, SIGTERM, SIGHUP, or whatever else ended it, the same command goes on from there.
-Several processes, also on machines that share the folder, divide the work with --worker 1/3, 2/3, 3/3. Each
-begins with its share and then takes tiles of the others that nobody has claimed. The claim of a process that was
-killed expires after a minute, on the same machine at once.
+		Long: `Compute the NNGP and the neural tangent kernel of a network of infinite width. With --empirical, compute
+the tangent kernel of a network of the given widths instead, whose parameters are drawn from --seed.
 
-The network is its layers with spaces between them:
+The command writes each tile to the folder --out when it is done. After Ctrl-C, a signal or a crash, the same command
+continues with the missing tiles. Several processes, also on machines that share the folder, divide the work with
+--worker 1/3, 2/3, 3/3. Each of them begins with its own share and then takes tiles of the others that nobody has
+claimed. The claim of a killed process expires after a minute, and on the same machine at once.
+
+The network is written as its layers, separated by spaces:
   dense:512,w=1.5,b=0.1   conv:64,3,stride=2,same   avgpool:2   gap (global average pool)   flatten   identity
   relu abs erf gelu sin leakyrelu:0.1 abrelu:-1,2   residual[ identity | relu conv:64,3,same ]
   and with --empirical also maxpool:2 and batchnorm.
-w is σ_w (1), b is σ_b (0). Images want flatten or gap before the first dense.
+w is σ_w (default 1), and b is σ_b (default 0). Images need flatten or gap before the first dense layer.
 
-The examples are those of .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or
-the examples of a data set, whose pixels are divided by 255. --normalize unit scales each example to mean square 1,
-which is norm 1 where layers do not divide by the number of their inputs.
+The examples come from .npy files, [N, features] or [N, height, width, channels] of float32, float64 or uint8, or from
+a data set, whose pixels are divided by 255. --normalize unit scales each example to a mean square of 1. In a
+parameterisation whose layers do not divide by the number of their inputs, this corresponds to a norm of 1.
 
-The folder is a Zarr store that Python reads too: go doc github.com/unhinged-lab/lab/ntk/tiles.`,
+The folder is a Zarr store, which Python can read, too: see go doc github.com/unhinged-lab/lab/ntk/tiles.`,
 		Example: `  unhinged kernel compute --data fashion-mnist --examples 5000 \
       --network "flatten dense:512 relu dense:512 relu dense:10" --out kernels/fc3
   unhinged kernel compute --data fashion-mnist --examples 5000 --split2 test --examples2 1000 \
@@ -110,17 +111,19 @@ func (o *kernelOptions) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.kernel, "kernel", "both", "ntk, nngp or both")
 	f.StringVar(&o.empirical, "empirical", "",
 		"full, trace-sum or trace-mean: the tangent kernel of a network of the given widths instead of infinite width")
-	f.Int64Var(&o.seed, "seed", 0, "seed of that network's parameters")
-	f.BoolVar(&o.standard, "standard", false, "that network has the standard, not the NTK parameterisation")
+	f.Int64Var(&o.seed, "seed", 0, "seed of the parameters of the network of finite width")
+	f.BoolVar(&o.standard, "standard", false,
+		"the network of finite width has the standard and not the NTK parameterisation")
 	f.StringVar(&o.dtype, "dtype", "float32", "float32 or float64")
 	f.StringVar(&o.out, "out", "", "folder of the kernel")
 	f.StringVar(&o.memory, "memory", "1GiB",
-		"memory for examples, tiles and a finite network's parameters; the program itself takes some more")
+		"memory for the examples, the tiles and a finite network's parameters; the program itself needs more")
 	f.IntVar(&o.tile, "tile", 0,
-		"largest number of examples along the sides of a tile (default: fits the memory, takes about ten seconds)")
-	f.StringVar(&o.worker, "worker", "1/1", "k/n: begin with every n-th tile from the k-th on, then take what is left")
-	f.BoolVar(&o.list, "list", false, "print the tiles, whose share each is of, and whether it is done; compute "+
-		"nothing")
+		"largest number of examples along a side of a tile (default: what fits the memory and takes about ten seconds)")
+	f.StringVar(&o.worker, "worker", "1/1",
+		"k/n: begin with every n-th tile from the k-th on, then take the remaining ones")
+	f.BoolVar(&o.list, "list", false, "print the tiles, to whose share each belongs, and whether it is done; "+
+		"compute nothing")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 }
@@ -131,11 +134,11 @@ func kernelInspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect DIR",
 		Short: "Describe the kernel in a folder: provenance, missing tiles, entries, eigenvalues",
-		Long: `Say what a kernel's folder holds: what was computed by what, which tiles are missing, and of a complete
-kernel the range of its entries and, if it is symmetric, its smallest and largest eigenvalue. Up to 2,000 examples
-times outputs all eigenvalues are computed, beyond that the extreme ones by Lanczos' method, with the residuals as
-bounds. Everything is read and compared with its checksum. It ends with an error if a file is damaged or a kernel is
-not positive semi-definite.`,
+		Long: `Describe the kernel in a folder: its provenance and its missing tiles. For a complete kernel the command
+also prints the range of the entries and, if the kernel is symmetric, the smallest and the largest eigenvalue. If
+examples times outputs are at most 2,000, it computes all eigenvalues. Otherwise it computes the extreme ones by
+Lanczos' method, with the residuals as error bounds. It reads all files and compares them with their checksums. It
+returns an error if a file is damaged or if a kernel is not positive semi-definite.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)

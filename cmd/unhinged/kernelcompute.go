@@ -73,22 +73,32 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 	}
 
 	if o.list {
-		for i, t := range store.List() {
-			state := "missing"
-			if t.Done {
-				state = "done"
-			}
-			fmt.Fprintf(out, "%d of %d  tile %s  examples %v and %v  "+
-				"%s\n", i%share.Workers+1, share.Workers, t.Name, t.Rows,
-				t.Cols, state)
-		}
+		listTiles(store, share.Workers, out)
 		return nil
 	}
 	fmt.Fprintf(terminal, "%s: %s of %d×%d examples in tiles of at most %d\n", o.out, strings.Join(k.Arrays, " and "),
 		k.Rows, k.Cols, store.Side())
+	return computeTiles(ctx, store, f, share, out, terminal)
+}
+
+// listTiles prints the tiles, to whose share each belongs, and whether it is done.
+func listTiles(store *tiles.Store, workers int, out io.Writer) {
+	for i, t := range store.List() {
+		state := "missing"
+		if t.Done {
+			state = "done"
+		}
+		fmt.Fprintf(out, "%d of %d  tile %s  examples %v and %v  %s\n", i%workers+1, workers, t.Name, t.Rows, t.Cols,
+			state)
+	}
+}
+
+// computeTiles computes the tiles that are missing, and reports how many are left to other workers.
+func computeTiles[T float32 | float64](ctx context.Context, store *tiles.Store, f tiles.Func[T], share tiles.Options,
+	out, terminal io.Writer) error {
 	show, end := showTiles(terminal)
 	share.Progress = show
-	err = tiles.Compute(ctx, store, f, share)
+	err := tiles.Compute(ctx, store, f, share)
 	end()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%w; the same command goes on from there", err)
@@ -97,7 +107,7 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		return err
 	}
 	missing := 0
-	for _, name := range k.Arrays {
+	for _, name := range store.Kernel.Arrays {
 		array, err := store.Array(name)
 		if err != nil {
 			return err
@@ -105,11 +115,11 @@ func computeKernel[T float32 | float64](ctx context.Context, o kernelOptions, ou
 		missing += len(array.Missing())
 	}
 	if missing > 0 {
-		fmt.Fprintf(out, "%s: worker %s is done; other workers are computing the last %d chunks\n", o.out, o.worker,
-			missing)
+		fmt.Fprintf(out, "%s: worker %d/%d is done; other workers are computing the last %d chunks\n", store.Dir,
+			share.Worker, share.Workers, missing)
 		return nil
 	}
-	fmt.Fprintf(out, "%s: complete; inspect it with `unhinged kernel inspect %s`\n", o.out, o.out)
+	fmt.Fprintf(out, "%s: complete; inspect it with `unhinged kernel inspect %[1]s`\n", store.Dir)
 	return nil
 }
 

@@ -47,20 +47,22 @@ func kernelTrainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a network of infinite width in closed form, on any number of images (Theorem 8)",
-		Long: `Train a network of infinite width with the unhinged loss, in closed form, and print its accuracy on
-training and test images by time. The kernel is never in memory: its tiles are computed, summed over the classes,
-and thrown away. The memory is that of the images, of C numbers for each image, and of a tile.
+		Long: `Train a network of infinite width with the unhinged loss in closed form, and print its accuracy on the
+training and the test images at each time. The whole kernel is never in memory: the command computes a tile, adds it
+to the sums over the classes, and discards it. It needs memory for the images, for C numbers per image, and for one
+tile.
 
-This is the lazy regime: the kernel does not change during the training. A network of finite width follows it only
-while its own kernel stays almost the same.
+This is the lazy regime, in which the kernel does not change during the training. A network of finite width agrees
+with it only while its own kernel stays almost constant.
 
-With --sums DIR the sums are saved there every ten seconds: after Ctrl-C or a kill the same command goes on from
-there with the same results, and another --gamma, --lambda, --times or --seed needs no kernel again.
-With --store DIR, and --store2 DIR for the test images, tiles are read from folders of unhinged kernel compute.
+With --sums DIR, the command saves the sums in DIR every ten seconds. After Ctrl-C or a kill, the same command
+continues from there, with the same results. With another --gamma, --lambda, --times or --seed, it uses the saved sums
+and does not compute the kernel again. With --store DIR, and --store2 DIR for the test images, it reads the tiles from
+folders that unhinged kernel compute has written.
 
-At time 0 all logits are 0, and then each image's logits follow a straight line: its accuracy is the same at all later
-times. With --seed S they begin as those of a network of the given widths, whose parameters are drawn from S.
-The network's layers are written as for unhinged kernel compute.`,
+Without --seed, all logits are 0 at time 0. Each image's logits then move along a straight line, so that its
+prediction is the same at all later times. With --seed S, the logits start as those of a network of the given widths,
+whose parameters are drawn from S. The layers of the network are written as for unhinged kernel compute.`,
 		Example: `  unhinged kernel train --data cifar-10 --gamma 0.1 --times 0,1,10 --seed 1 --sums sums/fc3 \
       --network "flatten dense:512 relu dense:512 relu dense:512 relu dense:10"`,
 		Args: cobra.NoArgs,
@@ -87,7 +89,7 @@ The network's layers are written as for unhinged kernel compute.`,
 	f.StringVar(&o.stores[1], "store2", "", "folder with the kernel from the training to the test images")
 	f.StringVar(&o.sums, "sums", "", "folder in which the sums are saved (default: they are not saved)")
 	f.StringVar(&o.json, "json", "", "file for the results")
-	f.StringVar(&o.memory, "memory", "256MiB", "memory for a tile; the program, XLA and the images take some more")
+	f.StringVar(&o.memory, "memory", "256MiB", "memory for a tile; the program, XLA and the images need more")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
 	return c

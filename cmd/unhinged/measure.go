@@ -17,10 +17,11 @@ func measureCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "measure",
 		Short: "Measure collapse, calibration and out-of-distribution scores of .npy files",
-		Long: `Measure what features, logits and scores from any framework say of a classifier: NumPy's .npy files of
-float16, float32 or float64, with labels of integers 0 … C−1. A table is printed; --json FILE keeps the values, with the
-keys that the help of each command lists, and --plot FILE.svg draws them. Values that are not defined are "–", and null
-in JSON. Intervals, in brackets, are bootstrap intervals of 95 %: in JSON a KEY has KEY_low and KEY_high beside it.`,
+		Long: `Measure a classifier by its features, logits or scores, from any framework. The inputs are NumPy's .npy
+files of float16, float32 or float64, and labels that are integers from 0 to C−1. The commands print a table. --json
+FILE also writes the values, with the keys that the help of each command lists, and --plot FILE.svg draws them. A
+value that is not defined is printed as "–" and is null in JSON. Intervals, in brackets, are 95 % bootstrap intervals;
+in JSON, the bounds of KEY are KEY_low and KEY_high.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

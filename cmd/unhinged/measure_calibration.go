@@ -19,14 +19,16 @@ func measureCalibration() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "calibration",
 		Short: "Measure whether a classifier's confidence is its accuracy",
-		Long: `Measure whether a classifier's confidence, the largest probability of its softmax, is its accuracy.
+		Long: `Measure whether a classifier's confidence, which is the largest probability of its softmax, equals its
+accuracy.
 
-Keys of --json: accuracy, confidence, ece, ece_debiased, ece_adaptive, ece_classwise, mce, rmsce, nll, brier (the sum
-over classes) and its parts brier_reliability, brier_resolution, brier_uncertainty and brier_within (brier =
-reliability − resolution + uncertainty + within); with --held-out, a temperature is fitted on those samples:
-temperature, and ece_scaled, nll_scaled and brier_scaled of the logits divided by it. accuracy, ece, ece_debiased, nll
-and brier have intervals; that of ece has the upward bias of the ECE twice. bins is the number of bins.
---plot draws the reliability diagram and the histogram of confidence.`,
+The keys of --json are accuracy, confidence, ece, ece_debiased, ece_adaptive, ece_classwise, mce, rmsce, nll, bins
+(the number of bins), brier (the sum over the classes) and its parts brier_reliability, brier_resolution,
+brier_uncertainty and brier_within (brier = reliability − resolution + uncertainty + within). With --held-out, the
+command fits a temperature on the held-out samples. The keys are then also temperature, and ece_scaled, nll_scaled and
+brier_scaled, which are for the logits divided by the temperature. accuracy, ece, ece_debiased, nll and brier have
+intervals. The interval of ece contains the upward bias of the ECE twice. --plot draws the reliability diagram and the
+histogram of the confidence.`,
 		Example: "  unhinged measure calibration --logits Z.npy --labels y.npy --json calibration.json --plot " +
 			"calibration.svg\n" +
 			"  unhinged measure calibration --logits Z.npy --labels y.npy --held-out V.npy --held-out-labels v.npy",

@@ -19,11 +19,11 @@ func measureCollapse() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "collapse",
 		Short: "Measure neural collapse of features and prototypes, NC1 to NC4",
-		Long: `Measure neural collapse of features and prototypes, NC1 to NC4. Every class counts alike.
+		Long: `Measure neural collapse of features and prototypes, NC1 to NC4. Every class has the same weight.
 
-Keys of --json: nc1_trace, nc1_quotient, cdnv, nc2_norm_spread, nc2_angle_spread, nc2_angle_distance, nc2_etf_distance;
-with --prototypes also nc3_distance, nc3_mean_cosine, nc4, accuracy. --plot draws the cosines between the centred class
-means, which are all −1/(C−1) in a simplex ETF.`,
+The keys of --json are nc1_trace, nc1_quotient, cdnv, nc2_norm_spread, nc2_angle_spread, nc2_angle_distance and
+nc2_etf_distance, and with --prototypes also nc3_distance, nc3_mean_cosine, nc4 and accuracy. --plot draws the cosines
+between the centred class means; in a simplex ETF all of them are −1/(C−1).`,
 		Example: "  unhinged measure collapse --features H.npy --labels y.npy --prototypes W.npy",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -47,20 +47,25 @@ func measureOOD() *cobra.Command {
 	var to outputFiles
 	c := &cobra.Command{
 		Use:   "ood",
-		Short: "Measure how well scores tell samples of the training distribution from others",
-		Long: `Measure how well scores tell samples of the training distribution from others. A higher score means
-in-distribution. The files hold scores [n] or, with --score, what the scores are computed from:
+		Short: "Measure how well a score separates samples of the training distribution from others",
+		Long: `Measure how well a score separates samples of the training distribution from other samples. A higher
+score means in-distribution. The files contain scores [n] or, with --score, the data from which the command computes
+the scores:
 
   msp, energy, maxlogit    logits [n, C]: largest softmax probability, ln Σ exp, largest logit
   norm                     features [n, p]: their Euclidean norm
-  mahalanobis              features, and --train, --labels: distance to the nearest class mean by the covariance within
-  knn                      the same: distance to the ⌈m/1000⌉-th nearest of m training features, all made unit length
-  neco                     the same: share of the norm in the first C principal directions
-  vim                      the same and --prototypes, --biases: energy − virtual logit of what C directions leave out
+  mahalanobis              features, with --train and --labels: distance to the nearest class mean, by the within-class
+                           covariance
+  knn                      the same inputs: distance to the ⌈m/1000⌉-th nearest of m training features, after all
+                           features are scaled to unit length
+  neco                     the same inputs: share of the norm in the first C principal directions
+  vim                      the same inputs, --prototypes and --biases: energy minus the virtual logit, which is the part
+                           of the features outside of the first C principal directions
 
-Keys of --json: auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive, base_rate (the
-share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive class; the paper's
-tables have "in". All but aupr_in_trapezoid and base_rate have intervals. --plot draws histograms and the ROC curve.`,
+The keys of --json are auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive and
+base_rate (the share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive
+class; the paper's tables use "in". All values except aupr_in_trapezoid and base_rate have intervals. --plot draws
+histograms of the scores and the ROC curve.`,
 		Example: "  unhinged measure ood --in scores-test.npy --ood scores-svhn.npy\n" +
 			"  unhinged measure ood --in logits-test.npy --ood logits-svhn.npy --score energy --plot energy.svg\n" +
 			"  unhinged measure ood --in H-test.npy --ood H-svhn.npy --score vim --train H.npy --labels y.npy " +

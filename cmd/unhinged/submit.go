@@ -56,12 +56,12 @@ func submitToCommand(system string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   system + " [flags] -- train|kernel compute ARGUMENTS",
 		Short: "Submit an array of tasks with " + to.client[0],
-		Long: fmt.Sprintf(`Fill in the template for %s and submit it with %s. Task k of N runs the command with
---task k/N, or --worker k/N for kernel compute. All tasks need one shared folder for the results; give it with --out.
-Where %[2]s is not installed, the filled template is printed, with the command that submits it.
+		Long: fmt.Sprintf(`Fill in the template for %s and submit it with %s. Task k of N runs the command with --task
+k/N, or with --worker k/N for kernel compute. All tasks need one shared folder for the results: --out names it. If
+%[2]s is not installed, the command prints the filled template and the command that submits it.
 
-To submit the same command twice is harmless: tasks leave to others what these have claimed, and skip what is
-finished.`, system, to.client[0]),
+The same command can be submitted twice: a task skips what is finished and what another task has claimed.`,
+			system, to.client[0]),
 		Example: "  unhinged submit " + system + " --tasks 8 -- train --config small/cifar-10 --out /shared/cifar",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -76,14 +76,15 @@ finished.`, system, to.client[0]),
 	f.IntVar(&o.GPUs, "gpus", 0, "GPUs of a task")
 	f.BoolVar(&o.print, "print", false, "print the filled template, and submit nothing")
 	if system == "slurm" {
-		f.StringVar(&o.Time, "time", "24:00:00", "time limit; before it a task saves its results and is queued again")
+		f.StringVar(&o.Time, "time", "24:00:00",
+			"time limit; shortly before it, a task saves its results and is queued again")
 		f.StringVar(&o.Partition, "partition", "", "partition (default: Slurm's)")
 		f.StringVar(&o.program, "program", "", "path of unhinged on the nodes (default: that of this program)")
 	} else {
-		f.StringVar(&o.Image, "image", "", "image with unhinged")
+		f.StringVar(&o.Image, "image", "", "container image that contains unhinged")
 		f.StringVar(&o.Claim, "claim", "unhinged",
 			"PersistentVolumeClaim with access mode ReadWriteMany, mounted at /shared")
-		f.StringVar(&o.program, "program", to.program, "unhinged in the image")
+		f.StringVar(&o.program, "program", to.program, "path of unhinged in the image")
 	}
 	return c
 }

@@ -50,18 +50,20 @@ func trainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train networks with the paper's methods on real data",
-		Long: "Train networks with the paper's methods: all runs of a configuration file, or those that flags " +
-			"describe. Flags given\nbeside a file change what it says.\n\nMethods:\n" +
-			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is a file's path):\n  " +
+		Long: "Train networks with the paper's methods. The runs are those of a configuration file, or those that " +
+			"the flags\ndescribe. Flags override the settings of the file.\n\nMethods:\n" +
+			strings.Join(methods, "\n") + "\n\nConfigurations in this program (any other is the path of a file):\n  " +
 			strings.Join(configNames(), "\n  ") + `
 
-Every run has its folder METHOD-seedS under --out (METHOD-efrλ-seedS if λ of EFR is not the method's own): a
-checkpoint after every epoch, log.jsonl with what was measured, and outcome.json at its end. The figures of all
-finished runs there are fig2.svg, fig12.svg (13 too), fig14.svg, fig19.svg and neural-collapse.svg, with JSON beside.
-Ctrl-C saves a checkpoint; the same command goes on from there, and skips what is finished. Several processes with the
-same --out share the runs, also on several machines: what one has claimed the others leave to it. The claim of a process
-that was killed expires after a minute, on the same machine at once. With --task k/n a process begins with its own share
-of the runs, then takes others that nobody has claimed, and ends when its own share is finished.`,
+Every run has a folder under --out: METHOD-seedS, or METHOD-efrλ-seedS if λ of EFR is not the method's default. The
+folder has a checkpoint after every epoch, log.jsonl with the measurements, and outcome.json when the run is finished.
+The command also draws the figures of all finished runs: fig2.svg, fig12.svg (for figure 13, too), fig14.svg, fig19.svg
+and neural-collapse.svg, each with its JSON.
+
+Ctrl-C saves a checkpoint. The same command then continues the run, and skips finished ones. Several processes with the
+same --out, also on several machines, share the runs: a process claims a run, and the others leave it to that process.
+The claim of a killed process expires after a minute, and on the same machine at once. With --task k/n a process begins
+with its own share of the runs, then takes others that nobody has claimed, and ends when its own share is finished.`,
 		Example: `  unhinged train --config small/cifar-10 --out results/training/cifar-10-small
   unhinged train --config paper/cifar-10 --method ce,pal --seed 1 --backend xla:cuda
   unhinged train --method pal --dataset fashion-mnist --seeds 3
@@ -82,10 +84,10 @@ of the runs, then takes others that nobody has claimed, and ends when its own sh
 	f.StringVar(&o.Dataset, "dataset", "fashion-mnist", strings.Join(datasets.Names(),
 		", ")+", or a folder with four IDX files of MNIST's names")
 	f.IntVar(&o.Size, "size", 0,
-		"the data set is a folder of images in train/CLASS and val/CLASS, to be made so many pixels wide and high "+
-			"(0: it is not)")
+		"width and height in pixels to which images are scaled, if the data set is a folder of images in train/CLASS "+
+			"and val/CLASS (0: it is not)")
 	f.IntVar(&o.Images, "images", 0,
-		"train on so many images only, the first ones of every class in equal numbers (0: all)")
+		"number of training images: the first ones of every class, in equal numbers (0: all)")
 	f.StringVar(&o.imbalance, "imbalance", "",
 		"train on an imbalanced subset: "+datasets.LongTailed+":RATIO or "+datasets.Step+":RATIO")
 	f.StringVar(&o.known, "known", "",
@@ -96,32 +98,32 @@ of the runs, then takes others that nobody has claimed, and ends when its own sh
 	f.IntSliceVar(&o.hidden, "hidden", nil, "width of each hidden layer of a perceptron, short for --model mlp-…")
 	f.IntVar(&o.Seeds, "seeds", 1, "number of runs of each method, with seeds 1, 2, …")
 	f.IntVar(&o.Epochs, "epochs", 15, "passes over the training images")
-	f.IntVar(&o.Batch, "batch", 256, "images a step")
+	f.IntVar(&o.Batch, "batch", 256, "images per step")
 	f.IntVar(&o.MicroBatches, "micro-batches", 1,
-		"parts that a batch goes through the network in, for want of memory; batch normalisation sees each for itself")
+		"number of parts into which a batch is divided to save memory; batch normalisation uses each part alone")
 	f.IntVar(&o.Devices, "devices", 1,
-		"devices of the backend that share each batch; their number is in the results by rounding only")
+		"number of the backend's devices that share each batch; the results depend on it by rounding only")
 	f.StringVar(&o.Precision, "precision", "float32",
 		"type that the network computes in: float32 or bfloat16; variables and batch normalisation are float32")
-	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: random shift by up to so many pixels")
+	f.IntVar(&o.Augmentation.Shift, "shift", 0, "augmentation: largest random shift, in pixels")
 	f.BoolVar(&o.Augmentation.Flip, "flip", false, "augmentation: random horizontal flip")
 	f.Float64Var(&o.LearningRate, "lr", 0.1,
-		"highest learning rate; it falls to 0 as a cosine does, or as the configuration says")
+		"highest learning rate; it falls to 0 by a cosine schedule, or by the schedule of the configuration")
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "momentum")
 	f.Float64Var(&o.WeightDecay, "weight-decay", 5e-4, "weight decay of all trainable variables")
-	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, in place of each method's own")
-	f.IntVar(&o.records, "records", 1, "measurements an epoch (ul: 20 unless given, or as many as there are steps)")
-	f.IntVar(&o.Probe, "probe", 0, "training images whose features are measured (0: those of 10 batches)")
+	f.Float64Var(&o.efr, "efr", 0, "λ of the explicit feature regularisation, instead of each method's default")
+	f.IntVar(&o.records, "records", 1,
+		"number of measurements per epoch (default of ul: 20, or the number of steps if that is smaller)")
+	f.IntVar(&o.Probe, "probe", 0, "number of training images whose features are measured (0: those of 10 batches)")
 	f.BoolVar(&o.tune, "tune", false,
-		fmt.Sprintf("choose each method's rate and weight decay, by the accuracy on %d training images that are "+
-			"held out: first among %v of the given rate, then among %v of the given decay; writes tune.json",
-			vision.TuneHeldOut,
-			vision.TuneRates(), vision.TuneDecays()))
+		fmt.Sprintf("choose each method's learning rate and weight decay by the accuracy on %d held-out training "+
+			"images: first the rate, among %v times the given one, then the decay, among %v times the given one; "+
+			"write tune.json", vision.TuneHeldOut, vision.TuneRates(), vision.TuneDecays()))
 	f.StringVar(&o.task, "task", "1/1",
-		"k/n: begin with every n-th run from the k-th on, then take what is left; it waits for its own runs")
-	f.BoolVar(&o.list, "list", false, "print the runs, whose share each is of, and whether it is finished; train "+
-		"nothing")
-	f.IntVar(&o.jobs, "jobs", 1, "processes that share the runs, such as one a core")
+		"k/n: begin with every n-th run from the k-th on, then take the remaining ones, and wait for the own runs")
+	f.BoolVar(&o.list, "list", false, "print the runs, to whose share each belongs, and whether it is finished; "+
+		"train nothing")
+	f.IntVar(&o.jobs, "jobs", 1, "number of processes that share the runs, for example one per core")
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")

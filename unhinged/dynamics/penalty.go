@@ -83,7 +83,6 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	kappas, e = kappas[still:], mat.DenseCopyOf(e.Slice(0, all, still, all))
 	n := all - still
-	root := math.Sqrt(f.Rates.Ratio())
 	q, he, hm := new(mat.Dense), new(mat.Dense), new(mat.Dense)
 	q.Mul(m, e)
 	he.Mul(d.h, e)
@@ -103,37 +102,8 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 	}
 	force.Mul(force, v)
 	start.Mul(start, v)
-	drift := d.samples.drift()
-
-	at := func(g growth) (*point, error) {
-		z := mat.NewDense(p, n+c, nil)
-		for k, omega := range omegas {
-			grown, driven := g.of(omega).at(0), g.driven(omega)
-			for i := range p {
-				z.Set(i, k, product(start.At(i, k), grown)+product(force.At(i, k), driven))
-			}
-		}
-		z.Mul(z, v.T())
-		x := mat.DenseCopyOf(z.Slice(0, p, 0, n))
-		var h, y mat.Dense
-		x.Apply(func(_, j int, v float64) float64 { return root * v * math.Sqrt(kappas[j]) }, x)
-		h.Mul(x, e.T())
-		h.Add(&h, d.h)
-		x.Apply(func(_, j int, v float64) float64 {
-			if kappas[j] == 0 {
-				return 0
-			}
-			return v / kappas[j]
-		}, x)
-		y.Mul(x, e.T())
-		decay, gain := g.of(-f.Lambda2), g.driven(-f.Lambda2)
-		point, err := d.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, n+c)), movedBiases(d.state.B, drift, 0, 0, decay,
-			gain))
-		if err == nil {
-			point.b, point.biasDecay, point.biasGain = d.state.B, decay, gain
-		}
-		return point, err
-	}
+	at := penalizedModes{dual: d, lambda2: f.Lambda2, root: math.Sqrt(f.Rates.Ratio()), drift: d.samples.drift(),
+		kappas: kappas, e: e, omegas: omegas, v: v, start: start, force: force}.at
 	return d.linearFlow(f.Rates.W, slices.Compact(append(slices.Clone(omegas), -f.Lambda2)), at, func() (Limit, error) {
 		if omegas[n+c-1] >= 0 || f.Lambda2 == 0 {
 			return Limit{},
@@ -143,6 +113,52 @@ func (d *dual) penalized(f FeaturePenalty, m *mat.Dense) (*DualFlow, error) {
 		end, err := at(endless{})
 		return finiteLimit(end, -omegas[n+c-1]), err
 	}, 2/math.Abs(omegas[0])), nil
+}
+
+// penalizedModes is the solution of (x, w)' = (x, w)S + c in the eigenbasis of S.
+type penalizedModes struct {
+	*dual
+	lambda2      float64
+	root         float64   // √(η1/η2)
+	drift        []float64 // of the biases
+	kappas       []float64
+	e            *mat.Dense // eigenvectors of κ, whose eigenvalues are kappas
+	omegas       []float64
+	v            *mat.Dense // eigenvectors of S, whose eigenvalues are omegas
+	start, force *mat.Dense // (x, w)(0) and c in these eigenvectors
+}
+
+// at returns the point at the time that g stands for.
+func (s penalizedModes) at(g growth) (*point, error) {
+	p, modes := s.start.Dims()
+	n := len(s.kappas)
+	z := mat.NewDense(p, modes, nil)
+	for k, omega := range s.omegas {
+		grown, driven := g.of(omega).at(0), g.driven(omega)
+		for i := range p {
+			z.Set(i, k, product(s.start.At(i, k), grown)+product(s.force.At(i, k), driven))
+		}
+	}
+	z.Mul(z, s.v.T())
+	x := mat.DenseCopyOf(z.Slice(0, p, 0, n))
+	var h, y mat.Dense
+	x.Apply(func(_, j int, v float64) float64 { return s.root * v * math.Sqrt(s.kappas[j]) }, x)
+	h.Mul(x, s.e.T())
+	h.Add(&h, s.h)
+	x.Apply(func(_, j int, v float64) float64 {
+		if s.kappas[j] == 0 {
+			return 0
+		}
+		return v / s.kappas[j]
+	}, x)
+	y.Mul(x, s.e.T())
+	decay, gain := g.of(-s.lambda2), g.driven(-s.lambda2)
+	point, err := s.point(&h, &y, mat.DenseCopyOf(z.Slice(0, p, n, modes)),
+		movedBiases(s.state.B, s.drift, 0, 0, decay, gain))
+	if err == nil {
+		point.b, point.biasDecay, point.biasGain = s.state.B, decay, gain
+	}
+	return point, err
 }
 
 // system returns S and c of (x, w)' = (x, w)S + c, given the eigenvalues of κ, M E, H(0) E and H(0) Mᵀ.

@@ -86,46 +86,22 @@ func demonstrateE6() (Demonstration, error) {
 		return Demonstration{}, err
 	}
 
-	values, u, err := eigenSym(&kp)
-	if err != nil {
-		return Demonstration{}, err
-	}
-	lambdaA, ua := make([]float64, 2*p), mat.NewDense(2*p, 2*p, nil) // A(√k u, u) = √k(√k u, u)
-	for k, v := range values {
-		for sign, col := range map[float64]int{1: k, -1: p + k} {
-			lambdaA[col] = sign * math.Sqrt(v)
-			for i := range p {
-				ua.Set(i, col, lambdaA[col]*u.At(i, k))
-				ua.Set(p+i, col, u.At(i, k))
-			}
-		}
-	}
 	b, z := mat.NewDense(2*p, 2*p, nil), mat.NewDense(2*p, 2*p, nil)
 	m := s.M(gamma)
 	b.Slice(p, 2*p, 0, p).(*mat.Dense).Copy(m)
 	b.Slice(0, p, p, 2*p).(*mat.Dense).Copy(m.T())
 	z.Slice(0, p, 0, p).(*mat.Dense).Copy(s.H)
 	z.Slice(p, 2*p, p, 2*p).(*mat.Dense).Copy(s.W)
-	lambdaB, ub, err := eigenSym(b)
+	form := form24{start: z, end: end, brute: brute}
+	ua, err := form.eigenA(&kp)
 	if err != nil {
 		return Demonstration{}, err
 	}
-
-	solve := func(change *mat.Dense, rate float64) (float64, error) {
-		var start, solution mat.VecDense
-		start.MulVec(change, mat.NewVecDense(4*p*p, z.RawMatrix().Data)) // row-first
-		for i := range 2 * p {
-			for k := range 2 * p {
-				at := i*2*p + k
-				start.SetVec(at, start.AtVec(at)*math.Exp(rate*lambdaA[i]*lambdaB[k]*end))
-			}
-		}
-		if err := solution.SolveVec(change, &start); err != nil {
-			return 0, err
-		}
-		at := mat.NewDense(2*p, 2*p, solution.RawVector().Data)
-		return missZ(at.Slice(0, p, 0, p), at.Slice(p, 2*p, p, 2*p), brute), nil
+	var ub *mat.Dense
+	if form.lambdaB, ub, err = eigenSym(b); err != nil {
+		return Demonstration{}, err
 	}
+
 	var inverseA, both, printed, right mat.Dense
 	if err := inverseA.Inverse(ua); err != nil {
 		return Demonstration{}, err
@@ -138,21 +114,69 @@ func demonstrateE6() (Demonstration, error) {
 		Right:     "C = U_A⁻¹⊗U_B⁻¹, exponent η(Λ_A⊗Λ_B)t",
 		Tolerance: 1e-10,
 	}
-	asPrinted, err := solve(&printed, 1)
+	asPrinted, err := form.miss(&printed, 1)
 	if err != nil {
 		return Demonstration{}, err
 	}
-	withRate, err := solve(&printed, eta)
+	withRate, err := form.miss(&printed, eta)
 	if err != nil {
 		return Demonstration{}, err
 	}
 	d.PrintedError = math.Min(asPrinted, withRate)
-	if d.RightError, err = solve(&right, eta); err != nil {
+	if d.RightError, err = form.miss(&right, eta); err != nil {
 		return Demonstration{}, err
 	}
 	closed, err := kernelMiss(s, gamma, eta, end, dynamics.Kernel{Features: &kp}, brute)
 	d.RightError = math.Max(d.RightError, closed)
 	return d, err
+}
+
+// form24 evaluates (24) for A and B with the eigenvalues lambdaA and lambdaB.
+type form24 struct {
+	lambdaA, lambdaB []float64
+	start            *mat.Dense // Z(0): H(0) and W(0) in the diagonal blocks
+	end              float64    // the time
+	brute            *dynamics.State
+}
+
+// eigenA sets lambdaA to the eigenvalues of A for the kernel K_p = kp and returns the eigenvectors of A: an eigenvector
+// u of K_p with the eigenvalue k gives A(±√k u, u) = ±√k(±√k u, u).
+func (f *form24) eigenA(kp *mat.Dense) (*mat.Dense, error) {
+	values, u, err := eigenSym(kp)
+	if err != nil {
+		return nil, err
+	}
+	p := len(values)
+	vectors := mat.NewDense(2*p, 2*p, nil)
+	f.lambdaA = make([]float64, 2*p)
+	for k, v := range values {
+		for sign, col := range map[float64]int{1: k, -1: p + k} {
+			f.lambdaA[col] = sign * math.Sqrt(v)
+			for i := range p {
+				vectors.Set(i, col, f.lambdaA[col]*u.At(i, k))
+				vectors.Set(p+i, col, u.At(i, k))
+			}
+		}
+	}
+	return vectors, nil
+}
+
+// miss returns how far (24) is from the brute force, with C = change and the exponent rate·(Λ_A⊗Λ_B)·end.
+func (f *form24) miss(change *mat.Dense, rate float64) (float64, error) {
+	n := len(f.lambdaA)
+	var start, solution mat.VecDense
+	start.MulVec(change, mat.NewVecDense(n*n, f.start.RawMatrix().Data)) // row-first
+	for i, a := range f.lambdaA {
+		for k, b := range f.lambdaB {
+			at := i*n + k
+			start.SetVec(at, start.AtVec(at)*math.Exp(rate*a*b*f.end))
+		}
+	}
+	if err := solution.SolveVec(change, &start); err != nil {
+		return 0, err
+	}
+	at, p := mat.NewDense(n, n, solution.RawVector().Data), n/2
+	return missZ(at.Slice(0, p, 0, p), at.Slice(p, n, p, n), f.brute), nil
 }
 
 // kernelMiss returns how far the closed form is from the brute force.
