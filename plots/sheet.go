@@ -18,14 +18,14 @@ type sheet struct {
 	drawn         []axes // of the panels, once they are drawn
 }
 
-// arrangement returns the number of panels in each row, as in the paper: 2×2 for four panels, 3+2 for every five,
-// otherwise rows of three.
+// arrangement returns the number of panels in each row, as in the paper: 2×2 for four panels, 3+2 for five and twice
+// that for ten, otherwise rows of three.
 func arrangement(panels int) []int {
 	if panels == 4 {
 		return []int{2, 2}
 	}
 	var rows []int
-	if panels%5 == 0 {
+	if panels == 5 || panels == 10 {
 		for ; panels > 0; panels -= 5 {
 			rows = append(rows, 3, 2)
 		}

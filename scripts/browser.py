@@ -254,6 +254,10 @@ PICTURE_OUTPUT = ".jp-OutputArea-output img[src^='data:image/svg+xml']"
 def check_same(browser, url, path):
     """The outputs of a run in the page are the committed ones, and its pictures fit and come to life."""
     show(browser, url)
+    committed = nbformat.read(path, 4)
+    pictures = sum("image/svg+xml" in o.get("data", {}) for c in committed.cells for o in c.get("outputs", []))
+    wait("the committed pictures, which JupyterLab does not trust", lambda: browser.js(
+        f"return [...document.querySelectorAll({PICTURE_OUTPUT!r})].filter(p => p.complete && p.naturalWidth).length") == pictures, 60)
     browser.js("void jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     browser.js(RUN_ALL)
 
@@ -265,7 +269,7 @@ def check_same(browser, url, path):
     wait("every cell to have run", finished, 600)
     now = nbformat.from_dict(browser.js("return jupyterapp.shell.currentWidget.content.model.toJSON()"))
     clean(now)
-    differences = compare(nbformat.read(path, 4), now)
+    differences = compare(committed, now)
     assert not differences, "\n    ".join(["the outputs are not the committed ones:", *differences])
     misfits = browser.js(MISFITS)
     assert not misfits, misfits

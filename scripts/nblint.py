@@ -2,7 +2,7 @@
 """nblint.py NOTEBOOK...: lists the notebooks that do not use the project's kernel, or that were saved without outputs or with a failure; that do
 not end with an answer; and long cells that are not folded.
 
-The answer is the first thing that the cell after the heading "## Answer" prints, before any table. A cell of more than 25 lines is folded, in
+The answer is the first thing that the cell after the heading "## Answer" prints, before any table, and begins with "Answer". A cell of more than 25 lines is folded, in
 JupyterLab and on the site, unless it is the formula of its notebook and has the tag "formula"."""
 import pathlib
 import re
@@ -31,8 +31,8 @@ for path in map(pathlib.Path, sys.argv[1:]):
         print(f'{path}: its kernel is not "unhinged"')
     if cells and not any(c.outputs for c in cells):
         print(f"{path}: no outputs: make notebooks-save")
-    if not re.search(r"\w+ \w+ \w+", answer(nb) or ""):
-        print(f'{path}: after a heading "## Answer" no cell prints a sentence first')
+    if not (answer(nb) or "").startswith("Answer"):
+        print(f'{path}: after a heading "## Answer" no cell prints first a sentence that begins with "Answer"')
     for number, cell in enumerate(cells, 1):
         tags = cell.metadata.get("tags", [])
         if len(cell.source.split("\n")) > LONG and "formula" not in tags and (cell.metadata.get("jupyter"), "hide-input" in tags) != (FOLDED[0], True):

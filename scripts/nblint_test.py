@@ -20,7 +20,7 @@ def lint(*cells, kernel="unhinged"):
         return subprocess.run([sys.executable, script, path], capture_output=True, text=True, check=True).stdout
 
 
-def cell(source="", metadata=None, text="a sentence of prose\n", name="stdout"):
+def cell(source="", metadata=None, text="Answer: a sentence of prose\n", name="stdout"):
     made = v4.new_code_cell(source, metadata=metadata or {})
     if text:
         made.outputs = [v4.new_output("stream", name=name, text=text)]
@@ -45,7 +45,7 @@ class Lint(unittest.TestCase):
 
     def test_table_before_answer(self):
         table = cell(text="")
-        table.outputs = [v4.new_output("display_data", {"text/html": "<table></table>"}), v4.new_output("stream", name="stdout", text="a sentence of prose")]
+        table.outputs = [v4.new_output("display_data", {"text/html": "<table></table>"}), v4.new_output("stream", name="stdout", text="Answer: a sentence of prose")]
         self.assertIn("## Answer", lint(self.answer[0], table))
 
 

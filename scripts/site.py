@@ -78,11 +78,11 @@ def figures():
             continue
         figure = json.loads(source.read_text())
         text = [f"# {figure['title']}\n"]
+        if t := figure.get("table"):
+            text += [table(t["columns"], t["rows"], "numbers"), t.get("note", "") + "\n"]
         if (made / f"{i}.svg").exists():
             shutil.copy(made / f"{i}.svg", WORK / "extra" / f"{i}.svg")
             text.append(f'```{{raw}} html\n<figure class="picture"><a href="../{i}.svg"><img src="../{i}.svg" alt="{html.escape(figure["title"])}"></a></figure>\n```\n')
-        if t := figure.get("table"):
-            text += [table(t["columns"], t["rows"], "numbers"), t.get("note", "") + "\n"]
         if claims := figure.get("claims"):
             text.append("## Sentences\n")
             text.append(table(["verdict", "sentence", "measured", "erratum"],
