@@ -132,7 +132,7 @@ func (l level) Plot(c draw.Canvas, p *plot.Plot) {
 func (c chart) draw(canvas draw.Canvas) {
 	c.plot.Draw(canvas)
 	area := c.plot.DataCanvas(canvas)
-	heading(area, c.panel.title)
+	heading(canvas, area, c.panel.title)
 	entries := c.notes()
 	zoom, zoomed := c.panel.inset()
 	if len(entries) == 0 && !zoomed {

@@ -1,13 +1,16 @@
-// Package plots draws a result.Figure: as SVG or PNG in the paper's arrangement of panels, as an interactive plotly
-// figure, or with others on one HTML page. It also has helpers that show pictures in a GoNB cell.
+// Package plots draws a result.Figure: as SVG or PNG in the paper's arrangement of panels, or with others on one HTML
+// page. It also has helpers that show pictures in a GoNB cell.
 package plots
 
 import (
 	"bytes"
 	"fmt"
 	"html"
+	"regexp"
+	"strconv"
 	"strings"
 
+	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -24,7 +27,11 @@ func SVG(fig result.Figure) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return svg(fig.Title, s.width, s.height, s.draw)
+	picture, err := svg(fig.Title, s.width, s.height, s.draw)
+	if err != nil {
+		return nil, err
+	}
+	return describe(picture, s.drawn)
 }
 
 // PNG draws all panels of the figure at the given resolution in dots per inch: 96 is right for a screen, 200 for print.
@@ -59,13 +66,25 @@ func png(width, height vg.Length, dpi int, paint func(draw.Canvas)) ([]byte, err
 	return b.Bytes(), nil
 }
 
+// svgText matches a text as gonum writes it, with its style and its characters.
+var svgText = regexp.MustCompile(`(<text [^>]*?)\s+style="[^"]*?font-size:([0-9.e+-]+)px;([^"]*)">([^<]*)</text>`)
+
 // lighten removes the repeated parts of gonum's SVG, so that it can be put into HTML, and adds a title for screen
-// readers. The picture shrinks to the width of its column. Its font is metrically compatible with Arial and Helvetica,
-// which most machines have.
+// readers. The picture shrinks to the width of its column. Each text says how long it is: a reader's machine that does
+// not have the font fits its own into this length, so that texts do not run into their neighbours.
 func lighten(svg, title string) []byte {
 	_, body, _ := strings.Cut(svg, "<svg ")
-	body = strings.ReplaceAll(body,
-		"font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", "")
+	body = svgText.ReplaceAllStringFunc(body, func(found string) string {
+		part := svgText.FindStringSubmatch(found)
+		size, err := strconv.ParseFloat(part[2], 64)
+		if err != nil {
+			return found
+		}
+		sty := style(size)
+		face := plot.DefaultTextHandler.Cache().Lookup(sty.Font, sty.Font.Size)
+		return fmt.Sprintf(`%s style="font-size:%spx;%s" textLength="%.4g" lengthAdjust="spacingAndGlyphs">%s</text>`,
+			part[1], part[2], part[3], face.Width(html.UnescapeString(part[4])).Points(), part[4])
+	})
 	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
 	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // the right type
 	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `)

@@ -205,9 +205,8 @@ func TestErrorsNameWhatIsThere(t *testing.T) {
 			}
 		}
 		for name, other := range map[string]func() error{
-			"PNG":    func() error { _, err := PNG(f, 96); return err },
-			"Plotly": func() error { _, err := Plotly(f); return err },
-			"HTML":   func() error { _, err := HTML([]result.Figure{f}); return err },
+			"PNG":  func() error { _, err := PNG(f, 96); return err },
+			"HTML": func() error { _, err := HTML([]result.Figure{f}); return err },
 		} {
 			if other() == nil {
 				t.Errorf("%s accepts what SVG refuses: %v", name, err)

@@ -15,16 +15,17 @@ type sheet struct {
 	cell          vg.Point
 	legend        [][]entry // lines of the legend
 	width, height vg.Length
+	drawn         []axes // of the panels, once they are drawn
 }
 
-// arrangement returns the number of panels in each row, as in the paper: 2×2 for four panels, 3+2 for every five,
-// otherwise rows of three.
+// arrangement returns the number of panels in each row, as in the paper: 2×2 for four panels, 3+2 for five and twice
+// that for ten, otherwise rows of three.
 func arrangement(panels int) []int {
 	if panels == 4 {
 		return []int{2, 2}
 	}
 	var rows []int
-	if panels%5 == 0 {
+	if panels == 5 || panels == 10 {
 		for ; panels > 0; panels -= 5 {
 			rows = append(rows, 3, 2)
 		}
@@ -103,9 +104,12 @@ func (s *sheet) draw(c draw.Canvas) {
 		l, r, b, a := margins(canvases[i], ch.plot.DataCanvas(canvases[i]))
 		left, right, bottom, above = max(left, l), max(right, r), max(bottom, b), max(above, a)
 	}
+	s.drawn = nil
 	for i, ch := range s.charts {
 		l, r, b, a := margins(canvases[i], ch.plot.DataCanvas(canvases[i]))
-		ch.draw(draw.Crop(canvases[i], left-l, r-right, bottom-b, a-above))
+		canvas := draw.Crop(canvases[i], left-l, r-right, bottom-b, a-above)
+		ch.draw(canvas)
+		s.drawn = append(s.drawn, ch.axes(canvas))
 	}
 }
 

@@ -57,6 +57,7 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	pl := emptyPlot(wideSize)
 	pl.X.Min, pl.X.Max, pl.Y.Min, pl.Y.Max = -1.08*reach, 1.08*reach, -1.08*reach, 1.08*reach
 	pl.X.Tick.Marker, pl.Y.Tick.Marker = linearTicks(6), linearTicks(6)
+	pl.X.Label.Text, pl.Y.Label.Text = "first coordinate", "second coordinate"
 	pl.Add(plane{circle, groups})
 	side := vg.Point{X: 4 * vg.Inch, Y: 4 * vg.Inch}
 	area := pl.DataCanvas(inside(draw.Canvas{Rectangle: vg.Rectangle{Max: side}})).Size()
@@ -190,8 +191,9 @@ func (g barGroups) Plot(c draw.Canvas, pl *plot.Plot) {
 }
 
 // HeatMap draws a matrix, such as the cosines between prototypes, with row 0 on top: blue below zero, white at zero and
-// vermilion above. The colours are deepest at ±reach (0: the largest absolute value).
-func HeatMap(title string, m mat.Matrix, reach float64) ([]byte, error) {
+// vermilion above. The colours are deepest at ±reach (0: the largest absolute value). The axes have the labels x (of
+// columns) and y (of rows), and the colour bar has the label values.
+func HeatMap(title, x, y, values string, m mat.Matrix, reach float64) ([]byte, error) {
 	rows, cols := m.Dims()
 	if rows == 0 || cols == 0 {
 		return nil, fmt.Errorf("plots: a heat map of %d×%d: there must be at least one row and one column", rows, cols)
@@ -216,19 +218,20 @@ func HeatMap(title string, m mat.Matrix, reach float64) ([]byte, error) {
 	pl.X.Min, pl.X.Max = -0.5, float64(cols)-0.5
 	pl.Y.Min, pl.Y.Max, pl.Y.Scale = -0.5, float64(rows)-0.5, plot.InvertedScale{Normalizer: plot.LinearScale{}}
 	pl.X.Tick.Marker, pl.Y.Tick.Marker = wholeTicks, wholeTicks
+	pl.X.Label.Text, pl.Y.Label.Text = x, y
 	pl.Add(heat{m, reach})
 	bar := emptyPlot(wideSize)
 	bar.HideX()
 	bar.X.Min, bar.X.Max, bar.Y.Min, bar.Y.Max = 0, 1, -reach, reach
-	bar.Y.Tick.Marker = linearTicks(5)
+	bar.Y.Tick.Marker, bar.Y.Label.Text = linearTicks(5), values
 	bar.Add(scaleBar{})
-	const width, height, side = 4 * vg.Inch, 3.8 * vg.Inch, 0.75 * vg.Inch
+	const width, height, side = 4 * vg.Inch, 3.8 * vg.Inch, 0.95 * vg.Inch
 	return svg(title, width+side, height, func(c draw.Canvas) {
 		blank(c)
 		left := inside(draw.Crop(c, 0, -side, 0, 0))
 		pl.Draw(left)
 		area := pl.DataCanvas(left)
-		heading(area, title)
+		heading(c, area, title)
 		bar.Draw(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
 			Min: vg.Point{X: area.Max.X + 16, Y: area.Min.Y}, Max: vg.Point{X: c.Max.X - 8, Y: area.Max.Y}}})
 	})
@@ -288,7 +291,7 @@ func single(title string, legend []entry, size vg.Point, pl *plot.Plot) ([]byte,
 		s.drawLegend(c)
 		c.Max.Y -= above
 		pl.Draw(inside(c))
-		heading(pl.DataCanvas(inside(c)), title)
+		heading(c, pl.DataCanvas(inside(c)), title)
 	})
 }
 
@@ -299,8 +302,16 @@ func blank(c draw.Canvas) {
 	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X}, c.Max, {Y: c.Max.Y}})
 }
 
-// heading writes a title over the data area.
-func heading(area draw.Canvas, title string) {
-	area.FillText(aligned(style(titleText), draw.XCenter, draw.YBottom), vg.Point{X: area.Center().X, Y: area.Max.Y +
-		6}, title)
+// heading writes a title over the data area. A title that is wider than the cell is written smaller, and one that would
+// leave the cell on one side is moved.
+func heading(cell, area draw.Canvas, title string) {
+	const margin = 2
+	sty := style(titleText)
+	room := cell.Max.X - cell.Min.X - 2*margin
+	if width := sty.Width(title); width > room {
+		sty.Font.Size *= room / width
+	}
+	half := sty.Width(title) / 2
+	x := max(cell.Min.X+margin+half, min(cell.Max.X-margin-half, area.Center().X))
+	area.FillText(aligned(sty, draw.XCenter, draw.YBottom), vg.Point{X: x, Y: area.Max.Y + 6}, title)
 }

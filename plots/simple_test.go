@@ -67,7 +67,7 @@ func TestHeatMap(t *testing.T) {
 	for i := range 100 {
 		m.Set(i, i, 1)
 	}
-	picture, err := HeatMap("cosines", m, 0)
+	picture, err := HeatMap("cosines", "column", "row", "value", m, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,14 +77,15 @@ func TestHeatMap(t *testing.T) {
 	if got := texts(t, picture); !strings.Contains(got, "cosines") || !strings.Contains(got, "−1") {
 		t.Errorf("texts %q", got)
 	}
-	if _, err := HeatMap("zeros", mat.NewDense(2, 3, nil), 0); err != nil {
+	if _, err := HeatMap("zeros", "column", "row", "value", mat.NewDense(2, 3, nil), 0); err != nil {
 		t.Error(err)
 	}
 	m.Set(3, 4, math.NaN())
-	if _, err := HeatMap("", m, 0); err == nil || !strings.Contains(err.Error(), "row 3, column 4") {
+	_, err = HeatMap("", "column", "row", "value", m, 0)
+	if err == nil || !strings.Contains(err.Error(), "row 3, column 4") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := HeatMap("", &mat.Dense{}, 0); err == nil {
+	if _, err := HeatMap("", "column", "row", "value", &mat.Dense{}, 0); err == nil {
 		t.Error("an empty matrix accepted")
 	}
 	for v, want := range map[float64][3]uint8{0: {255, 255, 255}, 1: {palette[3].R, palette[3].G, palette[3].B},

@@ -156,10 +156,10 @@ func (m mathText) Draw(c vg.Canvas, txt string, sty text.Style, pt vg.Point) {
 				drawKronecker(c, place, sty.Font.Size)
 				continue
 			}
-			// SVG ignores blanks at the beginning of a text.
+			// SVG ignores blanks at the beginning and at the end of a text.
 			face, word := m.face(sty.Font, g.size), strings.TrimLeft(g.text, " ")
 			place.X += face.Width(g.text[:len(g.text)-len(word)])
-			if word != "" {
+			if word = strings.TrimRight(word, " "); word != "" {
 				c.FillString(face, place, word)
 			}
 		}

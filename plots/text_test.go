@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/recorder"
 )
 
-// SVG leaves out blanks that a text begins with, so none may; what stands after one stays where it was.
+// SVG leaves out blanks that a text begins or ends with, so none may; what stands after one stays where it was.
 func TestBlanksAfterScripts(t *testing.T) {
 	sty := style(10)
 	for _, c := range []struct{ before, after string }{
@@ -29,7 +29,7 @@ func TestBlanksAfterScripts(t *testing.T) {
 			if !ok {
 				continue
 			}
-			if strings.HasPrefix(drawn.String, " ") || drawn.String == "" {
+			if strings.TrimSpace(drawn.String) != drawn.String || drawn.String == "" {
 				t.Errorf("%q: it draws %q", c.before+c.after, drawn.String)
 			}
 			if drawn.String == c.after {

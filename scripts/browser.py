@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Opens a notebook in JupyterLab in headless Chromium, as a reader does: runs it, moves its slider, and checks that the picture changes.
+"""Opens notebooks in JupyterLab in headless Chromium, without a network, as a reader does.
 
-    .lab/venv/bin/python scripts/browser.py [NOTEBOOK]      (default: notebooks/02-unconstrained.ipynb)
+    .lab/venv/bin/python scripts/browser.py [--all | NOTEBOOK...]      (default: a sample of the notebooks)
 
-Works on a copy in .lab/browser, where it also leaves screenshots. Closes with "N passed, N failed, N skipped".
+Each notebook is run, its sliders are stopped where they stand, and its outputs and pictures are compared with the committed ones, within the
+tolerances of scripts/outputs.py. Pictures must fit their cell, and come to life under the mouse. One notebook's slider is moved, and no cell with
+sliders may hang: the kernel is stopped for a while, the page reloaded, a second notebook opened.
+
+Works on copies in .lab/browser, where it also leaves screenshots. Closes with "N passed, N failed, N skipped".
 """
+import argparse
 import base64
 import contextlib
 import json
@@ -20,8 +25,14 @@ import time
 import urllib.error
 import urllib.request
 
+import nbformat
+
+from outputs import clean, compare
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".lab/browser"
+SLIDERS = "02-unconstrained.ipynb"  # its slider is moved
+SAMPLE = ["01-neural-collapse.ipynb", "12-pal-against-ce.ipynb"]  # curves, a heat map, arrows and sliders; recorded runs and tables
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to an element
 
 
@@ -66,7 +77,8 @@ class Browser:
         self.url = f"http://127.0.0.1:{port}"
         wait("chromedriver", lambda: self.call("GET", "/status")["ready"], 30)
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                 "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000", f"--user-data-dir={profile}"]
+                 "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                 f"--user-data-dir={profile}"]
         options = {"args": flags, "binary": shutil.which("chromium") or shutil.which("google-chrome")}
         session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
         self.url += f"/session/{session['sessionId']}"
@@ -96,6 +108,13 @@ class Browser:
         moves = [{"type": "pointerMove", "origin": origin, "x": x, "y": 0, "duration": 200} for x in (0, pixels)]
         actions = [moves[0], {"type": "pointerDown", "button": 0}, moves[1], {"type": "pointerUp", "button": 0}]
         self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+
+    def move(self, css):
+        """Moves the mouse into the element's middle, and a little on."""
+        self.js("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", css)
+        origin = {ELEMENT: self.find(css).rpartition("/")[2]}
+        moves = [{"type": "pointerMove", "origin": origin, "x": x, "y": 0, "duration": 100} for x in (0, 4)]
+        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": moves}]})
 
     def screenshot(self, name, of="body"):
         self.js("document.querySelector(arguments[0])?.scrollIntoView({block: 'end'})", of)
@@ -200,7 +219,7 @@ def check_ends(browser, url, api):
     show(browser, url)
     browser.js(RUN_ALL)
     wait("sliders", lambda: browser.js(PICTURE), 300)
-    copy = f"second-{notebook}"
+    copy = notebook.replace("/", "/second-")
     shutil.copy(FOLDER / notebook, FOLDER / copy)
     browser.js(f"void jupyterapp.commands.execute('docmanager:open', {{path: '{copy}'}})")
     wait("the second notebook", lambda: browser.js(f"""
@@ -219,9 +238,51 @@ def check_ends(browser, url, api):
         urllib.request.urlopen(urllib.request.Request(api(f"kernels/{kernel}/interrupt"), b"", method="POST"))
 
 
+def end_kernels(api):
+    for kernel, _, _ in kernels(api):
+        urllib.request.urlopen(urllib.request.Request(api(f"kernels/{kernel}"), method="DELETE"))
+
+
+# Pictures that are not drawn, or that are wider than their cell.
+MISFITS = """return [...jupyterapp.shell.currentWidget.content.widgets].flatMap((cell, i) =>
+    [...cell.node.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")]
+        .filter(p => p.tagName == "IMG" && !(p.complete && p.naturalWidth) || p.clientWidth > p.closest(".jp-OutputArea-output").clientWidth + 1)
+        .map(p => `cell ${i + 1}: a picture ${p.clientWidth} pixels wide`))"""
+PICTURE_OUTPUT = ".jp-OutputArea-output img[src^='data:image/svg+xml']"
+
+
+def check_same(browser, url, path):
+    """The outputs of a run in the page are the committed ones, and its pictures fit and come to life."""
+    show(browser, url)
+    committed = nbformat.read(path, 4)
+    pictures = sum("image/svg+xml" in o.get("data", {}) for c in committed.cells for o in c.get("outputs", []))
+    wait("the committed pictures, which JupyterLab does not trust", lambda: browser.js(
+        f"return [...document.querySelectorAll({PICTURE_OUTPUT!r})].filter(p => p.complete && p.naturalWidth).length") == pictures, 60)
+    browser.js("void jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    browser.js(RUN_ALL)
+
+    def finished():
+        died = browser.js(DIED)
+        assert not died, f"cells failed: {died}"
+        browser.js(f"for (const stop of document.querySelectorAll('[id^=stop-]')) if (document.querySelector('[id^=picture-] svg')) stop.click()")
+        return browser.js(CELLS + "return cells.every(c => c.execution_count) && !document.querySelector('[id^=stop-]')")
+    wait("every cell to have run", finished, 600)
+    now = nbformat.from_dict(browser.js("return jupyterapp.shell.currentWidget.content.model.toJSON()"))
+    clean(now)
+    differences = compare(committed, now)
+    assert not differences, "\n    ".join(["the outputs are not the committed ones:", *differences])
+    misfits = browser.js(MISFITS)
+    assert not misfits, misfits
+    if browser.js(f"return [...document.querySelectorAll({PICTURE_OUTPUT!r})].some(p => decodeURIComponent(p.src).includes('<metadata>'))"):
+        browser.js(f"[...document.querySelectorAll({PICTURE_OUTPUT!r})].find(p => decodeURIComponent(p.src).includes('<metadata>')).id = 'comes-to-life'")
+        browser.move("#comes-to-life")
+        wait("the picture to come to life under the mouse", lambda: browser.find(".js-plotly-plot .main-svg"), 30)
+        browser.screenshot(f"{path.stem}-alive.png", ".js-plotly-plot")
+
+
 def left_out():
     """Says so, and returns true, where there is no browser to test with."""
-    missing = [p for p in ("chromium", "chromedriver") if not shutil.which(p)]
+    missing = [p for p, names in (("chromium", ("chromium", "google-chrome")), ("chromedriver", ("chromedriver",))) if not any(map(shutil.which, names))]
     if missing:
         print(f"no {' and no '.join(missing)} on PATH (Debian: apt install chromium chromium-driver): the browser test is left out")
         print("0 passed, 0 failed, 1 skipped")
@@ -229,37 +290,54 @@ def left_out():
 
 
 def main():
-    notebook = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "notebooks/02-unconstrained.ipynb")
+    args = argparse.ArgumentParser(description="Opens notebooks in JupyterLab in headless Chromium.")
+    args.add_argument("notebooks", nargs="*", type=pathlib.Path, metavar="NOTEBOOK")
+    args.add_argument("--all", action="store_true", help="open all notebooks")
+    args = args.parse_args()
+    committed = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    notebooks = args.notebooks or [n for n in committed if args.all or n.name in SAMPLE]
     if left_out():
         return
     shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    shutil.copy(notebook, FOLDER)
+    (FOLDER / "notebooks").mkdir(parents=True)
+    for path in [*notebooks, *(n for n in committed if n.name == SLIDERS)]:
+        shutil.copy(path, FOLDER / "notebooks")
+    for path in ROOT.iterdir():  # notebooks read files beside their folder
+        if path.name not in ("notebooks", "site") and not path.name.startswith("."):
+            (FOLDER / path.name).symlink_to(path)
     port, driver_port, token = free_port(), free_port(), secrets.token_hex(16)
     env = os.environ | {"JUPYTER_PATH": str(ROOT / "jupyter"), "JUPYTERLAB_WORKSPACES_DIR": str(FOLDER / "workspaces")}
     lab = [ROOT / ".lab/venv/bin/jupyter-lab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
            f"--ServerApp.root_dir={FOLDER}", f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
-    start = time.monotonic()
-    try:
-        with server(lab, FOLDER / "jupyterlab.log", env=env, cwd=FOLDER), \
-                server([shutil.which("chromedriver"), f"--port={driver_port}"], FOLDER / "chromedriver.log"):
-            api = f"http://127.0.0.1:{port}/api/status?token={token}"
-            wait("JupyterLab", lambda: urllib.request.urlopen(api), 60)
-            browser = Browser(driver_port, FOLDER / "profile")
-            try:
-                address = f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}"
-                check(browser, address)
-                check_ends(browser, address, lambda path: f"http://127.0.0.1:{port}/api/{path}?token={token}")
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    browser.screenshot("failed.png")
-                raise
-            finally:
-                browser.call("DELETE", "")
-    except (AssertionError, TimeoutError, RuntimeError) as e:
-        print(f"FAIL {notebook}: {e}\nscreenshots and logs are in {FOLDER}\n0 passed, 1 failed, 0 skipped")
-        sys.exit(1)
-    print(f"ok   {notebook} in Chromium ({time.monotonic() - start:.1f} s)\n1 passed, 0 failed, 0 skipped")
+    address = lambda name: f"http://127.0.0.1:{port}/lab/tree/notebooks/{name}?token={token}"
+    api = lambda path: f"http://127.0.0.1:{port}/api/{path}?token={token}"
+    checks = [(f"{path} in Chromium", lambda browser, path=path: check_same(browser, address(path.name), path)) for path in notebooks]
+    if not args.notebooks:
+        checks += [(f"the slider of {SLIDERS}", lambda browser: check(browser, address(SLIDERS))),
+                   ("cells with sliders do not hang", lambda browser: check_ends(browser, address(SLIDERS), api))]
+    failed = 0
+    with server(lab, FOLDER / "jupyterlab.log", env=env, cwd=FOLDER), \
+            server([shutil.which("chromedriver"), f"--port={driver_port}"], FOLDER / "chromedriver.log"):
+        wait("JupyterLab", lambda: urllib.request.urlopen(api("status")), 60)
+        browser = Browser(driver_port, FOLDER / "profile")
+        try:
+            for name, run in checks:
+                start, why = time.monotonic(), ""
+                try:
+                    run(browser)
+                except (AssertionError, TimeoutError, RuntimeError) as e:
+                    why, failed = f" {e}", failed + 1
+                    with contextlib.suppress(Exception):
+                        browser.screenshot(f"failed-{failed}.png")
+                print(f"{'FAIL' if why else 'ok  '} {name} ({time.monotonic() - start:.1f} s){why}", flush=True)
+                browser.call("POST", "/url", {"url": "about:blank"})
+                end_kernels(api)
+        finally:
+            browser.call("DELETE", "")
+    if failed:
+        print(f"screenshots and logs are in {FOLDER}")
+    print(f"{len(checks) - failed} passed, {failed} failed, 0 skipped")
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,8 @@ def check(page, address):
     wide = page.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
     page.screenshot("explorer-phone.png", "header")
     assert wide <= 0, f"on a phone the page is {wide} pixels too wide"
+    below = page.js("return document.getElementById('setting-gamma').getBoundingClientRect().bottom - innerHeight")
+    assert below <= 0, f"on a phone γ's slider begins {below} pixels below the window"
     opened(page, f"file://{SITE}/index.html")
     assert page.js(STATE)[1], "as a file it shows nothing"
 

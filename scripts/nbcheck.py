@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs notebooks on the project's kernel and checks every cell.
 
-    .lab/venv/bin/python scripts/nbcheck.py [--save] [--timeout SECONDS] NOTEBOOK...
+    .lab/venv/bin/python scripts/nbcheck.py [--save | --fresh] [--timeout SECONDS] NOTEBOOK...
 
 GoNB answers "ok" for a cell whose program panics, exits non-zero or fails its tests: it only writes
 "exit status N" (or "signal: ...") as the last line on stderr, and nbclient and nbconvert pass such a
 notebook. Here such a cell fails, as one that does not compile does. --save writes the outputs back,
-without what a browser or the next run would change.
+without what a browser or the next run would change. --fresh compares them with the committed ones
+instead, within the tolerances that scripts/outputs.py states.
 """
 import argparse
 import copy
@@ -21,13 +22,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from outputs import clean, compare, streams
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIED = re.compile(r"^(exit status \d+|signal: .+)$")
 LIMIT = 1_000_000  # bytes of a saved notebook
-
-
-def streams(cell, *names):
-    return "".join(o.text for o in cell.get("outputs", []) if o.output_type == "stream" and o.name in names)
 
 
 def died(cell):
@@ -70,27 +69,11 @@ def run(path, timeout):
     return nb, None
 
 
-def clean(nb):
-    """Removes outputs that only a live page uses (scripts and empty containers of widgets), and joins each stream into one output."""
-    for cell in nb.cells:
-        if cell.cell_type != "code":
-            continue
-        kept = []
-        for out in cell.outputs:
-            if out.output_type == "stream":
-                if any(k.get("name") == out.name for k in kept):
-                    continue
-                lines = streams(cell, out.name).split("\n")
-                out.text = "\n".join(line.rpartition("\r")[2] for line in lines)
-            if "data" in out:
-                out.data.pop("application/javascript", None)
-                if not re.sub(r"<(div|span)\b[^>]*>\s*</\1>", "", out.data.get("text/html", "")).strip():
-                    out.data.pop("text/html", None)
-                if not out.data:
-                    continue
-            kept.append(out)
-        # Printed text and displayed outputs come through different channels, in either order: printed text is put first.
-        cell.outputs = sorted(kept, key=lambda out: ["stdout", "stderr", None].index(out.get("name")))
+def stale(nb, path):
+    """Why the outputs of a run are not the committed ones, or None."""
+    clean(nb)
+    if found := compare(nbformat.read(path, 4), nb):
+        return "\n    ".join(["its outputs are not the committed ones (make notebooks-save writes them):", *found])
 
 
 def save(nb, path):
@@ -107,7 +90,9 @@ def save(nb, path):
 def main():
     args = argparse.ArgumentParser(description="Runs notebooks on the project's kernel and checks every cell.")
     args.add_argument("notebooks", nargs="+", type=pathlib.Path, metavar="NOTEBOOK")
-    args.add_argument("--save", action="store_true", help="write the outputs back into the notebooks that pass")
+    how = args.add_mutually_exclusive_group()
+    how.add_argument("--save", action="store_true", help="write the outputs back into the notebooks that pass")
+    how.add_argument("--fresh", action="store_true", help="fail if the outputs are not the committed ones")
     args.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for a cell (default %(default)s)")
     args = args.parse_args()
 
@@ -119,6 +104,8 @@ def main():
         nb, why = run(path, args.timeout)
         if not why and args.save:
             why = save(nb, path)
+        if not why and args.fresh:
+            why = stale(nb, path)
         failed += bool(why)
         print(f"{'FAIL' if why else 'ok  '} {path} ({time.monotonic() - start:.1f} s) {why or ''}", flush=True)
     print(f"{len(args.notebooks) - failed} passed, {failed} failed")

@@ -78,6 +78,19 @@ class NotebookCheck(unittest.TestCase):
         self.assertEqual(code, 0, out)
         self.assertEqual(self.path.read_text(), first, "a second run changes the saved notebook")
 
+    def test_fresh(self):
+        notebook(self.path, '%%\nfmt.Println("loss", 1.25)')
+        self.assertEqual(nbcheck("--save", self.path)[0], 0)
+        code, out = nbcheck("--fresh", self.path)
+        self.assertEqual(code, 0, out)
+        saved = self.path.read_text()
+        self.assertIn("loss 1.25", saved)
+        self.path.write_text(saved.replace("loss 1.25", "loss 1.35"))
+        code, out = nbcheck("--fresh", self.path)
+        self.assertEqual(code, 1, out)
+        self.assertIn("code cell 1, stdout: committed 1.35, now 1.25", out)
+        self.assertIn("loss 1.35", self.path.read_text(), "--fresh wrote the notebook")
+
     def test_refuses_large_outputs(self):
         code, out = nbcheck("--save", notebook(self.path, '%%\nfmt.Println(strings.Repeat("x", 1_100_000))'))
         self.assertEqual(code, 1, out)

@@ -2,10 +2,13 @@
 """Builds the site, static and offline, into a folder: the explorer, every figure and table, the claim ledger, errata, notebooks, the packages'
 documentation.
 
-    .lab/site-venv/bin/python scripts/site.py [FOLDER]      (default: site; `make site` sets the Python up)
+    .lab/site-venv/bin/python scripts/site.py [--sample] [FOLDER]      (default: site; `make site` sets the Python up)
+
+--sample builds every kind of page, but few of each kind and into .lab/site-sample: a quick test of the site.
 
 Sphinx with MyST-NB makes the pages: it takes notebooks with their outputs as they are, both are maintained, and it has search without a server.
 """
+import argparse
 import html
 import json
 import pathlib
@@ -23,6 +26,14 @@ LIMIT = 30_000_000  # bytes of the whole site
 SCENES = {"02": "unconstrained", "03": "regularised", "04": "anchored", "05": "spherical", "10": "theorem8", "16": "unequal"}
 TEXTS = {"performance": "docs/performance.md", "reliability": "docs/reliability.md", "architecture": "docs/architecture.md",
          "scale": "docs/scale.md", "errata": "ERRATA.md", "changelog": "CHANGELOG.md"}
+
+
+SAMPLE = ["fig1", "table1", "table3", "01", "02", "16", "17", "plots", "unhinged/dynamics"]  # figures, notebooks that link to each other, packages
+sample = False
+
+
+def wanted(name):
+    return not sample or name in SAMPLE
 
 
 def unhinged(*args):
@@ -49,10 +60,10 @@ def table(columns, rows, kind=""):
 def figures():
     """A page a figure, table and study, and one that lists them."""
     made = WORK / "made"
-    unhinged("figures", "--out", str(made))
+    unhinged("figures", *(["fig1"] if sample else []), "--out", str(made))
     listed = [line.split(None, 1) for line in unhinged("figures", "--list").splitlines()]
     recorded = [i for i, rest in listed if "needs recorded runs" in rest or i == "table1"]
-    for i in recorded:  # one without runs is passed over
+    for i in filter(lambda i: wanted(i), recorded):  # one without runs is passed over
         subprocess.run(["go", "run", "./cmd/unhinged", "figures", i, "--out", str(made)], cwd=ROOT, capture_output=True)
     for name in ("theorem8", "drift"):
         for kind in ("json", "svg"):
@@ -67,11 +78,11 @@ def figures():
             continue
         figure = json.loads(source.read_text())
         text = [f"# {figure['title']}\n"]
+        if t := figure.get("table"):
+            text += [table(t["columns"], t["rows"], "numbers"), t.get("note", "") + "\n"]
         if (made / f"{i}.svg").exists():
             shutil.copy(made / f"{i}.svg", WORK / "extra" / f"{i}.svg")
             text.append(f'```{{raw}} html\n<figure class="picture"><a href="../{i}.svg"><img src="../{i}.svg" alt="{html.escape(figure["title"])}"></a></figure>\n```\n')
-        if t := figure.get("table"):
-            text += [table(t["columns"], t["rows"], "numbers"), t.get("note", "") + "\n"]
         if claims := figure.get("claims"):
             text.append("## Sentences\n")
             text.append(table(["verdict", "sentence", "measured", "erratum"],
@@ -109,7 +120,7 @@ Every checkable sentence of the paper, with its check.
 def notebooks():
     names = []
     (WORK / "notebooks").mkdir()
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in sorted(p for p in (ROOT / "notebooks").glob("*.ipynb") if wanted(p.name[:2])):
         book = json.loads(path.read_text())
         if name := SCENES.get(path.name[:2]):
             live = "## Live\n\nThe same theory, computed in this page.\n\n" + scene(name, "../")
@@ -129,7 +140,7 @@ def packages():
     names = []
     for package in listed:
         short = package.split("/lab/")[-1]
-        if "internal" in short or short.startswith(("cmd", "tools", "web")) or package == short:
+        if "internal" in short or short.startswith(("cmd", "tools", "web")) or package == short or not wanted(short):
             continue
         text = subprocess.run(["go", "doc", "-all", package], cwd=ROOT, check=True, capture_output=True, text=True).stdout
         page(f"api/{short.replace('/', '-')}", f"# {short}\n\n`import \"{package}\"`\n\n````text\n{text}````\n")
@@ -185,7 +196,13 @@ def dead_links(site):
 
 
 def main():
-    site = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "site").resolve()
+    global sample
+    args = argparse.ArgumentParser(description="Builds the site.")
+    args.add_argument("folder", nargs="?", type=pathlib.Path, metavar="FOLDER")
+    args.add_argument("--sample", action="store_true", help="few pages of every kind: a quick test")
+    args = args.parse_args()
+    sample = args.sample
+    site = (args.folder or ROOT / (".lab/site-sample" if sample else "site")).resolve()
     shutil.rmtree(WORK, ignore_errors=True)
     (WORK / "extra").mkdir(parents=True)
     shutil.copytree(ROOT / "web/site", WORK / "static", ignore=shutil.ignore_patterns("*.py"))

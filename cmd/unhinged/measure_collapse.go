@@ -158,5 +158,5 @@ func meansPicture(moments *metrics.Moments) ([]byte, error) {
 	}
 	var cosines mat.Dense
 	cosines.Mul(unit, unit.T())
-	return plots.HeatMap("Cosines between the centred class means", &cosines, 1)
+	return plots.HeatMap("Cosines between the centred class means", "class", "class", "cosine", &cosines, 1)
 }

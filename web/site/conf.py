@@ -1,4 +1,6 @@
 """Sphinx's settings of the site, whose pages scripts/site.py writes."""
+import re
+
 from docutils import nodes
 from latex2mathml.converter import convert
 
@@ -22,13 +24,18 @@ suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighti
 html_math_renderer = "mathml"
 
 
+TAG = re.compile(r"\\tag\{(.*?)\}")  # the number of an equation
+
+
 def inline(self, node):
     self.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def block(self, node):
-    self.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    formula, number = TAG.sub("", node.astext()), TAG.search(node.astext())
+    shown = f"<span>({number[1]})</span>" if number else ""
+    self.body.append(f'<div class="formula">{convert(formula, display="block")}{shown}</div>')
     raise nodes.SkipNode
 
 

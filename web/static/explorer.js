@@ -134,8 +134,8 @@ function heat(cosines) {
   canvas.width = canvas.height = side * n;
   const pen = canvas.getContext("2d");
   cosines.forEach((c, i) => {
-    const fade = Math.round(255 * (1 - Math.abs(c)));
-    pen.fillStyle = c >= 0 ? `rgb(255 ${fade} ${fade})` : `rgb(${fade} ${fade} 255)`;
+    const deep = c >= 0 ? [0xd5, 0x5e, 0x00] : [0x00, 0x72, 0xb2]; // as package plots has them
+    pen.fillStyle = `rgb(${deep.map((to) => Math.round(255 + Math.abs(c) * (to - 255))).join(" ")})`;
     pen.fillRect(side * (i % n), side * Math.floor(i / n), side, side);
   });
 }
@@ -181,6 +181,8 @@ byId("reset").addEventListener("click", () => {
 addEventListener("hashchange", () => { fromAddress(); build(); });
 addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: 240 })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw.shapes = ""; draw(); });
+
+document.body.classList.toggle("embedded", window.top !== window);
 
 // explorer.wasm calls this when its functions are there.
 window.unhingedReady = () => {
