@@ -44,7 +44,9 @@ func Plotly(fig result.Figure) (*grob.Fig, error) {
 	rows := arrangement(len(panels))
 	inner := 340 * float64(len(rows))
 	layout.Height, layout.Legend.Y = types.N(inner+150), types.N(-10/inner)
-	out := interactive{&grob.Fig{Layout: layout, Config: &grob.Config{Responsive: types.True}}, map[string]bool{}}
+	// Without ShowSendToCloud, plotly.js 4 has a button that sends the figure's data to Plotly's server.
+	config := &grob.Config{Responsive: types.True, ShowSendToCloud: types.False}
+	out := interactive{&grob.Fig{Layout: layout, Config: config}, map[string]bool{}}
 	for i, p := range panels {
 		x, y := domain(rows, i)
 		axes := plotlyAxes{value: func(y float64) float64 { return y }}

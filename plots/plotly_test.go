@@ -20,6 +20,7 @@ type plotlyJSON struct {
 		Fill         string
 	}
 	Layout map[string]json.RawMessage
+	Config struct{ ShowSendToCloud *bool }
 }
 
 func marshalled(t *testing.T, f result.Figure) plotlyJSON {
@@ -45,6 +46,9 @@ func TestPlotlyArrangement(t *testing.T) {
 		got := marshalled(t, f)
 		if len(got.Data) != 3*n {
 			t.Errorf("%d panels: %d traces", n, len(got.Data))
+		}
+		if show := got.Config.ShowSendToCloud; show == nil || *show {
+			t.Error("the figure has a button that sends its data to a server")
 		}
 		legend := map[string]int{}
 		for _, d := range got.Data {

@@ -71,10 +71,10 @@ const plotlyCell = `<div id="plotly-%[1]s"></div><script>(() => {
 const place = document.getElementById("plotly-%[1]s"), fig = %[2]s;
 const draw = () => window.Plotly.newPlot(place, fig.data, fig.layout, fig.config);
 if (window.Plotly) return draw();
-const sources = ["https://cdn.plot.ly/plotly-2.34.0.min.js"];
+const sources = ["https://cdn.plot.ly/plotly-4.1.1.min.js"];
 try {
   const base = JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl;
-  sources.unshift(base + "lab/extensions/unhinged-assets/plotly-2.34.0.min.js");
+  sources.unshift(base + "lab/extensions/unhinged-assets/plotly-4.1.1.min.js");
 } catch (e) {}
 window.unhingedPlotly ??= (async () => {
   for (const src of sources) {
