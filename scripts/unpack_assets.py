@@ -8,7 +8,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLACES = {  # member of a wheel: where the lab looks for it
     "fastatomstruct_xla_cpu/libpjrt_cpu.so": ROOT / ".lab/pjrt/pjrt_c_api_cpu_plugin.so",
-    "plotly/package_data/plotly.min.js": ROOT / "jupyter/labextensions/unhinged-assets/plotly-2.34.0.min.js",
+    "plotly/package_data/plotly.min.js": ROOT / "jupyter/labextensions/unhinged-assets/plotly-4.1.1.min.js",
 }
 
 for wheel in pathlib.Path(sys.argv[1]).glob("*.whl"):

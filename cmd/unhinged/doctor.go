@@ -66,7 +66,7 @@ func doctor(out io.Writer) error {
 		}
 		version, err := exec.Command(inLab("venv/bin/jupyter-lab"), "--version").Output()
 		say("jupyterlab", err, strings.TrimSpace(string(version))+", in "+inLab("venv"), "make setup")
-		plotly := filepath.Join(checkout, "jupyter", "labextensions", "unhinged-assets", "plotly-2.34.0.min.js")
+		plotly := filepath.Join(checkout, "jupyter", "labextensions", "unhinged-assets", "plotly-4.1.1.min.js")
 		say("plotly.js", exists(plotly), plotly, "make setup; without it figures do not answer the mouse")
 	}
 

@@ -2,7 +2,6 @@
 package nbdeps
 
 import (
-	_ "github.com/MetalBlueberry/go-plotly/generated/v2.34.0/graph_objects"
 	_ "github.com/gomlx/compute"
 	_ "github.com/gomlx/gomlx/ml/layers"
 	_ "github.com/gomlx/gomlx/ml/train"

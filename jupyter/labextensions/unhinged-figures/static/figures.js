@@ -4,7 +4,7 @@
 (() => {
   const MIME = "image/svg+xml";
   const here = document.currentScript.src;
-  const PLOTLY = new URL("../../unhinged-assets/plotly-2.34.0.min.js", here).href;
+  const PLOTLY = new URL("../../unhinged-assets/plotly-4.1.1.min.js", here).href;
   let shared, loading;
 
   const plotly = () => loading ??= new Promise((done, failed) => {
@@ -80,7 +80,8 @@
     place.style.cssText = `width:${box.width}px;height:${box.height}px`;
     const [data, layout] = figure(picture, box.width / picture.width);
     img.replaceWith(place);
-    await lib.newPlot(place, data, layout, { displaylogo: false });
+    // Without showSendToCloud, plotly.js 4 has a button that sends the data to a server.
+    await lib.newPlot(place, data, layout, { displaylogo: false, showSendToCloud: false });
   }
 
   async function renderer() {
