@@ -74,6 +74,22 @@ func smallData(t *testing.T) string {
 	return folder
 }
 
+// TestTablesOfImbalance: the tables of imbalance are drawn from runs on classes of unequal sizes, and not from others.
+func TestTablesOfImbalance(t *testing.T) {
+	data := smallData(t)
+	for subset, want := range map[string]bool{"--imbalance=long-tailed:4": true, "--known=0,1": false} {
+		out := t.TempDir()
+		printed, err := call(t.Context(), trainCommand(), "--dataset", data, "--out", out, "--method", "ce", subset,
+			"--epochs", "1", "--batch", "10", "--hidden", "4", "--backend", "go")
+		if err != nil {
+			t.Fatal(err, printed)
+		}
+		if _, err := os.Stat(filepath.Join(out, "table2.json")); (err == nil) != want {
+			t.Errorf("%s: table 2 is drawn: %v, want %v", subset, err == nil, want)
+		}
+	}
+}
+
 func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
 	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal,ul", "--seeds", "2", "--epochs", "8",

@@ -314,7 +314,7 @@ func drawTraining(folder string, out io.Writer) error {
 	said := map[string]bool{} // figures share claims
 	whole := training.Whole(outcomes)
 	var draws []func() (result.Figure, error)
-	if len(whole) < len(outcomes) {
+	if slices.ContainsFunc(outcomes, func(o vision.Outcome) bool { return o.Settings.Imbalance.Kind != "" }) {
 		draws = append(draws, func() (result.Figure, error) { return training.Imbalance(2)(outcomes) },
 			func() (result.Figure, error) { return training.Imbalance(4)(outcomes) })
 	}
