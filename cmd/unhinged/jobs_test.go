@@ -30,9 +30,9 @@ func TestJobs(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv(runMain, "1")
 	train := func(out, epochs string, jobs ...string) *exec.Cmd {
-		return exec.CommandContext(t.Context(), os.Args[0], append([]string{"train", "--dataset", smallData(t), "--method",
-			"ce,pal,fnpal", "--model", "mlp-8", "--batch", "20", "--epochs", epochs, "--backend", "go", "--out", out},
-			jobs...)...)
+		args := append([]string{"train", "--dataset", smallData(t), "--method", "ce,pal,fnpal", "--model", "mlp-8",
+			"--batch", "20", "--epochs", epochs, "--backend", "go", "--out", out}, jobs...)
+		return exec.CommandContext(t.Context(), os.Args[0], args...)
 	}
 	alone, shared := filepath.Join(folder, "alone"), filepath.Join(folder, "shared")
 	if out, err := train(alone, "3").CombinedOutput(); err != nil {
