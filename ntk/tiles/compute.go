@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/unhinged-lab/lab/internal/files"
@@ -71,6 +72,7 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		return err
 	}
 	files.RemoveStale(filepath.Join(s.Dir, claimsFolder), "")
+	s.removeClaims()
 	for _, name := range s.Kernel.Arrays {
 		files.RemoveStale(filepath.Join(s.Dir, name), "")
 		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
@@ -201,6 +203,23 @@ func claimTile[T float32 | float64](s *Store, f Func[T], tile [2]int) (did bool,
 	}
 	claim.Finish()
 	return did, nil
+}
+
+// removeClaims removes the claims of tiles that are done if nobody holds them: those of processes that were killed after
+// they had written a tile and before they removed their claim.
+func (s *Store) removeClaims() {
+	claims, _ := os.ReadDir(filepath.Join(s.Dir, claimsFolder))
+	for _, c := range claims {
+		var tile [2]int
+		var generation int
+		if _, err := fmt.Sscanf(c.Name(), "%d.%d.%d", &tile[0], &tile[1], &generation); err != nil || !s.done(tile) {
+			continue
+		}
+		path := filepath.Join(s.Dir, claimsFolder, c.Name())
+		if lease.Check(strings.TrimSuffix(path, filepath.Ext(path))) == nil {
+			os.Remove(path)
+		}
+	}
 }
 
 // missing returns the tiles that have to be computed, after checking those that exist, which it counts in p.

@@ -446,6 +446,22 @@ func TestClaims(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(s.Dir, claimsFolder)); err != nil || len(left) != 0 {
 		t.Errorf("claims left: %v, %v", left, err)
 	}
+
+	// A process was killed after it had written a tile: its claim goes once it has expired, and not before.
+	for age, want := range map[time.Duration]int{0: 1, time.Hour: 0} {
+		then := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(claim, []byte("held 1 1 elsewhere\n"), 0o644), os.Chtimes(claim, then,
+			then)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Compute(t.Context(), s, entries[float32](k, &calls), Options{}); err != nil || calls.Load() != 3 {
+			t.Fatalf("%d tiles computed, error %v", calls.Load(), err)
+		}
+		left, err := os.ReadDir(filepath.Join(s.Dir, claimsFolder))
+		if err != nil || len(left) != want {
+			t.Errorf("claims of age %v left: %v, %v; want %d", age, left, err, want)
+		}
+	}
 }
 
 func TestCancelAndProgress(t *testing.T) {
