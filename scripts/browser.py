@@ -309,7 +309,8 @@ def main():
     env = os.environ | {"JUPYTER_PATH": str(ROOT / "jupyter"), "JUPYTERLAB_WORKSPACES_DIR": str(FOLDER / "workspaces")}
     lab = [ROOT / ".lab/venv/bin/jupyter-lab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
            f"--ServerApp.root_dir={FOLDER}", f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
-    address = lambda name: f"http://127.0.0.1:{port}/lab/tree/notebooks/{name}?token={token}"
+    # A workspace of its own, so that no tab of the check before is open.
+    address = lambda name: f"http://127.0.0.1:{port}/lab/workspaces/{secrets.token_hex(4)}/tree/notebooks/{name}?token={token}"
     api = lambda path: f"http://127.0.0.1:{port}/api/{path}?token={token}"
     checks = [(f"{path} in Chromium", lambda browser, path=path: check_same(browser, address(path.name), path)) for path in notebooks]
     if not args.notebooks:

@@ -7,7 +7,7 @@ Words and whole numbers must be the same. Numbers with a decimal point or an exp
     rounding   the cell shows rounding errors, which differ among processors: numbers are not compared, and of pictures only the words
     varies=R   the cell trains a network: numbers may differ by the share R of their size, and of pictures only the words are compared
 
-A cell that says that its data set is not on this machine is not compared.
+A cell that says that its data set is not on this machine is not compared; nor are those after one that made up data in its place.
 """
 import re
 
@@ -17,6 +17,7 @@ POWER = re.compile(r"×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 TEXT = re.compile(r"<(?:text|title)\b[^>]*>([^<]*)<")
 MISSING = "NOTHING IS"  # how a cell says that it does nothing, because its data set is missing
+MADE_UP = "made up"  # how a cell says that it made up data, which later cells use, in place of a missing data set
 
 
 def streams(cell, *names):
@@ -117,7 +118,10 @@ def compare(old, new):
         if a.cell_type != "code":
             continue
         number += 1
-        if MISSING in streams(b, "stdout") and MISSING not in streams(a, "stdout"):
+        says = lambda words: words in streams(b, "stdout") and words not in streams(a, "stdout")
+        if says(MADE_UP):
+            break
+        if says(MISSING):
             continue
         before, after = contents(a), contents(b)
         if [k for k, _ in before] != [k for k, _ in after]:

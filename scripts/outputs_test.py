@@ -90,6 +90,9 @@ class Outputs(unittest.TestCase):
 
     def test_without_data(self):
         self.same("85 % right", "fashion-mnist is not here\nNOTHING IS TRAINED in this cell.")
+        cells = lambda first, second: book(([("stdout", first)], []), ([("stdout", second)], []))
+        self.assertEqual(outputs.compare(cells("fashion-mnist", "85 % right"), cells("ten clouds (made up)", "31 % right")), [])
+        self.assertEqual(len(outputs.compare(cells("fashion-mnist", "85 % right"), cells("NOTHING IS TRAINED", "31 % right"))), 1)
 
 
 if __name__ == "__main__":
