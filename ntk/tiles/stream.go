@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/unhinged-lab/lab/internal/files"
@@ -78,12 +79,14 @@ func (s Stream[T]) Sum(ctx context.Context) (dynamics.ClassSums, error) {
 	report()
 	begun, saved := time.Now(), time.Now()
 	first := state.Done
+	matrices, end := s.ahead(tiles[state.Done:])
+	defer end()
 	for _, tile := range tiles[state.Done:] {
 		if err := ctx.Err(); err != nil {
 			return none, errors.Join(fmt.Errorf("%w with %d of %d tiles summed", err, state.Done, len(tiles)),
 				s.save(state))
 		}
-		if err := s.add(state, tile[0], tile[1]); err != nil {
+		if err := s.add(state, tile[0], tile[1], <-matrices); err != nil {
 			return none, err
 		}
 		state.Done++
@@ -143,17 +146,47 @@ func (s Stream[T]) tiles() (list [][2]Range) {
 	return list
 }
 
-// add adds a tile to the sums. Each of the sums has its additions in the same order on any number of processors.
-func (s Stream[T]) add(state *streamState, rows, cols Range) error {
-	what := fmt.Sprintf("tile of examples %v and %v", rows, cols)
-	matrices, err := s.Tile(rows, cols)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+// computedTile is what Tile returned.
+type computedTile[T float32 | float64] struct {
+	matrices [][]T
+	err      error
+}
+
+// ahead computes the tiles in order, one while the tile before it is added to the sums. end stops it and waits until it
+// has stopped.
+func (s Stream[T]) ahead(tiles [][2]Range) (out chan computedTile[T], end func()) {
+	out = make(chan computedTile[T])
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() {
+		for _, tile := range tiles {
+			matrices, err := s.Tile(tile[0], tile[1])
+			select {
+			case out <- computedTile[T]{matrices, err}:
+			case <-stop:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return out, func() {
+		close(stop)
+		work.Wait()
 	}
-	if len(matrices) == 0 || len(matrices[0]) != rows.Len()*cols.Len() {
+}
+
+// add adds a tile to the sums. Each of the sums has its additions in the same order on any number of processors.
+func (s Stream[T]) add(state *streamState, rows, cols Range, tile computedTile[T]) error {
+	what := fmt.Sprintf("tile of examples %v and %v", rows, cols)
+	if tile.err != nil {
+		return fmt.Errorf("%s: %w", what, tile.err)
+	}
+	if len(tile.matrices) == 0 || len(tile.matrices[0]) != rows.Len()*cols.Len() {
 		return fmt.Errorf("tiles: the function returned no matrix of %d×%d for the %s", rows.Len(), cols.Len(), what)
 	}
-	k, width := matrices[0], cols.Len()
+	k, width := tile.matrices[0], cols.Len()
 	sums := mat.NewDense(s.Classes, s.cols(), state.Sums)
 	const part = 256 // columns, whose sums fit into the cache
 	parallel.For((width+part-1)/part, func(p int) {
