@@ -87,7 +87,11 @@ func (l Lazy) Run(ctx context.Context, backend compute.Backend) (*result.Figure,
 		if err != nil {
 			return nil, fmt.Errorf("lazy: width %d: %w", width, err)
 		}
-		f.Curves = append(f.Curves, r.curves(width, l.Distance)...)
+		if i == len(l.Widths)-1 {
+			f.Curves = append(f.Curves, Trajectory(fmt.Sprintf("network, width %d", width), r.network),
+				Trajectory(fmt.Sprintf("closed form, width %d", width), r.theory))
+		}
+		f.Curves = append(f.Curves, r.distances(width, l.Distance))
 		ends["apart"] = append(ends["apart"], r.apart[len(r.apart)-1])
 		ends["drift"] = append(ends["drift"], r.drift[len(r.drift)-1])
 	}
@@ -197,24 +201,21 @@ func (l Lazy) follow(ctx context.Context, backend compute.Backend, width int, et
 	return r, nil
 }
 
-// curves returns the training, its closed form and how far they are apart. The two accuracies are the same at the start.
-func (r lazyRun) curves(width int, distance float64) []result.Curve {
-	params := map[string]float64{"width": float64(width)}
-	network := Trajectory(fmt.Sprintf("network, width %d", width), r.network)
-	theory := Trajectory(fmt.Sprintf("closed form, width %d", width), r.theory)
-	apart := result.Curve{Name: fmt.Sprintf("width %d", width), Series: map[string]result.Series{}}
+// distances returns how far network and closed form are apart, and how much the kernel has changed, at each step.
+func (r lazyRun) distances(width int, distance float64) result.Curve {
+	c := result.Curve{Name: fmt.Sprintf("width %d", width), Params: map[string]float64{"width": float64(width)},
+		Series: map[string]result.Series{}}
 	last := r.theory[len(r.theory)-1].Time
 	for i, away := range append([]float64{math.NaN()}, r.apart...) {
 		for name, v := range map[string]float64{"step": r.theory[i].Time, "apart": away, "drift": r.drift[i],
 			"moved": distance * r.theory[i].Time / last} {
-			apart.Series[name] = append(apart.Series[name], v)
+			c.Series[name] = append(c.Series[name], v)
 		}
 	}
-	network.Params, theory.Params, apart.Params = params, params, params
-	return []result.Curve{network, theory, apart}
+	return c
 }
 
-// panels shows all curves: the widest network's accuracies, and the distances and drifts of all networks.
+// panels shows the widest network's accuracies, and the distances and drifts of all networks.
 func (l Lazy) panels() []result.Panel {
 	widest := l.Widths[len(l.Widths)-1]
 	shown := []string{fmt.Sprintf("network, width %d", widest), fmt.Sprintf("closed form, width %d", widest)}

@@ -31,7 +31,7 @@ func TestLazy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Curves) != 6 || len(f.Panels) != 4 {
+	if len(f.Curves) != 4 || len(f.Panels) != 4 {
 		t.Fatalf("%d curves, %d panels", len(f.Curves), len(f.Panels))
 	}
 	for _, c := range f.Curves {

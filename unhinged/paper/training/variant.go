@@ -14,17 +14,14 @@ import (
 )
 
 // Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
-// methods, λ of EFR and seeds differ in it.
+// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those. If such a setup has
+// no CE, the runs of CE that are like it in everything else join it, unless they have several rates or decays: a
+// configuration's own rate and decay are those of CE.
 func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	var list [][]vision.Outcome
 	place := map[vision.Settings]int{}
 	for _, o := range outcomes {
-		key := o.Settings
-		key.Method, key.Head, key.Seed, key.RecordsPerEpoch, key.Probe = "", unhinged.Head{}, 0, 0, 0
-		key.Backend, key.Devices = "", 0 // in the results by rounding only
-		if key.Tuned {
-			key.LearningRate, key.WeightDecay = 0, 0 // each method has its own
-		}
+		key := setupOf(o.Settings)
 		i, found := place[key]
 		if !found {
 			i = len(list)
@@ -33,7 +30,39 @@ func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 		}
 		list[i] = append(list[i], o)
 	}
+	for key, i := range place {
+		if key.Tuned && !slices.ContainsFunc(list[i], isCE) {
+			list[i] = append(list[i], untunedCE(list, key)...)
+		}
+	}
 	return list
+}
+
+func isCE(o vision.Outcome) bool { return o.Settings.Method == "ce" }
+
+// untunedCE returns the runs of CE in the only setup that is like the tuned one but for rate and decay.
+func untunedCE(setups [][]vision.Outcome, tuned vision.Settings) (runs []vision.Outcome) {
+	for _, setup := range setups {
+		key := setupOf(setup[0].Settings)
+		if key.Tuned = true; setupOf(key) != tuned || !slices.ContainsFunc(setup, isCE) {
+			continue
+		}
+		if runs != nil {
+			return nil
+		}
+		runs = slices.DeleteFunc(slices.Clone(setup), func(o vision.Outcome) bool { return !isCE(o) })
+	}
+	return runs
+}
+
+// setupOf returns the settings that are the same in a setup.
+func setupOf(s vision.Settings) vision.Settings {
+	s.Method, s.Head, s.Seed, s.RecordsPerEpoch, s.Probe = "", unhinged.Head{}, 0, 0, 0
+	s.Backend, s.Devices = "", 0 // in the results by rounding only
+	if s.Tuned {
+		s.LearningRate, s.WeightDecay = 0, 0 // each method has its own
+	}
+	return s
 }
 
 // Whole leaves out what the sentences of sections 4.1 to 4.3 on accuracies and norms are not about: runs on a part of

@@ -3,6 +3,7 @@ package training
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,5 +103,44 @@ func TestTunedRunsAreOneSetup(t *testing.T) {
 	}
 	if n := len(Setups(list)); n != 1 {
 		t.Errorf("tuned: %d setups, should be 1", n)
+	}
+}
+
+// TestTunedRunsBesideCE: CE's runs at the configuration's rate join methods at rates of their own, and only those that
+// are alike in everything else. CE at two rates does not.
+func TestTunedRunsBesideCE(t *testing.T) {
+	tuned := runs("pal", 50, 90, 90.1)
+	for i := range tuned {
+		tuned[i].Settings.Tuned, tuned[i].Settings.WeightDecay = true, 7
+	}
+	ce, other := runs("ce", 50, 90, 90.1), runs("ce", 50, 90, 90.1)
+	for i := range other {
+		other[i].Settings.Epochs = 77
+	}
+	of := func(outcomes []vision.Outcome) (methods []string) {
+		for _, setup := range Setups(outcomes) {
+			if setup[0].Settings.Tuned {
+				for _, o := range setup {
+					methods = append(methods, o.Settings.Method)
+				}
+			}
+		}
+		return methods
+	}
+	if got := of(concat(tuned, ce, other)); !slices.Equal(got, []string{"pal", "pal", "ce", "ce"}) {
+		t.Errorf("the tuned setup has %v", got)
+	}
+	for i := range other {
+		other[i].Settings.Epochs, other[i].Settings.LearningRate = ce[0].Settings.Epochs, 9
+	}
+	if got := of(concat(tuned, ce, other)); !slices.Equal(got, []string{"pal", "pal"}) {
+		t.Errorf("with CE at two rates the tuned setup has %v", got)
+	}
+	own := runs("ce", 50, 90, 90.1)
+	for i := range own {
+		own[i].Settings.Tuned = true
+	}
+	if got := of(concat(tuned, ce, own)); len(got) != 4 {
+		t.Errorf("with a tuned CE the setup has %v", got)
 	}
 }
