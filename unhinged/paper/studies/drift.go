@@ -241,7 +241,8 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 // one draws a network, computes the learning rate, and trains it.
 func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
 	seed int, steps []int) error {
-	if _, err := empirical.Diagonal(probe(d.Examples, d.Probe)); err != nil { // creates the parameters, which are drawn below
+	// creates the parameters, which are drawn below
+	if _, err := empirical.Diagonal(probe(d.Examples, d.Probe)); err != nil {
 		return err
 	}
 	if err := redraw(store, rand.New(rand.NewPCG(d.Seed, uint64(width)<<32+uint64(seed)))); err != nil {

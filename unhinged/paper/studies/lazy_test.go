@@ -26,7 +26,8 @@ func TestLazy(t *testing.T) {
 		e.X = numbers.Tensor(dtypes.Float32, numbers.Of(e.X), dims...)
 		return e
 	}
-	l := Lazy{Train: single(0, 5), Test: single(1, 2), Widths: []int{16, 64}, Hidden: 1, Steps: 4, Distance: 0.5, Probe: 6}
+	l := Lazy{Train: single(0, 5), Test: single(1, 2), Widths: []int{16, 64}, Hidden: 1, Steps: 4, Distance: 0.5,
+		Probe: 6}
 	f, err := l.Run(context.Background(), backend)
 	if err != nil {
 		t.Fatal(err)

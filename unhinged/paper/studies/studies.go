@@ -57,8 +57,8 @@ func RunDrift(o Options) (*result.Figure, error) {
 // RunLazy runs the study lazy with images of CIFAR-10, on the machine's best backend.
 func RunLazy(o Options) (*result.Figure, error) {
 	if o.Gamma != nil || o.Rate != 0 || o.Networks != 0 {
-		return nil, fmt.Errorf("lazy does not use γ, η or a number of networks: it has γ = 1/(C−1), a rate of its own, " +
-			"and one network of each width")
+		return nil, fmt.Errorf("lazy does not use γ, η or a number of networks: it has γ = 1/(C−1), a rate of its " +
+			"own, and one network of each width")
 	}
 	data, err := datasets.Open("cifar-10")
 	if err != nil {

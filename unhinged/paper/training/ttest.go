@@ -78,8 +78,8 @@ const power = 0.8
 // mostSeeds is the largest number of seeds that needed looks at.
 const mostSeeds = 1000
 
-// needed is the smallest number of seeds of each method with which a two-sided t-test at this level tells the difference
-// from bound with probability power, if the difference and the spread are those that were measured. The test's
+// needed is the smallest number of seeds of each method with which a two-sided t-test at this level tells the
+// difference from bound with probability power, if the difference and the spread are those that were measured. The test's
 // noncentral t is taken for a central one that is moved by (difference − bound)/error. needed is NaN if there are too
 // few values to know the spread, and +Inf above mostSeeds.
 func (t ttest) needed(bound, level float64) float64 {

@@ -14,8 +14,8 @@ import (
 )
 
 // Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
-// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those. If such a setup has
-// no CE, the runs of CE that are like it in everything else join it, unless they have several rates or decays: a
+// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those. If such a setup
+// has no CE, the runs of CE that are like it in everything else join it, unless they have several rates or decays: a
 // configuration's own rate and decay are those of CE.
 func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	var list [][]vision.Outcome
