@@ -34,6 +34,9 @@ func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 		if key.Tuned && !slices.ContainsFunc(list[i], isCE) {
 			list[i] = append(list[i], untunedCE(list, key)...)
 		}
+		if len(list[i]) == len(outcomes) { // such a setup, whose CE is no setup of its own
+			return list[i : i+1]
+		}
 	}
 	return list
 }

@@ -130,6 +130,12 @@ func TestTunedRunsBesideCE(t *testing.T) {
 	if got := of(concat(tuned, ce, other)); !slices.Equal(got, []string{"pal", "pal", "ce", "ce"}) {
 		t.Errorf("the tuned setup has %v", got)
 	}
+	if setups := Setups(concat(tuned, ce)); len(setups) != 1 || len(setups[0]) != 4 {
+		t.Errorf("tuned runs with their CE are %d setups", len(setups))
+	}
+	if _, err := Figure14(concat(tuned, ce)); err != nil {
+		t.Error(err)
+	}
 	for i := range other {
 		other[i].Settings.Epochs, other[i].Settings.LearningRate = ce[0].Settings.Epochs, 9
 	}
