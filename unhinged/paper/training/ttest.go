@@ -80,8 +80,8 @@ const mostSeeds = 1000
 
 // needed is the smallest number of seeds of each method with which a two-sided t-test at this level tells the
 // difference from bound with probability power, if the difference and the spread are those that were measured. The
-// test's noncentral t is taken for a central one that is moved by (difference − bound)/error. needed is NaN if there are
-// too few values to know the spread, and +Inf above mostSeeds.
+// test's noncentral t is taken for a central one that is moved by (difference − bound)/error. needed is NaN if there
+// are too few values to know the spread, and +Inf above mostSeeds.
 func (t ttest) needed(bound, level float64) float64 {
 	if math.IsNaN(t.err) {
 		return math.NaN()
