@@ -147,7 +147,7 @@ func TestRoundingOfEntries(t *testing.T) {
 	}
 }
 
-// With too few steps, the bounds must contain the error of the values.
+// With too few steps, the errors of the values must still be within the bounds.
 func TestFewSteps(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	values := make([]float64, 80)

@@ -98,8 +98,8 @@ func TestBrierParts(t *testing.T) {
 	}
 }
 
-// TestIntervals checks that at least nine of ten intervals contain the accuracy and the NLL of the distribution of the
-// samples, and that the same seed gives the same intervals.
+// TestIntervals checks that at least nine of ten intervals contain the accuracy and the NLL of a large sample from the
+// same distribution, and that the same seed gives the same intervals.
 func TestIntervals(t *testing.T) {
 	whole := random(t, 20_000, 3, 1, 99)
 	held := 0

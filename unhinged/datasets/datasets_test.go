@@ -266,7 +266,7 @@ func TestGetResumes(t *testing.T) {
 	}
 }
 
-// TestGetStartsAnewWhatWasWrong: an earlier call left the first half of a file, and it differs from the published one.
+// TestGetStartsAnewWhatWasWrong: an earlier call left bytes that differ from those of the published file.
 func TestGetStartsAnewWhatWasWrong(t *testing.T) {
 	for name, left := range map[string]string{"half": "not the file's first bytes", "more than all": strings.Repeat("x",
 		1000)} {
