@@ -167,8 +167,8 @@ type trainSession struct {
 func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
 
 // unfinished divides the runs that are not finished into those of its own share and the others. It also returns the
-// names of the finished runs and the number of these that diverged. An error means that a finished run has other
-// settings, so that it appears before any run is trained.
+// names of the finished runs and the number of these that diverged. It reports damaged runs and runs with other settings
+// before any run is trained.
 func (s *trainSession) unfinished(trainings []vision.Training) (own, others []vision.Training, finished []string,
 	diverged int, err error) {
 	for i, t := range trainings {

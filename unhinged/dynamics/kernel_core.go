@@ -49,8 +49,8 @@ func (k Kernel) contracted(core *kernelCore) (mk, basis *mat.Dense, largest floa
 	largest = 1
 	if (k.Full != nil || k.Krylov != nil) && (k.Samples != nil || k.Features != nil || k.Sums != nil) ||
 		k.Full != nil && k.Krylov != nil {
-		return nil, nil, 0, fmt.Errorf("dynamics: Kernel.Full and Kernel.Krylov exclude each other and Kernel.Samples, " +
-			"Kernel.Sums and Kernel.Features: a full kernel holds both factors")
+		return nil, nil, 0, fmt.Errorf("dynamics: Kernel.Full and Kernel.Krylov exclude each other and " +
+			"Kernel.Samples, Kernel.Sums and Kernel.Features: a full kernel holds both factors")
 	}
 	switch {
 	case k.Krylov != nil:
