@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// BenchmarkEmpirical times the kernel of two finite networks on XLA where there is one; compilation apart.
+// BenchmarkEmpirical times the kernel of two finite networks, on XLA if it is available, without compilation.
 func BenchmarkEmpirical(b *testing.B) {
 	backend, note, err := backends.Open("")
 	if err != nil {
@@ -37,7 +37,7 @@ func BenchmarkEmpirical(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				run() // compiles
+				run() // the first call compiles
 				for b.Loop() {
 					run()
 				}

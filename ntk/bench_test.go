@@ -10,7 +10,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// normals are N(0, 1) inputs.
+// normals returns N(0, 1) inputs.
 func normals(seed uint64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	random := rand.New(rand.NewPCG(seed, 1))
 	size := 1
@@ -24,7 +24,7 @@ func normals(seed uint64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	return numbers.Tensor(dtype, x, dims...)
 }
 
-// BenchmarkInfinite times both kernels of three networks on XLA where there is one; compilation apart.
+// BenchmarkInfinite times both kernels of three networks, on XLA if it is available, without compilation.
 func BenchmarkInfinite(b *testing.B) {
 	backend, note, err := backends.Open("")
 	if err != nil {
@@ -55,7 +55,7 @@ func BenchmarkInfinite(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				run() // compiles
+				run() // the first call compiles
 				for b.Loop() {
 					run()
 				}

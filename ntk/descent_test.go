@@ -22,8 +22,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestDescentByHand: a network of one linear layer, with and without a head, under each loss and in both
-// parameterisations, against gradient descent written out in float64.
+// TestDescentByHand compares a network of one linear layer, with and without a head, under each loss and in both
+// parameterisations, with gradient descent written out in float64.
 func TestDescentByHand(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(1, 2))
@@ -63,11 +63,11 @@ func TestDescentByHand(t *testing.T) {
 			}},
 		} {
 			if dtype == dtypes.Float32 && given.name != "cross-entropy" {
-				continue // compiling takes the time
+				continue // compilation takes long
 			}
 			for i, head := range []*unhinged.Head{nil, {Prototypes: unhinged.Trainable, UseBias: true},
 				{Prototypes: unhinged.ETF}} {
-				parameterization := Parameterization((i + len(given.name)) % 2) // each with every loss and every head
+				parameterization := Parameterization((i + len(given.name)) % 2) // alternates over the cases
 				n, inputs, classes := 1+random.IntN(9), 1+random.IntN(5), 2+random.IntN(4)
 				x, unseen := normals(random.Uint64(), dtype, n, inputs), normals(random.Uint64(), dtype,
 					1+random.IntN(4), inputs)
@@ -136,7 +136,7 @@ func TestDescentByHand(t *testing.T) {
 	})
 }
 
-// byHand is gradient descent on a linear layer, and on a head after it.
+// byHand is gradient descent on a linear layer and on an optional head after it.
 type byHand struct {
 	scale      float64 // of the weights
 	x          *mat.Dense
@@ -203,7 +203,7 @@ func (b *byHand) step(eta1, eta2, lambda1, lambda2 float64) {
 	}
 }
 
-// nearly compares matrices by their largest element.
+// nearly compares matrices with a tolerance relative to their largest element.
 func nearly(t *testing.T, what string, got, want *mat.Dense, tolerance float64) {
 	t.Helper()
 	var gap mat.Dense
@@ -213,8 +213,8 @@ func nearly(t *testing.T, what string, got, want *mat.Dense, tolerance float64) 
 	}
 }
 
-// TestDescentGradients: one step moves every parameter of a network of every kind of layer against the gradient of the
-// loss, by finite differences in float64, and the head's regularisation counts.
+// TestDescentGradients compares one step of every parameter, in networks of every kind of layer, with the negative
+// gradient of the loss by finite differences in float64. The loss includes the head's regularisation.
 func TestDescentGradients(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		network := Serial(Conv(3, 2).Std(1, 0.5), Erf, AveragePool(2), Residual(Identity,
@@ -275,7 +275,7 @@ func TestDescentGradients(t *testing.T) {
 	})
 }
 
-// TestDescentHooks: what is called when, and that the store holds the recorded step's parameters.
+// TestDescentHooks checks when the hooks are called, and that the store has the parameters of the recorded step.
 func TestDescentHooks(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		store := seeded(1)

@@ -22,8 +22,8 @@ var reference = sync.OnceValues(func() (compute.Backend, error) {
 
 func onGo(backend compute.Backend) bool { return backends.Name(backend) == "go" }
 
-// naiveKernel is the full kernel in float64 from Jacobians on the Go backend: one gradient for each output of each
-// example.
+// naiveKernel returns the full kernel in float64 from Jacobians on the Go backend, with one gradient for each output of
+// each example.
 func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.Node) *graph.Node, x1,
 	x2 *tensors.Tensor) *tensors.Tensor {
 	t.Helper()
@@ -68,7 +68,7 @@ func naiveKernel(t *testing.T, store *model.Store, f func(*model.Scope, *graph.N
 		outputs)
 }
 
-// finiteNetworks are those that have a finite kernel; some have no infinite one.
+// finiteNetworks have a finite-width kernel; some of them have no infinite-width kernel.
 func finiteNetworks() map[string]Network {
 	all := networks()
 	delete(all, "identity")
@@ -85,7 +85,7 @@ func finiteNetworks() map[string]Network {
 	return all
 }
 
-// naive is the full kernel of a network in float64.
+// naive returns the full kernel of a network in float64.
 func naive(t *testing.T, network Network, parameterization Parameterization, store *model.Store, x1,
 	x2 *tensors.Tensor) *tensors.Tensor {
 	return naiveKernel(t, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
@@ -108,7 +108,7 @@ func TestEmpirical(t *testing.T) {
 				if onXLA := map[string]dtypes.DType{"max pool, batch norm": dtypes.Float64,
 					"mixed": dtypes.Float32}; !onGo(backend) &&
 					(parameterization == StandardParameterization || onXLA[name] != dtype) {
-					return // XLA takes its time to compile
+					return // compilation by XLA takes long
 				}
 				store, x1, x2 := draw(dtype)
 				e := network.Empirical(backend, store.RootScope(), parameterization)
@@ -135,7 +135,7 @@ func TestEmpirical(t *testing.T) {
 	}
 }
 
-// outputsOf takes from the full kernel what is wanted.
+// outputsOf reduces the full kernel to the requested outputs.
 func outputsOf(kernel *tensors.Tensor, want contraction) *tensors.Tensor {
 	dims := kernel.Shape().Dimensions
 	n, m, outputs := dims[0], dims[1], dims[2]

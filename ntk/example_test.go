@@ -11,7 +11,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// One description gives the kernels of infinite width and a network of finite width.
+// One description gives both the kernels of infinite width and a network of finite width.
 func Example() {
 	backend, _ := must.M2(backends.Open("go"))
 	network := ntk.Serial(ntk.Dense(512).Std(1.5, 0.1), ntk.ReLU, ntk.Dense(512).Std(1.5, 0.1), ntk.ReLU, ntk.Dense(10))

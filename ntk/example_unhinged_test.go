@@ -9,7 +9,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// A network of infinite width learns exclusive or, and is asked about points it was never trained on.
+// A network of infinite width learns exclusive or, and predicts points that it was not trained on.
 func ExampleUnhinged() {
 	backend, _ := must.M2(backends.Open("go"))
 	kernels := ntk.Serial(ntk.Dense(1).Std(1, 0.5), ntk.ReLU, ntk.Dense(1)).Infinite(backend)

@@ -18,7 +18,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// TestNotGaussian: a nonlinearity whose input is not Gaussian in the limit is refused, in one line that names it.
+// TestNotGaussian checks that a nonlinearity whose input is not Gaussian in the limit is refused, with an error of one
+// line that names it.
 func TestNotGaussian(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -32,7 +33,7 @@ func TestNotGaussian(t *testing.T) {
 	for _, test := range []struct {
 		network string
 		x       *tensors.Tensor
-		message string // "" if there is a kernel
+		message string // "" if the network has a kernel
 	}{
 		{"relu dense:1", vectors, "relu at layer0 has no infinite-width kernel: " + given},
 		{"flatten relu dense:1", images, "relu at layer1 has no infinite-width kernel: " + given},
@@ -81,8 +82,8 @@ func TestNotGaussian(t *testing.T) {
 	}
 }
 
-// TestPreActivation: a residual with its nonlinearity before the weights has a kernel, here compared with the value
-// that finite networks confirmed (1.211 ± .02 by Monte Carlo in NumPy). x is the first row of
+// TestPreActivation checks that a residual block with its nonlinearity before the weights has a kernel. The expected
+// value was confirmed by finite networks (1.211 ± .02 by Monte Carlo in NumPy). x is the first row of
 // numpy.random.default_rng(3).standard_normal((4, 6)).
 func TestPreActivation(t *testing.T) {
 	backend, err := reference()
@@ -100,9 +101,9 @@ func TestPreActivation(t *testing.T) {
 	near(t, "NNGP", both(t, kernels, err)[0][0], 1.192, 5e-4)
 }
 
-// TestRandomCompositions: a random composition of layers either has no kernel of infinite width, or it has that of wide
-// finite networks: over draws of the weights the mean of each entry is within five standard errors, and of a share of
-// the kernel's size for the bias that finite width has.
+// TestRandomCompositions checks that a random composition of layers either has no kernel of infinite width, or has the
+// kernel of wide finite networks. Over draws of the weights, the mean of each entry must be within five standard errors
+// plus a fraction of the kernel's size, which allows for the bias of finite width.
 func TestRandomCompositions(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -149,8 +150,8 @@ func TestRandomCompositions(t *testing.T) {
 	}
 }
 
-// drawKernels draws the weights of a finite network so many times and returns f·f/outputs and the mean over the outputs
-// of the tangent kernel of each.
+// drawKernels draws the weights of a finite network several times and returns, for each draw, f·f/outputs and the mean
+// over the outputs of the tangent kernel.
 func drawKernels(t *testing.T, backend compute.Backend, network Network, x *tensors.Tensor,
 	draws int) (all [][2][]float64) {
 	t.Helper()

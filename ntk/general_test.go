@@ -17,11 +17,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// everything is a network with all that can go wrong, of three outputs, on inputs [N, 6, 5, 3].
+// everything is a network with every kind of layer that can cause errors. It has three outputs and inputs of shape [N,
+// 6, 5, 3].
 var everything = finiteNetworks()["max pool, batch norm"]
 
-// TestChunks: neither the chunks nor the order of the examples matter, also where the last chunk is not full, and the
-// general way gives the same kernel.
+// TestChunks checks that the kernel depends neither on the chunk size nor on the order of the examples, also if the
+// last chunk is not full, and that the general method gives the same kernel.
 func TestChunks(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		x1, x2 := normals(1, dtypes.Float64, 7, 6, 5, 3), normals(2, dtypes.Float64, 3, 6, 5, 3)
@@ -37,7 +38,7 @@ func TestChunks(t *testing.T) {
 		for _, kernel := range []*Empirical{e, general} {
 			for _, examples := range []int64{1, 3} {
 				if kernel == general && examples == 1 && !onGo(backend) {
-					continue // each chunk size is compiled
+					continue // each chunk size has to be compiled
 				}
 				m, err := kernel.measure(x1.Shape())
 				if err != nil {
@@ -118,8 +119,8 @@ func positive(t *testing.T, kernel *tensors.Tensor, tolerance float64) {
 	}
 }
 
-// TestTranspose: forward mode, which needs no gradients, and reverse mode agree on u·J v. (gomlx's own gradients do
-// not, for filters of even size.)
+// TestTranspose checks that forward mode, which needs no gradients, and reverse mode give the same u·J v. (gomlx's own
+// gradients do not pass this test for filters of even size.)
 func TestTranspose(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -151,8 +152,9 @@ func TestTranspose(t *testing.T) {
 	}
 }
 
-// TestLinearized: at θ0 it is the network; away from it, its change is that of the network by finite differences of
-// small steps; its gradient by θ is the network's at θ0; and its kernel is Θ_0.
+// TestLinearized checks that at θ0 the linearised network equals the network, that its change away from θ0 equals the
+// network's by finite differences of small steps, that its gradient by θ is the network's gradient at θ0, and that its
+// kernel is Θ_0.
 func TestLinearized(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		const step = 1e-4
@@ -239,7 +241,7 @@ func TestLinearized(t *testing.T) {
 	})
 }
 
-// TestGomlxModel: a model of gomlx's own layers, in evaluation mode.
+// TestGomlxModel checks a model of gomlx's own layers in evaluation mode.
 func TestGomlxModel(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		onXLA := !onGo(backend) // the Go backend cannot differentiate graph.MaxPool
@@ -300,7 +302,7 @@ func TestEigenvaluesAndDrift(t *testing.T) {
 	}
 	near(t, "largest eigenvalue", byProducts, byMatrix, 1e-7)
 
-	// Gradient descent on the mean over examples of ½‖f − y‖² moves the outputs by −η/N Θ(f − y).
+	// Gradient descent on the mean over the examples of ½‖f − y‖² changes the outputs by −η/N Θ(f − y).
 	for _, share := range []float64{0.99, 1.01} {
 		rate := share * LargestStableRate(byMatrix, 1./5)
 		matrix, _ := asMatrix(kernel)
@@ -353,7 +355,7 @@ func TestEigenvaluesAndDrift(t *testing.T) {
 	}
 }
 
-// eigenvalues in increasing order.
+// eigenvalues returns the eigenvalues in increasing order.
 func eigenvalues(t *testing.T, matrix mat.Symmetric) []float64 {
 	t.Helper()
 	var eigen mat.EigenSym

@@ -15,7 +15,7 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// golden is a case of testdata/golden.json, computed with 60 digits by testdata/golden.py.
+// golden is a case of testdata/golden.json, which testdata/golden.py computed with 60 digits.
 type golden struct {
 	Network, Activation, Pair string
 	Bias                      float64
@@ -23,7 +23,7 @@ type golden struct {
 	XY, XX, YY                [2]string // NNGP and NTK
 }
 
-// network is the one that golden.py calculates.
+// network returns the network that golden.py calculates.
 func (g golden) network() Network {
 	φ := map[string]Layer{"ReLU": ReLU, "LeakyReLU": LeakyReLU(0.25), "Abs": Abs, "Erf": Erf, "Sin": Sin,
 		"GELU": GELU}[g.Activation]
@@ -36,8 +36,8 @@ func (g golden) network() Network {
 	return Serial(conv, Residual(Identity, Serial(φ, conv)), φ, end, Dense(8).Std(1.25, g.Bias))
 }
 
-// TestGolden: every pair of directions, down to 2^-40 apart, to 1e-12 of 60-digit arithmetic; and with float32 inputs,
-// where they are the same numbers, to float32's rounding.
+// TestGolden compares the kernels of pairs of directions, some of which differ by only 2^-40, with 60-digit arithmetic
+// to 1e-12. Where the inputs are exact in float32, it also compares float32 to that type's rounding.
 func TestGolden(t *testing.T) {
 	text, err := os.ReadFile("testdata/golden.json")
 	if err != nil {
@@ -100,7 +100,7 @@ func TestGolden(t *testing.T) {
 	})
 }
 
-// single says whether all numbers are float32 numbers.
+// single reports whether all numbers can be represented in float32.
 func single(x []float64) bool {
 	for _, v := range x {
 		if float64(float32(v)) != v {
@@ -110,7 +110,7 @@ func single(x []float64) bool {
 	return true
 }
 
-// values are a tensor's numbers in float64.
+// values returns a tensor's numbers in float64.
 func values(t *tensors.Tensor) []float64 {
 	if t.DType() == dtypes.Float64 {
 		return tensors.MustCopyFlatData[float64](t)

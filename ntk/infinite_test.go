@@ -16,7 +16,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// networks have every layer between them; inputs of images are 6×5 with 3 channels.
+// networks together have every kind of layer; their inputs are vectors or 6×5 images with 3 channels.
 func networks() map[string]Network {
 	conv := Conv(8, 3).Same().Std(1.4, 0.1)
 	return map[string]Network{
@@ -42,7 +42,7 @@ func dims(network string, n int) []int {
 	return []int{n, 6, 5, 3}
 }
 
-// both are the values of the two kernels.
+// both returns the values of the two kernels.
 func both(t *testing.T, kernels *Kernels, err error) [2][]float64 {
 	t.Helper()
 	if err != nil {
@@ -51,7 +51,7 @@ func both(t *testing.T, kernels *Kernels, err error) [2][]float64 {
 	return [2][]float64{values(kernels.NNGP), values(kernels.NTK)}
 }
 
-// rows are some examples of x.
+// rows returns some examples of x.
 func rows(x *tensors.Tensor, examples ...int) *tensors.Tensor {
 	shape := x.Shape()
 	size := shape.Size() / shape.Dimensions[0]
@@ -74,8 +74,8 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// TestKernels: what holds of every kernel of every network. The inputs include a zero, a copy and a multiple of
-// another.
+// TestKernels checks properties that every kernel of every network has. The inputs include a zero vector, a copy and a
+// multiple of another input.
 func TestKernels(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(3, 3))
@@ -132,7 +132,7 @@ func TestKernels(t *testing.T) {
 	})
 }
 
-// change edits a tensor's numbers.
+// change edits the numbers of a tensor.
 func change(x *tensors.Tensor, edit func(set func(i int, v float64), get func(i int) float64)) {
 	if x.DType() == dtypes.Float32 {
 		tensors.MustMutableFlatData(x, func(flat []float32) {
@@ -145,7 +145,7 @@ func change(x *tensors.Tensor, edit func(set func(i int, v float64), get func(i 
 	})
 }
 
-// TestMorePairsThanARow: rows of vectors are computed in pieces, the last of which is shorter.
+// TestMorePairsThanARow checks inputs whose rows are computed in pieces, of which the last is shorter.
 func TestMorePairsThanARow(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		infinite := Serial(Dense(1), ReLU, Dense(1)).Infinite(backend)
@@ -163,7 +163,7 @@ func TestMorePairsThanARow(t *testing.T) {
 	})
 }
 
-// TestQuadrature compares Function with the closed forms, to the accuracy that 64 nodes have for each.
+// TestQuadrature compares Function with the closed forms, to the accuracy that 64 nodes reach for each of them.
 func TestQuadrature(t *testing.T) {
 	erf := func(x float64) float64 { return math.Erf(x) }
 	density := func(x float64) float64 { return math.Exp(-x*x/2) / math.Sqrt(2*math.Pi) }

@@ -14,8 +14,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// What Kernels allocates in all, garbage included, is the estimate within a factor of 2.5. Left out are small kernels,
-// where the rest counts.
+// The memory that Kernels allocates in total, garbage included, must be within a factor of 2.5 of the estimate. Small
+// kernels are left out, because other allocations dominate there.
 func TestMemory(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -40,7 +40,7 @@ func TestMemory(t *testing.T) {
 			numbers.Tensor(dtypes.Float32, values, dims...)} {
 			infinite := network.Infinite(backend)
 			used := uint64(0)
-			for range 2 { // the first time compiles
+			for range 2 { // the first call compiles
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				if _, err := infinite.Kernels(x, nil); err != nil {

@@ -19,15 +19,15 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// seeded is a store whose variables are drawn from the seed.
+// seeded returns a store whose variables are drawn from the seed.
 func seeded(seed int64) *model.Store {
 	store := model.NewStore()
 	store.RootScope().SetParam(initializer.ParamInitialSeed, seed)
 	return store
 }
 
-// empirical returns a function of the seed that draws weights and returns f(x_i)·f(x_j)/outputs and, by naive
-// Jacobians, one example after the other, the tangent kernel of the first output.
+// empirical returns a function of the seed that draws weights and returns f(x_i)·f(x_j)/outputs and the tangent kernel
+// of the first output, from naive Jacobians of one example after the other.
 func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func(seed int64) [2][]float64 {
 	store := seeded(0)
 	exec := model.MustNewExec(backend, store, func(scope *model.Scope, x *graph.Node) []*graph.Node {
@@ -74,9 +74,9 @@ func empirical(backend compute.Backend, network Network, x *tensors.Tensor) func
 	}
 }
 
-// TestWideNetworks draws networks of finite width n. Over the draws, the mean of each entry of both kernels is within
-// five standard errors of the infinite one, and 4/n of it for the bias that finite width has. On the Go backend:
-// TestParameterizations finds the same functions on both.
+// TestWideNetworks draws networks of finite width n. The mean over the draws of each entry of both kernels must be
+// within five standard errors of the infinite-width kernel, plus 4/n of it for the bias of finite width. It runs on the
+// Go backend only, because TestParameterizations checks that both backends compute the same functions.
 func TestWideNetworks(t *testing.T) {
 	const draws = 16
 	backend, _, err := backends.Open("go")
@@ -151,8 +151,9 @@ func TestWideNetworks(t *testing.T) {
 	}
 }
 
-// TestConvergence: the distance of a finite network's kernels from the infinite ones falls as 1/√width; from 16 to 256
-// fourfold, of which chance may take a half.
+// TestConvergence checks that the distance of a finite network's kernels from the infinite-width kernels falls as
+// 1/√width. From width 16 to 256 it falls by a factor of four. The test accepts a factor between two and eight, because
+// the networks are random.
 func TestConvergence(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		x := normals(17, dtypes.Float64, 3, 5)
@@ -179,8 +180,8 @@ func TestConvergence(t *testing.T) {
 	})
 }
 
-// TestParameterizations: from the same random numbers both compute the same function, of weights scaled otherwise, and
-// on all backends; and there are no biases without σ_b.
+// TestParameterizations checks that both parameterisations compute the same function from the same random numbers, with
+// weights of different scales, on all backends, and that there are no biases without σ_b.
 func TestParameterizations(t *testing.T) {
 	network := Serial(Conv(4, 3).Same().Std(1.5, 0.5), GELU, AveragePool(2),
 		Residual(ReLU, Serial(Abs, Conv(4, 2).Same())), Erf, Conv(5, 2).Stride(2),

@@ -10,7 +10,8 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// same says whether two layers are built the same, so that a finite network's variables have the same places too.
+// same reports whether two layers are built in the same way, so that the variables of a finite network have the same
+// places too.
 func same(a, b Layer) bool {
 	switch x := a.(type) {
 	case activation:
@@ -97,7 +98,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Whatever the text, what is read is written so that the same is read again.
+// For any text that Parse accepts, the network that it returns is written as a text that Parse reads as the same
+// network.
 func FuzzParse(f *testing.F) {
 	f.Add("dense:512,w=1.5,b=0.1 relu dense:10")
 	f.Add("conv:64,3,stride=2,same,w=1.5 leakyrelu:1e-3 abrelu:-1,2 avgpool:2 gap flatten")

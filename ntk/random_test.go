@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// drawing draws networks of all layers, on inputs that are vectors [features] or images [height, width, channels].
+// drawing draws networks of all kinds of layers, for inputs that are vectors [features] or images [height, width,
+// channels].
 type drawing struct {
 	random *rand.Rand
-	width  int  // of dense layers and convolutions
-	finite bool // with layers that have no kernel of infinite width
+	width  int  // width of dense layers and convolutions
+	finite bool // includes layers that have no kernel of infinite width
 }
 
 func (d drawing) of(layers ...Layer) Layer { return layers[d.random.IntN(len(layers))] }
@@ -24,7 +25,7 @@ func (d drawing) std() (w, b float64) {
 
 func (d drawing) dense(width int) Layer { return Dense(width).Std(d.std()) }
 
-// same is a convolution or a dense layer that leaves the dimensions what they are.
+// same returns a convolution or a dense layer that does not change the dimensions.
 func (d drawing) same(dims []int) Layer {
 	if len(dims) == 1 {
 		return d.dense(dims[0])
@@ -32,7 +33,7 @@ func (d drawing) same(dims []int) Layer {
 	return Conv(dims[2], 1+d.random.IntN(3)).Same().Std(d.std())
 }
 
-// network draws a network that ends with vectors.
+// network draws a network whose outputs are vectors.
 func (d drawing) network(input []int) Network {
 	var layers []Layer
 	dims := slices.Clone(input)
@@ -52,7 +53,7 @@ func (d drawing) network(input []int) Network {
 	return Serial(layers...)
 }
 
-// layer draws one layer for inputs of the given dimensions, and sets them to its outputs'.
+// layer draws one layer for inputs of the given dimensions, and changes the dimensions to those of its outputs.
 func (d drawing) layer(dims *[]int) Layer {
 	image := len(*dims) == 3
 	for {
@@ -91,7 +92,7 @@ func (d drawing) layer(dims *[]int) Layer {
 	}
 }
 
-// pool draws what makes images smaller, or nil where they are too small.
+// pool draws a layer that makes images smaller, or returns nil if they are too small.
 func (d drawing) pool(dims *[]int) Layer {
 	h, w, channels := (*dims)[0], (*dims)[1], (*dims)[2]
 	switch d.random.IntN(5) {
@@ -112,7 +113,7 @@ func (d drawing) pool(dims *[]int) Layer {
 	return AveragePool(2)
 }
 
-// residual draws two or three branches that leave the dimensions what they are.
+// residual draws two or three branches that do not change the dimensions.
 func (d drawing) residual(dims []int) Layer {
 	var branches []Layer
 	for range 2 + d.random.IntN(2) {

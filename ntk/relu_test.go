@@ -13,7 +13,7 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-const precision = 1200 // bits: enough for 1 + 2^-1074
+const precision = 1200 // enough bits for 1 + 2^-1074
 
 func bigs(v float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(v) }
 
@@ -23,7 +23,8 @@ func bigMul(x, y *big.Float) *big.Float { return new(big.Float).Mul(x, y) }
 func bigQuo(x, y *big.Float) *big.Float { return new(big.Float).Quo(x, y) }
 func bigSqrt(x *big.Float) *big.Float   { return new(big.Float).SetPrec(precision).Sqrt(x) }
 
-// bigAtan is atan(x), 0 ≤ x ≤ 1, by halving the angle eight times and 40 terms of the series: to 2^-640 relative to it.
+// bigAtan returns atan(x) for 0 ≤ x ≤ 1, by halving the angle eight times and 40 terms of the series. Its relative
+// error is below 2^-640.
 func bigAtan(x *big.Float) *big.Float {
 	const halvings = 8
 	for range halvings {
@@ -40,14 +41,14 @@ func bigAtan(x *big.Float) *big.Float {
 	return bigMul(sum, bigs(1<<halvings))
 }
 
-// isNear says whether got is want to a tolerance relative to scale, or to the smallest numbers that there are.
+// isNear reports whether got equals want up to a tolerance relative to scale, or up to the smallest float64 numbers.
 func isNear(got float64, want, scale *big.Float, tolerance float64) bool {
 	d := bigSub(bigs(got), want)
 	bound := bigAdd(bigMul(bigs(tolerance), scale.Abs(scale)), bigs(1e-323))
 	return d.Abs(d).Cmp(bound) <= 0
 }
 
-// between are numbers in [0, 1] with both ends, tiny and denormal ones, on a grid and at random.
+// between returns numbers in [0, 1]: both ends, tiny and denormal ones, a grid and random ones.
 func between(random *rand.Rand) []float64 {
 	x := []float64{0, 5e-324, 1e-310, 0x1p-1022, 1, 1 - 0x1p-53}
 	for i := range 50 {
@@ -56,13 +57,13 @@ func between(random *rand.Rand) []float64 {
 	return x
 }
 
-// TestAtan compares the polynomials with atan(√z)/√z − 1 in many digits.
+// TestAtan compares the polynomials with atan(√z)/√z − 1, computed with many digits.
 func TestAtan(t *testing.T) {
 	zs := between(rand.New(rand.NewPCG(4, 4)))
 	for _, test := range []struct {
 		name            string
 		atan            func(ws, zs []float64)
-		angle, relative float64 // largest errors, of the atan and of w
+		angle, relative float64 // the largest errors of the arctangent and of w
 	}{
 		{"atan32", atan32, 1.2e-8, 6e-8},
 		{"atan64", atan64, 0x1p-53 + 1e-16, 6e-16},
@@ -83,7 +84,7 @@ func TestAtan(t *testing.T) {
 	}
 }
 
-// bigRectify is ABReLU's kernel and its derivative by Cho and Saul's formulas, for near = √(q₁q₂) − |k|.
+// bigRectify returns ABReLU's kernel and its derivative by Cho and Saul's formulas, where near = √(q₁q₂) − |k|.
 func bigRectify(even, odd float64, k, near *big.Float) (newK, derivative *big.Float) {
 	pi := bigMul(bigs(4), bigAtan(bigs(1)))
 	size := new(big.Float).Abs(k)
@@ -98,7 +99,8 @@ func bigRectify(even, odd float64, k, near *big.Float) (newK, derivative *big.Fl
 	return bigAdd(bigMul(bigs(even), abs), bigMul(bigs(odd), k)), bigAdd(bigs(odd), bigMul(bigs(even), sign))
 }
 
-// TestRectify compares ABReLU's step with Cho and Saul's formulas in many digits: nothing is lost at any angle.
+// TestRectify compares ABReLU's step with Cho and Saul's formulas, computed with many digits. No accuracy may be lost
+// at any angle.
 func TestRectify(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))
 	for _, slopes := range [][2]float64{{0, 1}, {-1, 1}, {0.25, 1}, {-0.5, 2}, {1, 1}} {
@@ -111,7 +113,7 @@ func TestRectify(t *testing.T) {
 				tolerance = 6e-8
 			}
 			for _, gap := range between(random) {
-				// √(q₁q₂) is about 1; gap is near of it.
+				// √(q₁q₂) is 1, and near is gap up to rounding.
 				in := covariance{[]float64{1 - gap, gap - 1}, []float64{gap, gap}, []float64{1, 1}}
 				out := covariance{make([]float64, 2), make([]float64, 2), make([]float64, 2)}
 				rectify(in, out, even, odd, single)
@@ -138,9 +140,9 @@ func TestRectify(t *testing.T) {
 	}
 }
 
-// TestNearDiagonal compares the kernels of inputs that are 1e-9 to 0.1 apart, relative to their size, or opposite but
-// for that, with those in many digits: to 1e-13 for float64, where cancellation would leave 1e-8, and to 1e-6 for
-// float32, where it would leave 1e-4.
+// TestNearDiagonal compares the kernels of inputs that differ by 1e-9 to 0.1 of their size, or that are opposite up to
+// such a difference, with many-digit arithmetic: to 1e-13 in float64 and to 1e-6 in float32. Cancellation would leave
+// errors of 1e-8 in float64 and 1e-4 in float32.
 func TestNearDiagonal(t *testing.T) {
 	const features, pairs, wStd = 100, 60, 1.5
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, _ float64) {

@@ -12,7 +12,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// TestSize: what is counted is what building the network draws, and it is an error if building it is one.
+// TestSize checks that the counted size equals the number of parameters that building the network draws, and that
+// counting returns an error if building the network does.
 func TestSize(t *testing.T) {
 	backend, err := reference()
 	if err != nil {
@@ -22,7 +23,7 @@ func TestSize(t *testing.T) {
 	misfits := 0
 	for range 200 {
 		network := drawing{random, 3, true}.network([][]int{{4}, {5, 4, 2}}[random.IntN(2)])
-		input := [][]int{{2, 4}, {2, 5, 4, 2}, {2, 1, 9, 2}}[random.IntN(3)] // of another kind, now and then
+		input := [][]int{{2, 4}, {2, 5, 4, 2}, {2, 1, 9, 2}}[random.IntN(3)] // sometimes of a wrong kind
 		store, outputs := seeded(1), 0
 		_, err := model.CallOnce(backend, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
 			y := network.Model(scope, NTKParameterization, x)
@@ -52,7 +53,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestSizeOfTheAbsurd: nothing overflows, and nothing is allocated.
+// TestSizeOfTheAbsurd checks that absurd networks cause no overflow and no allocation.
 func TestSizeOfTheAbsurd(t *testing.T) {
 	vectors, images := shapes.Make(dtypes.Float32, 1, 784), shapes.Make(dtypes.Float32, 1, 32, 32, 3)
 	for text, test := range map[string]struct {

@@ -14,19 +14,19 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestSplits: every form of the kernel of random networks is that of Jacobians computed example by example, whatever
-// the examples are computed with: all at once, in chunks of one or two, or each pair by a call of its own.
+// TestSplits checks that every form of the kernel of random networks equals that of Jacobians computed example by
+// example, however the examples are divided: all at once, in chunks of one or two, or with one call for each pair.
 func TestSplits(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(11, 5))
-		networks, inputs := 1, [][]int{{6}, {5, 4, 2}} // XLA takes its time to compile
+		networks, inputs := 1, [][]int{{6}, {5, 4, 2}} // compilation by XLA takes long
 		if onGo(backend) {
 			networks, inputs = 25, append(inputs, []int{1}, []int{1, 1, 3}, []int{1, 5, 1})
 		}
 		for range networks {
 			for _, input := range inputs {
 				network := drawing{random, 4, true}.network(input)
-				for !strings.Contains(network.String(), ",w=") { // it has no parameters
+				for !strings.Contains(network.String(), ",w=") { // until the network has parameters
 					network = drawing{random, 4, true}.network(input)
 				}
 				t.Run(fmt.Sprint(network), func(t *testing.T) { splits(t, backend, network, input, random.Uint64()) })
@@ -85,7 +85,7 @@ func splits(t *testing.T, backend compute.Backend, network Network, input []int,
 	}
 }
 
-// pairOf is the kernel of examples i and j alone.
+// pairOf returns the kernel of examples i and j, computed without the other examples.
 func pairOf(kernel *tensors.Tensor, i, j int) *tensors.Tensor {
 	dims := kernel.Shape().Dimensions
 	block := dims[2] * dims[3]
@@ -93,8 +93,8 @@ func pairOf(kernel *tensors.Tensor, i, j int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values(kernel)[at:at+block], 1, 1, dims[2], dims[3])
 }
 
-// TestImageSizes: what a kernel of images of one size notes does not confuse that of another size, here of one position
-// a channel before flattening and of four.
+// TestImageSizes checks that a kernel for images of one size does not affect that of another size. Here, one has one
+// position for each channel before flattening, and the other has four.
 func TestImageSizes(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		network := Serial(Conv(3, 3).Std(1, 0.5), ReLU, Flatten)
@@ -118,8 +118,8 @@ func TestImageSizes(t *testing.T) {
 	})
 }
 
-// TestLonePairs: in float32 too a pair's kernel is that of many, although its sums are then products of two long
-// vectors.
+// TestLonePairs checks that in float32, too, the kernel of one pair equals that of many examples, although its sums are
+// then products of two long vectors.
 func TestLonePairs(t *testing.T) {
 	conv := func(channels int) Layer { return Conv(channels, 3).Same() }
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {

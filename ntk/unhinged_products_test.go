@@ -14,8 +14,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// TestTrainProducts: Theorem 8 by products with the Jacobian is Theorem 8 by the full kernel, for networks with hidden
-// layers, with heads and without. p·C products are always enough, and two are if the prototypes do not move.
+// TestTrainProducts checks that Theorem 8 by products with the Jacobian equals Theorem 8 by the full kernel, for
+// networks with hidden layers, with and without heads. p·C products are always enough, and two are enough if the
+// prototypes do not move.
 func TestTrainProducts(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(7, 3))

@@ -20,7 +20,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// linearKernel is X1 X2ᵀ/d, the kernel of Dense in the NTK parameterisation.
+// linearKernel returns X1 X2ᵀ/d, the kernel of Dense in the NTK parameterisation.
 func linearKernel(x1, x2 *tensors.Tensor) *tensors.Tensor {
 	var k mat.Dense
 	k.Mul(numbers.Matrix(x1), numbers.Matrix(x2).T())
@@ -29,7 +29,7 @@ func linearKernel(x1, x2 *tensors.Tensor) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(append([]float64(nil), k.RawMatrix().Data...), n, m)
 }
 
-// timesIdentity is the full kernel κ⊗I_p as [n, m, p, p].
+// timesIdentity returns the full kernel κ⊗I_p as [n, m, p, p].
 func timesIdentity(kernel *tensors.Tensor, p int) *tensors.Tensor {
 	n, m := kernel.Shape().Dimensions[0], kernel.Shape().Dimensions[1]
 	full := make([]float64, n*m*p*p)
@@ -41,7 +41,7 @@ func timesIdentity(kernel *tensors.Tensor, p int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(full, n, m, p, p)
 }
 
-// shuffled are labels of all classes in no order.
+// shuffled returns labels of all classes in random order.
 func shuffled(random *rand.Rand, n, classes int) []int {
 	labels := make([]int, n)
 	for i := range labels {
@@ -72,9 +72,9 @@ func sameRecord(t *testing.T, what string, got, want Record, tolerance float64) 
 	}
 }
 
-// TestUnhingedIsDescent: a network of one linear layer is linear in its parameters, so that its kernel never changes,
-// and gradient descent on it is the closed form to rounding: of logits and with heads, trained and anchored, with
-// weight decay, from κ and from the full kernel κ⊗I, on the examples it is trained on and on others.
+// TestUnhingedIsDescent uses a network of one linear layer. It is linear in its parameters, so that its kernel never
+// changes and gradient descent equals the closed form up to rounding. The test covers logits and heads, trained and
+// anchored, weight decay, the kernels κ and κ⊗I, and seen and unseen examples.
 func TestUnhingedIsDescent(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		random := rand.New(rand.NewPCG(7, 1))
@@ -119,8 +119,8 @@ func TestUnhingedIsDescent(t *testing.T) {
 	})
 }
 
-// TestUnhingedIsLinearized: gradient descent on the first-order Taylor expansion of a deep network is the closed form
-// from the network's own full kernel at the start, to rounding; the network itself goes elsewhere.
+// TestUnhingedIsLinearized checks that gradient descent on the first-order Taylor expansion of a deep network equals,
+// up to rounding, the closed form from the network's full kernel at the start, and that the network itself does not.
 func TestUnhingedIsLinearized(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		network := Serial(Conv(4, 3).Same().Std(1.4, 0.3), ReLU, AveragePool(2), Flatten, Dense(10).Std(1.2, 0.1), Erf,
@@ -149,15 +149,16 @@ func TestUnhingedIsLinearized(t *testing.T) {
 	})
 }
 
-// TestUnhingedFlow: logits without weight decay are a straight line, F(t) = F(0) + ηt MΘ, also on unseen points, and
-// with it they tend to MΘ/λ; flow at small rates is descent with many steps; and from nothing it begins at 0.
+// TestUnhingedFlow checks that logits without weight decay move along a straight line, F(t) = F(0) + ηt MΘ, also at
+// unseen points; that with weight decay they tend to MΘ/λ; that flow equals descent with many small steps; and that
+// logits that start at zero have the value 0 at t = 0.
 func TestUnhingedFlow(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	n, m, classes, gamma, eta := 12, 5, 3, 0.4, 0.25
 	x, unseen := normals(1, dtypes.Float64, n, 20), normals(2, dtypes.Float64, m, 20)
 	labels, testLabels := shuffled(random, n, classes), shuffled(random, m, classes)
 	k, kStar := linearKernel(x, x), linearKernel(x, unseen)
-	// (MΘ)ᵀ
+	// slope returns (MΘ)ᵀ.
 	slope := func(k *tensors.Tensor) *mat.Dense {
 		drive := mat.NewDense(n, classes, nil)
 		for i, y := range labels {
@@ -216,7 +217,7 @@ func TestUnhingedFlow(t *testing.T) {
 		nearly(t, "long after", must.M1(decaying.At(1e4)).Test.Logits, want, 1e-12)
 	}
 
-	// With prototypes: small steps of descent tend to flow, at first order.
+	// With prototypes, descent with small steps tends to flow, at first order.
 	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4))),
 		[]float64{1, 0, -1}
 	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4))),
@@ -234,8 +235,8 @@ func TestUnhingedFlow(t *testing.T) {
 	}
 }
 
-// TestUnhingedLimit: with a head that learns, (H, W)/‖Z‖ at a late time is the limit's direction, also on unseen
-// points.
+// TestUnhingedLimit checks that with a trained head the direction (H, W)/‖Z‖ at a late time equals the direction of the
+// limit, also at unseen points.
 func TestUnhingedLimit(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	n, m, classes, p := 12, 5, 3, 4
@@ -259,7 +260,7 @@ func TestUnhingedLimit(t *testing.T) {
 		t.Errorf("accuracies %g, %g late and %g, %g in the limit", late.Train.Accuracy, late.Test.Accuracy,
 			limit.Train.Accuracy, limit.Test.Accuracy)
 	}
-	for _, time := range []float64{2000, 1e9} { // logits, then features, beyond float64
+	for _, time := range []float64{2000, 1e9} { // at the second time, logits and then features are beyond float64
 		if _, err := trained.At(time); err == nil || !strings.Contains(err.Error(), "too large") {
 			t.Errorf("time %g: %v", time, err)
 		}
@@ -316,8 +317,8 @@ func TestUnhingedErrors(t *testing.T) {
 	}
 }
 
-// TestTrainSums: the sums of a kernel over the classes give the training that the kernel gives, with and without a
-// head, for classes of any sizes.
+// TestTrainSums checks that the sums of a kernel over the classes give the same training as the kernel, with and
+// without a head, for classes of any sizes.
 func TestTrainSums(t *testing.T) {
 	random := rand.New(rand.NewPCG(14, 14))
 	sums := func(k *tensors.Tensor, labels []int, classes int) *mat.Dense {

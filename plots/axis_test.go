@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// checkTicks wants labels that differ, in the range and neither too few nor too many.
+// checkTicks checks that the labels differ, lie in the range, and are neither too few nor too many.
 func checkTicks(t *testing.T, lo, hi float64, ticks []plot.Tick, least, most int) {
 	t.Helper()
 	seen := map[string]bool{}

@@ -15,7 +15,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// placed is a text of an SVG that is not rotated: where it begins, and how long it says that it is.
+// placed is a text of an SVG that is not rotated, with its start and the length that the SVG states for it.
 type placed struct {
 	text      string
 	x, length float64
@@ -64,7 +64,8 @@ func horizontal(t *testing.T, picture []byte) (out []placed, width float64) {
 	return out, width
 }
 
-// Whatever a title says, every text stays in the picture, also on a machine that has another font: it says its length.
+// Whatever a title says, every text stays inside the picture, also on a machine with another font, because the SVG
+// states the length of the text.
 func TestTextsStayInThePicture(t *testing.T) {
 	letters := []rune("abcWM ‖ᵀ₂⁻¹⊗ẐŴγλ−=(),.0123456789")
 	rng := rand.New(rand.NewPCG(3, 1))
@@ -101,7 +102,7 @@ func TestTextsStayInThePicture(t *testing.T) {
 	}
 }
 
-// What the description of a panel says of a curve leads from the points of its strokes back to its values.
+// The description of a panel must map the points of a curve's strokes back to the values of the curve.
 func TestDescriptionReadsValues(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 1))
 	for range 40 {
@@ -144,7 +145,7 @@ func TestDescriptionReadsValues(t *testing.T) {
 				wantY = math.Log10(wantY)
 			}
 			wantX := x[k] / math.Pow10(commonPower(x[0], x[len(x)-1], 7))
-			power := 1.0 // that is factored out of the axis
+			power := 1.0 // the power of ten that is factored out of the axis
 			if !log {
 				lo, hi := math.Inf(1), math.Inf(-1)
 				for _, v := range y {
@@ -175,7 +176,7 @@ func described(t *testing.T, picture []byte) (panels []axes) {
 	return panels
 }
 
-// A curve that has nothing to draw is not in the description, and each panel has its own.
+// A curve without points is left out of the description, and each panel has a description of its own.
 func TestDescriptionOfPanels(t *testing.T) {
 	fig := figure(3, 2, 10)
 	fig.Curves = append(fig.Curves, result.Curve{Name: "nothing", Series: map[string]result.Series{

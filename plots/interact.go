@@ -158,7 +158,7 @@ func (c *controls) run(draw func([]float64) ([]byte, error), picture []byte, err
 			picture = drawn
 		}
 	}
-	left := "" // why the cell ends without being asked to
+	left := "" // the reason if the cell ends by itself
 	silence := time.NewTimer(answerWithin)
 	for running := true; running; {
 		select {
@@ -179,14 +179,7 @@ func (c *controls) run(draw func([]float64) ([]byte, error), picture []byte, err
 				silence.Reset(hiddenPause)
 			}
 		case <-silence.C:
-			running, left = false, "The page does not answer any more: it was closed or reloaded, or another "+
-				"notebook in it has "+
-				"sliders too, which only one can have. Run the cell again to move these."
-			if ready != nil {
-				left = fmt.Sprintf("The page did not answer within %v, so that there are no sliders. Run the cell "+
-					"again, or reload "+
-					"the page first.", answerWithin)
-			}
+			running, left = false, noAnswer(ready == nil)
 		case <-c.stopped:
 			running = false
 		case <-interrupt:
@@ -203,7 +196,17 @@ func (c *controls) run(draw func([]float64) ([]byte, error), picture []byte, err
 	return nil
 }
 
-// listen makes the page tell every second that the sliders are still in it, and passes on what it tells.
+// noAnswer returns what the cell says if the page does not answer, with sliders or before they are shown.
+func noAnswer(sliders bool) string {
+	if !sliders {
+		return fmt.Sprintf("The page did not answer within %v, so that there are no sliders. Run the cell again, or "+
+			"reload the page first.", answerWithin)
+	}
+	return "The page does not answer any more: it was closed or reloaded, or another notebook in it has sliders too, " +
+		"which only one can have. Run the cell again to move these."
+}
+
+// listen makes the page report every second that it still has the sliders, and passes its reports on.
 func (c *controls) listen(answers chan<- int) {
 	address := "/alive/" + c.id
 	comms.Subscribe(address, func(_ string, page int) {

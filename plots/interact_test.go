@@ -70,7 +70,7 @@ func TestInteractWithoutBrowser(t *testing.T) {
 	}
 }
 
-// However fast a slider moves, at most one redraw is waiting, and it sees the last value.
+// However fast a slider moves, at most one redraw waits, and it uses the latest value.
 func TestOnlyTheLatestValueIsDrawn(t *testing.T) {
 	c := newControls([]Slider{{Max: 1}, {Max: 1}}, []float64{0, 0})
 	for i := range 1000 {
@@ -89,7 +89,7 @@ func TestOnlyTheLatestValueIsDrawn(t *testing.T) {
 	if c.latest()[0] == 5 {
 		t.Error("a picture can change the sliders' values")
 	}
-	c.move(1, 0.999) // where it is already
+	c.move(1, 0.999) // this is the current value
 	if len(c.changed) != 0 {
 		t.Error("redrawn for no change")
 	}

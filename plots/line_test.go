@@ -77,7 +77,7 @@ func TestEmptiestStaysInsideAndFindsRoom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	area := vg.Rectangle{Min: vg.Point{X: 10, Y: 20}, Max: vg.Point{X: 250, Y: 200}}
 	for range 50 {
-		// the free corner, 80 by 60
+		// a corner of 80 by 60 stays free
 		corner := vg.Point{X: vg.Length(10 + 160*rng.IntN(2)), Y: vg.Length(20 + 120*rng.IntN(2))}
 		var marks []vg.Point
 		for x := area.Min.X; x <= area.Max.X; x += 4 {

@@ -24,7 +24,7 @@ func TestLiveIsTheFigureUnderALine(t *testing.T) {
 	if !strings.Contains(string(picture), "epoch 3 of 7 &lt;soon&gt;") || strings.Contains(string(without), "epoch") {
 		t.Errorf("%.300s", picture)
 	}
-	// its white ground
+	// the line has a white background, which is one more path
 	if a, b := strings.Count(string(picture), "<path"), strings.Count(string(without), "<path"); a != b+1 {
 		t.Errorf("%d paths under a line, %d without it", a, b)
 	}

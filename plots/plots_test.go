@@ -20,7 +20,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// figure has n panels of k curves with a burst in each; odd panels are logarithmic.
+// figure returns a figure with n panels of k curves, each with a burst. The axes of odd panels are logarithmic.
 func figure(n, k, steps int) result.Figure {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))
 	f := result.Figure{ID: "fig", Title: "A figure"}
@@ -52,7 +52,7 @@ func drawn(t *testing.T, f result.Figure) string {
 	return text
 }
 
-// texts checks that the picture is well-formed XML and returns its texts, one after the other.
+// texts checks that the picture is well-formed XML and returns its texts in order.
 func texts(t *testing.T, picture []byte) string {
 	t.Helper()
 	var out strings.Builder
@@ -125,11 +125,11 @@ func TestLogarithmsBeyondFloat64(t *testing.T) {
 		s["z"][i], s[result.Log10("z")][i] = math.Inf(1), 5000*float64(i)/49
 	}
 	f.Panels = []result.Panel{{Title: "norm", Y: "z", Log: true}}
-	// 10⁵⁰⁰⁰, the exponent raised
+	// the text of 10⁵⁰⁰⁰, whose exponent is raised
 	if got := drawn(t, f); !strings.Contains(got, "105000") || !strings.Contains(got, "101000") {
 		t.Errorf("no 10⁵⁰⁰⁰ on the axis: %q", got)
 	}
-	delete(s, "z") // the logarithms are enough
+	delete(s, "z") // the series of logarithms is enough
 	drawn(t, f)
 }
 
@@ -142,7 +142,7 @@ func TestHugeLinearValuesShareAPower(t *testing.T) {
 	if !strings.Contains(got, "value (×1054)") || !strings.Contains(got, "−2.5") && !strings.Contains(got, "−2") {
 		t.Errorf("no common power of ten: %q", got)
 	}
-	for i := range f.Curves[0].Series["y"] { // the range itself overflows
+	for i := range f.Curves[0].Series["y"] { // the length of the range overflows
 		f.Curves[0].Series["y"][i] = []float64{-math.MaxFloat64, math.MaxFloat64, 5e-324}[i%3]
 	}
 	drawn(t, f)
@@ -165,7 +165,7 @@ func TestGapsBreakTheLine(t *testing.T) {
 		t.Fatalf("unbroken curve drawn in %v parts", got)
 	}
 	y := f.Curves[0].Series["y"]
-	y[10], y[15], y[20] = math.NaN(), math.Inf(-1), -1 // the last is a gap on the log axis only
+	y[10], y[15], y[20] = math.NaN(), math.Inf(-1), -1 // the last value is a gap on the log axis only
 	if got := strokes(); !slices.Equal(got, []int{3, 4}) {
 		t.Errorf("parts %v, want 3 on the linear and 4 on the log axis", got)
 	}
@@ -216,7 +216,7 @@ func TestErrorsNameWhatIsThere(t *testing.T) {
 }
 
 func TestSVGIsLight(t *testing.T) {
-	f := figure(6, 10, 50001) // noise all over, the worst case
+	f := figure(6, 10, 50001) // noise everywhere is the worst case
 	picture, err := SVG(f)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestInset(t *testing.T) {
 	if strings.Contains(string(without), red) || !strings.Contains(string(with), red) {
 		t.Error("the inset's frame should be there with ZoomFrom, and only then")
 	}
-	if n := strings.Count(texts(t, with), "5000"); n != 2 { // once on the panel, once in the inset
+	if n := strings.Count(texts(t, with), "5000"); n != 2 { // one on the panel and one in the inset
 		t.Error("the inset has no ticks")
 	}
 	p, _, err := resolve(f)
@@ -249,7 +249,7 @@ func TestInset(t *testing.T) {
 	if !ok || len(in.curves) != 1 || in.curves[0].name != f.Curves[2].Name || slices.Min(in.curves[0].x) != 4000 {
 		t.Errorf("inset of %d curves from %v", len(in.curves), in.curves[0].x[0])
 	}
-	f.Panels[0].ZoomFrom = 1e9 // nothing there
+	f.Panels[0].ZoomFrom = 1e9 // there are no points
 	if _, err := SVG(f); err != nil {
 		t.Error(err)
 	}
@@ -291,14 +291,14 @@ func TestBand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Count(string(picture), "fill-opacity:0.21961") // faded
+		return strings.Count(string(picture), "fill-opacity:0.21961") // counts the faded areas
 	}
 	if n := count(); n != 0 {
 		t.Fatalf("%d bands without deviations", n)
 	}
 	s["y_sd"] = make(result.Series, 30)
 	for i := range s["y_sd"] {
-		s["y_sd"][i] = 0.5 * float64(i%4) // often larger than the mean: the band reaches the edge of the log axis
+		s["y_sd"][i] = 0.5 * float64(i%4) // the band often reaches the edge of the log axis
 	}
 	if n := count(); n != 2 {
 		t.Errorf("%d bands, want one in each panel", n)
@@ -353,7 +353,7 @@ func TestGroupsThatShareNoPanelShareColours(t *testing.T) {
 	}
 }
 
-// Any figure at all is drawn, or refused with an error: no panic, no NaN in the picture.
+// Any figure is either drawn or refused with an error, without a panic and without NaN in the picture.
 func TestRandomFigures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	odd := []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), 5e-324, math.MaxFloat64, -math.MaxFloat64, 1e54,
@@ -406,8 +406,8 @@ func TestPNG(t *testing.T) {
 	}
 }
 
-// TestFilledAreas: a "_from" series is the other end of an area, also where it is above, and a gap where one of the two
-// is not a number.
+// TestFilledAreas checks that a "_from" series is the other boundary of an area, also where it is above the curve, and
+// that there is a gap where one of the two is not a number.
 func TestFilledAreas(t *testing.T) {
 	fig := result.Figure{ID: "test", Panels: []result.Panel{{Title: "a", Y: "y"}}, Curves: []result.Curve{{Name: "c",
 		Series: map[string]result.Series{"step": {0, 1, 2, 3}, "y": {1, 2, math.NaN(), 4}, "y_from": {0, 5, 0,

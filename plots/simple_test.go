@@ -96,7 +96,7 @@ func TestHeatMap(t *testing.T) {
 	}
 }
 
-// Superscripts take less room than the digits they are made of, and marks over a letter take none.
+// Superscripts are narrower than the digits that they are made of, and marks over a letter have no width.
 func TestMathText(t *testing.T) {
 	sty := style(10)
 	width := func(s string) vg.Length { return sty.Width(s) }

@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/recorder"
 )
 
-// SVG leaves out blanks that a text begins or ends with, so none may; what stands after one stays where it was.
+// SVG drops blanks at the beginning and at the end of a text. So no text may have such blanks, and the text that
+// follows a script must keep its position.
 func TestBlanksAfterScripts(t *testing.T) {
 	sty := style(10)
 	for _, c := range []struct{ before, after string }{

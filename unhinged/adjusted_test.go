@@ -35,7 +35,7 @@ func unit(x []float64) []float64 {
 	return floats.ScaleTo(make([]float64, len(x)), 1/floats.Norm(x, 2), x)
 }
 
-// printedDelta is δ of (104) read literally: with sign = −1 as corrected by erratum E8, with sign = +1 as printed.
+// printedDelta returns δ of (104): with sign = −1 as corrected by erratum E8, and with sign = +1 as printed.
 func printedDelta(w, h []float64, epsilon, sign float64) []float64 {
 	direction := unit(h)
 	c := floats.Dot(unit(w), direction)
@@ -46,7 +46,7 @@ func printedDelta(w, h []float64, epsilon, sign float64) []float64 {
 	return delta
 }
 
-// Erratum E8: w_y + δ has the cosine −1 + ε to ĥ, and as printed it has not.
+// Erratum E8: the cosine of w_y + δ and ĥ is −1 + ε with the corrected δ, and it is not with the printed one.
 func TestErratumE8(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 0))
 	for range 20 {
@@ -70,7 +70,7 @@ func TestErratumE8(t *testing.T) {
 	}
 }
 
-// Value and gradient by the features against (104) with δ frozen, on both sides of −1+ε.
+// The value and the gradient by the features are compared with (104), where δ is frozen, on both sides of −1+ε.
 func TestAdjustedLossAgainstThePaper(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const p, c, gamma, epsilon = 5, 4, 0.3, 0.2
@@ -78,13 +78,13 @@ func TestAdjustedLossAgainstThePaper(t *testing.T) {
 		w := rows(t, p, c)
 		labels := []int32{0, 1, 2, 3, 0, 1}
 		features := normals(rng, len(labels)*p)
-		for i := range 4 { // the first four nearly opposite to their prototypes
+		for i := range 4 { // the first four are nearly opposite to their prototypes
 			y := int(labels[i])
 			h := features[i*p : (i+1)*p]
 			floats.Scale(0.1, h)
 			floats.AddScaled(h, -1.5, w[y*p:(y+1)*p])
 		}
-		floats.Add(features[4*p:], append(w[:p:p], w[p:2*p]...)) // the others not
+		floats.Add(features[4*p:], append(w[:p:p], w[p:2*p]...)) // the others are not
 		adjusted := 0
 		deltas := make([][]float64, len(labels))
 		for i, y := range labels {
@@ -134,9 +134,9 @@ func TestAdjustedLossAgainstThePaper(t *testing.T) {
 	})
 }
 
-// At c = −1 the unhinged loss of normalised features has no gradient and gradient descent stays for ever (Theorem 7),
-// or rather until rounding has grown, for which the rate here is too small; the adjusted loss leaves in one tangential
-// direction, and arrives.
+// At c = −1 the unhinged loss of normalised features has no gradient, so that gradient descent stays there for ever
+// (Theorem 7), or until rounding errors have grown; the rate here is too small for that. With the adjusted loss, the
+// feature leaves in one tangential direction and reaches its prototype.
 func TestAdjustedLossLeavesTheStuckPoint(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const p, c, epsilon, rate = 4, 3, 0.1, 5
@@ -169,7 +169,7 @@ func TestAdjustedLossLeavesTheStuckPoint(t *testing.T) {
 				got[name] = append(got[name], floats.Dot(unit(features[i*p:(i+1)*p]), w[i*p:(i+1)*p]))
 			}
 		}
-		// the gradient's size: (1+γ)‖w‖√(1−(1−ε)²)/((1−ε)‖h‖), over the batch of C
+		// the size of the gradient of a mean over C samples: (1+γ)‖w‖√(1−(1−ε)²)/((1−ε)‖h‖C)
 		size := 1.5 * math.Sqrt(1-0.9*0.9) / (0.9 * 2) / c
 		wantClose(t, "plain", got["plain"], []float64{-1, -1, -1}, tolerance)
 		wantClose(t, "adjusted", got["adjusted"], []float64{1, 1, 1}, 1e-3)

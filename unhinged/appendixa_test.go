@@ -22,7 +22,7 @@ func wantLess(t *testing.T, what string, small, large []float64, tolerance float
 	}
 }
 
-// The inequalities of Appendix A, on random logits of random sizes and spreads, γ = 0 included.
+// The inequalities of Appendix A must hold for random logits of random sizes and spreads, also at γ = 0.
 func TestAppendixAInequalities(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(31, 0))
@@ -50,7 +50,7 @@ func TestAppendixAInequalities(t *testing.T) {
 			wantLess(t, "L ≤ multi-binary CE", got["L"], got["multibinary"], tolerance)
 			wantLess(t, "L ≤ (γ(C−1)−1)s_y + γ(C−1)CE (erratum E21)", got["L"], got["ce"], tolerance)
 			wantLess(t, "L at 1/(C−1) ≤ −m", got["default L"], got["-m"], tolerance)
-			floats.Scale(-1, got["page 5"]) // erratum E20: page 5's average of margins is −L
+			floats.Scale(-1, got["page 5"]) // erratum E20: the average of margins on page 5 equals −L
 			wantClose(t, "average of the negative margins", got["page 5"], got["default L"], tolerance*10)
 		}
 	})
@@ -76,7 +76,8 @@ func TestSampleMargin(t *testing.T) {
 	})
 }
 
-// With W a simplex ETF and ‖h‖ = 1: the minimum −(1+γ), and the value below which the class is right (erratum E9).
+// With W a simplex ETF and ‖h‖ = 1, the minimum of the loss is −(1+γ). Below the bound of erratum E9, the predicted
+// class is right.
 func TestAppendixABoundOnTheETF(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(33, 0))
@@ -91,21 +92,21 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 				features, labels = append(features, unit(h)...),
 					append(labels, int32(y))
 			}
-			for range 200 { // random features, from anywhere to near their prototype
+			for range 200 { // random features, from arbitrary ones to ones near their prototype
 				y := rng.IntN(c)
 				h := normals(rng, p)
 				floats.AddScaled(h, 4*rng.Float64(), w[y*p:(y+1)*p])
 				add(y, h)
 			}
-			tight := len(labels) // just beyond the middle between two prototypes, so just under the bound
+			tight := len(labels) // just past the middle between two prototypes, and so just below the bound
 			h := append([]float64(nil), w[:p]...)
 			floats.AddScaled(h, 1+slack, w[p:2*p])
-			if floats.Norm(h, 2) < 1e-3 { // C = 2: the prototypes are opposite and any h ⟂ w lies between them
+			if floats.Norm(h, 2) < 1e-3 { // C = 2: the prototypes are opposite and every h ⟂ w lies between them
 				h = normals(rng, p)
 				floats.AddScaled(h, -floats.Dot(h, w[:p])-slack, w[:p])
 			}
 			add(0, h)
-			other := len(labels) // another class's prototype
+			other := len(labels) // the prototype of another class
 			add(0, w[p:2*p])
 			best := len(labels)
 			add(0, w[:p])
@@ -136,7 +137,7 @@ func TestAppendixABoundOnTheETF(t *testing.T) {
 				t.Errorf("C = %d: not tight: loss %.10g, bound %.10g, margin %.3g", c, losses[tight], -(1+gamma)*bound,
 					margins[tight])
 			}
-			// Erratum E9: as printed, without the sign, the bound admits features of another class.
+			// Erratum E9: the printed bound, which lacks the sign, admits features of another class.
 			if c >= 4 && !(losses[other] < (1+gamma)*bound && margins[other] < 0) {
 				t.Errorf("C = %d: h = w_j has loss %.4g, printed bound %.4g, margin %.3g", c, losses[other],
 					(1+gamma)*bound, margins[other])

@@ -16,7 +16,7 @@ import (
 	"gonum.org/v1/gonum/diff/fd"
 )
 
-// naive are the losses of one example by plain loops over float64, with m = 1 and every γ given.
+// naive has the losses of one example by plain loops in float64, with m = 1 and an explicit γ.
 var naive = map[string]func(s []float64, y int, gamma float64) float64{
 	"unhinged": func(s []float64, y int, gamma float64) float64 {
 		return sumOver(s, y, -s[y], func(sj float64) float64 { return gamma * sj })
@@ -47,7 +47,7 @@ func sumOver(s []float64, y int, start float64, f func(float64) float64) float64
 	return start
 }
 
-// criteria returns the losses by name at a γ (nil: the default).
+// criteria returns the losses by name at γ, where nil means the default.
 func criteria(gamma *float64, perExample bool) map[string]Criterion {
 	return map[string]Criterion{
 		"unhinged":    Loss{gamma, perExample},
@@ -81,7 +81,7 @@ func normals(rng *rand.Rand, n int) []float64 {
 	return x
 }
 
-// tensor returns values as a tensor of the given type and dimensions.
+// tensor returns the values as a tensor of the given type and dimensions.
 func tensor(dtype dtypes.DType, values []float64, dims ...int) *tensors.Tensor {
 	if dtype == dtypes.Float32 {
 		narrow := make([]float32, len(values))
@@ -105,8 +105,8 @@ func floats64(t *tensors.Tensor) []float64 {
 	return wide
 }
 
-// run runs a graph function of any inputs and returns its named outputs' values. XLA takes some 60 ms to compile a
-// graph however small, so that a test puts all it asks into one.
+// run runs a graph function of any inputs and returns the values of its named outputs. XLA takes about 60 ms to compile
+// even a small graph, so that a test computes everything that it needs in one graph.
 func run(backend compute.Backend, f func(inputs []*Node) map[string]*Node, inputs ...any) map[string][]float64 {
 	var names []string
 	outputs := MustExecOnceN(backend, func(inputs []*Node) []*Node {
@@ -125,7 +125,7 @@ func run(backend compute.Backend, f func(inputs []*Node) map[string]*Node, input
 	return values
 }
 
-// wantAll compares named outputs with those wanted.
+// wantAll compares named outputs with the wanted ones.
 func wantAll(t *testing.T, got, want map[string][]float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -136,7 +136,7 @@ func wantAll(t *testing.T, got, want map[string][]float64, tolerance float64) {
 	}
 }
 
-// wantClose compares values, with a tolerance relative to the largest wanted one (at least 1).
+// wantClose compares values, with a tolerance relative to the largest wanted value (at least 1).
 func wantClose(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -211,7 +211,8 @@ func TestCriteriaTableHasTheDefaults(t *testing.T) {
 	}
 }
 
-// Every form of the labels gives the same loss. (What reads them is common to all losses.)
+// Every form of the labels gives the same loss. One loss is enough for the test, because all losses read the labels
+// with the same code.
 func TestLabelForms(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		b := randomBatch(rand.New(rand.NewPCG(2, 0)), 6, 4)
@@ -263,11 +264,11 @@ func TestLabelsThatDoNotFit(t *testing.T) {
 	})
 }
 
-// Masks and weights mean what they mean in gomlx.
+// Masks and weights have the same meaning as in gomlx.
 func TestMaskAndWeights(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		b := randomBatch(rand.New(rand.NewPCG(3, 0)), 5, 3)
-		b.logits[2*b.c] = math.NaN() // masked out
+		b.logits[2*b.c] = math.NaN() // this example is masked out
 		logits := tensor(dtype, b.logits, b.n, b.c)
 		mask := []bool{true, true, false, true, false}
 		factors := []float64{0.5, 2, 7, 0, 1}
@@ -323,11 +324,11 @@ func TestSquaredErrorIsGomlxTimesC(t *testing.T) {
 	})
 }
 
-// Both gradients, gomlx's and the closed form, against finite differences of the plain loops.
+// Both gradients, gomlx's and the closed form, are compared with finite differences of the plain loops.
 func TestCriteriaGradients(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(5, 0))
-		tolerance = math.Max(tolerance, 1e-7) // of central differences
+		tolerance = math.Max(tolerance, 1e-7) // the accuracy of central differences
 		for _, size := range [][2]int{{1, 2}, {4, 5}} {
 			b := randomBatch(rng, size[0], size[1])
 			gammas := []float64{0, 0.3}
@@ -363,11 +364,11 @@ func TestCriteriaGradients(t *testing.T) {
 	})
 }
 
-// At logits far from zero neither value nor gradient overflows.
+// Far from zero, neither the values nor the gradients of the losses overflow.
 func TestCriteriaAtLargeLogits(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		logits := tensor(dtype, []float64{1e4, -1e4, 0, -1e4, 1e4, 0}, 2, 3)
-		want := map[string][]float64{ // of the labels 0 and 0; exp(−10⁴) is 0
+		want := map[string][]float64{ // for the labels 0 and 0; exp(−10⁴) is 0
 			"unhinged": {-1.5e4, 1.5e4}, "hinge": {0, 3e4 + 2}, "multibinary": {math.Ln2 / 2, 1.5e4 + math.Ln2/2},
 			"ce":  {0, 2e4},
 			"mse": {(1e4-1)*(1e4-1) + 1e8, (1e4+1)*(1e4+1) + 1e8},

@@ -22,7 +22,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// heads are the paper's methods and some mixtures.
+// heads are the paper's methods and some combinations of them.
 var heads = map[string]Head{
 	"linear":      {Classes: 4},
 	"linear + b":  {Classes: 4, UseBias: true, Seed: 1},
@@ -36,7 +36,8 @@ var heads = map[string]Head{
 	"normalised + b": {Classes: 4, NormalizeFeatures: true, UseBias: true, Scale: 3},
 }
 
-// naiveObjective is a head's training objective by plain loops: the mean loss, each example's times rate, plus EFR.
+// naiveObjective is a head's training objective by plain loops: the mean loss, with each example times its rate, plus
+// EFR.
 func naiveObjective(h Head, l func(s []float64, y int, gamma float64) float64, features, w, b, rate []float64,
 	labels []int32) float64 {
 	p := len(features) / len(labels)
@@ -59,8 +60,8 @@ func naiveObjective(h Head, l func(s []float64, y int, gamma float64) float64, f
 	return sum/float64(len(labels)) + h.FeatureRegularization*norms
 }
 
-// Value and gradients of the whole objective (by features, prototypes and biases, as the trainer would take them)
-// against finite differences of plain loops, with RLR's norms frozen.
+// The value and the gradients of the whole objective are compared with finite differences of plain loops, with RLR's
+// norms frozen. The gradients are those that the trainer takes: by features, prototypes and biases.
 func TestHeadsObjective(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const n, p = 6, 5
@@ -75,7 +76,7 @@ func TestHeadsObjective(t *testing.T) {
 			var nodes []*Node
 			for name, h := range heads {
 				for lossName, l := range map[string]loss.LossFn{
-					"unhinged": Loss{}.Fn, "ce": func(labels, predictions []*Node) *Node { // gomlx's own
+					"unhinged": Loss{}.Fn, "ce": func(labels, predictions []*Node) *Node { // gomlx's own cross-entropy
 						return loss.SparseCategoricalCrossEntropyLogits(append([]*Node{InsertAxes(labels[0], -1)},
 							labels[1:]...), predictions)
 					},
@@ -147,7 +148,7 @@ func variables(backend compute.Backend, h Head, dtype dtypes.DType, p int) (*mod
 	store := model.NewStore()
 	_, err := model.CallOnce(backend, store, func(scope *model.Scope, features *Node) *Node {
 		logits := h.Apply(scope.At("head"), features)
-		again := h.Apply(scope.At("head"), features) // the second finds the variables of the first
+		again := h.Apply(scope.At("head"), features) // the second call finds the variables of the first
 		return Sub(logits, again)
 	}, tensor(dtype, make([]float64, 2*p), 2, p))
 	return store, err
@@ -160,13 +161,13 @@ func TestHeadVariables(t *testing.T) {
 			head      Head
 			p         int
 			trainable bool
-			cosine    float64 // between prototypes; 0: not tested
+			cosine    float64 // between prototypes; 0 means not tested
 			length    float64
 		}{
 			{Head{Prototypes: ETF}, 3, false, -1. / 3, 1},
 			{Head{Prototypes: ETF, Scale: 2}, 8, false, -1. / 3, 2},
 			{Head{Prototypes: ETFInitialized, Scale: 5}, 4, true, -1. / 3, 5},
-			{Head{Prototypes: ETF}, 2, false, 0, 1}, // no ETF in the plane: the square
+			{Head{Prototypes: ETF}, 2, false, 0, 1}, // no ETF exists in the plane: the square
 			{Head{UseBias: true}, 7, true, 0, 0},
 		} {
 			test.head.Classes = c
@@ -231,7 +232,7 @@ func TestHeadRefuses(t *testing.T) {
 	})
 }
 
-// RLR keeps the data set's own weights and mask.
+// RLR keeps the weights and the mask of the data set.
 func TestRescaleRateWithMaskAndWeights(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		h := Head{Classes: 2, Prototypes: ETF, NormalizeFeatures: true, RescaleRate: true}
@@ -247,8 +248,8 @@ func TestRescaleRateWithMaskAndWeights(t *testing.T) {
 	})
 }
 
-// D.2: features moved by Δ and prototypes by sΔ. The plain argmax then errs, the centred one gives what it gave before;
-// centring the prototypes alone changes nothing.
+// D.2: features are shifted by Δ and prototypes by sΔ. The plain argmax then makes errors, and the centred one gives
+// the same decisions as before. Centring only the prototypes has no effect.
 func TestCenteredDecision(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const n, p, c, s = 60, 6, 4, 0.5
@@ -294,7 +295,7 @@ func TestCenteredDecision(t *testing.T) {
 			got["centred"][0] < 0.99 {
 			t.Errorf("shares classified right: %v", got)
 		}
-		// Δ is about 12 long
+		// the norm of Δ is about 12
 		wantClose(t, "centred logits", append(got["logits moved by"], got["given mean"]...), []float64{0, 0},
 			100*tolerance)
 	})
@@ -315,8 +316,8 @@ func TestHeadCenteredLogits(t *testing.T) {
 	})
 }
 
-// TestHeadLogitsAreCentredByAConstant: with a mean of 0 the centred logits of an example are its logits less one
-// number, whatever the head normalises or scales.
+// TestHeadLogitsAreCentredByAConstant checks that with a mean of 0 the centred logits of an example are its logits
+// minus one number, whether or not the head normalises or scales.
 func TestHeadLogitsAreCentredByAConstant(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		const n, p = 5, 4
@@ -345,7 +346,7 @@ func TestHeadLogitsAreCentredByAConstant(t *testing.T) {
 	})
 }
 
-// The head's starting point is the same on every backend and in every precision.
+// A head's initial values must be the same on every backend and in every precision.
 func TestHeadSeed(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		wide, err := variables(backend, Head{Classes: 3, Seed: 9}, dtypes.Float64, 4)
@@ -371,8 +372,8 @@ func TestHeadSeed(t *testing.T) {
 	})
 }
 
-// One step of gomlx's trainer, on a gomlx layer before the head, against finite differences of plain loops: the
-// objective is the mean loss plus EFR's batch sum, and an anchored W stays.
+// One step of gomlx's trainer, with a gomlx layer before the head, is compared with finite differences of plain loops.
+// The objective is the mean loss plus EFR's sum over the batch, and anchored prototypes must not change.
 func TestHeadInTrainer(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		const n, d, p, rate = 6, 3, 5, 0.1
@@ -415,7 +416,8 @@ func TestHeadInTrainer(t *testing.T) {
 	})
 }
 
-// Prototype-anchored learning with normalised features and a rescaled rate, after a gomlx layer, with gomlx's trainer.
+// Prototype-anchored learning with normalised features and a rescaled rate uses a gomlx layer before the head, and
+// gomlx's trainer.
 func ExampleHead() {
 	backend, _, err := backends.Open("go")
 	if err != nil {

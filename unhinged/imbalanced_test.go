@@ -12,7 +12,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// TestImbalancedCriteria compares both losses, and their gradients, with plain loops and with gomlx's own derivative.
+// TestImbalancedCriteria compares both losses and their gradients with plain loops and with gomlx's own derivative.
 func TestImbalancedCriteria(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(13, 0))
@@ -87,7 +87,7 @@ func TestEffectiveWeights(t *testing.T) {
 			weights, sum := EffectiveWeights(beta, sizes), 0.0
 			for c, n := range sizes {
 				sum += weights[c]
-				// E_n = Σ_{k<n} β^k examples count.
+				// E_n = Σ_{k<n} β^k is the effective number of examples.
 				effective := func(n int) (e float64) {
 					for k := range n {
 						e += math.Pow(beta, float64(k))

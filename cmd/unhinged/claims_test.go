@@ -10,7 +10,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper"
 )
 
-// TestClaimsCommand: the ledger of a section is printed with its counts, and written as a list.
+// TestClaimsCommand checks that the command prints the ledger of a section with its counts, and writes it as a list.
 func TestClaimsCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "claims.json")
 	printed, err := call(t.Context(), claimsCommand(), "--section", "3.1", "--json", file)
@@ -33,7 +33,7 @@ func TestClaimsCommand(t *testing.T) {
 	if !strings.Contains(printed, paper.Counts(entries)) {
 		t.Errorf("%s is without the counts", printed)
 	}
-	t.Chdir(t.TempDir()) // outside of a checkout there are no recorded runs
+	t.Chdir(t.TempDir()) // there are no recorded runs outside of a checkout
 	printed, err = call(t.Context(), claimsCommand(), "--section", "4.1")
 	if err != nil || !strings.Contains(printed, "needs data") || !strings.Contains(printed, "outside of a checkout") {
 		t.Errorf("printed %q, error %v", printed, err)

@@ -14,11 +14,11 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// emptyData makes a new folder the only one, but for those of the system, that data sets can be in.
+// emptyData makes a new folder the only place, except for those of the system, where data sets are looked for.
 func emptyData(t *testing.T) {
 	t.Helper()
 	t.Setenv("UNHINGED_DATA", t.TempDir())
-	t.Chdir(t.TempDir()) // node_modules here
+	t.Chdir(t.TempDir()) // data sets are also looked for in node_modules of the working directory
 }
 
 func TestDataList(t *testing.T) {
@@ -42,7 +42,7 @@ func TestDataList(t *testing.T) {
 	}
 }
 
-// TestDataIncomplete: a folder that has one of two files.
+// TestDataIncomplete checks what is said of a folder that has only one of two files.
 func TestDataIncomplete(t *testing.T) {
 	emptyData(t)
 	folder := filepath.Join(datasets.Root(), "svhn")
@@ -59,14 +59,14 @@ func TestDataIncomplete(t *testing.T) {
 	if named == nil || named.Error() != want {
 		t.Errorf("verify svhn: error %v", named)
 	}
-	out, err = call(t.Context(), dataCommand(), "verify") // and Fashion-MNIST, where the system has it
+	out, err = call(t.Context(), dataCommand(), "verify") // also Fashion-MNIST, if the system has it
 	if err == nil || !strings.Contains(out+err.Error(), want) {
 		t.Errorf("verify: error %v, output\n%s", err, out)
 	}
 }
 
-// TestDataGet reaches no network: requests by https go to a proxy that is not there, those by http to one that gives a
-// wrong file.
+// TestDataGet uses no network: requests by https go to a proxy that does not exist, and requests by http to a server
+// that sends a wrong file.
 func TestDataGet(t *testing.T) {
 	emptyData(t)
 	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +93,7 @@ func TestDataGet(t *testing.T) {
 
 func TestDataVerify(t *testing.T) {
 	emptyData(t)
-	// The images of another data set under MNIST's name.
+	// These are the images of another data set under MNIST's name.
 	if err := os.CopyFS(filepath.Join(datasets.Root(), "mnist"), os.DirFS(smallData(t))); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestDataShowsProgress(t *testing.T) {
 	child := exec.CommandContext(t.Context(), script, "-qec",
 		shellLine([]string{os.Args[0], "-test.run=^TestDataShowsProgress$"}), os.DevNull)
 	child.Env = append(os.Environ(), "UNHINGED_TEST_MAIN=1")
-	seen, _ := child.Output() // an error: these are other images than MNIST's
+	seen, _ := child.Output() // the command returns an error, because these images are not MNIST's
 	if want := "\r\033[Kdecoding mnist: 0.0 of 0.0 MB\r\033[Kunhinged: "; !strings.HasPrefix(string(seen), want) {
 		t.Errorf("it shows %q, should begin with %q", seen, want)
 	}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A build can have one backend or both; doctor must say of each the same as its own attempt does, and succeed on one.
+// A build can have one backend or both. For each backend, doctor must report what the test's own attempt finds, and it
+// must succeed if at least one works.
 func TestDoctor(t *testing.T) {
 	var out strings.Builder
 	if err := doctor(&out); err != nil {

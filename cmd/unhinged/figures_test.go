@@ -13,7 +13,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// figures runs the subcommand and returns what it said.
+// figures runs the subcommand and returns its output.
 func figures(t testing.TB, args ...string) (said string, err error) {
 	t.Helper()
 	var b bytes.Buffer
@@ -62,7 +62,7 @@ func TestFiguresWritesEverything(t *testing.T) {
 	}
 }
 
-// A flag that none of the figures asked for has is refused, and not ignored.
+// A flag that none of the chosen figures uses is refused, and not ignored.
 func TestFiguresRefusesFlagsOfOthers(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	for message, args := range map[string][]string{
@@ -118,7 +118,7 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 	}
 }
 
-// FuzzFiguresFlags: whatever stands in the flags, there is a figure or an error, and no panic.
+// FuzzFiguresFlags checks that any flags lead to a figure or to an error, and never to a panic.
 func FuzzFiguresFlags(f *testing.F) {
 	f.Add("--gamma 0.1,1e300 --eta 0.5", "3", "4", "2", "7")
 	f.Add("--gamma 0,-0 --eta 1e-320", "1", "2", "1", "1")
@@ -127,13 +127,13 @@ func FuzzFiguresFlags(f *testing.F) {
 	f.Fuzz(func(t *testing.T, flags, p, c, n, steps string) {
 		args := []string{"fig1", "fig4"}
 		for _, a := range strings.Fields(flags) {
-			if strings.HasPrefix(a, "--out") || strings.HasPrefix(a, "--o") { // stay in the test's folder
+			if strings.HasPrefix(a, "--out") || strings.HasPrefix(a, "--o") { // outputs stay in the test's folder
 				return
 			}
 			args = append(args, a)
 		}
 		for _, size := range []string{p, c, n, steps} {
-			if len(size) > 2 { // small sizes: a fuzz run is not a benchmark
+			if len(size) > 2 { // sizes are small, since a fuzz run is not a benchmark
 				return
 			}
 		}

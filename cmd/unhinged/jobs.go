@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// runJobs starts this program several times with the arguments of this process and --jobs 1, and waits for all: the
-// folder's locks make them share the runs. A job's lines have its number before them. When the context is cancelled
-// each is told to stop as by SIGTERM, and saves its step.
+// runJobs starts this program several times with the arguments of this process and --jobs 1, and waits for all. The
+// processes share the runs by claims in the folder. Each line that a job prints begins with the number of the job. When
+// the context is cancelled, each job receives a signal to stop, as by SIGTERM, and saves its step.
 func runJobs(ctx context.Context, jobs int, folder string, out, terminal io.Writer) error {
 	program, err := os.Executable()
 	if err != nil {

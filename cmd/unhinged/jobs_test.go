@@ -13,7 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// runMain is the variable that makes the test's program the command itself, so that no test has to build it.
+// runMain is the environment variable that makes the test's program behave as the command, so that no test has to build
+// the command.
 const runMain = "UNHINGED_TEST_RUN_MAIN"
 
 func TestMain(m *testing.M) {
@@ -24,8 +25,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestJobs: two processes share the runs of a command; each run has the bits that one process gives it; and a signal to
-// the command saves what both have under way.
+// TestJobs checks that two processes share the runs of a command, that each run has the same bits as in one process,
+// and that after a signal to the command both processes save their runs.
 func TestJobs(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv(runMain, "1")

@@ -30,7 +30,7 @@ func kernel(ctx context.Context, args ...string) (string, error) {
 	return call(ctx, kernelCommand(), args...)
 }
 
-// readKernel reads a whole array of a folder.
+// readKernel reads the whole array from a folder.
 func readKernel(t *testing.T, dir, name string) *mat.Dense {
 	t.Helper()
 	store, err := tiles.Open(dir)
@@ -48,8 +48,8 @@ func readKernel(t *testing.T, dir, name string) *mat.Dense {
 	return dense
 }
 
-// With images of mean square 1, a linear network's NNGP is the images' mean product, 1 on the diagonal, and its NTK
-// with two layers twice that.
+// If images have mean square 1, the NNGP of a linear network is the mean product of the images, which is 1 on the
+// diagonal, and its NTK with two layers is twice the NNGP.
 func TestKernelOfADataSet(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
 	args := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out",
@@ -90,7 +90,7 @@ func TestKernelOfADataSet(t *testing.T) {
 		t.Errorf("labels %v, %v", labels, err)
 	}
 
-	// Again: nothing is computed. With a chunk gone: that is said, and only it is computed.
+	// A second call computes nothing. If a chunk is missing, the command says so and computes only this chunk.
 	chunk := filepath.Join(dir, "ntk", "1.2")
 	other := filepath.Join(dir, "ntk", "0.0")
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -120,7 +120,7 @@ func TestKernelOfADataSet(t *testing.T) {
 		!strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
 		t.Errorf("other inputs: %v", err)
 	}
-	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the folder's tiles hold
+	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the tiles of the folder are used
 		t.Error(err)
 	}
 	info, err := os.Stat(other)
@@ -157,7 +157,7 @@ func TestKernelBetweenTrainAndTest(t *testing.T) {
 	}
 }
 
-// Workers and memory: the same numbers, whoever computes them in whatever tiles.
+// The numbers do not depend on the workers, on the memory or on the tiles.
 func TestKernelWorkersAndMemory(t *testing.T) {
 	folder := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 1))
@@ -192,7 +192,7 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 		strings.Count(printed, "missing\n") != 15 {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
-	// who has done its own share does that of the others
+	// A worker that has finished its own share computes the shares of the others.
 	printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...)
 	if err != nil || !strings.Contains(printed, "complete") {
 		t.Errorf("error %v, printed\n%s", err, printed)
@@ -237,7 +237,7 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 	}
 }
 
-// The kernel of a finite network is gone on with only at the same parameters.
+// A calculation of a finite network's kernel is resumed only with the same parameters.
 func TestKernelOfAFiniteNetwork(t *testing.T) {
 	data, folder := smallData(t), t.TempDir()
 	common := []string{"compute", "--data", data, "--examples", "7", "--network", "flatten dense:5 relu dense:3",
@@ -368,7 +368,8 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// The kernel of a finite network does not depend on how its examples are divided: tiles of one example, little memory.
+// The kernel of a finite network does not depend on how its examples are divided, also with tiles of one example and
+// little memory.
 func TestKernelOfAFiniteNetworkInPieces(t *testing.T) {
 	folder := t.TempDir()
 	random := rand.New(rand.NewPCG(3, 4))
@@ -411,7 +412,7 @@ func TestKernelOfAFiniteNetworkInPieces(t *testing.T) {
 	}
 }
 
-// writeImages writes a .npy file of more axes than package npy writes.
+// writeImages writes a .npy file with more axes than package npy can write.
 func writeImages(path, shape string, values []float64) error {
 	header := "{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + ", }\n"
 	content := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
@@ -419,7 +420,8 @@ func writeImages(path, shape string, values []float64) error {
 	return errors.Join(err, os.WriteFile(path, content, 0o644))
 }
 
-// What is damaged, or not positive semi-definite, is an error of inspect and, of what it would go on with, of compute.
+// A damaged kernel, or one that is not positive semi-definite, is an error of inspect. It is also an error of compute
+// if compute would resume from it.
 func TestKernelInspectFails(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
 	compute := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 relu dense:1",
@@ -435,7 +437,7 @@ func TestKernelInspectFails(t *testing.T) {
 		}
 	}
 	inspect("")
-	tile := filepath.Join(dir, "ntk", "3.0") // below the diagonal
+	tile := filepath.Join(dir, "ntk", "3.0") // a tile below the diagonal
 	file, err := os.OpenFile(tile, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -471,7 +473,8 @@ func TestKernelInspectFails(t *testing.T) {
 	inspect("is not positive semi-definite: its smallest eigenvalue is -1")
 }
 
-// What is absurd, or no file, is an error of one line, at once and with little memory, and leaves no folder behind.
+// An absurd value or a file that does not exist gives an error of one line, at once and with little memory, and leaves
+// no folder behind.
 func TestKernelRefusesTheAbsurd(t *testing.T) {
 	folder := t.TempDir()
 	vectors, images, pipe := filepath.Join(folder, "vectors.npy"), filepath.Join(folder, "images.npy"),
@@ -537,9 +540,9 @@ func TestKernelRefusesTheAbsurd(t *testing.T) {
 	}
 }
 
-// SIGTERM and SIGHUP end a calculation as Ctrl-C does: after the tile it is at, to go on from there.
+// SIGTERM and SIGHUP stop a calculation as Ctrl-C does: after the current tile, so that it can be resumed.
 func TestKernelStopsForSignals(t *testing.T) {
-	survive := make(chan os.Signal, 9) // a signal after the end must not end the tests
+	survive := make(chan os.Signal, 9) // a signal that comes after the end must not stop the tests
 	signal.Notify(survive, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(survive)
 	data := smallData(t)

@@ -138,13 +138,9 @@ func (o kernelTrainOptions) run(ctx context.Context, out, terminal io.Writer) er
 		return err
 	}
 	defer s.backend.Finalize()
-	theory := ntk.Unhinged{Gamma: o.gamma, Lambda1: o.lambda, Rates: dynamics.Constant(o.rate, o.rate)}
-	if o.seed != 0 {
-		for i, to := range []*ntk.Outputs{&theory.Start.Train, &theory.Start.Test} {
-			if to.Logits, err = s.firstLogits(s.images[i], o.seed); err != nil {
-				return err
-			}
-		}
+	theory, err := o.theory(s)
+	if err != nil {
+		return err
 	}
 	r := kernelTraining{Network: s.network.String(), Counts: s.images[0].ClassCounts(s.classes), Gamma: o.gamma,
 		Lambda: o.lambda, Rate: o.rate, Processors: runtime.GOMAXPROCS(0),
@@ -189,6 +185,21 @@ func (o kernelTrainOptions) run(ctx context.Context, out, terminal io.Writer) er
 		Go: runtime.Version(), Seed: uint64(o.seed), Started: begun.UTC().Truncate(time.Second),
 		Duration: time.Since(begun).Seconds()}
 	return o.report(r, out)
+}
+
+// theory returns the training, with first logits of a finite network unless the seed is 0.
+func (o kernelTrainOptions) theory(s *kernelSummer) (ntk.Unhinged, error) {
+	theory := ntk.Unhinged{Gamma: o.gamma, Lambda1: o.lambda, Rates: dynamics.Constant(o.rate, o.rate)}
+	if o.seed == 0 {
+		return theory, nil
+	}
+	for i, to := range []*ntk.Outputs{&theory.Start.Train, &theory.Start.Test} {
+		var err error
+		if to.Logits, err = s.firstLogits(s.images[i], o.seed); err != nil {
+			return theory, err
+		}
+	}
+	return theory, nil
 }
 
 // check returns an error for flags that are not valid.

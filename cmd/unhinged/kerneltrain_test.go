@@ -22,7 +22,7 @@ import (
 
 const smallNetwork = "flatten dense:16 relu dense:16 relu dense:3"
 
-// trainKernel runs `unhinged kernel train` and returns what it wrote.
+// trainKernel runs `unhinged kernel train` and returns its output.
 func trainKernel(t *testing.T, args ...string) (kernelTraining, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "result.json")
@@ -38,7 +38,7 @@ func trainKernel(t *testing.T, args ...string) (kernelTraining, error) {
 	return r, json.Unmarshal(text, &r)
 }
 
-// TestKernelTrain compares the streamed training with that on the whole kernel in float64, in memory.
+// TestKernelTrain compares streamed training with training in memory on the whole kernel in float64.
 func TestKernelTrain(t *testing.T) {
 	name := smallData(t)
 	data, err := openDataset(name)
@@ -86,7 +86,7 @@ func TestKernelTrain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// tiles are float32
+		// tiles are stored in float32
 		if math.Abs(p.Loss-want.Loss) > 1e-6*math.Abs(want.Loss) || p.Train != want.Train.Accuracy ||
 			p.Test != want.Test.Accuracy {
 			t.Errorf("%+v, want the loss %g and the accuracies %g and %g", p, want.Loss, want.Train.Accuracy,
@@ -98,8 +98,8 @@ func TestKernelTrain(t *testing.T) {
 	}
 }
 
-// TestKernelTrainOnce: with saved sums the tiles are not computed again, whatever γ is; the tiles of a store give the
-// same numbers to the last bit; and another network, other images or a damaged file are errors.
+// TestKernelTrainOnce checks that saved sums serve for every γ, without computing tiles again, and that the tiles of a
+// store give the same numbers to the last bit. Another network, other images or a damaged file are errors.
 func TestKernelTrainOnce(t *testing.T) {
 	name, sums, stores := smallData(t), filepath.Join(t.TempDir(), "sums"), t.TempDir()
 	args := []string{"--data", name, "--network", smallNetwork, "--examples", "20", "--examples2", "7", "--sums",
@@ -152,7 +152,7 @@ func TestKernelTrainOnce(t *testing.T) {
 	}
 }
 
-// TestKernelTrainGoesOn: an interrupted command says that it goes on.
+// TestKernelTrainGoesOn checks that an interrupted command says that it can be resumed.
 func TestKernelTrainGoesOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -42,17 +42,9 @@ histogram of the confidence.`,
 			if err != nil {
 				return err
 			}
-			values, err := calibrationValues(p, binning, bins)
+			values, err := calibrationValues(p, binning, bins, resamples)
 			if err != nil {
 				return err
-			}
-			if resamples != 0 {
-				i, err := p.Intervals(binning, resamples, bootstrapSeed)
-				if err != nil {
-					return err
-				}
-				withIntervals(values, map[string]bootstrap.Interval{"accuracy": i.Accuracy, "ece": i.ECE,
-					"ece_debiased": i.DebiasedECE, "nll": i.NLL, "brier": i.Brier})
 			}
 			if heldOut != "" {
 				scaled, err := scaledValues(p, binning, heldOut, heldOutLabels)
@@ -95,8 +87,9 @@ func readPredictions(logits, labels string) (*calibration.Predictions, error) {
 	return p, nil
 }
 
-func calibrationValues(p *calibration.Predictions, binning calibration.Binning, bins []calibration.Bin) ([]measured,
-	error) {
+// calibrationValues returns the measures, with intervals unless resamples is 0.
+func calibrationValues(p *calibration.Predictions, binning calibration.Binning, bins []calibration.Bin,
+	resamples int) ([]measured, error) {
 	classwise, err := p.ClasswiseECE(binning)
 	if err != nil {
 		return nil, err
@@ -125,6 +118,14 @@ func calibrationValues(p *calibration.Predictions, binning calibration.Binning, 
 	adaptive, err := calibration.Binning{Bins: len(bins), EqualMass: true}.Of(p.Confidences())
 	if err == nil { // there are as many samples as bins
 		values = append(values, measured{"ece_adaptive", calibration.ECE(adaptive), "ECE with bins of equal mass", nil})
+	}
+	if resamples != 0 {
+		i, err := p.Intervals(binning, resamples, bootstrapSeed)
+		if err != nil {
+			return nil, err
+		}
+		withIntervals(values, map[string]bootstrap.Interval{"accuracy": i.Accuracy, "ece": i.ECE,
+			"ece_debiased": i.DebiasedECE, "nll": i.NLL, "brier": i.Brier})
 	}
 	return values, nil
 }

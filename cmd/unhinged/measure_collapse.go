@@ -55,24 +55,24 @@ between the centred class means; in a simplex ETF all of them are −1/(C−1).`
 	return to.flags(c, "features", "labels")
 }
 
-// collapse measures NC1 to NC4, every class counting alike; w may be nil.
-func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, *metrics.Moments, error) {
+// momentsOf returns the moments of the features h, in which every class has the same weight. w may be nil.
+func momentsOf(h *mat.Dense, y []int, w *mat.Dense) (*metrics.Moments, error) {
 	if h.IsEmpty() || len(y) == 0 {
-		return nil, nil, fmt.Errorf("there are no features or no labels")
+		return nil, fmt.Errorf("there are no features or no labels")
 	}
-	n, p := h.Dims()
+	_, p := h.Dims()
 	classes := slices.Max(y) + 1
 	if w != nil {
 		rows, columns := w.Dims()
 		if columns != p {
-			return nil, nil, fmt.Errorf("prototypes have dimension %d and features %d: want the same", columns, p)
+			return nil, fmt.Errorf("prototypes have dimension %d and features %d: want the same", columns, p)
 		}
 		classes = rows
 	}
 	sizes := make([]int, max(classes, 1))
 	for i, c := range y {
 		if c < 0 || c >= classes {
-			return nil, nil, fmt.Errorf("the label of sample %d is %d: want 0 … %d", i, c, classes-1)
+			return nil, fmt.Errorf("the label of sample %d is %d: want 0 … %d", i, c, classes-1)
 		}
 		sizes[c]++
 	}
@@ -80,10 +80,15 @@ func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, *metrics.Moments
 		Classes: classes, Dimension: p, Within: metrics.ClassBalanced, Between: metrics.ClassBalanced, Sizes: sizes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	flat := mat.DenseCopyOf(h).RawMatrix().Data
-	if err := metrics.Add(moments, flat, y); err != nil {
+	return moments, metrics.Add(moments, mat.DenseCopyOf(h).RawMatrix().Data, y)
+}
+
+// collapse measures NC1 and NC2 and, if w is not nil, NC3 and NC4.
+func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, *metrics.Moments, error) {
+	moments, err := momentsOf(h, y, w)
+	if err != nil {
 		return nil, nil, err
 	}
 	nc1, err := moments.NC1()
@@ -103,36 +108,40 @@ func collapse(h *mat.Dense, y []int, w *mat.Dense) ([]measured, *metrics.Moments
 	if w == nil {
 		return values, moments, nil
 	}
+	more, err := prototypeValues(moments, h, y, w)
+	return append(values, more...), moments, err
+}
+
+// prototypeValues measures NC3, NC4 and the accuracy of the prototypes.
+func prototypeValues(moments *metrics.Moments, h *mat.Dense, y []int, w *mat.Dense) ([]measured, error) {
 	nc3, err := moments.NC3(w)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rule, err := moments.NearestCentre()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var logits mat.Dense
 	logits.Mul(h, w.T())
-	predictions, right := make([]int, n), 0
+	predictions, right := make([]int, len(y)), 0
 	for i := range predictions {
 		predictions[i] = floats.MaxIdx(logits.RawRowView(i))
 		if predictions[i] == y[i] {
 			right++
 		}
 	}
-	if err := metrics.AddDecisions(rule, flat, y, predictions); err != nil {
-		return nil, nil, err
+	if err := metrics.AddDecisions(rule, mat.DenseCopyOf(h).RawMatrix().Data, y, predictions); err != nil {
+		return nil, err
 	}
-	values = append(values,
-		measured{"nc3_distance", nc3.Distance, "‖W/‖W‖ − M/‖M‖‖: 0 when prototypes are the centred class means",
+	return []measured{
+		{"nc3_distance", nc3.Distance, "‖W/‖W‖ − M/‖M‖‖: 0 when prototypes are the centred class means", nil},
+		{"nc3_mean_cosine", nc3.MeanCosine, "mean cosine of a prototype and its class mean", nil},
+		{"nc4", rule.Agreement(metrics.SampleWeighted), "share of samples that the nearest class mean decides alike",
 			nil},
-		measured{"nc3_mean_cosine", nc3.MeanCosine, "mean cosine of a prototype and its class mean", nil},
-		measured{"nc4", rule.Agreement(metrics.SampleWeighted),
-			"share of samples that the nearest class mean decides alike", nil},
-		measured{"accuracy", float64(right) / float64(n),
-			"share of samples whose class has the largest logit, no bias", nil},
-	)
-	return values, moments, nil
+		{"accuracy", float64(right) / float64(len(y)), "share of samples whose class has the largest logit, no bias",
+			nil},
+	}, nil
 }
 
 // meansPicture draws the cosines between the class means, centred at their mean.

@@ -72,31 +72,13 @@ histograms of the scores and the ROC curve.`,
 			"--prototypes W.npy --biases b.npy",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			read, err := fit.reader(score)
+			compared, err := fit.compare(score, in, out)
 			if err != nil {
 				return err
 			}
-			inside, err := read(in)
+			values, err := oodValues(compared, resamples)
 			if err != nil {
 				return err
-			}
-			outside, err := read(out)
-			if err != nil {
-				return err
-			}
-			compared, err := ood.Compare(inside, outside)
-			if err != nil {
-				return err
-			}
-			values := oodValues(compared)
-			if resamples != 0 {
-				i, err := compared.Intervals(resamples, bootstrapSeed)
-				if err != nil {
-					return err
-				}
-				withIntervals(values, map[string]bootstrap.Interval{"auroc": i.AUROC, "aupr_in": i.AUPRIn,
-					"aupr_out": i.AUPROut, "fpr95_in_positive": i.FPR95InPositive,
-					"fpr95_out_positive": i.FPR95OutPositive})
 			}
 			return to.report(c.OutOrStdout(), values, func() ([]byte, error) {
 				name := score
@@ -124,13 +106,30 @@ histograms of the scores and the ROC curve.`,
 	return to.flags(c, "in", "ood")
 }
 
+// compare compares the scores of the samples in two files.
+func (f *oodFit) compare(score, in, out string) (*ood.Comparison, error) {
+	read, err := f.reader(score)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := read(in)
+	if err != nil {
+		return nil, err
+	}
+	outside, err := read(out)
+	if err != nil {
+		return nil, err
+	}
+	return ood.Compare(inside, outside)
+}
+
 func scoreNames() string {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(oodScores)), maps.Keys(fittedScores))
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 
-// reader returns what reads a file and scores its rows.
+// reader returns a function that reads a file and scores its rows.
 func (f *oodFit) reader(score string) (func(path string) ([]float64, error), error) {
 	of, plain := oodScores[score]
 	fitted, needsTrain := fittedScores[score]
@@ -234,9 +233,10 @@ func (f *oodFit) vim() (ood.Score, error) {
 	return func(features *mat.Dense) []float64 { return vim.Score(features, logits(features)) }, nil
 }
 
-func oodValues(c *ood.Comparison) []measured {
+// oodValues returns the measures, with intervals unless resamples is 0.
+func oodValues(c *ood.Comparison, resamples int) ([]measured, error) {
 	m := c.Measures()
-	return []measured{
+	values := []measured{
 		{"auroc", m.AUROC, "an in-distribution sample scores higher; ties count one half", nil},
 		{"aupr_in", m.AUPRIn, "average precision, in-distribution positive (the paper's)", nil},
 		{"aupr_in_trapezoid", m.AUPRInTrapezoid, "the same by trapezoids", nil},
@@ -246,4 +246,13 @@ func oodValues(c *ood.Comparison) []measured {
 		{"fpr95_out_positive", m.FPR95OutPositive, "the same, out-of-distribution positive", nil},
 		{"base_rate", c.BaseRate(), "share of in-distribution samples: aupr_in of random scores", nil},
 	}
+	if resamples != 0 {
+		i, err := c.Intervals(resamples, bootstrapSeed)
+		if err != nil {
+			return nil, err
+		}
+		withIntervals(values, map[string]bootstrap.Interval{"auroc": i.AUROC, "aupr_in": i.AUPRIn,
+			"aupr_out": i.AUPROut, "fpr95_in_positive": i.FPR95InPositive, "fpr95_out_positive": i.FPR95OutPositive})
+	}
+	return values, nil
 }

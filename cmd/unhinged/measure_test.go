@@ -18,7 +18,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/ood"
 )
 
-// measure runs the command, and returns what it printed and what it wrote to --json.
+// measure runs the command, and returns its output and the content of the file of --json.
 func measure(t *testing.T, args ...string) (string, map[string]*float64, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "values.json")
@@ -42,7 +42,7 @@ func measure(t *testing.T, args ...string) (string, map[string]*float64, error) 
 	return out.String(), values, nil
 }
 
-// write writes a matrix, or a vector of one row, as an .npy file of the test.
+// write writes a matrix, or a vector as a matrix of one row, to an .npy file for the test.
 func write(t *testing.T, columns int, values ...float64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.npy")
@@ -65,7 +65,7 @@ func writeLabels(t *testing.T, labels ...int) string {
 	return path
 }
 
-// TestMeasure: values that were computed by hand, from the definitions.
+// TestMeasure compares with values that were computed by hand from the definitions.
 func TestMeasure(t *testing.T) {
 	logits, labels := write(t, 2, 2, 0, 1, 0, 0, 3, 0, 1), writeLabels(t, 0, 1, 1, 1)
 	in, out := write(t, 0, 0.9, 0.8, 0.7, 0.3), write(t, 0, 0.6, 0.4, 0.2)
@@ -142,7 +142,8 @@ func TestMeasureRefuses(t *testing.T) {
 	}
 }
 
-// TestMeasurePlots: every command draws a picture, and every key that its help lists is in the JSON, with intervals.
+// TestMeasurePlots checks that every command draws a picture, and that the JSON has every key that the help lists, with
+// intervals.
 func TestMeasurePlots(t *testing.T) {
 	logits, labels := write(t, 2, 2, 0, 1, 0, 0, 3, 0, 1), writeLabels(t, 0, 1, 1, 1)
 	features, classes := write(t, 2, 1.5, 0, 0.5, 0, -1, 0.5, -1, -0.5), writeLabels(t, 0, 0, 1, 1)
@@ -184,7 +185,7 @@ func TestMeasurePlots(t *testing.T) {
 	}
 }
 
-// TestMeasureFittedScores: each score that is fitted to training features is that of package ood.
+// TestMeasureFittedScores checks that each score that is fitted to training features equals that of package ood.
 func TestMeasureFittedScores(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	const p = 4

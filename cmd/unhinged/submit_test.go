@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// submit runs `unhinged submit` with a PATH of these programs alone: scripts by name.
+// submit runs `unhinged submit` with a PATH that has only the given programs, which are scripts by name.
 func submit(t *testing.T, programs map[string]string, args ...string) (string, error) {
 	t.Helper()
 	folder := t.TempDir()
@@ -21,7 +21,7 @@ func submit(t *testing.T, programs map[string]string, args ...string) (string, e
 	return call(t.Context(), submitCommand(), args...)
 }
 
-// TestSubmit: the client gets the filled template; without one, it is printed.
+// TestSubmit checks that the client gets the filled template, and that without a client the template is printed.
 func TestSubmit(t *testing.T) {
 	train := []string{"--tasks", "7", "--", "train", "--method", "ce,pal", "--out", "/shared/it's $(here)"}
 	echo := "echo submitted \"$@\"; while read -r line; do echo \"$line\"; done\n"
@@ -78,18 +78,18 @@ func TestSubmitRefuses(t *testing.T) {
 	}
 }
 
-// TestBatchScripts runs the batch scripts with a program that ends in different ways: a task is queued again after a
-// signal and before the time limit, but not after an error, nor when it is cancelled.
+// TestBatchScripts runs the batch scripts with programs that end in different ways. A task is queued again after a
+// signal and before the time limit, but not after an error and not when it is cancelled.
 func TestBatchScripts(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("there is no bash")
 	}
-	const wait = "kill -TERM $PPID; while :; do :; done" // with a signal to the script
+	const wait = "kill -TERM $PPID; while :; do :; done" // it sends a signal to the script
 	for name, c := range map[string]struct {
-		program  string // of unhinged
+		program  string // replaces unhinged
 		restarts string
-		state    string // that squeue says
+		state    string // the state that squeue prints
 		code     int
 		requeued bool
 	}{

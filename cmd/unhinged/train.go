@@ -75,6 +75,12 @@ with its own share of the runs, then takes others that nobody has claimed, and e
 			return o.run(ctx, c.Flags().Changed, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
+	o.flags(c)
+	return c
+}
+
+// flags adds the flags to the command.
+func (o *trainOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration file, or one of those above")
 	f.StringSliceVar(&o.methods, "method", nil,
@@ -127,10 +133,10 @@ with its own share of the runs, then takes others that nobody has claimed, and e
 	f.StringVar(&o.out, "out", "", "folder of the results (default training/DATASET, or training/CONFIGURATION)")
 	f.StringVar(&o.backend, "backend", "",
 		"gomlx backend: go, xla:cpu, xla:cuda (default: XLA on the CPU if it is set up, else go)")
-	return c
 }
 
-// settings are the configuration file's, changed by the flags that were given, or else the flags' alone.
+// settings returns those of the configuration file, changed by the flags that were given. Without a file, it returns
+// those of the flags.
 func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, error) {
 	c := o.Config
 	if o.hidden != nil {
@@ -142,7 +148,7 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 		}
 		for _, name := range o.methods {
 			m := vision.ConfigMethod{Name: name}
-			if name == "ul" { // its story is told within an epoch
+			if name == "ul" { // its norms grow within an epoch
 				m.RecordsPerEpoch = 20
 			}
 			c.Methods = append(c.Methods, m)
@@ -152,31 +158,7 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 		if err != nil {
 			return c, err
 		}
-		given := c
-		c = file
-		for flag, change := range map[string]func(){
-			"dataset":       func() { c.Dataset, c.Size = given.Dataset, given.Size },
-			"size":          func() { c.Size = given.Size },
-			"images":        func() { c.Images = given.Images },
-			"model":         func() { c.Model = given.Model },
-			"hidden":        func() { c.Model = given.Model },
-			"seeds":         func() { c.Seeds = given.Seeds },
-			"epochs":        func() { c.Epochs = given.Epochs },
-			"batch":         func() { c.Batch = given.Batch },
-			"micro-batches": func() { c.MicroBatches = given.MicroBatches },
-			"devices":       func() { c.Devices = given.Devices },
-			"precision":     func() { c.Precision = given.Precision },
-			"shift":         func() { c.Augmentation.Shift = given.Augmentation.Shift },
-			"flip":          func() { c.Augmentation.Flip = given.Augmentation.Flip },
-			"lr":            func() { c.LearningRate = given.LearningRate },
-			"momentum":      func() { c.Momentum = given.Momentum },
-			"weight-decay":  func() { c.WeightDecay = given.WeightDecay },
-			"probe":         func() { c.Probe = given.Probe },
-		} {
-			if changed(flag) {
-				change()
-			}
-		}
+		c = overridden(file, c, changed)
 		if c.Methods, err = chosen(c.Methods, o.methods); err != nil {
 			return c, fmt.Errorf("%s: %w", o.config, err)
 		}
@@ -212,7 +194,36 @@ func (o trainOptions) settings(changed func(flag string) bool) (vision.Config, e
 	return c, c.Check()
 }
 
-// chosen are the methods of these names, which are those of methods, with all their λ, or of one λ; nil is all.
+// overridden returns the settings of a file after those flags that were given have changed them.
+func overridden(c, given vision.Config, changed func(flag string) bool) vision.Config {
+	for flag, change := range map[string]func(){
+		"dataset":       func() { c.Dataset, c.Size = given.Dataset, given.Size },
+		"size":          func() { c.Size = given.Size },
+		"images":        func() { c.Images = given.Images },
+		"model":         func() { c.Model = given.Model },
+		"hidden":        func() { c.Model = given.Model },
+		"seeds":         func() { c.Seeds = given.Seeds },
+		"epochs":        func() { c.Epochs = given.Epochs },
+		"batch":         func() { c.Batch = given.Batch },
+		"micro-batches": func() { c.MicroBatches = given.MicroBatches },
+		"devices":       func() { c.Devices = given.Devices },
+		"precision":     func() { c.Precision = given.Precision },
+		"shift":         func() { c.Augmentation.Shift = given.Augmentation.Shift },
+		"flip":          func() { c.Augmentation.Flip = given.Augmentation.Flip },
+		"lr":            func() { c.LearningRate = given.LearningRate },
+		"momentum":      func() { c.Momentum = given.Momentum },
+		"weight-decay":  func() { c.WeightDecay = given.WeightDecay },
+		"probe":         func() { c.Probe = given.Probe },
+	} {
+		if changed(flag) {
+			change()
+		}
+	}
+	return c
+}
+
+// chosen returns the methods with the given names. The name of a method means all its λ, and the name of a variant one
+// λ. If names is nil, it returns all methods.
 func chosen(methods []vision.ConfigMethod, names []string) ([]vision.ConfigMethod, error) {
 	if names == nil {
 		return methods, nil

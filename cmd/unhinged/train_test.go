@@ -25,7 +25,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// call runs a subcommand and returns what it prints.
+// call runs a subcommand and returns its output.
 func call(ctx context.Context, c *cobra.Command, args ...string) (string, error) {
 	var out bytes.Buffer
 	c.SetOut(&out)
@@ -36,7 +36,7 @@ func call(ctx context.Context, c *cobra.Command, args ...string) (string, error)
 	return out.String(), err
 }
 
-// smallData is a folder with 60 + 20 images of 3×3 in 3 classes, each of one bright row.
+// smallData returns a folder with 60 training and 20 test images of 3×3 in 3 classes; each image has one bright row.
 func smallData(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "rows")
@@ -74,7 +74,7 @@ func smallData(t *testing.T) string {
 	return folder
 }
 
-// TestTablesOfImbalance: the tables of imbalance are drawn from runs on classes of unequal sizes, and not from others.
+// TestTablesOfImbalance checks that the tables of imbalance are drawn only from runs on classes of unequal sizes.
 func TestTablesOfImbalance(t *testing.T) {
 	data := smallData(t)
 	for subset, want := range map[string]bool{"--imbalance=long-tailed:4": true, "--known=0,1": false} {
@@ -131,7 +131,7 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 		}
 	}
 
-	// Once more: nothing is trained again. With other settings: refused.
+	// A second call trains nothing again. A call with other settings is refused.
 	if printed, err = call(t.Context(), trainCommand(), args...); err != nil || strings.Contains(printed, "epoch") ||
 		!strings.Contains(printed,
 			"finished before, 6 of 6 runs: ce-seed1, pal-seed1, ul-seed1, ce-seed2, pal-seed2, ul-seed2\n") {
@@ -142,7 +142,7 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 
-	// Cancelled before its first step: saved, and said so.
+	// A run that is cancelled before its first step is saved, and the command says so.
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err = call(cancelled, trainCommand(), append(args, "--seeds", "3")...); !errors.Is(err, context.Canceled) ||
@@ -154,8 +154,8 @@ func TestTrainWritesSkipsAndResumes(t *testing.T) {
 	}
 }
 
-// TestTrainTask: a task begins with its own runs, leaves to others what they have claimed, takes the rest, and waits
-// for a run of its own share whose claim has not expired.
+// TestTrainTask checks that a task begins with the runs of its own share, leaves runs that others have claimed, then
+// does the remaining ones, and waits for a run of its own share whose claim has not expired.
 func TestTrainTask(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
 	args := []string{"--dataset", data, "--out", out, "--method", "ce,pal", "--seeds", "2", "--epochs", "1", "--batch",
@@ -221,7 +221,7 @@ func TestTrainTask(t *testing.T) {
 	}
 }
 
-// TestCtrlCSaves interrupts the command in a process of its own, and goes on.
+// TestCtrlCSaves interrupts the command in a separate process, and then resumes it.
 func TestCtrlCSaves(t *testing.T) {
 	if args := os.Getenv("UNHINGED_TEST_TRAIN"); args != "" {
 		c := trainCommand()
@@ -290,19 +290,19 @@ func signalSaves(t *testing.T, sent os.Signal) {
 	}
 }
 
-// TestProgress looks at what is shown of a run where there is no terminal, and in one.
+// TestProgress checks what is shown of a run, with a terminal and without one.
 func TestProgress(t *testing.T) {
 	args := []string{"--dataset", smallData(t), "--epochs", "2", "--batch", "20", "--images", "40", "--hidden", "8,4",
 		"--backend", "go"}
 	printed, err := call(t.Context(), trainCommand(), append(args, "--out", t.TempDir(), "--method", "ul")...)
-	if err != nil || strings.Count(printed, "ul-seed1, epoch") != 4 { // one a step: there are fewer than 20 of them
+	if err != nil || strings.Count(printed, "ul-seed1, epoch") != 4 { // one line for each of the few steps
 		t.Errorf("error %v, printed:\n%s", err, printed)
 	}
 	if before, _, _ := strings.Cut(printed, "ul-seed1, epoch"); !strings.Contains(before,
 		"1/1 ul-seed1: building the network\n") {
 		t.Errorf("before the first step, which compiles, it printed:\n%s", printed)
 	}
-	if strings.Contains(printed, " 0 images/s") { // a speed that is not known yet
+	if strings.Contains(printed, " 0 images/s") { // a speed that is not known yet must not be shown
 		t.Errorf("printed:\n%s", printed)
 	}
 
@@ -319,7 +319,7 @@ func TestProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, string(seen))
 	}
-	// What moves is cut off at the terminal's edge: \r would go back to the last of several rows only.
+	// A line that changes is cut off at the terminal's edge, because \r would go back only to the last of several rows.
 	moves := strings.Split(string(seen), "\r\033[K\033[?7l1/1 pal-seed1")
 	if most := 2 + int(time.Since(began)/(100*time.Millisecond)); len(moves) < 2 || len(moves)-1 > most {
 		t.Fatalf("it is shown %d times, should be once to %d times: %q", len(moves)-1, most, seen)
@@ -331,7 +331,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestTrainFromAFile trains what a configuration file says, changed by flags, method by method and then all.
+// TestTrainFromAFile trains what a configuration file says, changed by flags: first one method, then all.
 func TestTrainFromAFile(t *testing.T) {
 	data, out := smallData(t), t.TempDir()
 	file := filepath.Join(t.TempDir(), "rows.json")
@@ -379,8 +379,8 @@ func TestTrainFromAFile(t *testing.T) {
 	}
 }
 
-// TestTrainKnowsItsData: a folder of the same name with other images is not finished, nor is the same folder once a
-// label was corrected.
+// TestTrainKnowsItsData checks that a run counts as unfinished if the folder of the same name has other images, or if a
+// label in it was corrected.
 func TestTrainKnowsItsData(t *testing.T) {
 	first, second, out := smallData(t), smallData(t), t.TempDir()
 	args := func(data string) []string {
@@ -409,7 +409,8 @@ func TestTrainKnowsItsData(t *testing.T) {
 	}
 }
 
-// TestFewFeaturesForTheClasses: the features of two dimensions hold the simplex of three classes, one of one does not.
+// TestFewFeaturesForTheClasses checks that features of two dimensions are accepted for the simplex of three classes,
+// and features of one dimension are refused.
 func TestFewFeaturesForTheClasses(t *testing.T) {
 	data := smallData(t)
 	for width, want := range map[string]bool{"1": true, "2": false} {
@@ -446,7 +447,7 @@ func TestTrainRefuses(t *testing.T) {
 		"no backend \"abacus\"":   {"--dataset", data, "--backend", "abacus"},
 		"unknown command \"pal\"": {"pal"},
 
-		// What no machine can do, and what means nothing, is said at once.
+		// Values that no machine can handle and values that make no sense are refused at once.
 		"mlp-60000-60000 has 3.6e+09 parameters": {"--dataset", data, "--batch", "20", "--model", "mlp-60000-60000"},
 		"resnet18-1000000 has":                   {"--dataset", data, "--batch", "20", "--model", "resnet18-1000000"},
 		"\"seeds\" is 1e+09":                     {"--dataset", data, "--seeds", "1000000000"},
@@ -480,14 +481,14 @@ func TestData(t *testing.T) {
 	if _, err = call(t.Context(), dataCommand(), "get"); err == nil {
 		t.Error("get without a name")
 	}
-	t.Chdir(t.TempDir()) // where no node_modules are
+	t.Chdir(t.TempDir()) // here is no folder node_modules
 	if _, err = call(t.Context(), dataCommand(), "verify", "mnist"); !errors.Is(err, datasets.ErrMissing) ||
 		!strings.Contains(err.Error(), "npm install") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestShellLine: a shell reads the words again.
+// TestShellLine checks that a shell reads the same words from the line.
 func TestShellLine(t *testing.T) {
 	words := []string{"unhinged", "train", "--method", "ce,pal-efr1e-05", "--out", "my results", "", "it's", `a"b\c`, "$HOME", "`x`", "*", "~", "a\nb", "λ=5", "#", "&&", "{1,2}", "!"}
 	if line := shellLine(words[:4]); line != "unhinged train --method ce,pal-efr1e-05" {

@@ -29,16 +29,9 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	if err != nil {
 		return err
 	}
-	trainings := c.Trainings()
-	for _, seed := range o.seed {
-		if seed < 1 || seed > c.Seeds {
-			return fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
-		}
-	}
-	if o.seed != nil {
-		trainings = slices.DeleteFunc(trainings, func(t vision.Training) bool {
-			return !slices.Contains(o.seed, int(t.Seed))
-		})
+	trainings, err := o.trainings(c)
+	if err != nil {
+		return err
 	}
 	data, err := o.data(c)
 	if err != nil {
@@ -67,23 +60,12 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	if note != "" {
 		fmt.Fprintln(terminal, note)
 	}
-	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
-		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
-	if data.Imbalance != (datasets.Imbalance{}) {
-		fmt.Fprintf(out, "%s: training images of each class %d\n", data.Imbalance,
-			data.Train.ClassCounts(len(data.Classes)))
-	}
+	o.announce(data, trainings, out, terminal)
 	for i := range trainings {
 		trainings[i].Provenance = result.Provenance{Command: command(), Commit: build.Commit()}
-		// nobody asked for the 20 records of ul, and an epoch may have fewer steps
+		// the 20 records of ul are a default, and an epoch may have fewer steps
 		if o.config == "" && !changed("records") {
 			trainings[i].RecordsPerEpoch = min(trainings[i].RecordsPerEpoch, data.Train.Len()/c.Batch)
-		}
-	}
-	for _, t := range trainings[:min(1, len(trainings))] { // all have one network
-		if p, classes := t.Model.Dimension, len(data.Classes); p > 0 && p < classes-1 {
-			fmt.Fprintf(terminal, "note: the %d features of %s hold no simplex ETF of %d classes (p ≥ C−1 is needed); "+
-				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
 		}
 	}
 	session := trainSession{folder: o.out, task: task, tasks: tasks, backend: backend, data: data, out: out,
@@ -104,8 +86,39 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	return nil
 }
 
-// data opens the data set, and takes the part of it that the configuration says; to tune, some training images take the
-// place of the test images.
+// trainings returns the runs of the configuration, or only those with the seeds of --seed.
+func (o trainOptions) trainings(c vision.Config) ([]vision.Training, error) {
+	for _, seed := range o.seed {
+		if seed < 1 || seed > c.Seeds {
+			return nil, fmt.Errorf("--seed %d: there are seeds 1 to %d; --seeds says how many", seed, c.Seeds)
+		}
+	}
+	if o.seed == nil {
+		return c.Trainings(), nil
+	}
+	return slices.DeleteFunc(c.Trainings(), func(t vision.Training) bool {
+		return !slices.Contains(o.seed, int(t.Seed))
+	}), nil
+}
+
+// announce prints what the runs are trained on, and a note if the network has too few features for an ETF.
+func (o trainOptions) announce(data *datasets.Dataset, trainings []vision.Training, out, terminal io.Writer) {
+	fmt.Fprintf(out, "%s: %d training and %d test images of %d×%d from %s; results in %s\n",
+		data.Name, data.Train.Len(), data.Test.Len(), data.Train.Height, data.Train.Width, data.Folder, o.out)
+	if data.Imbalance != (datasets.Imbalance{}) {
+		fmt.Fprintf(out, "%s: training images of each class %d\n", data.Imbalance,
+			data.Train.ClassCounts(len(data.Classes)))
+	}
+	for _, t := range trainings[:min(1, len(trainings))] { // all have the same network
+		if p, classes := t.Model.Dimension, len(data.Classes); p > 0 && p < classes-1 {
+			fmt.Fprintf(terminal, "note: the %d features of %s hold no simplex ETF of %d classes (p ≥ C−1 is needed); "+
+				"anchored prototypes are the best spread found instead\n", p, t.Model.Name, classes)
+		}
+	}
+}
+
+// data opens the data set and returns the part of it that the configuration names. With --tune, some training images
+// replace the test images.
 func (o trainOptions) data(c vision.Config) (data *datasets.Dataset, err error) {
 	if c.Size > 0 {
 		data, err = openImages(c.Dataset, c.Size)
@@ -153,19 +166,17 @@ type trainSession struct {
 // nothing says whether all runs are under way in other processes, so that there may be nothing to draw.
 func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
 
-// all trains what is not finished yet, and returns the number of runs that diverged. It begins with its own share, then
-// takes runs of the other shares that nobody has claimed. If another process has claimed a run of its own share, all
-// waits until that process has finished it or was lost.
-func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (diverged int, err error) {
-	var finished []string
-	var own, others []vision.Training
-	s.runs += len(trainings)
-	for i, t := range trainings { // before any is trained: settings that are not those of a finished run are wrong now
+// unfinished divides the runs that are not finished into those of its own share and the others. It also returns the
+// names of the finished runs and the number of these that diverged. It reports damaged runs and runs with other settings
+// before any run is trained.
+func (s *trainSession) unfinished(trainings []vision.Training) (own, others []vision.Training, finished []string,
+	diverged int, err error) {
+	for i, t := range trainings {
 		t.Folder = filepath.Join(s.folder, t.Name())
 		done, err := t.Finished(s.backend, s.data)
 		switch {
 		case err != nil:
-			return diverged, fmt.Errorf("%s: %w", t.Name(), err)
+			return nil, nil, nil, diverged, fmt.Errorf("%s: %w", t.Name(), err)
 		case done == nil && i%s.tasks == s.task-1:
 			own = append(own, t)
 			continue
@@ -176,6 +187,18 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 			diverged++
 		}
 		finished = append(finished, t.Name())
+	}
+	return own, others, finished, diverged, nil
+}
+
+// all trains what is not finished yet, and returns the number of runs that diverged. It begins with its own share, then
+// takes runs of the other shares that nobody has claimed. If another process has claimed a run of its own share, all
+// waits until that process has finished it or was lost.
+func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (diverged int, err error) {
+	s.runs += len(trainings)
+	own, others, finished, diverged, err := s.unfinished(trainings)
+	if err != nil {
+		return diverged, err
 	}
 	if finished != nil {
 		fmt.Fprintf(s.out, "finished before, %d of %d runs: %s\n", len(finished), len(trainings),
@@ -208,26 +231,31 @@ func (s *trainSession) all(ctx context.Context, trainings []vision.Training) (di
 		}
 	}
 	for _, t := range claimed {
-		err := vision.ErrElsewhere
-		for errors.Is(err, vision.ErrElsewhere) {
-			select {
-			case <-ctx.Done():
-				return diverged, fmt.Errorf("%s: %w while another process trains it", t.Name(), ctx.Err())
-			case <-time.After(waitForOthers):
-			}
-			if err = t.Elsewhere(); err == nil {
-				err = one(t)
-			}
-		}
-		if err != nil {
+		if err := whenFree(ctx, t, one); err != nil {
 			return diverged, err
 		}
 	}
 	return diverged, nil
 }
 
-// waitForOthers is the time between two looks at a run that another process trains.
+// waitForOthers is the time between two checks of a run that another process trains.
 const waitForOthers = time.Second
+
+// whenFree waits until no other process has claimed the run, and then calls one.
+func whenFree(ctx context.Context, t vision.Training, one func(vision.Training) error) error {
+	err := vision.ErrElsewhere
+	for errors.Is(err, vision.ErrElsewhere) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w while another process trains it", t.Name(), ctx.Err())
+		case <-time.After(waitForOthers):
+		}
+		if err = t.Elsewhere(); err == nil {
+			err = one(t)
+		}
+	}
+	return err
+}
 
 // one does a run. A run that diverges is not an error.
 func (s *trainSession) one(ctx context.Context, t vision.Training, number string) (diverged bool, err error) {

@@ -8,7 +8,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestMean: the interval of a mean is the normal one, mean ± 1.96 σ/√n, as n is large, and the seed decides it.
+// TestMean checks that for large n the interval of a mean is the normal one, mean ± 1.96 σ/√n, and that the seed
+// determines the interval.
 func TestMean(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	values := make([]float64, 2000)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// repository makes a repository with one commit, which holds a go.mod with the given module line, and returns its
-// folder and commit.
+// repository makes a repository with one commit, whose go.mod has the given module line, and returns its folder and the
+// commit.
 func repository(t *testing.T, moduleLine string) (dir, head string) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
@@ -44,8 +44,8 @@ func write(t *testing.T, path, text string) {
 
 func source(root string) string { return filepath.Join(root, "internal", "build", "build.go") }
 
-// TestCheckout: without a record in the program, the commit is that of the checkout it was compiled in, and of nothing
-// else.
+// TestCheckout checks that a program without a recorded commit reports the commit of the checkout in which it was
+// compiled, and never the commit of another repository.
 func TestCheckout(t *testing.T) {
 	dir, head := repository(t, module)
 	other, _ := repository(t, "example.org/other")
@@ -55,7 +55,7 @@ func TestCheckout(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
-	t.Chdir(other) // a repository of somebody else's
+	t.Chdir(other) // a repository of another project
 	t.Setenv("GIT_DIR", filepath.Join(other, ".git"))
 	expect("clean", source(dir), head)
 	if got := commit(nil, source(dir), time.Now().Add(-time.Hour)); got != "unknown" {
@@ -80,7 +80,7 @@ func TestCheckout(t *testing.T) {
 	expect("trimmed paths in a checkout", module+"/internal/build/build.go", "unknown")
 }
 
-// TestRecorded: what the go command recorded comes first.
+// TestRecorded checks that a commit recorded by the go command has priority.
 func TestRecorded(t *testing.T) {
 	dir, head := repository(t, module)
 	stamp := func(revision, modified string) []debug.BuildSetting {
@@ -113,8 +113,8 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// TestProgram builds a program of this module with a stamp, without one and without paths, and runs it in another
-// repository.
+// TestProgram builds a program of this module with a stamp, without a stamp and without paths, and runs it inside
+// another repository.
 func TestProgram(t *testing.T) {
 	other, theirs := repository(t, "example.org/other")
 	root, err := filepath.Abs("../..")

@@ -33,7 +33,8 @@ func unseal(path string) ([]byte, error) {
 	return io.ReadAll(in)
 }
 
-// A sealed file gives what was written, or an error after any change of a byte, any truncation and any addition.
+// Reading a sealed file returns what was written, or an error after any change of a byte, any truncation and any
+// addition.
 func TestSealed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	random := rand.New(rand.NewPCG(1, 0))
@@ -68,7 +69,7 @@ func TestSealed(t *testing.T) {
 	}
 }
 
-// A write that fails leaves the old file and nothing else.
+// A write that fails leaves the old file unchanged and no other file.
 func TestWriteFails(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "file")
@@ -86,7 +87,7 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// What a killed process has left is removed, and nothing else.
+// Only the temporary files of killed processes are removed.
 func TestRemoveTemporary(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"log.jsonl", "log.jsonl.123.tmp", "checkpoint.gob.7.tmp"} {
@@ -100,7 +101,8 @@ func TestRemoveTemporary(t *testing.T) {
 	}
 }
 
-// TestWriteTogether: of several that write one path at the same time each succeeds, and one of their contents is there.
+// TestWriteTogether checks that if several goroutines write one path at the same time, each succeeds, and the file has
+// the content of one of them.
 func TestWriteTogether(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "file")

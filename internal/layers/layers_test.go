@@ -14,10 +14,10 @@ import (
 	"github.com/unhinged-lab/lab/internal/numbers"
 )
 
-// sums are batches that take every branch of sumRows: multiples of 8 and of other numbers, and a prime.
+// sums has batch sizes that reach every branch of sumRows: multiples of 8, other numbers, and a prime.
 var sums = []int{2, 3, 8, 10, 14, 17, 24, 50}
 
-// TestSumRows: the sum in parts is the sum.
+// TestSumRows checks that the sum in parts equals the plain sum.
 func TestSumRows(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for _, n := range sums {
@@ -46,8 +46,8 @@ func random(rows, columns int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, rows, columns)
 }
 
-// TestBatchNorm compares the output, the gradients and the averages with the definition, the gradients by finite
-// differences of Σ yᵢⱼ cᵢⱼ with fixed random c.
+// TestBatchNorm compares the output, the gradients and the running averages with the definition. The gradients are
+// compared with finite differences of Σ yᵢⱼ cᵢⱼ, where c is random and fixed.
 func TestBatchNorm(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for _, norm := range []BatchNorm{{}, {Momentum: 0.4, FixedScale: true}} {
@@ -130,7 +130,7 @@ func TestBatchNorm(t *testing.T) {
 	})
 }
 
-// TestNormal: the draw depends on seed, scope and name, and on nothing else.
+// TestNormal checks that the random numbers depend only on the seed, the scope and the name.
 func TestNormal(t *testing.T) {
 	store := model.NewStore()
 	first := Normal(store.RootScope().In("a"), "weights", 2, dtypes.Float64, 3, 4)

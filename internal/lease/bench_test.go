@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkLease takes a lease, asks for it before a write, and removes it: what a claim costs a worker for each tile.
+// BenchmarkLease takes a lease, checks it before a write, and removes it. This is what a worker's claim costs for each
+// tile.
 func BenchmarkLease(b *testing.B) {
 	name := filepath.Join(b.TempDir(), "work")
 	for b.Loop() {

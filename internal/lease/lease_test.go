@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// TestOneOwner: of many that want a lease one has it at a time, and at the end nothing is left in the folder.
+// TestOneOwner checks that if many processes want a lease, only one has it at a time, and that no file is left in the
+// folder at the end.
 func TestOneOwner(t *testing.T) {
 	name := filepath.Join(t.TempDir(), ".lease")
 	var inside, turns atomic.Int32
@@ -51,13 +52,13 @@ func TestOneOwner(t *testing.T) {
 	}
 }
 
-// silence stops the heartbeats of a lease without a word, as a machine that has lost its network does.
+// silence stops the heartbeats of a lease without releasing it, as when a machine loses its network.
 func silence(l *Lease) {
 	l.end()
 	l.stop = make(chan struct{})
 }
 
-// otherHost makes the owner one of another machine, whose process cannot be looked up here.
+// otherHost makes the lease look as if a process of another machine owned it, which cannot be looked up here.
 func otherHost(t *testing.T, l *Lease) {
 	t.Helper()
 	text := fmt.Sprintf("%-8s %12d %10d %s\n", "held", 1, os.Getpid(), "elsewhere")
@@ -66,10 +67,10 @@ func otherHost(t *testing.T, l *Lease) {
 	}
 }
 
-// TestExpiry: a lease is kept by its heartbeats for longer than the expiry. Without them one of many takes it over, and
-// the old owner knows, before that and after it.
+// TestExpiry checks that heartbeats keep a lease for longer than the expiry. Without heartbeats, one of many others
+// takes it over, and the old owner can tell this before and after the takeover.
 func TestExpiry(t *testing.T) {
-	t.Parallel() // it waits
+	t.Parallel() // this test spends its time waiting
 	const expiry = 1500 * time.Millisecond
 	name := filepath.Join(t.TempDir(), "work")
 	first, err := take(name, expiry)
@@ -88,7 +89,7 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("before the expiry: %v", err)
 	}
 	time.Sleep(expiry * 6 / 10)
-	if err := first.Held(); err != nil { // it was stopped, but nobody has taken over: now nobody can
+	if err := first.Held(); err != nil { // nobody has taken over, and now nobody can
 		t.Errorf("expired, but not taken over: %v", err)
 	}
 	if _, err := take(name, expiry); !errors.Is(err, ErrTaken) {
@@ -116,7 +117,7 @@ func TestExpiry(t *testing.T) {
 	if err := first.Held(); !errors.Is(err, ErrLost) {
 		t.Errorf("after the takeover: %v", err)
 	}
-	first.Finish() // does no harm
+	first.Finish() // a second call does no harm
 	if err := second.Held(); err != nil {
 		t.Error(err)
 	}
@@ -131,9 +132,10 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// TestLateHeartbeat: of an owner that comes back and one that takes over at the same moment, at most one goes on.
+// TestLateHeartbeat checks that if an old owner comes back while another process takes over, at most one of them
+// continues.
 func TestLateHeartbeat(t *testing.T) {
-	const expiry = 10 * time.Second // no process of this test is stopped for so long
+	const expiry = 10 * time.Second // no process of this test is suspended for so long
 	kept, taken := 0, 0
 	for range 100 {
 		name := filepath.Join(t.TempDir(), "work")
@@ -167,10 +169,10 @@ func TestLateHeartbeat(t *testing.T) {
 	t.Logf("%d kept, %d taken over", kept, taken)
 }
 
-// TestKilled: the lease of a process of this machine that was killed is taken over at once; that of one that runs is
-// not.
+// TestKilled checks that the lease of a killed process of this machine is taken over at once, and that the lease of a
+// running process is not.
 func TestKilled(t *testing.T) {
-	if name := os.Getenv("LEASE_TEST"); name != "" { // in the other process
+	if name := os.Getenv("LEASE_TEST"); name != "" { // this is the other process
 		if _, err := Take(name); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -211,7 +213,8 @@ func TestKilled(t *testing.T) {
 	l.Finish()
 }
 
-// TestCannotClaim: where no file can be made there is no lease. A file of anything else is one of an unknown owner.
+// TestCannotClaim checks that a lease is refused where no file can be created, and that a file with any other content
+// counts as a lease of an unknown owner.
 func TestCannotClaim(t *testing.T) {
 	folder := t.TempDir()
 	if _, err := Take(filepath.Join(folder, "missing", "work")); err == nil || errors.Is(err, ErrTaken) ||

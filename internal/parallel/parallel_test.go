@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestOnce: every task is done once, and each worker does its tasks one after the other.
+// TestOnce checks that every task is done once, and that each worker does its tasks one after the other.
 func TestOnce(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 7, 1000} {
 		calls := make([]atomic.Int32, n)
@@ -28,7 +28,7 @@ func TestOnce(t *testing.T) {
 		check("Try")
 		var total atomic.Int64
 		Workers(n, func() func(int) {
-			mine := 0 // the race detector sees if it is shared
+			mine := 0 // the race detector reports if two workers share it
 			return func(i int) {
 				mine++
 				calls[i].Add(1)
@@ -42,10 +42,10 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// TestLowestError: of several errors it is the one of the lowest index, whichever came first, and later tasks do not
-// begin.
+// TestLowestError checks that among several errors the one with the lowest index is returned, whichever happened first,
+// and that later tasks are not started.
 func TestLowestError(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // two tasks at a time at least
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // at least two tasks run at a time
 	for lowest := range 20 {
 		var begun atomic.Int32
 		other := make(chan struct{})
@@ -53,7 +53,7 @@ func TestLowestError(t *testing.T) {
 			begun.Add(1)
 			switch {
 			case i == lowest:
-				<-other // the error of the next task comes first
+				<-other // the error of the next task happens first
 				return fmt.Errorf("task %d", i)
 			case i == lowest+1:
 				close(other)

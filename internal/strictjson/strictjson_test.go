@@ -40,7 +40,7 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// What is accepted is what encoding/json makes of it.
+// Accepted input gives the same value as encoding/json.
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"epochs": 3, "names": ["a"], "inner": {"rate": 2e3}}`))
 	f.Add([]byte(`[{"a": [1, {"b": null}]}, "x", true]`))

@@ -205,7 +205,7 @@ func claimTile[T float32 | float64](s *Store, f Func[T], tile [2]int) (did bool,
 	return did, nil
 }
 
-// removeClaims removes the claims of tiles that are done if nobody holds them: those of processes that were killed
+// removeClaims removes the claims of finished tiles if nobody holds them. They are left by processes that were killed
 // after they had written a tile and before they removed their claim.
 func (s *Store) removeClaims() {
 	claims, _ := os.ReadDir(filepath.Join(s.Dir, claimsFolder))

@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// Points on a circle, whose class is the parity of their quadrant, 90 to train on and 30 unseen: their kernels in
-// tiles, and Theorem 8 on them.
+// Each point lies on a circle, and its class is the parity of its quadrant; 90 points are for training and 30 are
+// unseen. Their kernels are computed in tiles, and Theorem 8 is solved on them.
 func Example() {
 	random := rand.New(rand.NewPCG(1, 2))
 	quadrants := func(n int) (*tensors.Tensor, []int) {
@@ -52,7 +52,7 @@ func Example() {
 	must.M(tiles.Compute(context.Background(), store, tiles.Infinite[float64](infinite, x, unseen, tiles.NTK),
 		tiles.Options{}))
 
-	// Later, in another program:
+	// In another program, later:
 	read := func(folder string) (*tiles.Store, *tiles.Array) {
 		store := must.M1(tiles.Open(folder))
 		return store, must.M1(store.Array(tiles.NTK))

@@ -16,7 +16,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// normal is a tensor of normal numbers.
+// normal returns a tensor of normal random numbers.
 func normal[T float32 | float64](random *rand.Rand, dims ...int) *tensors.Tensor {
 	size := 1
 	for _, d := range dims {
@@ -29,8 +29,8 @@ func normal[T float32 | float64](random *rand.Rand, dims ...int) *tensors.Tensor
 	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
-// The tiles of a kernel of infinite width are the parts of the whole, of both kernels or one, with itself and between
-// two sets, of vectors and images, whatever divides.
+// The tiles of a kernel of infinite width must be the blocks of the whole kernel: for both kernels or one, within one
+// set of examples or between two sets, for vectors and images, and for every division into tiles.
 func TestInfinite(t *testing.T) {
 	network, err := ntk.Parse("flatten dense:5,w=1.5,b=0.1 relu dense:5 erf dense:1")
 	if err != nil {
@@ -96,7 +96,8 @@ func tiled[T float32 | float64](t *testing.T, random *rand.Rand, kernels *ntk.In
 	}
 }
 
-// The tiles of the kernels of a finite network are the parts of the whole, the full one's with their outputs.
+// The tiles of the kernels of a finite network must be the blocks of the whole kernel, for the full kernel with all its
+// outputs.
 func TestEmpirical(t *testing.T) {
 	network, err := ntk.Parse("dense:4,b=0.5 gelu dense:3")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
-// TestLargest: the largest tile fits into the budget and the next larger one does not.
+// TestLargest checks that the largest tile fits into the budget and that the next larger one does not.
 func TestLargest(t *testing.T) {
 	for _, pair := range []int64{1, 24, 1000} {
 		for _, example := range []int64{0, 8, 6272} {
@@ -35,8 +35,8 @@ func TestLargest(t *testing.T) {
 	}
 }
 
-// TestPrepare: tiles are within the budget, which counts the examples and the matrices; those of a folder and those
-// asked for are kept to, or refused.
+// TestPrepare checks that tiles stay within the budget, which counts the examples and the matrices, and that the tile
+// size of an existing folder or of the user is used, or refused with an error.
 func TestPrepare(t *testing.T) {
 	const n, features = 40, 3
 	x := tensors.FromFlatDataAndDimensions(make([]float64, n*features), n, features)
@@ -44,7 +44,8 @@ func TestPrepare(t *testing.T) {
 	var calls atomic.Int64
 	f := entries[float64](k, &calls)
 	dir := filepath.Join(t.TempDir(), "kernel")
-	// Three matrices with the transpose, and all examples with two copies of a tile's.
+	// Memory is needed for three matrices, the transpose included, and for all examples, plus two copies of the
+	// examples of a tile.
 	need := func(side int64) int64 { return 7*side*side + 8*3*side*side + 8*features*2*side + 8*features*n + 5 }
 	plan := func(side int64) Plan { return Plan{Pair: 7, Fixed: 5, Budget: need(side)}.Inputs(x, nil) }
 
@@ -71,7 +72,7 @@ func TestPrepare(t *testing.T) {
 		"with the size asked for they have 11") {
 		t.Errorf("error %v", err)
 	}
-	if store, err = Prepare(dir+"2", k, f, plan(11)); err != nil || store.Side() != 10 { // 40 in tiles of at most 11
+	if store, err = Prepare(dir+"2", k, f, plan(11)); err != nil || store.Side() != 10 { // 40 examples, tiles ≤ 11
 		t.Errorf("error %v", err)
 	}
 	k.Tile = 0
@@ -80,7 +81,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestIdentity: it differs wherever the kernel does.
+// TestIdentity checks that the identity differs whenever the kernel does.
 func TestIdentity(t *testing.T) {
 	tensor := func(dims ...int) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions([]float32{1, 2, 3, 4, 5, 6}, dims...)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// standard reads a kernel with Python's standard library, from the format's description.
+// standard reads a kernel with Python's standard library, by the description of the format.
 const standard = `
 import json, os, struct
 def read(folder):
@@ -28,7 +28,7 @@ def read(folder):
             for i in range(n) for j in range(m) for a in range(c) for b in range(c)]
 `
 
-// documented is the reader in the package's documentation.
+// documented is the reader from the package's documentation.
 func documented(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
@@ -43,8 +43,8 @@ func documented(t *testing.T) string {
 	return strings.ReplaceAll("import json"+code+"    return out\n", "\n//\t", "\n")
 }
 
-// What Python reads is what was written: with its standard library, with the documented reader where NumPy is
-// installed, and with Zarr where that is.
+// Python must read what was written: with its standard library, with the documented reader if NumPy is installed, and
+// with Zarr if it is installed.
 func TestPython(t *testing.T) {
 	python := ""
 	modules := map[string]bool{}

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// stored puts a symmetric matrix of outputs C on disk, of number type T.
+// stored writes a symmetric matrix with C outputs to disk, in number type T.
 func stored[T float32 | float64](t *testing.T, m *mat.SymDense, c, tile int) *Array {
 	t.Helper()
 	n := m.SymmetricDim() / c
@@ -46,7 +46,7 @@ func stored[T float32 | float64](t *testing.T, m *mat.SymDense, c, tile int) *Ar
 	return array(t, s, "k")
 }
 
-// withSpectrum is QΛQᵀ with a random orthogonal Q.
+// withSpectrum returns QΛQᵀ with a random orthogonal Q.
 func withSpectrum(random *rand.Rand, values []float64) *mat.SymDense {
 	n := len(values)
 	g := mat.NewDense(n, n, nil)
@@ -70,10 +70,10 @@ func withSpectrum(random *rand.Rand, values []float64) *mat.SymDense {
 	return m
 }
 
-// Matrices whose eigenvalues are known: both methods are right within the bounds that they give, and say what is
-// positive semi-definite and what is not.
+// For matrices with known eigenvalues, both methods must be right within the bounds that they return, and must tell
+// which matrices are positive semi-definite.
 func TestSpectrum(t *testing.T) {
-	t.Parallel() // mostly waits for the disk
+	t.Parallel() // this test spends its time waiting for the disk
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, test := range map[string]struct {
 		n           int
@@ -109,7 +109,7 @@ func TestSpectrum(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			slack := 1e-13 * math.Max(math.Abs(low), math.Abs(high)) // of the matrix itself
+			slack := 1e-13 * math.Max(math.Abs(low), math.Abs(high)) // rounding of the matrix itself
 			if math.Abs(s.Smallest-low) > s.SmallestBound+slack || math.Abs(s.Largest-high) > s.LargestBound+slack {
 				t.Errorf("%s: %v; want from %g to %g", name, s, low, high)
 			}
@@ -126,8 +126,8 @@ func TestSpectrum(t *testing.T) {
 	}
 }
 
-// A kernel that is positive semi-definite is found so when its entries are rounded to float32, which moves its
-// eigenvalues by no more than Rounding.
+// A positive semi-definite kernel must be recognised as such after its entries are rounded to float32, which changes
+// its eigenvalues by at most Rounding.
 func TestRoundingOfEntries(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	values := make([]float64, 50)
@@ -147,7 +147,7 @@ func TestRoundingOfEntries(t *testing.T) {
 	}
 }
 
-// With too few steps, the bounds say how far the values are off.
+// With too few steps, the errors of the values must still be within the bounds.
 func TestFewSteps(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	values := make([]float64, 80)

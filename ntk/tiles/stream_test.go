@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// randomStream is a stream over a random kernel of small integers, whose sums have no rounding, and the sums by brute
-// force. Classes may have one example or none.
+// randomStream returns a stream over a random kernel of small integers, whose sums are exact, and the sums by brute
+// force. A class may have one example or none.
 func randomStream[T float32 | float64](random *rand.Rand, symmetric bool) (s Stream[T], want []float64,
 	largest float64) {
 	n, m := 1+random.IntN(30), 1+random.IntN(30)
@@ -74,8 +74,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamResumes interrupts a stream after each of its tiles. Numbers are chosen so that another order of the
-// additions would be seen.
+// TestStreamResumes interrupts a stream after each of its tiles. The numbers are chosen so that another order of the
+// additions would change the result.
 func TestStreamResumes(t *testing.T) {
 	random := rand.New(rand.NewPCG(14, 2))
 	for i := range 20 {
@@ -107,7 +107,7 @@ func TestStreamResumes(t *testing.T) {
 			}
 			cancel()
 		}
-		s.Tile, s.Progress = nil, nil // nothing is left to compute
+		s.Tile, s.Progress = nil, nil // everything must already be computed
 		got, err := s.Sum(t.Context())
 		if err != nil || !slices.Equal(got.Train.RawMatrix().Data, whole.Train.RawMatrix().Data) ||
 			got.Largest != whole.Largest {

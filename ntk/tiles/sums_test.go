@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// inspect reads all of a store, as `unhinged kernel inspect` does, and says whether it is complete.
+// inspect reads a whole store, as `unhinged kernel inspect` does, and reports whether it is complete.
 func inspect(dir string) (complete bool, err error) {
 	s, err := Open(dir)
 	if err != nil {
@@ -35,7 +35,7 @@ func inspect(dir string) (complete bool, err error) {
 	return complete, nil
 }
 
-// complete computes a store with everything that one can have.
+// complete computes a store that has every kind of file.
 func complete(t *testing.T) (*Store, Kernel) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 3, Symmetric: true,
 		Labels:     []int{0, 1, 2, 0, 1, 2, 3},
@@ -48,10 +48,10 @@ func complete(t *testing.T) (*Store, Kernel) {
 	return s, k
 }
 
-// TestDamage: any damage of any file of a store is an error that names a file and the remedy, wherever it is read, and
-// nothing is gone on with. Put right, it is as it was.
+// TestDamage checks that any damage to any file of a store gives an error that names the file and the remedy, wherever
+// the file is read, and that no calculation resumes from it. After the remedy, the store is as it was before.
 func TestDamage(t *testing.T) {
-	t.Parallel() // mostly waits for the disk
+	t.Parallel() // this test spends its time waiting for the disk
 	s, k := complete(t)
 	content := contents(t, s.Dir)
 	random := rand.New(rand.NewPCG(8, 1))
@@ -135,10 +135,10 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestLostFiles: of the small files none may be missing; a chunk that is missing is so found, and a checksum that is
-// missing is damage. In both cases computing again puts it right.
+// TestLostFiles checks that a missing small file is an error, that a missing chunk counts as not computed, and that a
+// missing checksum is reported as damage. Computing again repairs the last two.
 func TestLostFiles(t *testing.T) {
-	t.Parallel() // mostly waits for the disk
+	t.Parallel() // this test spends its time waiting for the disk
 	s, k := complete(t)
 	content := contents(t, s.Dir)
 	for name := range content {
@@ -169,8 +169,8 @@ func TestLostFiles(t *testing.T) {
 	}
 }
 
-// TestForeignTiles: a tile of another kernel of the same form is refused, also with its checksum; so is a store without
-// checksums.
+// TestForeignTiles checks that a tile of another kernel of the same form is refused even if its checksum comes with it,
+// and that a store without checksums is refused.
 func TestForeignTiles(t *testing.T) {
 	s, k := complete(t)
 	k.Identity = map[string]string{"inputs": "abd"}
@@ -195,7 +195,7 @@ func TestForeignTiles(t *testing.T) {
 	}
 }
 
-// TestOtherLabels: a folder is not gone on with under other labels, none included.
+// TestOtherLabels checks that a folder is not resumed with other labels, or without labels.
 func TestOtherLabels(t *testing.T) {
 	s, k := complete(t)
 	for _, labels := range [][]int{nil, {0, 1, 2, 0, 1, 2, 4}} {
@@ -208,7 +208,7 @@ func TestOtherLabels(t *testing.T) {
 	}
 }
 
-// TestSha256sum: the checksums are what the documentation says that sha256sum reads.
+// TestSha256sum checks that the program sha256sum can read the checksums, as the documentation says.
 func TestSha256sum(t *testing.T) {
 	if _, err := exec.LookPath("sha256sum"); err != nil {
 		t.Skip("no sha256sum")

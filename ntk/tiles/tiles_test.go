@@ -23,7 +23,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// entry is a kernel of which every number is different, and symmetric if asked.
+// entry returns an element of a kernel whose elements are all different, and symmetric if this is asked for.
 func entry(array, i, j, a, b int, symmetric bool) float64 {
 	if symmetric && (i > j || i == j && a > b) {
 		i, j, a, b = j, i, b, a
@@ -31,7 +31,7 @@ func entry(array, i, j, a, b int, symmetric bool) float64 {
 	return float64(array*1_000_000 + i*10_000 + j*100 + a*10 + b + 1)
 }
 
-// entries computes tiles of it, and counts them.
+// entries computes tiles of this kernel, and counts them.
 func entries[T float32 | float64](k Kernel, calls *atomic.Int64) Func[T] {
 	c := max(1, k.Outputs)
 	return func(rows, cols Range) ([][]T, error) {
@@ -54,7 +54,7 @@ func entries[T float32 | float64](k Kernel, calls *atomic.Int64) Func[T] {
 	}
 }
 
-// kernelOf computes into a new folder.
+// kernelOf computes the kernel into a new folder.
 func kernelOf[T float32 | float64](t *testing.T, k Kernel) (*Store, int) {
 	t.Helper()
 	s, err := Create(filepath.Join(t.TempDir(), "new", "kernel"), k)
@@ -77,9 +77,10 @@ func array(t *testing.T, s *Store, name string) *Array {
 	return a
 }
 
-// Sizes that tiles divide and do not, one example, both number types, one and several outputs.
+// The sizes include multiples of the tile size and others, and one example. Both number types are used, and one or
+// several outputs.
 func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
-	t.Parallel() // mostly waits for the disk
+	t.Parallel() // this test spends its time waiting for the disk
 	for _, k := range []Kernel{
 		{Rows: 1, Cols: 1, Tile: 5},
 		{Rows: 2, Cols: 3, Tile: math.MaxInt},
@@ -174,7 +175,7 @@ func tensorValues(t *tensors.Tensor) []float64 {
 	return wide
 }
 
-// Of a symmetric kernel of 4×4 tiles ten are computed; computing again computes none.
+// Of a symmetric kernel with 4×4 tiles, ten are computed. Computing again computes none.
 func TestNothingIsComputedTwice(t *testing.T) {
 	k := Kernel{Arrays: []string{"k"}, DType: Float64, Rows: 8, Cols: 8, Tile: 2, Symmetric: true}
 	s, calls := kernelOf[float64](t, k)
@@ -189,7 +190,7 @@ func TestNothingIsComputedTwice(t *testing.T) {
 	}
 }
 
-// Chunks and checksums that were lost are computed again, and what killed processes left is removed.
+// Chunks and checksums that are missing are computed again, and files of killed processes are removed.
 func TestRepair(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float32, Rows: 7, Cols: 7, Tile: 2, Symmetric: true}
 	s, _ := kernelOf[float32](t, k)
@@ -229,7 +230,7 @@ func TestRepair(t *testing.T) {
 	}
 	same(t, contents(t, s.Dir), want)
 
-	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), os.Getpid())) // of a living process
+	ours := at(fmt.Sprintf("k/.0.0@%s@%d@1.tmp", files.Host(), os.Getpid())) // the file of a running process
 	if err := os.WriteFile(ours, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// contents are all files of a folder with their contents.
+// contents returns all files of a folder with their contents.
 func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -276,7 +277,8 @@ func same(t *testing.T, got, want map[string][]byte) {
 	}
 }
 
-// killed is the kernel that a process computes slowly for TestKillAndResume, and the variable that tells it the folder.
+// killed is the kernel that a child process computes slowly for TestKillAndResume. The variable gives the process its
+// folder.
 var killed = Kernel{Arrays: []string{"k", "l"}, DType: Float64, Rows: 40, Cols: 40, Tile: 3, Symmetric: true}
 
 const folderVariable = "TILES_TEST_FOLDER"
@@ -293,13 +295,13 @@ func TestMain(m *testing.M) {
 			}, Options{})
 		}
 		fmt.Println(err)
-		os.Exit(1) // it was not killed
+		os.Exit(1) // nobody killed the process
 	}
 	os.Exit(m.Run())
 }
 
-// A process is killed again and again while it computes; what the last one leaves is completed to the very bytes that
-// an undisturbed one writes.
+// A process is killed repeatedly while it computes. The last process completes the store, which must then have the same
+// bytes as that of an undisturbed process.
 func TestKillAndResume(t *testing.T) {
 	whole, tiles := kernelOf[float64](t, killed)
 	dir := filepath.Join(t.TempDir(), "kernel")
@@ -345,7 +347,7 @@ func TestWorkers(t *testing.T) {
 	whole, tiles := kernelOf[float32](t, k)
 	want := contents(t, whole.Dir)
 
-	// With ranges no tile is computed twice.
+	// With separate ranges, no tile is computed twice.
 	dir := filepath.Join(t.TempDir(), "kernel")
 	var calls atomic.Int64
 	work := func(o Options) error {
@@ -373,7 +375,7 @@ func TestWorkers(t *testing.T) {
 	}
 	same(t, contents(t, dir), want)
 
-	// The share of one that never came is done by the others.
+	// If a worker never starts, the other workers compute its share.
 	dir = filepath.Join(t.TempDir(), "kernel")
 	calls.Store(0)
 	together(Options{Worker: 1, Workers: 3}, Options{Worker: 3, Workers: 3})
@@ -382,7 +384,7 @@ func TestWorkers(t *testing.T) {
 	}
 	same(t, contents(t, dir), want)
 
-	// Without shares no tile is computed twice either.
+	// Without shares, no tile is computed twice either.
 	dir = filepath.Join(t.TempDir(), "kernel")
 	calls.Store(0)
 	together(Options{}, Options{}, Options{}, Options{Worker: 2, Workers: 2})
@@ -407,8 +409,8 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// A tile that a process of another machine has claimed is left to it, as long as its heartbeats are new. A worker waits
-// for the tiles of its own share until they are there, or until the claim has expired.
+// A tile that a process of another machine has claimed is left to that process as long as its heartbeats are recent. A
+// worker waits for the tiles of its own share until they exist or until the claim has expired.
 func TestClaims(t *testing.T) {
 	k := Kernel{Arrays: []string{"k"}, DType: Float32, Rows: 6, Cols: 2, Tile: 2}
 	s, err := Create(filepath.Join(t.TempDir(), "kernel"), k)
@@ -447,7 +449,7 @@ func TestClaims(t *testing.T) {
 		t.Errorf("claims left: %v, %v", left, err)
 	}
 
-	// A process was killed after it had written a tile: its claim goes once it has expired, and not before.
+	// If a process is killed after it has written a tile, its claim is removed once it has expired, and not before.
 	for age, want := range map[time.Duration]int{0: 1, time.Hour: 0} {
 		then := time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(claim, []byte("held 1 1 elsewhere\n"), 0o644), os.Chtimes(claim, then,
@@ -591,7 +593,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What must not be written is not.
+// Tiles with invalid content are refused and not written.
 func TestBadTiles(t *testing.T) {
 	k := Kernel{Arrays: []string{"k", "l"}, DType: Float64, Rows: 5, Cols: 4, Tile: 2}
 	for want, f := range map[string]Func[float64]{
@@ -649,7 +651,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// Whatever the bytes, metadata is of an array that can be, or there is an error.
+// For any bytes, the metadata describes an array that can exist, or there is an error.
 func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(`{"zarr_format":2,"shape":[5,7],"chunks":[2,3],"dtype":"<f4","compressor":null,"fill_value":"NaN","order":"C","filters":null}`))
 	f.Add([]byte(`{"zarr_format":2,"shape":[5,7,3,3],"chunks":[2,3,3,3],"dtype":"<f8","order":"C","dimension_separator":"."}`))
@@ -673,7 +675,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// Whatever a folder's .zattrs says, opening it is an error or a kernel that fits its arrays.
+// For any content of .zattrs, opening the folder gives an error or a kernel that fits the folder's arrays.
 func FuzzOpen(f *testing.F) {
 	f.Add([]byte(`{"arrays":["k"],"dtype":"<f4","rows":5,"cols":7,"symmetric":false,"tile":2,"identity":{}}`))
 	f.Add([]byte(`{"arrays":["../k"],"dtype":"<f8","rows":-5,"cols":7,"outputs":3,"symmetric":true,"tile":0,"identity":null}`))

@@ -54,7 +54,7 @@ func TestManifests(t *testing.T) {
 		if want := map[string]int64{"--task": 0, "--worker": 1}[flag]; gpus.Value() != want {
 			t.Errorf("%s: %d GPUs", flag, gpus.Value())
 		}
-		// the words after the shell's own are the command, as it was given
+		// the words after the arguments of the shell are the command, unchanged
 		words := c.Command[4:]
 		for i, want := range append([]string{"unhinged"}, args[len(args)-len(words)+1:]...) {
 			if words[i] != want {
@@ -68,7 +68,7 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// client lets kubectl decode the manifest, where it is installed, without a cluster.
+// client decodes the manifest with kubectl if it is installed; no cluster is needed.
 func client(t *testing.T, text []byte) {
 	t.Helper()
 	path, err := exec.LookPath("kubectl")
@@ -82,7 +82,7 @@ func client(t *testing.T, text []byte) {
 		t.Fatal(err)
 	}
 	kubectl := exec.Command(path, "set", "image", "--local", "--filename", file, "unhinged=lab:2", "--output", "json")
-	kubectl.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(folder, "none")) // no cluster
+	kubectl.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(folder, "none")) // there is no cluster
 	out, err := kubectl.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte(`"lab:2"`)) {
 		t.Errorf("kubectl: %v\n%s", err, out)

@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// The pure-Go backend is there on every machine. The empty configuration takes XLA where its plugin is found.
+// The pure-Go backend exists on every machine. The empty configuration selects XLA if its plugin is found.
 func ExampleOpen() {
 	backend, note := must.M2(backends.Open("go"))
 	defer backend.Finalize()

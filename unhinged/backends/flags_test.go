@@ -10,7 +10,7 @@ import (
 func TestAvoidYNNConvolutions(t *testing.T) {
 	const want = "--xla_cpu_experimental_ynn_fusion_type=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 	own := "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE"
-	// The texts lie across the ends of the parts in which the file is read.
+	// The texts cross the boundaries of the blocks in which the file is read.
 	known := strings.Repeat("x", 1<<20-10) + ynnFusions + strings.Repeat("y", 1<<20-50) +
 		"LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 	for _, c := range []struct{ plugin, before, after string }{

@@ -12,14 +12,15 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Runs that need 32 MiB or more take them from the kernel once: each time would be 8192 page faults, at 4 KiB.
+// A call that needs 32 MiB or more takes memory from the operating system only once. Taking it in every call would cost
+// 8192 page faults of 4 KiB each.
 func TestMemoryIsKept(t *testing.T) {
 	backend, _, err := Open("xla:cpu")
 	if err != nil {
 		t.Skip(err)
 	}
 	exec := graph.MustNewExec(backend, func(x *graph.Node) *graph.Node {
-		tall := graph.Iota(x.Graph(), shapes.Make(dtypes.Float32, 1<<19, 16), 0) // 32 MiB, as its product
+		tall := graph.Iota(x.Graph(), shapes.Make(dtypes.Float32, 1<<19, 16), 0) // 32 MiB, and so is its product
 		return graph.ReduceAllMax(graph.MatMul(tall, x))
 	})
 	x := tensors.FromShape(shapes.Make(dtypes.Float32, 16, 16))
@@ -36,7 +37,7 @@ func TestMemoryIsKept(t *testing.T) {
 		}
 		return after.Minflt - before.Minflt
 	}
-	faults() // compiles
+	faults() // the first call compiles
 	if n := min(faults(), faults(), faults()); n > 1000 {
 		t.Errorf("a run that has been before has %d page faults", n)
 	}

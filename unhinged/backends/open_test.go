@@ -40,8 +40,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Matrix products that could all run at the same time: with gomlx's default, "ops_parallel" when nothing else runs,
-// they stand still in the first run, mostly.
+// Many matrix products could run at the same time. With gomlx's default, which selects "ops_parallel" when nothing else
+// runs, they usually deadlock in the first call.
 func TestGoDoesNotWaitForItself(t *testing.T) {
 	for _, config := range []string{"go", "go:parallelism=4"} {
 		backend, _, err := Open(config)
@@ -118,8 +118,9 @@ func TestFindPlugin(t *testing.T) {
 	}
 }
 
-// TestStrangersPluginsAreNotLoaded: a plugin in a folder that is no checkout of this module, or that anybody may write
-// to, or that belongs to somebody else, is left alone, and said unless the folder has nothing to do with the lab.
+// TestStrangersPluginsAreNotLoaded checks that a plugin is not loaded if its folder is no checkout of this module, or
+// is writable by everybody, or belongs to another user. The log reports this, unless the folder has nothing to do with
+// the lab.
 func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("HOME", t.TempDir())
@@ -143,7 +144,7 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 		}, "was not loaded"},
 		"another user's": {func(root string) {
 			if os.Lchown(filepath.Join(root, ".lab", "pjrt", "pjrt_c_api_cpu_plugin.so"), 12345, 12345) != nil {
-				os.Chmod(root, 0o777) // only root can give files away
+				os.Chmod(root, 0o777) // only root can give files to another user
 			}
 		}, "was not loaded"},
 	} {
@@ -163,7 +164,7 @@ func TestStrangersPluginsAreNotLoaded(t *testing.T) {
 	}
 }
 
-// checkout is a folder that is a checkout of this module, for what looks at its go.mod.
+// checkout makes a folder that looks like a checkout of this module to code that reads its go.mod.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -174,7 +175,7 @@ func checkout(t *testing.T) string {
 	return root
 }
 
-// plugin writes a file that is no plugin.
+// plugin writes a file that is not a valid plugin.
 func plugin(t *testing.T, path string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -186,7 +187,8 @@ func plugin(t *testing.T, path string) string {
 	return path
 }
 
-// A CPU plugin that does not load is no reason to fail, and without one the pure-Go backend says how to get it.
+// A CPU plugin that fails to load is not an error. Without a plugin, a message says how to get one, and the pure-Go
+// backend is used.
 func TestOpenWithoutCPUPlugin(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
 	t.Setenv("HOME", t.TempDir())
@@ -207,7 +209,8 @@ func TestOpenWithoutCPUPlugin(t *testing.T) {
 	}
 }
 
-// Without a plugin "xla:cuda" says how to get it, without a network; with one, go-xla gets its path and the options.
+// Without a plugin, the error of "xla:cuda" says how to get one, without using a network. With a plugin, go-xla gets
+// its path and the options.
 func TestOpenCUDA(t *testing.T) {
 	if openCPU == nil {
 		t.Skip("this build is without XLA")

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// random returns n samples of c classes whose logits have this spread.
+// random returns n samples of c classes, whose logits have the given spread.
 func random(t *testing.T, n, c int, spread float64, seed uint64) *Predictions {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -30,15 +30,15 @@ func random(t *testing.T, n, c int, spread float64, seed uint64) *Predictions {
 	return p
 }
 
-// TestBinsAgainstDefinition: each bin of equal width is what a walk over all samples finds between its limits, and the
-// errors are the sums of their definitions.
+// TestBinsAgainstDefinition compares each bin of equal width with a loop over all samples that lie between its limits,
+// and the errors with their definitions.
 func TestBinsAgainstDefinition(t *testing.T) {
 	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n, count := 1+r.IntN(300), 1+r.IntN(20)
 		confidence, correct := make([]float64, n), make([]bool, n)
 		for i := range confidence {
-			confidence[i], correct[i] = float64(r.IntN(61))/60, r.IntN(2) == 0 // many at limits
+			confidence[i], correct[i] = float64(r.IntN(61))/60, r.IntN(2) == 0 // many samples are at limits of bins
 		}
 		bins, err := Binning{Bins: count}.Of(confidence, correct)
 		if err != nil {
@@ -80,7 +80,8 @@ func TestBinsAgainstDefinition(t *testing.T) {
 	}
 }
 
-// TestEqualMass: the sizes differ by at most one, and the order of the samples does not matter when no two are equal.
+// TestEqualMass checks that the sizes of the bins differ by at most one, and that the order of the samples does not
+// matter if no two are equal.
 func TestEqualMass(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -113,8 +114,9 @@ func TestEqualMass(t *testing.T) {
 	}
 }
 
-// TestKnownClassifiers: a perfect and certain classifier has no error in any measure, one that is certain and always
-// wrong has all of it, and the uniform one has NLL ln C, Brier 1 − 1/C and the error |1/C − accuracy|.
+// TestKnownClassifiers checks three classifiers. A perfect and certain one has error 0 in every measure, a certain one
+// that is always wrong has the largest error, and the uniform one has NLL ln C, Brier score 1 − 1/C and calibration
+// error |1/C − accuracy|.
 func TestKnownClassifiers(t *testing.T) {
 	for _, c := range []int{2, 3, 10} {
 		for name, shift := range map[string]int{"right": 0, "wrong": 1} {
@@ -157,8 +159,8 @@ func TestKnownClassifiers(t *testing.T) {
 	}
 }
 
-// TestTemperature: no temperature near the fitted one, and none on a grid, has a smaller NLL, and logits divided by
-// T' have T/T'.
+// TestTemperature checks that no temperature near the fitted one and none on a grid has a smaller NLL, and that logits
+// divided by T' have the fitted temperature T/T'.
 func TestTemperature(t *testing.T) {
 	for seed := range uint64(10) {
 		p := random(t, 400, 2+int(seed), 2, seed)

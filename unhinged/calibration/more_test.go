@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/plots"
 )
 
-// TestDebiasedECE: the estimate is the library's that draws random numbers, and over many data sets of a perfectly
-// calibrated classifier its mean is 2 − √2 of that of the ECE.
+// TestDebiasedECE compares the estimate with the library that draws random numbers. Over many data sets of a perfectly
+// calibrated classifier, the mean of the estimate must be 2 − √2 times the mean of the ECE.
 func TestDebiasedECE(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	draw := func(n int) []Bin {
@@ -51,13 +51,14 @@ func TestDebiasedECE(t *testing.T) {
 	if math.Abs(debiased/plain-(2-math.Sqrt2)) > 0.05 {
 		t.Errorf("of calibrated classifiers the ECE is %v on average and the debiased one %v", plain, debiased)
 	}
-	certain := []Bin{{0, 0.5, 0, math.NaN(), math.NaN()}, {0.5, 1, 10, 1, 0.9}} // no variance: nothing to take off
+	certain := []Bin{{0, 0.5, 0, math.NaN(), math.NaN()}, {0.5, 1, 10, 1, 0.9}} // without variance the bias is 0
 	if math.Abs(DebiasedECE(certain)-0.1) > 1e-15 {
 		t.Errorf("debiased %v, want 0.1", DebiasedECE(certain))
 	}
 }
 
-// TestBrierParts: the parts add up to the score, and of probabilities that are alike in a bin none is within the bins.
+// TestBrierParts checks that the parts add up to the score, and that the part within the bins is 0 if all probabilities
+// in a bin are equal.
 func TestBrierParts(t *testing.T) {
 	for seed := range uint64(10) {
 		p := random(t, 300, 2+int(seed), 2, seed)
@@ -72,7 +73,7 @@ func TestBrierParts(t *testing.T) {
 			}
 		}
 	}
-	// Two kinds of samples, with p = softmax(±1): (0.8, 0.2 shares of class 0), 10 of each.
+	// There are two kinds of samples with p = softmax(±1), ten of each. The shares of class 0 are 0.8 and 0.2.
 	logits, labels := mat.NewDense(20, 2, nil), make([]int, 20)
 	for i := range labels {
 		logits.Set(i, i%2, 1)
@@ -89,7 +90,7 @@ func TestBrierParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := 1 / (1 + math.Exp(-1))
-	reliability := ((q-0.8)*(q-0.8) + (1-q)*(1-q)) // both classes have the same: half of 2 × each
+	reliability := ((q-0.8)*(q-0.8) + (1-q)*(1-q)) // both classes have the same value: half of 2 × each
 	resolution := 2 * (0.5*0.4*0.4 + 0.5*0.4*0.4)
 	if math.Abs(parts.Within) > 1e-15 || math.Abs(parts.Reliability-reliability) > 1e-12 ||
 		math.Abs(parts.Resolution-resolution) > 1e-12 || math.Abs(parts.Uncertainty-2*0.4*0.6) > 1e-12 {
@@ -97,8 +98,8 @@ func TestBrierParts(t *testing.T) {
 	}
 }
 
-// TestIntervals: nine of ten intervals or more hold the accuracy and the NLL that the samples are drawn from, and the
-// same seed makes the same ones.
+// TestIntervals checks that at least nine of ten intervals contain the accuracy and the NLL of a large sample from the
+// same distribution, and that the same seed gives the same intervals.
 func TestIntervals(t *testing.T) {
 	whole := random(t, 20_000, 3, 1, 99)
 	held := 0
@@ -126,8 +127,8 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-// TestScaling: a temperature changes no decision; cross-fitted ones are those of the other half, and bring
-// over-confident logits nearer to calibration.
+// TestScaling checks that a temperature changes no decision, that the temperature of each half is the one fitted to the
+// other half, and that temperatures improve the calibration of over-confident logits.
 func TestScaling(t *testing.T) {
 	p := random(t, 2001, 4, 4, 1)
 	scaled, temperatures, err := p.CrossScaled()
@@ -175,7 +176,8 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-// TestDiagram: the picture is drawn, with empty bins and with one bin; its gaps are those of the bins.
+// TestDiagram checks that the picture is drawn, also with empty bins and with one bin, and that its gaps are those of
+// the bins.
 func TestDiagram(t *testing.T) {
 	for _, b := range []Binning{{}, {Bins: 1}, {Bins: 10, EqualMass: true}} {
 		p := random(t, 200, 3, 3, 1)
@@ -205,7 +207,7 @@ func TestDiagram(t *testing.T) {
 	}
 }
 
-// TestMillion: a million samples take seconds.
+// TestMillion checks that a million samples take only seconds.
 func TestMillion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million samples")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// reference prepares one image as its definition says: pad with black or by reflection, crop, flip, normalise.
+// reference prepares one image by the definition: pad with black or by reflection, crop, flip, normalise.
 func reference(im Images, i, down, right int, flip, reflect bool, norm Normalisation) []float32 {
 	fold := func(i, n int) int { // …, 2, 1, 0, 1, 2, …, n−2, n−1, n−2, …
 		if period := 2 * (n - 1); period > 0 {
@@ -83,7 +83,7 @@ func TestBatchesAreTheDefinition(t *testing.T) {
 	}
 }
 
-// first takes n elements.
+// first returns the first n elements.
 func first(n int, batches iter.Seq[Batch]) []Batch {
 	var out []Batch
 	for batch := range batches {
@@ -142,8 +142,8 @@ func TestBatchesStop(t *testing.T) {
 	}
 }
 
-// TestAugmentationIsUniform: each of 9×9 shifts and 2 flips comes equally often, and anew in each epoch. χ² with 161
-// degrees of freedom has mean 161 and standard deviation 18.
+// TestAugmentationIsUniform checks that each of 9×9 shifts and 2 flips is equally frequent, and that every epoch draws
+// new ones. χ² with 161 degrees of freedom has mean 161 and standard deviation 18.
 func TestAugmentationIsUniform(t *testing.T) {
 	a := Augmentation{Shift: 4, Flip: true}
 	counts := map[[3]int]float64{}
@@ -180,7 +180,7 @@ func TestAugmentationIsUniform(t *testing.T) {
 	}
 }
 
-// TestAlternatingFlips: an image is flipped in every second epoch; half of the images are in the first.
+// TestAlternatingFlips checks that an image is flipped in every second epoch, and half of the images in the first.
 func TestAlternatingFlips(t *testing.T) {
 	a := Augmentation{Flip: true, Alternate: true}
 	flipped := 0
@@ -254,7 +254,7 @@ func TestBatchesCheck(t *testing.T) {
 	}
 }
 
-// BenchmarkBatches measures images/s of CIFAR's size, augmented and normalised, on one worker.
+// BenchmarkBatches measures how many images of CIFAR's size one worker augments and normalises in a second.
 func BenchmarkBatches(b *testing.B) {
 	im := randomImages(10000, 32, 32, 3, 10, 1)
 	batches := Batches{Images: im, Size: 128, Normalisation: im.Normalisation(), Augmentation: Augmentation{Shift: 4,

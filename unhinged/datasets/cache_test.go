@@ -60,7 +60,7 @@ func TestDecodedOnce(t *testing.T) {
 		open("source")
 		first := open("source")
 		want(1)
-		// What a program does to its pixels is not kept.
+		// Changes that a program makes to its pixels are not kept.
 		first.Train.Pixels[0]++
 		open("source")
 		want(1)
@@ -119,13 +119,13 @@ func TestDecodingFails(t *testing.T) {
 	wantError(t, err, "unexpected EOF")
 	wantFiles(t, filepath.Join(folder, "decoded"), "a.images.lock")
 	_, err = openStreamed(cachePath("a"), "", func() (*Dataset, func(io.Writer) error, error) {
-		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return nil }, nil // an image too few
+		return d, func(w io.Writer) error { w.Write(make([]byte, 75)); return nil }, nil // one image is missing
 	})
 	wantError(t, err, "just after it was written")
 
 }
 
-// wantFiles checks that folder holds these files, in the order of their names, and no others.
+// wantFiles checks that the folder has exactly these files, sorted by name.
 func wantFiles(t *testing.T, folder string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -141,8 +141,8 @@ func wantFiles(t *testing.T, folder string, names ...string) {
 	}
 }
 
-// TestNowhereToKeepWhatIsDecoded: CIFAR and its like are opened all the same; of a folder of images, which may be
-// larger than the memory, the error says what to do.
+// TestNowhereToKeepWhatIsDecoded checks that CIFAR and similar data sets are opened although the decoded images cannot
+// be stored. A folder of images may be larger than the memory; there, the error says what to do.
 func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
 	d := &Dataset{Name: "random", Train: randomImages(3, 5, 5, 3, 2, 1), Test: randomImages(1, 5, 5, 3, 2, 2)}
 	for name, spoil := range map[string]func(t *testing.T, root string){
@@ -174,7 +174,7 @@ func TestNowhereToKeepWhatIsDecoded(t *testing.T) {
 			})
 			wantError(t, err, "set UNHINGED_DATA to a folder where files can be written and there is room")
 			spoilAgain := filepath.Join(Root(), "decoded", "a.images.part")
-			if name == "the disk is full" { // what failed was removed
+			if name == "the disk is full" { // the failed write has removed its file
 				if err := os.Symlink("/dev/full", spoilAgain); err != nil {
 					t.Error(err)
 				}
@@ -198,7 +198,7 @@ func TestFingerprint(t *testing.T) {
 	if !seen[f.fingerprint(folder)] {
 		t.Error("it changes by itself")
 	}
-	for _, content := range []string{"22", "33"} { // another size, then only another time
+	for _, content := range []string{"22", "33"} { // first the size differs, then only the time
 		write(t, folder, "b.gz", []byte(content))
 		if content == "33" {
 			info, err := os.Stat(filepath.Join(folder, "b.gz"))
@@ -238,7 +238,7 @@ func FuzzParseHeader(f *testing.F) {
 	})
 }
 
-// TestDamagedHeaderIsRefused: no bit of a decoded data set's header can change without being seen.
+// TestDamagedHeaderIsRefused checks that a change of any bit in the header of a decoded data set is noticed.
 func TestDamagedHeaderIsRefused(t *testing.T) {
 	d := &Dataset{Name: "random", Folder: "somewhere", Classes: []string{"cat", "dog"},
 		Train: randomImages(20, 3, 3, 1, 2, 1), Test: randomImages(10, 3, 3, 1, 2, 2)}
@@ -253,7 +253,7 @@ func TestDamagedHeaderIsRefused(t *testing.T) {
 	}
 	json := bytes.IndexByte(whole, '{')
 	end := bytes.LastIndexByte(whole[:headerSize], '}')
-	for bit := range 8 * (end + 10) { // the sum, the JSON, and some of the spaces after it
+	for bit := range 8 * (end + 10) { // the checksum, the JSON, and some of the spaces after it
 		if bit/8 >= json || bit%3 == 0 {
 			changed := bytes.Clone(whole)
 			changed[bit/8] ^= 1 << (bit % 8)
@@ -262,7 +262,7 @@ func TestDamagedHeaderIsRefused(t *testing.T) {
 			}
 		}
 	}
-	// What is refused is decoded anew.
+	// A refused file is decoded again.
 	changed := bytes.Replace(whole, []byte("cat"), []byte("cow"), 1)
 	if err := os.WriteFile(path, changed, 0o644); err != nil {
 		t.Fatal(err)

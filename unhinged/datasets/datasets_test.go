@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// small is a data set of 5 + 2 images of 2×3, as the content of its four files, in the order of idxNames.
+// small returns the content of the four files of a data set of 5 + 2 images of 2×3, in the order of idxNames.
 func small(t *testing.T) (contents [4][]byte) {
 	t.Helper()
 	for i, f := range []struct {
@@ -139,7 +139,7 @@ func TestOpenFolderRefuses(t *testing.T) {
 	}
 }
 
-// smallSource is the small data set, published at these mirrors.
+// smallSource is the small data set, published at the given mirrors.
 func smallSource(t *testing.T, mirrors ...string) source {
 	t.Helper()
 	s := source{name: "small", classes: []string{"a", "b", "c"}, mirrors: mirrors,
@@ -155,7 +155,8 @@ func smallSource(t *testing.T, mirrors ...string) source {
 	return s
 }
 
-// serve publishes the small data set under the name "small" for the time of the test, and returns the server's address.
+// serve publishes the small data set under the name "small" for the duration of the test, and returns the server's
+// address.
 func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) string {
 	t.Helper()
 	t.Setenv("UNHINGED_DATA", t.TempDir())
@@ -171,7 +172,7 @@ func serve(t *testing.T, handler func(contents map[string][]byte) http.Handler) 
 	return server.URL
 }
 
-// fileServer is a server of these files, with ranges.
+// fileServer serves these files and supports ranges.
 func fileServer(contents map[string][]byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, ok := contents[r.URL.Path]
@@ -221,7 +222,7 @@ func TestGetDownloadsVerifiesAndCaches(t *testing.T) {
 		t.Errorf("a second Get made %d requests, error %v", requests-before, err)
 	}
 
-	// A damaged file is noticed and brought again.
+	// A damaged file is noticed and downloaded again.
 	write(t, folder, idxNames[1], append(small(t)[1][:8], 2, 2, 2, 2, 2))
 	_, err = Verify("small")
 	wantError(t, err, "SHA-256")
@@ -242,7 +243,7 @@ func TestGetResumes(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if content := contents[r.URL.Path]; content != nil && cut {
 				cut = false
-				w.Header().Set("Content-Length", "1000000") // and the connection breaks
+				w.Header().Set("Content-Length", "1000000") // then the connection breaks
 				w.Write(content[:20])
 				return
 			}
@@ -265,7 +266,7 @@ func TestGetResumes(t *testing.T) {
 	}
 }
 
-// TestGetStartsAnewWhatWasWrong: the first half of a file that an earlier call left is not that of the published one.
+// TestGetStartsAnewWhatWasWrong: an earlier call left bytes that differ from those of the published file.
 func TestGetStartsAnewWhatWasWrong(t *testing.T) {
 	for name, left := range map[string]string{"half": "not the file's first bytes", "more than all": strings.Repeat("x",
 		1000)} {
@@ -291,7 +292,8 @@ func TestGetStartsAnewWhatWasWrong(t *testing.T) {
 	}
 }
 
-// TestGetFromServersWithoutRanges: one that sends everything anew, and one that packs what is packed already.
+// TestGetFromServersWithoutRanges uses a server that sends the whole file again, and a server that compresses the
+// compressed file once more.
 func TestGetFromServersWithoutRanges(t *testing.T) {
 	serve(t, func(contents map[string][]byte) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -301,7 +303,7 @@ func TestGetFromServersWithoutRanges(t *testing.T) {
 				return
 			}
 			if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-				w.Header().Set("Content-Encoding", "gzip") // of a .gz file, as some servers say
+				w.Header().Set("Content-Encoding", "gzip") // some servers send this for a .gz file
 			}
 			w.Write(content)
 		})
@@ -314,7 +316,7 @@ func TestGetFromServersWithoutRanges(t *testing.T) {
 
 func TestGetGivesUpOnASilentServer(t *testing.T) {
 	before := stall
-	stall = 500 * time.Millisecond // a busy machine's own silences are shorter
+	stall = 500 * time.Millisecond // a busy machine causes pauses that are shorter than this
 	defer func() { stall = before }()
 	serve(t, func(contents map[string][]byte) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -330,7 +332,8 @@ func TestGetGivesUpOnASilentServer(t *testing.T) {
 	wantError(t, err, "20 bytes of it have come: get it again to go on from there")
 }
 
-// TestGetIsPatientWithASlowServer: a few bytes at a time, which altogether take longer than a silence may.
+// TestGetIsPatientWithASlowServer: the server sends a few bytes at a time, and the download takes longer in total than
+// the longest pause that is allowed.
 func TestGetIsPatientWithASlowServer(t *testing.T) {
 	before, rate := stall, slowest
 	stall, slowest = time.Second, 5
@@ -355,7 +358,7 @@ func TestGetIsPatientWithASlowServer(t *testing.T) {
 	}
 }
 
-// TestGetGivesUpOnADrippingServer: a byte now and then is not a download.
+// TestGetGivesUpOnADrippingServer: a server that sends a byte only now and then makes no useful progress.
 func TestGetGivesUpOnADrippingServer(t *testing.T) {
 	before := stall
 	stall = 500 * time.Millisecond
@@ -384,7 +387,7 @@ func TestGetGivesUpOnADrippingServer(t *testing.T) {
 	}
 }
 
-// TestUnreachable: a network is asked for only where no connection was made.
+// TestUnreachable checks that a missing network is reported only if no connection was made.
 func TestUnreachable(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -402,7 +405,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestGetSaysWhereToWrite: no mirror is to blame for a full disk.
+// TestGetSaysWhereToWrite checks that the error about a full disk does not blame a mirror.
 func TestGetSaysWhereToWrite(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("there is no /dev/full, which says that the disk is full")
@@ -422,7 +425,7 @@ func TestGetSaysWhereToWrite(t *testing.T) {
 	wantError(t, err, "set UNHINGED_DATA to a folder where files can be written")
 }
 
-// TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files are there, unpacked, and nothing can be
+// TestGetKeepsPlainFilesUntilItHasBetterOnes: three of the four files exist uncompressed, and at first nothing can be
 // downloaded.
 func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 	serve(t, fileServer)
@@ -432,7 +435,7 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 		write(t, folder, idxNames[i], content)
 	}
 	there := sources[0].mirrors
-	sources[0].mirrors = there[:1] // where nothing is
+	sources[0].mirrors = there[:1] // this mirror has no files
 	_, err := Get(t.Context(), "small", nil)
 	wantError(t, err, "404 Not Found")
 	for _, name := range idxNames[:3] {
@@ -440,7 +443,7 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	write(t, folder, idxNames[3], contents[1]) // of other labels
+	write(t, folder, idxNames[3], contents[1]) // labels of other images
 	_, err = Get(t.Context(), "small", nil)
 	wantError(t, err, "(what is here is damaged: "+folder)
 	sources[0].mirrors = there
@@ -450,8 +453,8 @@ func TestGetKeepsPlainFilesUntilItHasBetterOnes(t *testing.T) {
 	wantFiles(t, folder, ".lock", idxNames[2]+".gz", idxNames[3]+".gz", idxNames[0]+".gz", idxNames[1]+".gz")
 }
 
-// TestIncompleteFolder: a folder that lost a file is not passed over for a whole one elsewhere; a download that is not
-// done is.
+// TestIncompleteFolder checks that a folder that lost a file is an error, although there is a complete folder
+// elsewhere. A folder with an unfinished download is skipped.
 func TestIncompleteFolder(t *testing.T) {
 	serve(t, fileServer)
 	contents := small(t)
@@ -477,14 +480,14 @@ func TestIncompleteFolder(t *testing.T) {
 			}
 		}
 		there := sources[0].mirrors
-		sources[0].mirrors = there[:1] // where nothing is
+		sources[0].mirrors = there[:1] // this mirror has no files
 		_, err := Get(t.Context(), "small", nil)
 		wantError(t, err, "(what is here is damaged: small: "+first+" is incomplete")
 		sources[0].mirrors = there
 		if _, opened = Open("small"); opened == nil {
 			t.Error("after a download that brought nothing it is passed over")
 		}
-		if lost%2 == 0 { // both remedies
+		if lost%2 == 0 { // both remedies are tested
 			_, err = Get(t.Context(), "small", nil)
 		} else {
 			err = os.RemoveAll(first)
@@ -515,10 +518,10 @@ func TestIncompleteFolder(t *testing.T) {
 	}
 }
 
-// TestSeveralInOneFolder: what is there of one form, or of one data set, is no part of another.
+// TestSeveralInOneFolder checks that files of one form or of one data set do not count as a part of another.
 func TestSeveralInOneFolder(t *testing.T) {
 	t.Setenv("UNHINGED_DATA", t.TempDir())
-	t.Chdir(t.TempDir()) // node_modules here
+	t.Chdir(t.TempDir()) // data sets are also looked for in node_modules of the working directory
 	folder := filepath.Join(Root(), "cifar-10")
 	for _, name := range []string{cifar100Layout.archive, "train_32x32.mat", "test_32x32.mat", idxNames[0], "val.png",
 		"cifar-10-batches-py"} {
@@ -532,7 +535,7 @@ func TestSeveralInOneFolder(t *testing.T) {
 	write(t, filepath.Join(folder, cifar10Layout.folder), "test_batch.bin", nil)
 	_, err = Open("cifar-10")
 	wantError(t, err, folder+" is incomplete: it lacks cifar-10-batches-bin/data_batch_1.bin, ")
-	write(t, folder, cifar10Layout.archive, nil) // of which a part has been unpacked
+	write(t, folder, cifar10Layout.archive, nil) // the archive, part of which has been unpacked
 	if where := List()[2]; where.Name != "cifar-10" || where.Folder != folder || where.Err != nil {
 		t.Errorf("found in %+v", where)
 	}
@@ -560,7 +563,8 @@ func TestGetStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// serveCIFAR publishes a small CIFAR under the name "small", under a folder of the server that handler can refuse.
+// serveCIFAR publishes a small CIFAR under the name "small", in a folder of the server to which the handler can refuse
+// access.
 func serveCIFAR(t *testing.T, handler func(http.Handler) http.Handler) tiny {
 	t.Helper()
 	t.Setenv("UNHINGED_DATA", t.TempDir())
@@ -615,7 +619,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What is decoded serves as long as its source is unchanged; Verify reads the source even so.
+	// The decoded images are used as long as their source is unchanged. Verify still reads the source.
 	archive := filepath.Join(folder, s.layout.archive)
 	whole, err := os.ReadFile(archive)
 	if err != nil {
@@ -637,7 +641,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Errorf("decoded anew: %v, error %v", again, err)
 	}
 
-	// Other images under the right fingerprint are noticed.
+	// Wrong images under the right fingerprint are noticed.
 	wrong := &Dataset{Name: "small", Classes: cifar100Classes, Train: s.test, Test: s.train}
 	fingerprint := s.layout.forms()[0].fingerprint(folder)
 	if err := os.Remove(cachePath("small")); err != nil {
@@ -652,7 +656,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	_, err = Verify("small")
 	wantError(t, err, "does not hold the images that are in "+folder+": remove it")
 
-	// A part of a package is named.
+	// The error names a missing part of a package.
 	if err := os.Remove(archive); err != nil {
 		t.Fatal(err)
 	}
@@ -663,7 +667,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	_, err = Open("small")
 	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it again with `unhinged data get small`, or remove "+folder)
 
-	// Only IDX files are read compressed.
+	// Only IDX files may be compressed.
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
@@ -673,7 +677,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	}
 }
 
-// cutWriter breaks the connection after so many bytes.
+// cutWriter breaks the connection after a number of bytes.
 type cutWriter struct {
 	http.ResponseWriter
 	left int
@@ -698,7 +702,7 @@ func TestGetWithoutNetwork(t *testing.T) {
 	serveCIFAR(t, func(inner http.Handler) http.Handler { return inner })
 	server := httptest.NewServer(nil)
 	server.Close()
-	sources[0].mirrors = []string{server.URL + "/"} // nobody listens there any more
+	sources[0].mirrors = []string{server.URL + "/"} // nobody listens at this address any more
 	_, err := Get(t.Context(), "small", nil)
 	wantError(t, err, "no mirror gave tiny.tar.gz, and none could be reached: is there a network here?")
 	if _, err := Verify("small"); !errors.Is(err, ErrMissing) {
@@ -711,8 +715,9 @@ func TestUnknownName(t *testing.T) {
 	wantError(t, err, "there are mnist, fashion-mnist")
 }
 
-// TestMeanOfStandardDeviations: what much code normalises CIFAR-10 with (github.com/kuangliu/pytorch-cifar, main.py) is
-// the mean over the images of their own standard deviations, with n − 1, as Normalisation's comment says.
+// TestMeanOfStandardDeviations checks the remark in Normalisation's comment: the numbers that much code uses to
+// normalise CIFAR-10 (github.com/kuangliu/pytorch-cifar, main.py) are the mean over the images of their own standard
+// deviations, with n − 1.
 func TestMeanOfStandardDeviations(t *testing.T) {
 	d, err := Open("cifar-10")
 	if errors.Is(err, ErrMissing) {
@@ -737,7 +742,7 @@ func TestMeanOfStandardDeviations(t *testing.T) {
 	}
 }
 
-// TestPublished reads the real data sets where they are.
+// TestPublished reads the real data sets if they are on this machine.
 func TestPublished(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
@@ -748,7 +753,7 @@ func TestPublished(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The set's own page, or its paper, says how many images there are of what size.
+			// The page or the paper of the data set states the number of images and their size.
 			want := map[string]struct{ train, test, side, channels, first int }{
 				"mnist": {60000, 10000, 28, 1, 980}, "fashion-mnist": {60000, 10000, 28, 1, 1000},
 				"cifar-10": {50000, 10000, 32, 3, 1000}, "cifar-100": {50000, 10000, 32, 3, 100}, "svhn": {73257, 26032,
@@ -766,7 +771,7 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// TestSpecialFilesAreRefused: a pipe in place of a file is an error, and nothing waits for it.
+// TestSpecialFilesAreRefused checks that a pipe in place of a file is an error, and that no call waits for it.
 func TestSpecialFilesAreRefused(t *testing.T) {
 	folder := t.TempDir()
 	for i, content := range small(t) {
@@ -780,17 +785,18 @@ func TestSpecialFilesAreRefused(t *testing.T) {
 		t.Skip(err)
 	}
 	_, err := OpenFolder(folder)
-	wantError(t, err, "has neither train-labels-idx1-ubyte nor") // for it has no such file
+	wantError(t, err, "has neither train-labels-idx1-ubyte nor") // a pipe does not count as such a file
 }
 
-// TestEvenly: as many images of each class as of any other, as far as there are so many, the first ones in their order.
+// TestEvenly checks that every class has equally many images, as long as it has so many, and that the first ones are
+// taken in their order.
 func TestEvenly(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
 	for range 100 {
 		classes := 2 + random.IntN(4)
 		im := randomImages(20+random.IntN(30), 1, 2, 1, classes, random.Uint64())
 		if random.IntN(2) == 0 {
-			slices.Sort(im.Labels) // by class, as some folders are
+			slices.Sort(im.Labels) // sorted by class, as in some folders
 		}
 		have := im.ClassCounts(classes)
 		n := classes + random.IntN(im.Len()-classes+1)
@@ -810,7 +816,7 @@ func TestEvenly(t *testing.T) {
 		if total != n || out.Len() != n {
 			t.Errorf("%d images, should be %d", total, n)
 		}
-		next := make([]int, classes) // the position in im up to which each class was seen
+		next := make([]int, classes) // for each class, the position in im up to which its images were found
 		for i, label := range out.Labels {
 			from := next[label]
 			for im.Labels[from] != label {
@@ -828,11 +834,11 @@ func TestEvenly(t *testing.T) {
 	wantError(t, err, "at least one of each of the 3 classes")
 }
 
-// TestHoldOut: the two parts are all images, once each, and the part held out has as many of each class as of any
-// other.
+// TestHoldOut checks that each image is in exactly one of the two parts, and that the held-out part has equally many
+// images of every class.
 func TestHoldOut(t *testing.T) {
 	im := randomImages(200, 1, 2, 1, 4, 7)
-	for i := range im.Len() { // every image is another one
+	for i := range im.Len() { // makes all images different
 		im.Pixels[2*i], im.Pixels[2*i+1] = uint8(i), 0
 	}
 	rest, held, err := im.HoldOut(40, 4, 1)
@@ -864,7 +870,8 @@ func TestHoldOut(t *testing.T) {
 	}
 }
 
-// TestSample: of a sorted set every class is there, of a mixed one the first images are.
+// TestSample checks that the sample of a sorted set has every class, and that the sample of a mixed set is its first
+// images.
 func TestSample(t *testing.T) {
 	im := randomImages(60, 1, 1, 1, 3, 2)
 	if got := im.Sample(20, 3); !sameImages(got, im.First(20)) {

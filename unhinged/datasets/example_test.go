@@ -6,7 +6,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// A training's input, from where a checkpoint left it.
+// A training resumes its input at the position that its checkpoint recorded.
 func ExampleBatches() {
 	images := datasets.Images{Height: 1, Width: 2, Channels: 1, Pixels: []uint8{0, 255, 255, 0, 0, 255},
 		Labels: []uint8{0, 1, 0}}
@@ -28,7 +28,7 @@ func ExampleBatches() {
 	// 5 2 2 1
 }
 
-// Ten classes of 500 images, made long-tailed at ratio 100.
+// Ten classes of 500 images are made long-tailed at ratio 100.
 func ExampleImages_LongTailed() {
 	images := datasets.Images{Height: 1, Width: 1, Channels: 1}
 	for i := range 5000 {

@@ -148,7 +148,7 @@ func tooSlow(received int64) error {
 	return fmt.Errorf("the server sent only %d bytes in %v", received, stall)
 }
 
-// fetch downloads url to the file part, going on where an earlier call stopped if the server allows it.
+// fetch downloads url to the file part. It resumes where an earlier call stopped if the server allows this.
 func fetch(ctx context.Context, url, part string, progress func(done, total int64)) (resumed bool, err error) {
 	out, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -178,23 +178,14 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	}
 	defer response.Body.Close()
 	watch.Reset(stall)
-	switch {
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+	if response.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		return have > 0, nil // nothing is left to fetch: the checksum decides
-	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"),
-		fmt.Sprintf("bytes %d-", have)):
-		resumed = true
-	case response.StatusCode == http.StatusOK && have == 0:
-	case response.StatusCode == http.StatusOK: // the whole file, whatever was asked
+	}
+	if resumed, err = continues(response, out, have); err != nil {
+		return false, err
+	}
+	if !resumed {
 		have = 0
-		if err := out.Truncate(0); err != nil {
-			return false, err
-		}
-		if _, err := out.Seek(0, io.SeekStart); err != nil {
-			return false, err
-		}
-	default:
-		return false, fmt.Errorf("the server answered %q", response.Status)
 	}
 	total := int64(-1)
 	if response.ContentLength >= 0 {
@@ -203,29 +194,59 @@ func fetch(ctx context.Context, url, part string, progress func(done, total int6
 	if total > maxDownload {
 		return false, fmt.Errorf("the server announces %d bytes; no file is larger than %d", total, maxDownload)
 	}
-	body := io.LimitReader(response.Body, maxDownload-have)
+	err = copyBody(out, io.LimitReader(response.Body, maxDownload-have), func(n int64) {
+		if float64(received.Add(n)) >= slowest*stall.Seconds() { // the next interval begins
+			received.Store(0)
+			watch.Reset(stall)
+		}
+	}, func(n int64) {
+		have += n
+		progress(have, total)
+	})
+	if err != nil {
+		return false, err
+	}
+	return resumed, out.Close()
+}
+
+// continues reports whether the response continues the file after its first have bytes. If the response has the whole
+// file, continues empties out.
+func continues(response *http.Response, out *os.File, have int64) (bool, error) {
+	switch {
+	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"),
+		fmt.Sprintf("bytes %d-", have)):
+		return true, nil
+	case response.StatusCode != http.StatusOK:
+		return false, fmt.Errorf("the server answered %q", response.Status)
+	case have > 0:
+		if err := out.Truncate(0); err != nil {
+			return false, err
+		}
+		_, err := out.Seek(0, io.SeekStart)
+		return false, err
+	}
+	return false, nil
+}
+
+// copyBody copies the body to out. It calls read after each read, and written after the same bytes were written.
+func copyBody(out io.Writer, body io.Reader, read, written func(n int64)) error {
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
-			if float64(received.Add(int64(n))) >= slowest*stall.Seconds() { // the next stretch of time begins
-				received.Store(0)
-				watch.Reset(stall)
-			}
+			read(int64(n))
 			if _, err := out.Write(buffer[:n]); err != nil {
-				return false, err
+				return err
 			}
-			have += int64(n)
-			progress(have, total)
+			written(int64(n))
 		}
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
-	return resumed, out.Close()
 }
 
 // checkFile compares the content of a file with a published SHA-256.

@@ -17,7 +17,7 @@ func TestReadIDXIsTheInverseOfWriteIDX(t *testing.T) {
 		sizes := make([]int, 1+random.IntN(4))
 		total := 1
 		for i := range sizes {
-			sizes[i] = random.IntN(7) // 0 included
+			sizes[i] = random.IntN(7) // 0 is included
 			total *= sizes[i]
 		}
 		values := make([]uint8, total)
@@ -70,14 +70,14 @@ func TestReadIDXChecksTheGzipChecksum(t *testing.T) {
 	z.Write([]byte("\x00\x00\x08\x01\x00\x00\x00\x02ab"))
 	z.Close()
 	broken := zipped.Bytes()
-	broken[len(broken)-8] ^= 1 // CRC-32
+	broken[len(broken)-8] ^= 1 // a bit of the CRC-32
 	if _, _, err := ReadIDX(bytes.NewReader(broken)); err == nil || !strings.Contains(err.Error(), "checksum") {
 		t.Errorf("error %v, should be gzip's checksum error", err)
 	}
 }
 
 func TestReadIDXAllocatesForContentNotForPromises(t *testing.T) {
-	promise := "\x00\x00\x08\x01\x3f\xff\xff\xff" + "ten values" // 1 GiB − 1 announced
+	promise := "\x00\x00\x08\x01\x3f\xff\xff\xff" + "ten values" // the header announces 1 GiB − 1
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if _, _, err := ReadIDX(strings.NewReader(promise)); err == nil {

@@ -26,7 +26,7 @@ func encodePNG(t *testing.T, picture image.Image) []byte {
 	return out.Bytes()
 }
 
-// noise is a picture of random colours.
+// noise returns a picture of random colours.
 func noise(random *rand.Rand, width, height int) *image.NRGBA {
 	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -44,12 +44,13 @@ func TestImageFolder(t *testing.T) {
 	for _, testFolder := range []string{"val", "test"} {
 		folder := t.TempDir()
 		const size = 5
-		var want [2]map[string]uint8 // pixels → label
+		var want [2]map[string]uint8 // from pixels to label
 		for part, name := range []string{"train", testFolder} {
 			want[part] = map[string]uint8{}
 			for class, className := range []string{"n01", "n02", "n10"} {
 				for i := range 40 {
-					// One side is size, so that no pixel changes: the middle of the other is what must come.
+					// One side equals size, so that no pixel changes and the result must be the middle of the other
+					// side.
 					width, height := size, size+random.IntN(6)
 					if i%2 == 0 {
 						width, height = height, width
@@ -85,10 +86,10 @@ func TestImageFolder(t *testing.T) {
 					t.Errorf("image %d has label %d, should have %d; or other pixels than were written", i, label,
 						class)
 				}
-				delete(want[part], string(images.Pixels[75*i:75*(i+1)])) // each comes once
+				delete(want[part], string(images.Pixels[75*i:75*(i+1)])) // each image must come once
 			}
 		}
-		// The first images are of all classes, and the same at another size.
+		// The first images are of all classes, and the order is the same at another size.
 		if first := d.Train.First(24).ClassCounts(3); slices.Min(first) == 0 {
 			t.Errorf("of the first 24 images %v are of each class", first)
 		}
@@ -96,7 +97,7 @@ func TestImageFolder(t *testing.T) {
 			d.Train.Labels) {
 			t.Errorf("at another size they come in another order; error %v", err)
 		}
-		// One image more is noticed.
+		// An added image is noticed.
 		write(t, filepath.Join(folder, "train", "n10"), "z.png", encodePNG(t, noise(random, 9, 9)))
 		if d, err := OpenImageFolder(folder, size); err != nil || d.Train.Len() != 121 {
 			t.Errorf("%v images after one was added, error %v", d, err)
@@ -105,8 +106,8 @@ func TestImageFolder(t *testing.T) {
 }
 
 func TestImagesAreScaled(t *testing.T) {
-	// Columns of 20: red, then 40 of which the left half is green and the right half blue, then red: the middle square
-	// of 80×40 is half green, half blue, whatever it is scaled to. JPEG blurs the colours' edges a little.
+	// The columns are: 20 of red, 20 of green, 20 of blue, 20 of red. So the middle square of the 80×40 picture is half
+	// green and half blue at any scale. JPEG slightly blurs the edges of the colours.
 	picture := image.NewNRGBA(image.Rect(0, 0, 80, 40))
 	for y := range 40 {
 		for x := range 80 {
@@ -136,7 +137,8 @@ func TestImagesAreScaled(t *testing.T) {
 			}
 		}
 	}
-	// Scaling down takes the mean of what becomes one pixel: no pixel of a fine chequerboard is black or white.
+	// Scaling down takes the mean of the pixels that become one pixel, so that a fine chequerboard becomes grey,
+	// without black or white pixels.
 	board := image.NewGray(image.Rect(0, 0, 64, 64))
 	for i := range board.Pix {
 		board.Pix[i] = uint8(255 * ((i + i/64) % 2))
@@ -206,7 +208,7 @@ func TestImageFolderRefuses(t *testing.T) {
 
 func TestImagesAllocateForContentNotForPromises(t *testing.T) {
 	promise := bytes.Clone(encodePNG(t, noise(rand.New(rand.NewPCG(1, 1)), 9, 9)))
-	copy(promise[16:24], "\x00\x01\x00\x00\x00\x01\x00\x00") // 65536×65536, of 4 bytes each
+	copy(promise[16:24], "\x00\x01\x00\x00\x00\x01\x00\x00") // 65536×65536 pixels of 4 bytes each
 	binary.BigEndian.PutUint32(promise[29:], crc32.ChecksumIEEE(promise[12:29]))
 	folder := t.TempDir()
 	write(t, folder, "large.png", promise)
@@ -214,7 +216,7 @@ func TestImagesAllocateForContentNotForPromises(t *testing.T) {
 	wantError(t, err, "large.png: an image of 65536×65536 pixels takes more than 512 MiB")
 }
 
-// TestDecodingKeepsToItsBudget: an image waits until there is room for it.
+// TestDecodingKeepsToItsBudget checks that an image waits until there is enough memory in the budget for it.
 func TestDecodingKeepsToItsBudget(t *testing.T) {
 	const side = 9000
 	var content bytes.Buffer
@@ -224,7 +226,7 @@ func TestDecodingKeepsToItsBudget(t *testing.T) {
 	}
 	folder := t.TempDir()
 	write(t, folder, "wide.png", content.Bytes())
-	if err := decoding.Acquire(t.Context(), decodeBudget-4*side*9+1); err != nil { // all but a byte too few
+	if err := decoding.Acquire(t.Context(), decodeBudget-4*side*9+1); err != nil { // one byte too few is left
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// balancedImages are n one-pixel images of each class, whose pixel is their number modulo 256, in a random order.
+// balancedImages returns n one-pixel images of each class in a mixed order. The pixel is the number of the image within
+// its class, modulo 256.
 func balancedImages(n, classes int) Images {
 	im := Images{Height: 1, Width: 1, Channels: 1}
 	for i := range n * classes {
@@ -18,9 +19,9 @@ func balancedImages(n, classes int) Images {
 	return im
 }
 
-// TestPublishedImbalance has the numbers of images that get_img_num_per_cls in imbalance_cifar.py gives
-// (github.com/kaidic/LDAM-DRW: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
-// 2019): of each class, or in all.
+// TestPublishedImbalance compares with the numbers of images, for each class or in total, that get_img_num_per_cls in
+// imbalance_cifar.py gives (github.com/kaidic/LDAM-DRW: Cao et al., "Learning Imbalanced Datasets with
+// Label-Distribution-Aware Margin Loss", 2019).
 func TestPublishedImbalance(t *testing.T) {
 	cifar10, cifar100 := balancedImages(5000, 10), balancedImages(500, 100)
 	draw := func(im Images, classes int, step bool, rho float64) []int {
@@ -85,7 +86,7 @@ func TestImbalance(t *testing.T) {
 						exact)
 				}
 			}
-			// It is a subset in the same order: a class's pixels, which count its images, grow.
+			// The result is a subset in the same order: within a class, the pixels, which number its images, increase.
 			for c := range classes {
 				last := -1
 				for i, label := range out.Labels {

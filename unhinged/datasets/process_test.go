@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// child starts this test binary anew as a process that runs only the task of that name in TestChild, with its standard
-// output. It ends with the test at the latest.
+// child starts this test binary again as a process that runs only the task of the given name in TestChild, and returns
+// its standard output. The process ends with the test at the latest.
 func child(t *testing.T, task, argument string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestChild$")
@@ -32,12 +32,12 @@ func child(t *testing.T, task, argument string) (*exec.Cmd, *bufio.Reader) {
 	return c, bufio.NewReader(out)
 }
 
-// say tells the parent something.
+// say sends a line to the parent.
 func say(format string, arguments ...any) {
 	fmt.Fprintf(os.Stdout, "child: "+format+"\n", arguments...)
 }
 
-// hear returns the next thing the child says.
+// hear returns the next line of the child.
 func hear(t *testing.T, out *bufio.Reader) string {
 	t.Helper()
 	for {
@@ -51,7 +51,7 @@ func hear(t *testing.T, out *bufio.Reader) string {
 	}
 }
 
-// processImages is what children and parents decode.
+// processImages returns the images that children and parents decode.
 func processImages() *Dataset {
 	return &Dataset{Name: "random", Train: randomImages(200, 32, 32, 3, 2, 1), Test: randomImages(50, 32, 32, 3, 2, 2)}
 }
@@ -61,7 +61,7 @@ func TestChild(t *testing.T) {
 	argument := os.Getenv("DATASETS_ARGUMENT")
 	switch os.Getenv("DATASETS_CHILD") {
 	case "": // an ordinary run of the tests
-	case "stop while decoding": // in the middle of the pixels
+	case "stop while decoding": // it stops after writing a part of the pixels
 		d := processImages()
 		_, err := openStreamed(argument, "", func() (*Dataset, func(io.Writer) error, error) {
 			return d, func(w io.Writer) error {
@@ -71,7 +71,7 @@ func TestChild(t *testing.T) {
 			}, nil
 		})
 		t.Error(err)
-	case "decode": // and say so
+	case "decode": // it decodes and reports the result
 		d := processImages()
 		got, err := openCached(argument, "", func() (*Dataset, error) { say("decoding"); return d, nil })
 		if err != nil || !sameDataset(got, d) {
@@ -131,7 +131,8 @@ func TestProcessesDecodeOnce(t *testing.T) {
 	wantFiles(t, filepath.Dir(path), "random.images", "random.images.lock")
 }
 
-// TestKilledWhileDownloading: the server sends 20 bytes and no more until the process that asked for them is gone.
+// TestKilledWhileDownloading: the server sends 20 bytes and then nothing until the process that asked for them has
+// ended.
 func TestKilledWhileDownloading(t *testing.T) {
 	var ranges []string
 	first := true
@@ -157,7 +158,7 @@ func TestKilledWhileDownloading(t *testing.T) {
 	killed, _ := child(t, "get", server)
 	<-sent
 	part := filepath.Join(Root(), "small", idxNames[0]+".gz.part")
-	// until the child has written what came
+	// wait until the child has written the bytes that it received
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if info, err := os.Stat(part); err == nil && info.Size() == 20 {
 			break
@@ -165,7 +166,7 @@ func TestKilledWhileDownloading(t *testing.T) {
 			t.Fatalf("the child did not write what it got: %v, %v", info, err)
 		}
 	}
-	// Another one waits until it may, or until it is called off.
+	// Another process waits until the download is free or until its context is cancelled.
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if _, err := Get(ctx, "small", nil); err == nil || ctx.Err() == nil {
@@ -186,7 +187,7 @@ func TestKilledWhileDownloading(t *testing.T) {
 	}
 }
 
-// TestProcessesDownloadOnce: four files, each asked for once.
+// TestProcessesDownloadOnce checks that each of four files is requested only once.
 func TestProcessesDownloadOnce(t *testing.T) {
 	requests := make(chan string, 100)
 	server := serve(t, func(contents map[string][]byte) http.Handler {

@@ -8,13 +8,14 @@ import (
 	"testing"
 )
 
-// heard keeps what it is told.
+// heard records the calls of a progress callback.
 func heard() (*[][2]int64, Progress) {
 	var all [][2]int64
 	return &all, func(_ string, done, total int64) { all = append(all, [2]int64{done, total}) }
 }
 
-// wantProgress: from nothing, never back, and all of that many bytes once, at the end.
+// wantProgress checks that progress starts at zero, never decreases, and reports all of the given number of bytes once,
+// at the end.
 func wantProgress(t *testing.T, told *[][2]int64, total int64) {
 	t.Helper()
 	all := *told
@@ -53,7 +54,7 @@ func TestProgressOfEveryForm(t *testing.T) {
 		}
 		wantProgress(t, told, f.size(folder))
 	}
-	// In an error, too, it comes to its end.
+	// Progress is also completed if there is an error.
 	write(t, folder, "train_32x32.mat", train[:len(train)/2])
 	if _, err := (source{name: "some", classes: digits}).decode(folder, forms[4], hear); err == nil {
 		t.Error("half a file was read")

@@ -57,8 +57,8 @@ func TestImbalancedDataset(t *testing.T) {
 	}
 }
 
-// TestShifted: shuffling patches keeps the pixels of an image and their rows of 8; blurring keeps a constant image, and
-// the sum of one bright pixel far from the border; noise has the moments that it says.
+// TestShifted checks three corruptions. Shuffled patches keep the pixels of an image and their rows of 8, blurring
+// keeps a constant image and the sum of a bright pixel far from the border, and noise has the stated moments.
 func TestShifted(t *testing.T) {
 	im := Images{Height: 20, Width: 17, Channels: 3, Labels: []uint8{0, 1}}
 	im.Pixels = make([]uint8, 2*im.Size())

@@ -44,7 +44,7 @@ func matFile(compress bool, names string, arrays ...matArray) []byte {
 	return out
 }
 
-// TestReadMATOfSciPy reads what scipy.io.savemat of SciPy 1.17.1 writes, from byte 124 on, for X = 0, 1, …, 23 in
+// TestReadMATOfSciPy reads a file that scipy.io.savemat of SciPy 1.17.1 wrote, from byte 124 on, for X = 0, 1, …, 23 in
 // Fortran order, 2×3×2×2, and y = [[10], [3]], both uint8.
 func TestReadMATOfSciPy(t *testing.T) {
 	for name, content := range map[string]string{
@@ -67,14 +67,14 @@ func TestReadMATOfSciPy(t *testing.T) {
 			t.Errorf("%s: X %v, y %v", name, x, y)
 		}
 	}
-	// The same y as float64, which savemat stores as such.
+	// The same y as float64, which savemat stores as float64.
 	doubles,
 		_ := hex.DecodeString("0001494d0e0000004000000006000000080000000600000000000000050000000800000002000000010000000100010079000000090000001000000000000000000024400000000000000840")
 	_, err := readMAT(append(make([]byte, 124), doubles...))
 	wantError(t, err, `the values of array "y" are of type 9; only 2 can be read here`)
 }
 
-// digitsFile is SVHN with n random images, and these images.
+// digitsFile returns SVHN with n random images as a file, and these images.
 func digitsFile(n int, compress bool) ([]byte, Images) {
 	random := rand.New(rand.NewPCG(uint64(n), 3))
 	im := Images{Height: 32, Width: 32, Channels: 3, Pixels: make([]uint8, n*3072), Labels: make([]uint8, n)}

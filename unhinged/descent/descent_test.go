@@ -22,7 +22,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// residual is ∂loss/∂logits of one example by plain code, γ = 0.3 where there is one.
+// residual returns ∂loss/∂logits of one example by plain code, with γ = 0.3 in the losses that have one.
 func residual(name string, s []float64, y int) []float64 {
 	r := make([]float64, len(s))
 	switch name {
@@ -57,13 +57,13 @@ func residual(name string, s []float64, y int) []float64 {
 	return r
 }
 
-// losses are the criteria that residual knows.
+// losses are the criteria that residual supports.
 var losses = map[string]unhinged.Criterion{
 	"unhinged": unhinged.Loss{Gamma: new(0.3)}, "multibinary": unhinged.MultiBinary{Gamma: new(0.3)},
 	"hinge": unhinged.Hinge{}, "ce": unhinged.CrossEntropy{}, "mse": unhinged.SquaredError{},
 }
 
-// naiveGradient returns the gradient by H, W and b, flat, by loops over the samples in the paper's layout.
+// naiveGradient returns the gradient by H, W and b as one slice, by loops over the samples in the paper's layout.
 func naiveGradient(f BruteForce, loss string, s *dynamics.State) (h, w *mat.Dense, b []float64) {
 	p, c, n := s.Dims()
 	h, w, b = mat.NewDense(p, n, nil), mat.NewDense(p, c, nil), make([]float64, c)
@@ -137,7 +137,7 @@ func naiveDescent(f BruteForce, loss string, s *dynamics.State, steps int) *dyna
 	return s
 }
 
-// randomState is a state of random sizes, class sizes and biases.
+// randomState returns a state of random sizes, class sizes and biases.
 func randomState(rng *rand.Rand) *dynamics.State {
 	s := &dynamics.State{}
 	p, c, n := 1+rng.IntN(5), 2+rng.IntN(4), 0
@@ -170,7 +170,7 @@ func gap(a, b *dynamics.State) float64 {
 	return worst / largest
 }
 
-// The hand-written gradient is gomlx's own of the objective, for every loss and every setting.
+// The hand-written gradient must equal gomlx's own gradient of the objective, for every loss and every setting.
 func TestGradientIsAutodiffs(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		s := randomState(rand.New(rand.NewPCG(1, 0)))
@@ -227,7 +227,7 @@ func TestGradientIsAutodiffs(t *testing.T) {
 	})
 }
 
-// Gradient descent against plain loops: every loss, random sizes, class sizes and settings.
+// Gradient descent is compared with plain loops for every loss and for random sizes, class sizes and settings.
 func TestDescendAgainstPlainLoops(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		rng := rand.New(rand.NewPCG(2, 0))
@@ -246,8 +246,8 @@ func TestDescendAgainstPlainLoops(t *testing.T) {
 			loss := losses[name]
 			for i, f := range settings {
 				if backend.Name() != "go" && (i != (k+1)%len(settings) || dtype == dtypes.Float32 && k > 0) {
-					// XLA takes half a second to compile each: there every loss meets one setting, one of them in
-					// float32
+					// XLA takes half a second to compile each case, so that every loss meets one setting, one of them
+					// in float32
 					continue
 				}
 				f.Backend, f.Loss, f.DType = backend, loss, dtype
@@ -268,7 +268,7 @@ func TestDescendAgainstPlainLoops(t *testing.T) {
 	})
 }
 
-// The unhinged loss against the closed form of package dynamics, over more steps than one execution makes.
+// The unhinged loss is compared with the closed form of package dynamics, over more steps than one execution makes.
 func TestDescendAgainstTheClosedForm(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		const steps = 2*stepsAtOnce + 45
@@ -324,8 +324,8 @@ func TestDescendAgainstTheClosedForm(t *testing.T) {
 	})
 }
 
-// The flow of the unhinged loss against the closed form, and of the smooth other losses against the plain gradient
-// integrated on the host.
+// The flow of the unhinged loss is compared with the closed form, and the flow of the other smooth losses with the
+// plain gradient, integrated on the host.
 func TestFlow(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		rates := dynamics.Follow(0.4, dynamics.CosineRate{Initial: 0.8, Steps: 20})
@@ -333,7 +333,7 @@ func TestFlow(t *testing.T) {
 		last := times[len(times)-1]
 		for i, name := range []string{"unhinged", "ce", "mse", "multibinary"} {
 			if backend.Name() != "go" && (name == "ce" || name == "mse") {
-				continue // XLA takes seconds to compile each
+				continue // XLA takes seconds to compile each case
 			}
 			s := randomState(rand.New(rand.NewPCG(4, uint64(i))))
 			f := BruteForce{Backend: backend, Loss: losses[name], Rates: rates, Lambda1: 0.05, Lambda2: 0.1,
@@ -386,7 +386,7 @@ func TestFlow(t *testing.T) {
 	})
 }
 
-// The flow of the hinge loss, whose gradient jumps, ends where descent with small steps ends.
+// The flow of the hinge loss, whose gradient jumps, must end where descent with small steps ends.
 func TestFlowOfTheHingeLoss(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		s := randomState(rand.New(rand.NewPCG(5, 0)))
@@ -407,7 +407,8 @@ func TestFlowOfTheHingeLoss(t *testing.T) {
 	})
 }
 
-// Flow in float32 has float32's accuracy, and one that outgrows it says so instead of running for ever.
+// Flow in float32 has the accuracy of float32, and a flow that leaves its range ends with an error instead of running
+// for ever.
 func TestFlowInFloat32(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		s := dynamics.Gaussian(3, 3, 2, 6)
@@ -534,7 +535,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// A small state under the unhinged loss, whose norm grows exponentially, and under cross-entropy, whose norm does not.
+// A small state is trained under the unhinged loss, whose norm grows exponentially, and under cross-entropy, whose norm
+// does not.
 func ExampleBruteForce_Descend() {
 	backend, _, err := backends.Open("go")
 	if err != nil {

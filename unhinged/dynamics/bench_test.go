@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// BenchmarkTrace is a descent of 50,000 steps without the projection, 500 recorded points.
+// BenchmarkTrace times a descent of 50,000 steps with 500 recorded points, without the projection.
 func BenchmarkTrace(b *testing.B) {
 	for _, size := range []struct{ p, c, n, steps int }{
 		{512, 100, 10, 50_000}, {2048, 100, 10, 50_000}, {512, 200, 10, 50_000}, {512, 100, 40, 50_000},
@@ -40,7 +40,7 @@ func BenchmarkTrace(b *testing.B) {
 	}
 }
 
-// BenchmarkProject is what is paid once for an initial state.
+// BenchmarkProject times the projection, which an initial state needs once.
 func BenchmarkProject(b *testing.B) {
 	s := Gaussian(512, 100, 10, 1)
 	for b.Loop() {
@@ -50,7 +50,7 @@ func BenchmarkProject(b *testing.B) {
 	}
 }
 
-// BenchmarkKernel is the closed form of a 5,000-image kernel: what is paid once, and what a time point costs.
+// BenchmarkKernel times the closed form of a kernel of 5,000 images: the part that is needed once, and each time point.
 func BenchmarkKernel(b *testing.B) {
 	const n, c, p, unseen = 5000, 10, 64, 1000
 	s := Gaussian(p, c, n/c, 1)

@@ -39,11 +39,11 @@ func bruteDescent(s *State, gamma, lambda1, lambda2, momentum float64, eta1, eta
 	return s
 }
 
-// bruteFlow is the matrix exponential of the whole linear system, by gonum, for constant rates.
+// bruteFlow returns gonum's matrix exponential of the whole linear system, for constant rates.
 func bruteFlow(s *State, gamma, lambda1, lambda2, eta1, eta2, t float64) *State {
 	_, c, n := s.Dims()
 	m := s.M(gamma)
-	size := n + c + c + 1 // a row of (H, W), then (b, 1)
+	size := n + c + c + 1 // for a row of (H, W) and for (b, 1)
 	g := mat.NewDense(size, size, nil)
 	for j := range n {
 		g.Set(j, j, -eta1*lambda1*t)
@@ -75,7 +75,7 @@ func bruteFlow(s *State, gamma, lambda1, lambda2, eta1, eta2, t float64) *State 
 	return out
 }
 
-// randomState draws sizes and a state; class sizes are equal or not, C = 2 and N = 1 and p < C included.
+// randomState draws sizes and a state. Class sizes are equal or not, and C = 2, N = 1 and p < C occur.
 func randomState(rng *rand.Rand, balanced bool) *State {
 	p, c, n := 1+rng.IntN(6), 2+rng.IntN(5), 1+rng.IntN(4)
 	s := Gaussian(p, c, n, rng.Uint64())
@@ -138,8 +138,8 @@ func closeStates(t *testing.T, what string, got, want *State, tolerance float64)
 	}
 }
 
-// observe computes by definition what Point computes by structure. slack is the smallest margin between two logits,
-// relative to the largest logit: below rounding the accuracy is undecided.
+// observe computes from the definitions what Point computes from the structure. slack is the smallest margin between
+// two logits, relative to the largest logit; if it is below rounding, the accuracy is undecided.
 func observe(s *State, gamma float64, withBias bool) (loss, accuracy, slack float64) {
 	m := s.M(gamma)
 	var logits mat.Dense

@@ -6,7 +6,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 )
 
-// Minority prototypes merge: five classes of 5,000 samples and five of 50, with EFR and without. It delays the merging.
+// Minority prototypes merge: there are five classes of 5,000 samples and five of 50. EFR delays the merging.
 func ExampleImbalanced() {
 	step := dynamics.Step{Majority: 5, Minority: 5, Large: 5000, Small: 50}
 	classes := dynamics.Classes{Sizes: step.Sizes(), Gamma: 1. / 9}

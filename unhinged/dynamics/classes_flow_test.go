@@ -22,7 +22,7 @@ func sharedKernel(c Classes) *mat.Dense {
 	return k
 }
 
-// randomImbalanced draws a flow, a state with all its samples, and the same written out sample by sample.
+// randomImbalanced draws a flow, a state with all its samples, and the same state written out sample by sample.
 func randomImbalanced(rng *rand.Rand) (Imbalanced, *State, kernelField) {
 	f := Imbalanced{Classes: randomClasses(rng), Penalty: rng.IntN(2) == 0, Anchored: rng.IntN(3) == 0}
 	switch rng.IntN(3) {
@@ -43,7 +43,7 @@ func randomImbalanced(rng *rand.Rand) (Imbalanced, *State, kernelField) {
 		onFeatures: f.Penalty}
 }
 
-// closeMeans compares with a state's.
+// closeMeans compares class means with those of a state.
 func closeMeans(t *testing.T, what string, got *ClassMeans, want *State, tolerance float64) {
 	t.Helper()
 	means := must[*ClassMeans](t)(want.ClassMeans())
@@ -90,7 +90,8 @@ func TestImbalancedFlow(t *testing.T) {
 	}
 }
 
-// TestImbalancedGrowsOn: long after the numbers have left float64's range the growth is that of the largest mode.
+// TestImbalancedGrowsOn checks that the growth is that of the largest mode at times when the numbers have left
+// float64's range.
 func TestImbalancedGrowsOn(t *testing.T) {
 	s := Step{Majority: 2, Minority: 3, Large: 40, Small: 4}
 	f := Imbalanced{Classes: Classes{Sizes: s.Sizes(), Gamma: 0.25}, Lambda1: 0.01, Rates: Constant(1, 1)}

@@ -16,15 +16,15 @@ func fromZero(t *testing.T, classes int) *ClassMeans {
 	return &ClassMeans{W: w, H: mat.NewDense(classes-1, classes, nil)}
 }
 
-// randomSizes draws sizes that differ.
+// randomSizes draws sizes that are all different.
 func randomSizes(rng *rand.Rand) Classes {
 	c := Classes{Sizes: LongTail(2+rng.IntN(8), 20+rng.IntN(100), 2+30*rng.Float64())}
 	c.Gamma = 1 / float64(len(c.Sizes)-1)
 	return c
 }
 
-// TestShiftLimit: anchored class means are decided right by the plain rule up to the limit of each class, whatever
-// weight decay and time; beyond it they are decided as the largest class; the centred rule is right always.
+// TestShiftLimit checks anchored class means. The plain rule decides each class correctly up to the limit of the class,
+// for any weight decay and time; beyond the limit it chooses the largest class. The centred rule is always correct.
 func TestShiftLimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 13))
 	for range 100 {
@@ -52,7 +52,8 @@ func TestShiftLimit(t *testing.T) {
 	}
 }
 
-// TestReleased: with EFR a class that the shift hides is decided right from the time on, by gradient flow.
+// TestReleased checks that under gradient flow with EFR, a class that the shift hides is decided correctly from the
+// computed time on.
 func TestReleased(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 13))
 	for range 100 {
@@ -79,8 +80,8 @@ func TestReleased(t *testing.T) {
 	closeTo(t, "release at a large shift", big.Released(1), math.Log1p(0.8), 1e-6)
 }
 
-// TestStepShiftLimit: with prototypes that learn, the shift decides whether the limit tells majority classes apart or
-// gives every class mean to the majority by the plain rule.
+// TestStepShiftLimit: if prototypes learn, a shift below the limit keeps majority prototypes apart. Beyond the limit
+// they coincide, and the plain rule assigns every class mean to the majority.
 func TestStepShiftLimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 13))
 	for range 100 {
@@ -107,8 +108,8 @@ func TestStepShiftLimit(t *testing.T) {
 	}
 }
 
-// TestShiftLimitOfUnseen: a point that was not trained on, whose kernel to one training sample of its class is q + c
-// and to all others c, has q times the limit of its class.
+// TestShiftLimitOfUnseen: let the kernel of an unseen point be q + c with one training sample of its class, and c with
+// all others. The limit of the point is then q times the limit of its class.
 func TestShiftLimitOfUnseen(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 13))
 	for range 30 {
@@ -122,7 +123,7 @@ func TestShiftLimitOfUnseen(t *testing.T) {
 			star := mat.NewDense(n, 1, nil)
 			for i, label := range s.Labels() {
 				star.Set(i, 0, c.Shift)
-				if label == y && (i == 0 || s.Labels()[i-1] != y) { // the first of its class
+				if label == y && (i == 0 || s.Labels()[i-1] != y) { // the first sample of its class
 					star.Set(i, 0, c.Shift+q)
 				}
 			}

@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// logParts returns ln of the norms of the mean of columns from … to−1 and of what is left without it.
+// logParts returns the logarithms of two norms: of the mean of the columns from … to−1, and of these columns without
+// their mean.
 func logParts(x *mat.Dense, from, to int) (mean, apart float64) {
 	rows, _ := x.Dims()
 	for i := range rows {
@@ -24,8 +25,8 @@ func logParts(x *mat.Dense, from, to int) (mean, apart float64) {
 	return math.Log(mean), math.Log(apart)
 }
 
-// TestStepGrowth: what tells majority classes apart, the minority's mean, and what tells minority classes apart grow
-// with the exponents of the closed form, in prototypes and in features.
+// TestStepGrowth checks three differences, in prototypes and in features: between majority classes, between the groups
+// (the minority's mean), and between minority classes. They grow with the exponents of the closed form.
 func TestStepGrowth(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 13))
 	for range 60 {
@@ -40,12 +41,12 @@ func TestStepGrowth(t *testing.T) {
 		}
 		g := modes.Growth(f.Rates.Ratio(), f.Lambda1, f.Lambda2)
 		flow := must[*ClassFlow](t)(f.From(Unstructured(c.Sizes, 1)))
-		// At γ = 1/(C−1) a mean that all prototypes share stays, so that their start must not have one.
+		// At γ = 1/(C−1), a mean that all prototypes share stays, and so the start must not have such a mean.
 		for i := range flow.start.W.RawMatrix().Rows {
 			row := flow.start.W.RawRowView(i)
 			floats.AddConst(-floats.Sum(row)/float64(len(row)), row)
 		}
-		first := 12 / g.Minority // what shrinks is then e^{−24} of what grows
+		first := 12 / g.Minority // then shrinking parts are e^{−24} of growing ones
 		second := first + 1/g.Majority
 		a, b := must[*ClassMeans](t)(flow.At(first)), must[*ClassMeans](t)(flow.At(second))
 		classes := len(c.Sizes)
@@ -72,8 +73,8 @@ func TestStepGrowth(t *testing.T) {
 	}
 }
 
-// TestGroupsApart: at γ = 0 without a shift every class is a mode of its own: nothing merges, and features fall behind
-// by the class sizes alone.
+// TestGroupsApart checks that at γ = 0 without a shift every class is a mode of its own. Nothing merges, and the norms
+// of features differ only because of the class sizes.
 func TestGroupsApart(t *testing.T) {
 	s := Step{Majority: 2, Minority: 3, Large: 40, Small: 10}
 	g := s.Modes(0, 0).Growth(1, 0, 0)
@@ -86,7 +87,8 @@ func TestGroupsApart(t *testing.T) {
 	closeTo(t, "starving", g.Starving(), measured, 1e-9)
 }
 
-// TestUnstructured: prototypes and class means are orthogonal, and as long as those of random features.
+// TestUnstructured checks that prototypes and class means are orthogonal, and that they have the norms of random
+// features.
 func TestUnstructured(t *testing.T) {
 	m := Unstructured([]int{4, 9}, 6)
 	z := mat.NewDense(4, 4, nil)
@@ -98,8 +100,9 @@ func TestUnstructured(t *testing.T) {
 	}
 }
 
-// TestEFRClocks: EFR alone slows the merging per unit of time and never stops it; per e-fold of the minority's mean it
-// hastens it, from 1 − σ_min/σ_b to 1 − σ_min²/σ_b². Equal decays leave the rate per unit of time alone.
+// TestEFRClocks checks that EFR alone slows the merging per unit of time and never stops it. Per e-fold of the
+// minority's mean, EFR makes the merging faster: the rate rises from 1 − σ_min/σ_b to 1 − σ_min²/σ_b². Equal decays do
+// not change the rate per unit of time.
 func TestEFRClocks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 13))
 	for range 200 {
@@ -126,7 +129,8 @@ func TestEFRClocks(t *testing.T) {
 	}
 }
 
-// TestSingleMajority: with one majority class the norms of the features keep a ratio, C−1 in the limit.
+// TestSingleMajority checks that with one majority class the norms of the features keep a ratio, which is C−1 in the
+// limit.
 func TestSingleMajority(t *testing.T) {
 	for _, s := range []Step{{1, 1, 9, 2}, {1, 4, 30, 3}, {1, 9, 100, 1}} {
 		c := Classes{Sizes: s.Sizes(), Gamma: 1 / float64(s.Minority)}

@@ -11,14 +11,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// randomStep draws R and C−R, 1 among them, and sizes, equal and single ones among them.
+// randomStep draws R and C−R, which may be 1, and sizes, which may be equal or 1.
 func randomStep(rng *rand.Rand) Step {
 	s := Step{Majority: 1 + rng.IntN(4), Minority: 1 + rng.IntN(4), Small: 1 + rng.IntN(3)}
 	s.Large = s.Small + rng.IntN(6)
 	return s
 }
 
-// randomClasses draws sizes that are a step, a long tail, or anything, a γ, and a shift or none.
+// randomClasses draws sizes that form a step, a long tail or neither, a γ, and a shift or none.
 func randomClasses(rng *rand.Rand) Classes {
 	c := Classes{Sizes: randomStep(rng).Sizes()}
 	switch rng.IntN(3) {
@@ -36,7 +36,8 @@ func randomClasses(rng *rand.Rand) Classes {
 	return c
 }
 
-// TestModes: the decomposition is one of M κ^½ written out over all samples, and has the closed form of a step.
+// TestModes compares the decomposition with that of M κ^½ written out over all samples, and with the closed form for a
+// step.
 func TestModes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 13))
 	for range 300 {
@@ -83,8 +84,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestModesOfSELI: at γ = 1/(C−1) the mode between has the value of the docstring, and for ρ > 1 it lies between the
-// others; squared singular values of any sizes solve the secular equation Σ 1/(n_c − μ) = 0.
+// TestModesOfSELI checks that at γ = 1/(C−1) the middle mode has the value that the docstring states and, for ρ > 1,
+// lies between the others. The squared singular values for any sizes must solve the secular equation Σ 1/(n_c − μ) = 0.
 func TestModesOfSELI(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 13))
 	for range 200 {
@@ -110,12 +111,12 @@ func TestModesOfSELI(t *testing.T) {
 		classes := 2 + rng.IntN(6)
 		sizes := make([]int, classes)
 		for y := range sizes {
-			sizes[y] = 10*y + 1 + rng.IntN(8) // all different
+			sizes[y] = 10*y + 1 + rng.IntN(8) // all sizes are different
 		}
 		c := Classes{Sizes: sizes, Gamma: 1 / float64(classes-1)}
 		for k, sigma := range must[*ClassModes](t)(c.Modes()).Sigma {
 			if k == classes-1 {
-				continue // the mode 0
+				continue // the mode with value 0
 			}
 			mu := math.Pow(sigma*c.samples()/(1+c.Gamma), 2)
 			sum, size := 0.0, 0.0
@@ -130,8 +131,8 @@ func TestModesOfSELI(t *testing.T) {
 	}
 }
 
-// TestKeptModes: SELI has the logits of the centred labels, which are all right; the flow's limit has none for the
-// minority.
+// TestKeptModes checks that SELI has the logits of the centred labels, and that in the flow's limit the prototypes and
+// features of minority classes are 0.
 func TestKeptModes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 13))
 	for range 100 {

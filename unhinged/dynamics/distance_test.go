@@ -10,12 +10,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// bigPrecision is that of the references in this file, in bits.
+// bigPrecision is the precision of the references in this file, in bits.
 const bigPrecision = 200
 
 func bigOf(x float64) *big.Float { return new(big.Float).SetPrec(bigPrecision).SetFloat64(x) }
 
-// bigMatrix is a matrix in high precision.
+// bigMatrix is a matrix with high precision.
 type bigMatrix [][]*big.Float
 
 func bigMatrixOf(m mat.Matrix) bigMatrix {
@@ -86,7 +86,7 @@ func bigDistance(x, t []bigMatrix) float64 {
 	return d
 }
 
-// bigDescent runs gradient descent on the full (H, W) in high precision.
+// bigDescent runs gradient descent on the full (H, W) with high precision.
 func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMatrix) {
 	m := q.state.M(q.gamma)
 	m.Scale(-1, m)
@@ -102,8 +102,8 @@ func bigDescent(q problem, momentum float64, rates Rates, steps int) (h, w bigMa
 	return h, w
 }
 
-// bigFlow is gradient flow on the full (H, W) in high precision, by its Taylor series from each unit of time to the
-// next, for η1 = ExponentialRate and a constant η2.
+// bigFlow is gradient flow on the full (H, W) with high precision, for η1 = ExponentialRate and a constant η2. It sums
+// the Taylor series of the flow over one unit of time after the other.
 func bigFlow(q problem, rates Rates, end int) (h, w bigMatrix) {
 	const order = 24
 	m := q.state.M(q.gamma)
@@ -121,7 +121,7 @@ func bigFlow(q problem, rates Rates, end int) (h, w bigMatrix) {
 		return out
 	}
 	for t := range end {
-		var slopes []bigMatrix // of h, without η1
+		var slopes []bigMatrix // the derivatives of h, without η1
 		hn, wn := h, w         // coefficients of order n
 		h, w = h.plus(1, nil), w.plus(1, nil)
 		for n := range order {
@@ -139,7 +139,7 @@ func bigFlow(q problem, rates Rates, end int) (h, w bigMatrix) {
 	return h, w
 }
 
-// plus returns scale·a + b; b may be nil.
+// plus returns scale·a + b, where b may be nil.
 func (a bigMatrix) plus(scale float64, b bigMatrix) bigMatrix {
 	out := make(bigMatrix, len(a))
 	for i := range a {
@@ -154,8 +154,8 @@ func (a bigMatrix) plus(scale float64, b bigMatrix) bigMatrix {
 	return out
 }
 
-// decaying returns rates that are not proportional, with an η1 or an η2 that falls much faster than the other: one of
-// ‖H‖ and ‖W‖ becomes far larger than the other.
+// decaying returns rates that are not proportional, because η1 or η2 falls much faster than the other. One of ‖H‖ and
+// ‖W‖ then becomes far larger than the other.
 func decaying(rng *rand.Rand, q problem) Rates {
 	fast := ExponentialRate{q.eta2, 0.5 + 0.4*rng.Float64()}
 	slow := []Schedule{ConstantRate(q.eta2), StepRate{q.eta2, 0.8, 20},
@@ -166,21 +166,21 @@ func decaying(rng *rand.Rand, q problem) Rates {
 	return Rates{W: slow, H: fast}
 }
 
-// logDistances are those of a point of either engine.
+// logDistances returns those of a point of either engine.
 type logDistances interface {
 	LogDistance() float64
 	LogDistanceH() float64
 	LogDistanceW() float64
 }
 
-// TestDistancesOfDecayingRates holds the distances of both engines to the same trajectory in high precision, for rates
-// of H's own. Their error is float64's rounding, 10⁻¹⁶ of the numbers of the state and not of the larger of its two
-// parts.
+// TestDistancesOfDecayingRates compares the distances of both engines with the same trajectory in high precision, for
+// rates of H that differ from those of W. The error must be float64's rounding, 10⁻¹⁶ relative to each part of the
+// state, and not relative to the larger part.
 func TestDistancesOfDecayingRates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 3))
 	for range 30 {
 		q := randomProblem(rng)
-		if rng.IntN(2) == 0 { // so that nothing holds W back
+		if rng.IntN(2) == 0 { // then nothing limits the growth of W
 			q.l1, q.l2 = 0, 0
 		}
 		rates, steps, momentum := decaying(rng, q), 20+rng.IntN(200), 0.9*float64(rng.IntN(2))
@@ -194,7 +194,8 @@ func TestDistancesOfDecayingRates(t *testing.T) {
 	}
 }
 
-// TestDistancesOfDecayingFlow is the same for gradient flow, which is integrated to a relative error of 10⁻¹² a step.
+// TestDistancesOfDecayingFlow does the same for gradient flow, which is integrated with a relative error of 10⁻¹² in
+// each step.
 func TestDistancesOfDecayingFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 3))
 	for range 10 {
@@ -211,7 +212,7 @@ func TestDistancesOfDecayingFlow(t *testing.T) {
 	}
 }
 
-// bothEngines returns the flow by itself and as that of the kernel I.
+// bothEngines returns the linear engine's flow and the kernel engine's flow with the kernel I.
 func (q problem) bothEngines(t *testing.T, rates Rates) (*Flow, *KernelFlow) {
 	t.Helper()
 	return q.flow(t, rates), must[*KernelFlow](t)(Invariant{Gamma: q.gamma, Lambda1: q.l1, Lambda2: q.l2,
@@ -238,8 +239,8 @@ func sameDistances(t *testing.T, what string, at logDistances, limit *State, h, 
 	}
 }
 
-// TestDistancesAfterDecay: η1 dies out while W goes on growing, until ‖W‖ is 10⁴ times ‖H‖. The distances were computed
-// in high precision by others.
+// TestDistancesAfterDecay: η1 decays to zero while W continues to grow, until ‖W‖ is 10⁴ times ‖H‖. The expected
+// distances come from an independent computation in high precision.
 func TestDistancesAfterDecay(t *testing.T) {
 	const steps = 200_000
 	s := Gaussian(8, 4, 3, 1)

@@ -11,7 +11,7 @@ const bits = 2000
 
 func bigFloat(x float64) *big.Float { return new(big.Float).SetPrec(bits).SetFloat64(x) }
 
-// bigExp is the exponential series after halving the argument 40 times.
+// bigExp sums the exponential series after halving the argument 40 times.
 func bigExp(x *big.Float) *big.Float {
 	r := new(big.Float).SetPrec(bits).SetMantExp(x, -40)
 	sum, term := bigFloat(1), bigFloat(1)
@@ -33,7 +33,7 @@ func bigPower(x *big.Float, n int) *big.Float {
 	return out
 }
 
-// bigDivided is the divided difference by its definition; the nodes must differ.
+// bigDivided is the divided difference by its definition; the nodes must be different.
 func bigDivided(f func(x *big.Float) *big.Float, nodes ...float64) *big.Float {
 	if len(nodes) == 1 {
 		return f(bigFloat(nodes[0]))
@@ -42,8 +42,8 @@ func bigDivided(f func(x *big.Float) *big.Float, nodes ...float64) *big.Float {
 	return d.Quo(d, new(big.Float).SetPrec(bits).Sub(bigFloat(nodes[len(nodes)-1]), bigFloat(nodes[0])))
 }
 
-// TestDividedDifferences compares with 2000-bit arithmetic, for nodes that lie apart, near, and within rounding of each
-// other.
+// TestDividedDifferences compares with 2000-bit arithmetic, for nodes that are far apart, close to each other, and
+// equal up to rounding.
 func TestDividedDifferences(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	for range 300 {
@@ -81,7 +81,7 @@ func TestDividedDifferences(t *testing.T) {
 		for _, b := range bases {
 			largest, smallest = math.Max(largest, math.Abs(b)), math.Min(smallest, math.Abs(b))
 		}
-		// Of powers with different signs only the size is promised: relative to t·η·|X|^{t−1} and ½t²η²|X|^{t−2}.
+		// For powers with different signs, the error is guaranteed only relative to t·η·|X|^{t−1} and ½t²η²|X|^{t−2}.
 		absolute := func(got scaled, want *big.Float, size float64) {
 			t.Helper()
 			w, _ := want.Float64()
@@ -96,7 +96,7 @@ func TestDividedDifferences(t *testing.T) {
 	}
 }
 
-// TestDividedDifferencesMeet has the nodes equal: derivatives.
+// TestDividedDifferencesMeet checks equal nodes, where divided differences are derivatives.
 func TestDividedDifferencesMeet(t *testing.T) {
 	closeTo(t, "exp'", flowGrowth{3}.divided(0.2, 0.2).at(0), 3*math.Exp(0.6), 1e-15)
 	closeTo(t, "exp''/2", flowGrowth{3}.second(0.2, 0.2, 0.2).at(0), 4.5*math.Exp(0.6), 1e-15)

@@ -22,7 +22,7 @@ func (pr kernelProblem) checkDual(t *testing.T, what string, p Point, u *Unseen,
 	}
 }
 
-// TestFeaturePenalty compares with an ODE solver and with plain iteration on all numbers.
+// TestFeaturePenalty compares with an ODE solver and with plain iteration, on all numbers of the state.
 func TestFeaturePenalty(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 8))
 	cosine := CosineRate{Initial: 0.5, Steps: 40}
@@ -68,7 +68,7 @@ func TestFeaturePenalty(t *testing.T) {
 	}
 }
 
-// TestFeaturePenaltyIdentity is weight decay for κ = I.
+// TestFeaturePenaltyIdentity checks that the penalty is weight decay for κ = I.
 func TestFeaturePenaltyIdentity(t *testing.T) {
 	s := Gaussian(3, 4, 2, 5)
 	rates := Constant(0.7, 0.9)
@@ -95,7 +95,7 @@ func TestFeaturePenaltyIdentity(t *testing.T) {
 	closeStates(t, "penalty and decay", must[*State](t)(p.State()), want, 1e-12)
 }
 
-// TestFeaturePenaltyLimit: with enough of both penalties everything comes to rest.
+// TestFeaturePenaltyLimit checks that with large enough penalties on features and prototypes the state converges.
 func TestFeaturePenaltyLimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 8))
 	for i := range 10 {
@@ -128,7 +128,7 @@ func TestFeaturePenaltyLimit(t *testing.T) {
 	}
 }
 
-// mseField is the gradient of ‖WᵀH + b1ᵀ − onehot‖²/n, number by number.
+// mseField is the gradient of ‖WᵀH + b1ᵀ − onehot‖²/n, element by element.
 type mseField struct {
 	pr       kernelProblem
 	anchored bool
@@ -162,7 +162,7 @@ func (f mseField) at(h, _, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, d
 	return applied(f.pr.full, inside), applied(f.pr.star.T(), inside), dw, db
 }
 
-// TestMSE compares simulation (25) and the closed form of kernel regression with definitions.
+// TestMSE compares simulation (25) and the closed form of kernel regression with their definitions.
 func TestMSE(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 8))
 	cosine := CosineRate{Initial: 0.2, Steps: 40}
@@ -195,8 +195,8 @@ func TestMSE(t *testing.T) {
 	}
 }
 
-// TestMSELimit: anchored, the limit is a zero of the gradient on what the kernel reaches, long flow arrives there, and
-// so does descent below the largest rate, but not above.
+// TestMSELimit checks that the anchored limit is a zero of the gradient on the range of the kernel, that flow reaches
+// it after a long time, and that descent reaches it below the largest rate but not above.
 func TestMSELimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 8))
 	for range 10 {
@@ -273,8 +273,8 @@ func TestDualRefuses(t *testing.T) {
 	}
 }
 
-// TestUnseenKernel: where the loss does not see the kernel, M11ᵀ = 0, a penalty of 0 curves nowhere and no rate is too
-// large, and no direction wins.
+// TestUnseenKernel: the loss does not depend on the kernel if M11ᵀ = 0. With a penalty of 0 there is then no curvature,
+// so that no rate is too large and no direction dominates.
 func TestUnseenKernel(t *testing.T) {
 	ones := mat.NewDense(6, 6, nil)
 	ones.Apply(func(int, int, float64) float64 { return 1 }, ones)

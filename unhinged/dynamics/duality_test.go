@@ -19,7 +19,7 @@ func TestDualityGap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.E3.W = s.W // H without class means, orthogonal to any prototypes
+		e.E3.W = s.W // E3: H without class means, and W orthogonal to any prototypes
 		for want, z := range map[float64]*State{0: e.E1Plus, 2: e.E1Minus, math.Sqrt2: e.E3} {
 			z.H.Scale(math.Exp(rng.NormFloat64()), z.H)
 			if got := z.DualityGap(); !(math.Abs(got-want) < 1e-12) {
@@ -36,7 +36,7 @@ func TestDualityGap(t *testing.T) {
 	}
 }
 
-// Unequal class sizes: every sample counts.
+// With unequal class sizes, every sample counts equally.
 func TestDualityGapUnequal(t *testing.T) {
 	s := Gaussian(3, 2, 2, 1)
 	s.Counts = []int{1, 3}

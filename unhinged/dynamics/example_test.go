@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Two trajectories of one state are compared at the same times, whichever theorem they are of: Theorem 4's closed form,
-// Theorem 8 with the kernel I, which is the same, gradient descent, and Theorem 6, whose prototypes are fixed.
+// Two trajectories from one state are compared at the same times, whichever theorem they belong to: Theorem 4's closed
+// form, Theorem 8 with the kernel I, which is the same, gradient descent, and Theorem 6, whose prototypes are fixed.
 func ExampleTrajectory() {
 	state := dynamics.Gaussian(16, 4, 5, 1)
 	rates := dynamics.Constant(0.1, 0.1)
@@ -60,7 +60,8 @@ func ExampleTrajectory() {
 	// descent    t = 1000: accuracy 1.00, ln‖Z‖ = 11.942, ln distance of H = -13.819
 }
 
-// The run of section D.1 at γ = 1/(C−1), without ever iterating: 50,000 steps of gradient descent in closed form.
+// The run of section D.1 at γ = 1/(C−1) is computed without iterating: the closed form gives 50,000 steps of gradient
+// descent.
 func ExampleUnconstrained() {
 	state := dynamics.Gaussian(512, 100, 10, 1)
 	state.W.Scale(math.Sqrt(2.0/512), state.W) // W0 ~ N(0, 2/p)
@@ -84,7 +85,8 @@ func ExampleUnconstrained() {
 	// Output: accuracy 1, ‖Z‖ = 1.37e+09, distance to Z̄ 5e-07
 }
 
-// Weight decay above λ* shrinks everything, below it everything grows; the direction is the same (Corollary 5).
+// Weight decay above λ* makes everything shrink, and weight decay below λ* lets everything grow; the direction is the
+// same (Corollary 5).
 func ExampleRegularized() {
 	state := dynamics.Gaussian(16, 4, 5, 1)
 	star := dynamics.CriticalLambda(1.0/3, 4, 5)
@@ -109,7 +111,7 @@ func ExampleRegularized() {
 	// λ = 0.2981: growth -0.1491 per unit of ζ2, approach 0.1491, collapses true
 }
 
-// The exact iterates of any schedule, momentum included.
+// Descent.At gives the exact iterates for any schedule and momentum.
 func ExampleFlow_Descent() {
 	state := dynamics.Gaussian(8, 3, 2, 1)
 	rates := dynamics.Follow(1, dynamics.CosineRate{Initial: 0.5, Steps: 1000})
@@ -133,10 +135,10 @@ func ExampleFlow_Descent() {
 	// Output: log10 ‖Z‖: 1.0 73.7 99.8
 }
 
-// A network of infinite width on five inputs, of which it sees four: the prediction for the fifth as a function of
-// time, and at t = ∞.
+// A network of infinite width is trained on four of five inputs. The prediction for the fifth input is a function of
+// time, also at t = ∞.
 func ExampleInvariant() {
-	inputs := []float64{-1.2, -0.7, 0.8, 1.1, 0.5} // the last is never trained on
+	inputs := []float64{-1.2, -0.7, 0.8, 1.1, 0.5} // the last input is not used in training
 	kernel := mat.NewDense(5, 5, nil)
 	kernel.Apply(func(i, j int,
 		_ float64) float64 {

@@ -7,21 +7,22 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// unequal is a state of 4 classes of 6, 3, 2 and 1 samples with biases.
+// unequal returns a state of 4 classes of 6, 3, 2 and 1 samples with biases.
 func unequal() *State {
 	s := Gaussian(6, 4, 3, 1)
 	s.Counts, s.B = []int{6, 3, 2, 1}, []float64{0, .3, .6, .9}
 	return s
 }
 
-// TestAfterDecay asks for what is left when λ > λ* has made Z smaller than float64 can hold: limits, and the biases.
+// TestAfterDecay checks the quantities that remain meaningful when λ > λ* has made Z smaller than float64 can
+// represent: distances to the limit, and biases.
 func TestAfterDecay(t *testing.T) {
 	flow := must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 1, Lambda2: 1, Rates: Constant(0.1, 0.1)}.From(unequal()))
 	late := must[Point](t)(flow.At(1e5))
 	bar := flow.Collapse()
 	closeTo(t, "‖H − H̄‖", late.LogGapH(), bar.LogNormH(), 1e-13)
 	closeTo(t, "‖W − W̄‖", late.LogGapW(), bar.LogNormW(), 1e-13)
-	// b → M1/λ: the largest class has the largest bias, and gets every sample.
+	// b → M1/λ: the largest class has the largest bias, and every sample is assigned to it.
 	closeTo(t, "accuracy with biases", late.Accuracy(true), 6./12, 0)
 	early := must[Point](t)(flow.At(50))
 	closeTo(t, "accuracy without biases", late.Accuracy(false), must[Point](t)(flow.At(1000)).Accuracy(false), 0)
@@ -29,13 +30,13 @@ func TestAfterDecay(t *testing.T) {
 		closeTo(t, "accuracy with biases, early", early.Accuracy(true), accuracy, 0)
 	}
 
-	// Equal biases decide nothing.
+	// Equal biases change no decision.
 	s := Gaussian(6, 4, 3, 1)
 	flow = must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 1, Lambda2: 1, Rates: Constant(0.1, 0.1)}.From(s))
 	late = must[Point](t)(flow.At(1e5))
 	closeTo(t, "accuracy with equal biases", late.Accuracy(true), late.Accuracy(false), 0)
 
-	// At γ = 1/(C−1) nothing drives the biases, and the loss has a logarithm where float64 has no number.
+	// At γ = 1/(C−1) the biases have no gradient. The loss is too small for float64, but its logarithm is known.
 	flow = must[*Flow](t)(Regularized{Gamma: 1, Lambda1: 2, Lambda2: 2, Rates: Constant(0.1, 0.1)}.From(Gaussian(6, 2,
 		3, 1)))
 	loss, log := must[Point](t)(flow.At(1e5)).Loss()
@@ -45,7 +46,7 @@ func TestAfterDecay(t *testing.T) {
 	closeTo(t, "ln|loss| per step", (log-before)/1e4, 2*0.1*growth, 1e-12)
 }
 
-// TestNothing is the state that stays 0.
+// TestNothing checks a state that stays 0.
 func TestNothing(t *testing.T) {
 	s := Gaussian(3, 4, 2, 1)
 	s.H.Zero()
@@ -57,7 +58,7 @@ func TestNothing(t *testing.T) {
 	closeTo(t, "accuracy: the first of equal logits", p.Accuracy(true), 1./4, 0)
 }
 
-// TestLongIntegration is gradient flow with rates of their own over more growth than float64 holds.
+// TestLongIntegration checks gradient flow with separate rates for H and W over growth beyond the range of float64.
 func TestLongIntegration(t *testing.T) {
 	for _, lambda := range []float64{0, 1} {
 		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
@@ -71,7 +72,8 @@ func TestLongIntegration(t *testing.T) {
 	}
 }
 
-// TestLimitOfFastFeatures has features that learn 10¹⁵ times as fast as prototypes: no tie but E1's.
+// TestLimitOfFastFeatures checks that features that learn up to 10¹⁵ times as fast as prototypes, or as slowly, do not
+// change the limit: it is in E1 only.
 func TestLimitOfFastFeatures(t *testing.T) {
 	for _, ratio := range []float64{1e-15, 1e-6, 1e6, 1e15} {
 		limit := must[Limit](t)(must[*Flow](t)(Regularized{Gamma: 0.2, Lambda1: 0.1, Lambda2: 0.1,
@@ -79,13 +81,13 @@ func TestLimitOfFastFeatures(t *testing.T) {
 		if !limit.Collapses {
 			t.Errorf("s = %g: no collapse", ratio)
 		}
-		// ω⁺ → (σ²/λ − λ)·min(s, 1): the slower side follows the faster.
+		// ω⁺ → (σ²/λ − λ)·min(s, 1): the slower of H and W follows the faster.
 		s1, s2 := Sigma(0.2, 4, 3)
 		closeTo(t, "rate", limit.Rate/min(ratio, 1), (s1*s1-s2*s2)/0.1, 1e-5)
 	}
 }
 
-// TestFrozenFeatures has η1 = 0: H stays, and W grows along H Mᵀ or decays to H Mᵀ/λ.
+// TestFrozenFeatures has η1 = 0: H does not change, and W grows along H Mᵀ or decays to H Mᵀ/λ.
 func TestFrozenFeatures(t *testing.T) {
 	for _, lambda := range []float64{0, 0.01} {
 		for _, s := range []*State{unequal(), Gaussian(6, 4, 3, 1)} {
@@ -121,7 +123,7 @@ func TestFrozenFeatures(t *testing.T) {
 	}
 }
 
-// TestArrivesInOneStep has ηλ = 1: anchored features are at W M/λ after one step, whatever they were.
+// TestArrivesInOneStep has ηλ = 1: anchored features are at W M/λ after one step, from any start.
 func TestArrivesInOneStep(t *testing.T) {
 	flow := must[*AnchoredFlow](t)(Anchored{0.2, 4, Constant(0.25, 0.25)}.From(unequal()))
 	p := must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(1))
@@ -132,8 +134,8 @@ func TestArrivesInOneStep(t *testing.T) {
 	}
 }
 
-// TestLargeCommonMean gives all features one large vector in common, as non-negative ones have: E2's part, 10⁶ times
-// E1's.
+// TestLargeCommonMean gives all features a large common vector, as non-negative features have. Their E2 part is 10⁶
+// times their E1 part.
 func TestLargeCommonMean(t *testing.T) {
 	s := Gaussian(8, 5, 4, 1)
 	s.H.Apply(func(_, _ int, v float64) float64 { return v + 1e6 }, s.H)

@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// kernelProblem is a random state with a kernel, unseen points, and the same kernels written out as pn×pn and pn×pm in
-// the order of H's columns.
+// kernelProblem is a random state with a kernel and unseen points. It also has the same kernels written out as pn×pn
+// and pn×pm matrices in the order of H's columns.
 type kernelProblem struct {
 	state        *State
 	kernel       Kernel
@@ -29,7 +29,7 @@ const (
 
 var kernelForms = []kernelForm{free, betweenSample, printedForm, productForm, fullForm}
 
-// gramOf returns JJᵀ and J_*, from random features of the given rank.
+// gramOf returns JJᵀ and J_* from random features of the given rank.
 func randomJacobian(rng *rand.Rand, rows, rank int) *mat.Dense {
 	j := normal(rng, rows, rank)
 	j.Scale(1/math.Sqrt(float64(rank)), j)
@@ -42,8 +42,8 @@ func product3(a, b *mat.Dense) *mat.Dense {
 	return out
 }
 
-// randomKernelProblem draws sizes (C = 2, N = 1 and p < C among them), an order of the samples and a kernel, singular
-// or not.
+// randomKernelProblem draws sizes (C = 2, N = 1 and p < C occur), an order of the samples, and a kernel that may be
+// singular.
 func randomKernelProblem(rng *rand.Rand, form kernelForm) kernelProblem {
 	s := randomState(rng, rng.IntN(2) == 0)
 	p, _, n := s.Dims()
@@ -52,7 +52,7 @@ func randomKernelProblem(rng *rand.Rand, form kernelForm) kernelProblem {
 	pr := kernelProblem{state: s, hStar: normal(rng, p, m)}
 	kappa, kappaStar := identity(n), mat.NewDense(n, m, nil)
 	features := identity(p)
-	rank := func(size int) int { return 1 + rng.IntN(2*size) } // often below size
+	rank := func(size int) int { return 1 + rng.IntN(2*size) } // often less than size
 	if form == betweenSample || form == productForm {
 		r := rank(n)
 		j, js := randomJacobian(rng, n, r), randomJacobian(rng, m, r)
@@ -78,7 +78,7 @@ func randomKernelProblem(rng *rand.Rand, form kernelForm) kernelProblem {
 	return pr
 }
 
-// inOrder permutes the caller's blocks of p rows, and columns, to the columns of H.
+// inOrder permutes blocks of p rows, and columns, from the caller's order to that of the columns of H.
 func (pr kernelProblem) inOrder(k *mat.Dense, columns bool) *mat.Dense {
 	p, _, _ := pr.state.Dims()
 	at := func(i int) int { return pr.state.Order[i/p]*p + i%p }
@@ -92,7 +92,7 @@ func (pr kernelProblem) inOrder(k *mat.Dense, columns bool) *mat.Dense {
 	return out
 }
 
-// applied returns unvec(K vec(X)), vec stacking columns.
+// applied returns unvec(K vec(X)), where vec stacks columns.
 func applied(k mat.Matrix, x *mat.Dense) *mat.Dense {
 	p, n := x.Dims()
 	v := mat.NewVecDense(p*n, nil)
@@ -112,11 +112,11 @@ func applied(k mat.Matrix, x *mat.Dense) *mat.Dense {
 	return out
 }
 
-// kernelField is the right-hand side of Theorem 8, written out, on H, H_*, W and b.
+// kernelField is the right-hand side of Theorem 8, written out for H, H_*, W and b.
 type kernelField struct {
 	pr                      kernelProblem
 	gamma, lambda1, lambda2 float64
-	anchored, onFeatures    bool // onFeatures: the penalty ½λ1‖H‖² in the place of weight decay
+	anchored, onFeatures    bool // onFeatures: the penalty ½λ1‖H‖² replaces weight decay
 }
 
 func (f kernelField) at(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64) {
@@ -156,7 +156,7 @@ func (f kernelField) flow(t *testing.T, eta1, eta2 func(t float64) float64, end 
 // field is the descent direction of H, H_*, W and b.
 type field func(h, hs, w *mat.Dense, b []float64) (dh, dhs, dw *mat.Dense, db []float64)
 
-// iterateField is gradient descent with momentum.
+// iterateField iterates gradient descent with momentum.
 func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(t float64) float64, steps int) (*State,
 	*mat.Dense) {
 	s, hs := pr.state.Clone(), mat.DenseCopyOf(pr.hStar)
@@ -183,7 +183,7 @@ func iterateField(pr kernelProblem, at field, momentum float64, eta1, eta2 func(
 	return s, hs
 }
 
-// simulate is gradient flow, integrated with error control.
+// simulate integrates gradient flow with error control.
 func simulate(t *testing.T, pr kernelProblem, at field, eta1, eta2 func(t float64) float64, end float64) (*State,
 	*mat.Dense) {
 	t.Helper()

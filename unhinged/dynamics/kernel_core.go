@@ -41,51 +41,62 @@ type kernelCore struct {
 	residual *mat.Dense // (I−QQᵀ)G of every mode if the modes are those of a Krylov space; else nil
 }
 
-func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	p, c, n := s.Dims()
-	order, err := newSamples(s, gamma)
-	if err != nil {
-		return nil, err
-	}
-	core := &kernelCore{state: s, samples: order, drift: order.drift(), q: 1, d: []float64{1}, of: make([]int, p)}
-	var mk *mat.Dense    // M̃κ̃, or QᵀM̃κ̃, columns in the caller's order
-	var basis *mat.Dense // Q, if there is one
-	largest := 1.0
+// contracted returns M̃κ̃, or QᵀM̃κ̃ with the basis Q of a Krylov space, with columns in the caller's order, and the
+// largest element of the kernel. basis is nil if there is no Krylov space.
+func (k Kernel) contracted(core *kernelCore) (mk, basis *mat.Dense, largest float64, err error) {
+	s, order := core.state, core.samples
+	p, _, n := s.Dims()
+	largest = 1
 	if (k.Full != nil || k.Krylov != nil) && (k.Samples != nil || k.Features != nil || k.Sums != nil) ||
 		k.Full != nil && k.Krylov != nil {
-		return nil, fmt.Errorf("dynamics: Kernel.Full and Kernel.Krylov exclude each other and Kernel.Samples, " +
-			"Kernel.Sums and Kernel.Features: a full kernel holds both factors")
+		return nil, nil, 0, fmt.Errorf("dynamics: Kernel.Full and Kernel.Krylov exclude each other and " +
+			"Kernel.Samples, Kernel.Sums and Kernel.Features: a full kernel holds both factors")
 	}
 	switch {
 	case k.Krylov != nil:
 		core.q, core.of = p, []int{0}
 		if basis, mk, err = k.Krylov.space(core, s); err != nil {
-			return nil, err
+			return nil, nil, 0, err
 		}
 	case k.Full != nil:
 		core.q, core.of = p, []int{0}
 		if largest, err = validateKernel("kernel K", k.Full, p*n, "p·n, samples in blocks of p"); err != nil {
-			return nil, err
+			return nil, nil, 0, err
 		}
 		mk = order.contract(k.Full, p)
 	case k.Samples != nil && k.Sums != nil:
-		return nil, fmt.Errorf("dynamics: Kernel.Sums excludes Kernel.Samples: set one of them")
+		return nil, nil, 0, fmt.Errorf("dynamics: Kernel.Sums excludes Kernel.Samples: set one of them")
 	case k.Samples != nil:
 		if largest, err = validateKernel("kernel κ", k.Samples, n, "a row a training sample"); err != nil {
-			return nil, err
+			return nil, nil, 0, err
 		}
 		mk = order.contract(k.Samples, 1)
 	case k.Sums != nil:
 		if err := k.Sums.validate(order); err != nil {
-			return nil, err
+			return nil, nil, 0, err
 		}
 		largest, mk = k.Sums.Largest, mat.DenseCopyOf(k.Sums.Train)
 		order.weigh(mk, 1)
 	default:
 		mk = order.matrix()
+	}
+	return mk, basis, largest, nil
+}
+
+// decompose computes the modes of the kernel, and the coordinates of the state in them.
+func (k Kernel) decompose(s *State, gamma float64) (*kernelCore, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	p, c, _ := s.Dims()
+	order, err := newSamples(s, gamma)
+	if err != nil {
+		return nil, err
+	}
+	core := &kernelCore{state: s, samples: order, drift: order.drift(), q: 1, d: []float64{1}, of: make([]int, p)}
+	mk, basis, largest, err := k.contracted(core)
+	if err != nil {
+		return nil, err
 	}
 	if k.Features != nil {
 		if err := core.rotate(k.Features, p); err != nil {

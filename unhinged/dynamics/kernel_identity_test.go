@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// closeTraces compares every column; logarithms absolutely, −Inf with what is small.
+// closeTraces compares every column. Logarithms are compared absolutely, and −Inf equals any very small number.
 func closeTraces(t *testing.T, what string, got, want *Trace, tolerance float64) {
 	t.Helper()
 	for _, c := range []struct {
@@ -38,7 +38,8 @@ func closeTraces(t *testing.T, what string, got, want *Trace, tolerance float64)
 	}
 }
 
-// TestKernelIdentity has κ = I in four ways: Theorems 2, 4 and 6, flow and descent, every observable.
+// TestKernelIdentity compares κ = I, given in four ways, with Theorems 2, 4 and 6: flow and descent, and every
+// observable.
 func TestKernelIdentity(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 8))
 	for i := range 30 {
@@ -87,7 +88,7 @@ func TestKernelIdentity(t *testing.T) {
 			if b, err = wantDescent.Trace(steps); err != nil {
 				t.Fatal(err)
 			}
-			if momentum > 0 { // the one removes the limit's part exactly, the other takes a difference
+			if momentum > 0 { // one engine removes the limit's part exactly, and the other takes a difference
 				a.LogDistance, a.LogDistanceH, a.LogDistanceW, a.LogGapH, a.LogGapW = b.LogDistance, b.LogDistanceH,
 					b.LogDistanceW, b.LogGapH, b.LogGapW
 			}
@@ -106,7 +107,7 @@ func TestKernelIdentity(t *testing.T) {
 			t.Errorf("%s: one limit is finite and the other is not", what)
 		}
 		closeTo(t, what+", growth", gotLimit.Growth, wantLimit.Growth, 1e-12)
-		// next to rest: σ = 0 is only known to the root of rounding
+		// near a state of rest, σ = 0 is computed only to the square root of rounding
 		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
 		anchored, err := Anchored{Gamma: gamma, Lambda1: lambda1, Rates: rates}.From(s)
@@ -145,7 +146,7 @@ func TestKernelIdentity(t *testing.T) {
 	}
 }
 
-// TestKernelForms has the same kernel in two forms.
+// TestKernelForms gives the same kernel in two forms.
 func TestKernelForms(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 8))
 	for i := range 20 {
@@ -190,7 +191,7 @@ func TestKernelForms(t *testing.T) {
 	}
 }
 
-// TestKernelUnseenAreTraining asks for the training samples as if they were unseen.
+// TestKernelUnseenAreTraining gives the training samples as unseen points.
 func TestKernelUnseenAreTraining(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	for _, form := range kernelForms {
@@ -242,7 +243,8 @@ func TestKernelUnseenAreTraining(t *testing.T) {
 	}
 }
 
-// TestKernelLongTimes follows the direction to its limit over times at which no number of the state fits float64.
+// TestKernelLongTimes follows the direction to its limit over times at which the numbers of the state are beyond
+// float64.
 func TestKernelLongTimes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 8))
 	for i := range 20 {
@@ -294,8 +296,8 @@ func TestKernelLongTimes(t *testing.T) {
 	}
 }
 
-// TestKernelLongAccuracy is the accuracy of Theorem 2 at times when one eigenspace has outgrown the others beyond all
-// rounding.
+// TestKernelLongAccuracy compares the accuracy with that of Theorem 2 at times when one eigenspace is larger than the
+// others by more than rounding can resolve.
 func TestKernelLongAccuracy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 8))
 	for range 20 {
@@ -330,8 +332,8 @@ func TestKernelLongAccuracy(t *testing.T) {
 	}
 }
 
-// TestKernelConstant adds a constant to all of κ = I. At γ = 1/(C−1), M1 = 0 and the loss cannot see it, except for
-// rounding.
+// TestKernelConstant adds a constant to all elements of κ = I. At γ = 1/(C−1), M1 = 0, and the constant changes the
+// loss only by rounding.
 func TestKernelConstant(t *testing.T) {
 	s := Gaussian(4, 5, 6, 3)
 	gamma := 1. / 4

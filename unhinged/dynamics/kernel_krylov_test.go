@@ -10,12 +10,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// krylovOf replaces a full kernel by its products.
+// krylovOf returns the kernel that has only the products of a full kernel.
 func krylovOf(full *mat.Dense, products int) Kernel {
 	return Kernel{Krylov: &Krylov{func(x *mat.Dense) (*mat.Dense, error) { return applied(full, x), nil }, products}}
 }
 
-// krylovPair returns the flow of a random full kernel, singular or not, and that of its products.
+// krylovPair returns the flow of a random full kernel, which may be singular, and the flow of its products.
 func krylovPair(t *testing.T, rng *rand.Rand, products int, v Invariant) (pr kernelProblem, whole, space *KernelFlow) {
 	t.Helper()
 	pr = randomKernelProblem(rng, fullForm)
@@ -31,8 +31,9 @@ func krylovPair(t *testing.T, rng *rand.Rand, products int, v Invariant) (pr ker
 	return pr, whole, space
 }
 
-// TestKrylovWhole: with as many products as G has dimensions, the Krylov space gives what the whole kernel gives, at
-// points that are trained on and at others, by the flow and by descent with momentum, and its defect is rounding.
+// TestKrylovWhole checks that with as many products as G has dimensions, the Krylov space gives the results of the
+// whole kernel, at seen and unseen points, for the flow and for descent with momentum, and that its defect is only
+// rounding.
 func TestKrylovWhole(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 1))
 	for i := range 60 {
@@ -88,7 +89,7 @@ func TestKrylovWhole(t *testing.T) {
 	}
 }
 
-// at returns the points of a flow at whole times, as a descent's At does.
+// at returns the points of a flow at whole times, as At does for a descent.
 func at(f *KernelFlow) func(int) (Point, error) {
 	return func(t int) (Point, error) { return f.At(float64(t)) }
 }
@@ -99,8 +100,9 @@ func distance(a, b *mat.Dense) float64 {
 	return mat.Norm(&d, 2)
 }
 
-// TestKrylovDefect: the error of W is at most the integral of the defect, ∫ sinh(σ(t−s))/σ·‖(I−QQᵀ)G w(s)‖ ds without
-// weight decay, where σ² is G's largest eigenvalue. It falls with the number of products, and the defect with it.
+// TestKrylovDefect checks that without weight decay the error of W is at most the integral of the defect, ∫
+// sinh(σ(t−s))/σ·‖(I−QQᵀ)G w(s)‖ ds, where σ² is the largest eigenvalue of G. The error and the defect must decrease as
+// the number of products increases.
 func TestKrylovDefect(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 2))
 	falls, tries := 0, 0
@@ -169,7 +171,7 @@ func TestKrylovDefect(t *testing.T) {
 	}
 }
 
-// TestKrylovRefuses: what cannot be a product with a kernel is refused.
+// TestKrylovRefuses checks that a function that cannot be the product with a kernel is refused.
 func TestKrylovRefuses(t *testing.T) {
 	state := Gaussian(3, 4, 2, 1)
 	p, _, n := state.Dims()

@@ -8,7 +8,7 @@ import (
 )
 
 // TestKernelNetwork trains a network that is linear in its parameters, vec(H) = JΘ, by gradient descent on Θ with
-// momentum and weight decay λ1: what Invariant says about its features, on unseen points too, from K = JJᵀ alone.
+// momentum and weight decay λ1. Invariant must predict its features, also of unseen points, from K = JJᵀ alone.
 func TestKernelNetwork(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 8))
 	const p, m, parameters, steps, eta1, eta2, lambda1, lambda2, gamma = 3, 4, 7, 25, 0.2, 0.3, 0.4, 0.1, 0.3

@@ -37,7 +37,7 @@ func TestKernelRefuses(t *testing.T) {
 		})}},
 		{"factor's eigenvalues", "larger than its diagonal", Kernel{Features: mat.NewDense(2, 2, []float64{0, 1, 1,
 			0})}},
-		// pairs are fine; classes 0 and 1 attract too much
+		// every 2×2 minor is fine, but classes 0 and 1 have too large a covariance
 		{"what the loss sees", "all that the loss sees", Kernel{Samples: changed(6, func(m *mat.Dense) {
 			m.Apply(func(i, j int, _ float64) float64 {
 				switch {
@@ -55,7 +55,7 @@ func TestKernelRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
-	// A kernel that is negative by rounding.
+	// The kernel has a negative eigenvalue, but only within rounding.
 	slightly := changed(6, func(m *mat.Dense) { m.Set(3, 3, -1e-8); m.Set(0, 1, 1e-8) })
 	if _, err := (Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: slightly}}).From(s); err != nil {
 		t.Errorf("a kernel within rounding of positive semi-definite: %v", err)
@@ -132,7 +132,7 @@ func TestKernelRefuses(t *testing.T) {
 	}
 }
 
-// TestKernelOfZeros leaves the features where they are and lets the prototypes grow.
+// TestKernelOfZeros checks that a kernel of zeros keeps the features fixed and lets the prototypes grow.
 func TestKernelOfZeros(t *testing.T) {
 	s := Gaussian(2, 3, 2, 1)
 	flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: mat.NewDense(6, 6, nil)}}.From(s)

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// sumsOf are the sums of κ's rows over the classes, by brute force.
+// sumsOf returns the sums of κ's rows over the classes, by brute force.
 func sumsOf(s *State, k *mat.Dense) *mat.Dense {
 	_, c, _ := s.Dims()
 	_, cols := k.Dims()
@@ -22,8 +22,9 @@ func sumsOf(s *State, k *mat.Dense) *mat.Dense {
 	return sums
 }
 
-// TestKernelSums: the sums over the classes give what the whole kernel gives, for random kernels, singular or not, with
-// classes of any sizes (of one sample among them), γ, λ, anchored or not, at points that are trained on and at others.
+// TestKernelSums checks that the sums over the classes give the results of the whole kernel, for random kernels, which
+// may be singular, classes of any sizes (also of one sample), any γ and λ, with and without anchoring, at seen and
+// unseen points.
 func TestKernelSums(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 8))
 	for i := range 60 {

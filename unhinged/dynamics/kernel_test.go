@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// randomField draws constants with the cases that need care among them: λ = 0, λ1 = λ2, λ1λ2 = σ².
+// randomField draws constants; the difficult cases λ = 0, λ1 = λ2 and λ1λ2 = σ² are among them.
 func randomField(rng *rand.Rand, pr kernelProblem) kernelField {
 	_, c, _ := pr.state.Dims()
 	f := kernelField{pr: pr, gamma: randomGamma(rng, c)}
@@ -19,7 +19,7 @@ func randomField(rng *rand.Rand, pr kernelProblem) kernelField {
 	case 1:
 		f.lambda1 = rng.Float64()
 		f.lambda2 = f.lambda1
-	case 2: // the largest σ², exactly
+	case 2: // exactly the largest σ²
 		core, err := pr.kernel.decompose(pr.state, f.gamma)
 		if err != nil {
 			panic(err)
@@ -50,7 +50,7 @@ func (f kernelField) flowFrom(t *testing.T, rates Rates) (*KernelFlow, *Unseen) 
 	return flow, unseen
 }
 
-// checkPoint compares all that a point can be asked with a state and features of unseen points.
+// checkPoint compares every quantity of a point with a state and features of unseen points.
 func (f kernelField) checkPoint(t *testing.T, what string, p Point, u *Unseen, want *State, wantStar *mat.Dense,
 	tolerance float64) {
 	t.Helper()
@@ -99,7 +99,7 @@ func (f kernelField) checkPoint(t *testing.T, what string, p Point, u *Unseen, w
 	closeTo(t, what+": ‖Ẑ‖", direction.NormZ(), 1, 1e-12)
 }
 
-// TestKernelFlow compares every form of kernel with an ODE solver on all numbers.
+// TestKernelFlow compares every form of kernel with an ODE solver on all numbers of the state.
 func TestKernelFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 8))
 	for _, form := range kernelForms {
@@ -117,7 +117,7 @@ func TestKernelFlow(t *testing.T) {
 	}
 }
 
-// TestKernelFlowSchedules has rates that follow one schedule, and rates of their own.
+// TestKernelFlowSchedules uses rates that follow one schedule, and separate rates for H and W.
 func TestKernelFlowSchedules(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 8))
 	cosine, decay := CosineRate{Initial: 0.8, Steps: 7}, ExponentialRate{Initial: 0.6, Factor: 0.9}
@@ -142,7 +142,8 @@ func TestKernelFlowSchedules(t *testing.T) {
 	}
 }
 
-// TestKernelDescent compares with plain iteration: constant rates, a schedule, rates of their own, momentum.
+// TestKernelDescent compares with plain iteration, for constant rates, a schedule, separate rates for H and W, and
+// momentum.
 func TestKernelDescent(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 8))
 	cosine, decay := CosineRate{Initial: 0.8, Steps: 40}, ExponentialRate{Initial: 0.6, Factor: 0.9}

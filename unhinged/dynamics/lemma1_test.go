@@ -12,7 +12,7 @@ import (
 
 func column(m *mat.Dense, j int) []float64 { return mat.Col(nil, j, m) }
 
-// randomLemma1 returns constants with γ = share·2/(C−2) (any γ for C = 2), and a start of those sizes.
+// randomLemma1 returns constants with γ = share·2/(C−2) (any γ for C = 2), and a start of the given sizes.
 func randomLemma1(rng *rand.Rand, p, c int, share float64) (Lemma1, *State) {
 	limit := 10.0
 	if c > 2 {
@@ -22,7 +22,7 @@ func randomLemma1(rng *rand.Rand, p, c int, share float64) (Lemma1, *State) {
 		Gaussian(p, c, 1+rng.IntN(3), rng.Uint64())
 }
 
-// Nothing within the balls has a smaller loss than Minimum.
+// No state within the balls has a smaller loss than Minimum.
 func TestLemma1MinimumIsALowerBound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(31, 0))
 	for range 300 {
@@ -48,7 +48,8 @@ func TestLemma1MinimumIsALowerBound(t *testing.T) {
 	}
 }
 
-// Within 0 < γ < 2/(C−2): −(1+γ)E1E2 with W1 = 0 and h = E2·ŵ_y, an ETF if and (in general) only if C ≤ 3.
+// For 0 < γ < 2/(C−2), the minimum is −(1+γ)E1E2, with W1 = 0 and h = E2·ŵ_y. In general W is an ETF if and only if C ≤
+// 3.
 func TestLemma1WithinTheRange(t *testing.T) {
 	rng := rand.New(rand.NewPCG(32, 0))
 	etfs := 0
@@ -99,7 +100,7 @@ func TestLemma1WithinTheRange(t *testing.T) {
 	}
 }
 
-// Beyond γ = 2/(C−2): −(γ(C−1)−1)E1E2, all prototypes one vector E1·u and all features −E2·u.
+// For γ > 2/(C−2), the minimum is −(γ(C−1)−1)E1E2: all prototypes are one vector E1·u, and all features are −E2·u.
 func TestLemma1BeyondTheRange(t *testing.T) {
 	rng := rand.New(rand.NewPCG(33, 0))
 	for range 30 {
@@ -126,7 +127,7 @@ func TestLemma1BeyondTheRange(t *testing.T) {
 	}
 }
 
-// At γ = 2/(C−2) every W with equal w_cᵀΣw is a minimiser: ETF, all equal, and what descent finds between.
+// At γ = 2/(C−2) every W with equal w_cᵀΣw is a minimiser: an ETF, equal prototypes, and what descent finds in between.
 func TestLemma1Tie(t *testing.T) {
 	rng := rand.New(rand.NewPCG(34, 0))
 	for range 10 {
@@ -136,7 +137,7 @@ func TestLemma1Tie(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if loss := tr.Loss[4000]; math.Abs(loss/l.Minimum(c)-1) > 1e-6 { // slower than exponential along the tie
+		if loss := tr.Loss[4000]; math.Abs(loss/l.Minimum(c)-1) > 1e-6 { // slower than exponential at the tie
 			t.Errorf("C = %d: loss %v, minimum %v", c, loss, l.Minimum(c))
 		}
 		sum := make([]float64, c+3)
@@ -153,7 +154,7 @@ func TestLemma1Tie(t *testing.T) {
 	}
 }
 
-// In few dimensions W1 = 0 stays a local minimum for a while beyond 2/(C−2), up to γ(C(1−q)−2) = 2.
+// In few dimensions, W1 = 0 remains a local minimum for some γ > 2/(C−2), up to γ(C(1−q)−2) = 2.
 func TestLemma1LocalMinimumInFewDimensions(t *testing.T) {
 	const c, p = 6, 3
 	for _, test := range []struct {

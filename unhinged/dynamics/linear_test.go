@@ -22,9 +22,9 @@ func randomProblem(rng *rand.Rand) problem {
 	if rng.IntN(2) == 0 {
 		q.s = math.Exp(rng.NormFloat64())
 	}
-	q.eta2 = (0.05 + rng.Float64()) / (1 + q.s) // descent stays stable: brute force loses digits where it is not
+	q.eta2 = (0.05 + rng.Float64()) / (1 + q.s) // descent must be stable, or brute force loses digits
 	switch rng.IntN(4) {
-	case 0: // no regularisation
+	case 0: // without regularisation
 	case 1: // λ = λ*
 		q.l1 = CriticalLambda(q.gamma, c, q.state.Counts[0])
 		q.l2 = q.l1
@@ -120,7 +120,7 @@ func TestAnchoredIsTheorem6(t *testing.T) {
 		want := bruteDescent(q.state, q.gamma, q.l1, q.l2, momentum, rate.At, rate.At, true, steps)
 		closeStates(t, q.String(), must[*State](t)(must[Point](t)(d.At(steps)).State()), want, 1e-11)
 
-		// (17): H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M, ζW M added for λ = 0.
+		// (17): H(t) = e^{−λζ}H0 + ((1−e^{−λζ})/λ) W M, and H(t) = H0 + ζW M for λ = 0.
 		time := 30 * rng.Float64()
 		zeta := rate.Integral(time)
 		gain := zeta
@@ -177,7 +177,7 @@ func TestObservables(t *testing.T) {
 		loss, accuracy, slack := observe(s, q.gamma, false)
 		_, withBias, slackBias := observe(s, q.gamma, true)
 		got, logAbs := point.Loss()
-		size := 1 + math.Exp(2*point.LogNormZ()) // Σ of the absolute terms, about
+		size := 1 + math.Exp(2*point.LogNormZ()) // approximately the sum of the absolute terms
 		closeTo(t, q.String()+" loss", got/size, loss/size, 1e-13)
 		closeTo(t, "ln|loss|", logAbs, math.Log(math.Abs(got)), 1e-12)
 		if slack > 1e-12 {
@@ -190,7 +190,7 @@ func TestObservables(t *testing.T) {
 		closeTo(t, "‖W‖", math.Exp(point.LogNormW()), mat.Norm(s.W, 2), 1e-12)
 		closeTo(t, "‖Z‖", math.Exp(point.LogNormZ()), mat.Norm(stack(s), 2), 1e-12)
 		if mat.Norm(bar.H, 2) < 1e-9 || mat.Norm(bar.W, 2) < 1e-9 {
-			continue // no direction
+			continue // there is no direction
 		}
 		closeTo(t, q.String()+" distance", math.Exp(point.LogDistance()), normalizedDistance(stack(s), stack(bar)),
 			1e-13)

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestPeeled: at the minimum of cross-entropy minority prototypes coincide just where the threshold says; there is one,
-// where the unhinged loss has a rate for every ratio.
+// TestPeeled checks that at the minimum of cross-entropy, minority prototypes coincide exactly from the threshold on.
+// The unhinged loss has no such threshold, but a rate of merging for every ratio.
 func TestPeeled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 13))
 	for range 12 {
@@ -35,8 +35,8 @@ func TestPeeled(t *testing.T) {
 	}
 }
 
-// gradient returns the largest element of the gradient by the prototypes and, for a sample of each class, by n times
-// its feature, from the definition.
+// gradient returns, from the definition, the largest element of the gradient by the prototypes and by the feature of
+// one sample of each class, the latter times n.
 func (p Peeled) gradient(m *ClassMeans) float64 {
 	sizes := p.Sizes()
 	n := (Classes{Sizes: sizes}).samples()

@@ -13,8 +13,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// randomSpherical returns a small state of unequal class sizes and a descent's constants; step sizes α(0) are random
-// up to largest, for the smallest feature.
+// randomSpherical returns a small state of unequal class sizes and the constants of a descent. Step sizes α(0) are
+// random, up to largest for the smallest feature.
 func randomSpherical(rng *rand.Rand, largest float64) (*State, Spherical) {
 	p, c := 2+rng.IntN(5), 2+rng.IntN(4)
 	st := &State{B: make([]float64, c)}
@@ -57,8 +57,8 @@ func (f *SphericalFlow) iterate(step int) (*SphericalPoint, error) {
 	return p.(*SphericalPoint), nil
 }
 
-// bruteSpherical iterates (19) on full feature vectors, straight from the loss: what the recurrence is checked
-// against. It keeps no more than about 1e-8 of an angle's precision.
+// bruteSpherical iterates (19) on full feature vectors, directly from the loss, as the reference for the recurrence. It
+// computes angles only to about 1e-8.
 func bruteSpherical(st *State, s Spherical, steps int) *State {
 	out := st.Clone()
 	_, _, n := st.Dims()
@@ -76,7 +76,7 @@ func bruteSpherical(st *State, s Spherical, steps int) *State {
 	return out
 }
 
-// meanLoss is (3) at normalised features, straight from definition (1).
+// meanLoss is (3) at normalised features, directly from definition (1).
 func meanLoss(st *State, gamma float64) float64 {
 	var logits mat.Dense
 	logits.Mul(st.W.T(), st.H)
@@ -121,7 +121,7 @@ func TestSphericalStepIsGradientDescent(t *testing.T) {
 func TestSphericalAgainstBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 0))
 	for trial := range 300 {
-		largest := []float64{0.01, 1, 8}[trial%3] // beyond the step-size condition too; below it advanceSmall runs
+		largest := []float64{0.01, 1, 8}[trial%3] // some are beyond the step-size condition; below it advanceSmall runs
 		st, s := randomSpherical(rng, largest)
 		if trial%4 == 0 {
 			s.Adjust = 0.05 + 0.9*rng.Float64()
@@ -140,7 +140,7 @@ func TestSphericalAgainstBruteForce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Oscillation at large steps amplifies rounding; angles are compared through H.
+		// Oscillation at large steps amplifies rounding errors, so the angles are compared through H.
 		tol := 1e-11 * math.Max(1, mat.Norm(want.H, 2))
 		if largest > 1 {
 			tol *= 1e4
@@ -190,7 +190,7 @@ func TestSphericalAgainstBruteForce(t *testing.T) {
 	}
 }
 
-// The printed recurrence (84) is what the coordinates follow.
+// The coordinates must follow the printed recurrence (84).
 func TestSphericalRecurrence(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 0))
 	for range 100 {
@@ -232,7 +232,8 @@ func TestSphericalRecurrence(t *testing.T) {
 	}
 }
 
-// Angles far below float64's resolution of ĥ − ŵ are right: gradient descent on full vectors with 2000-bit numbers.
+// Angles far below float64's resolution of ĥ − ŵ must be right. The reference is gradient descent on full vectors with
+// 2000-bit numbers.
 func TestSphericalTinyAnglesAgainstBig(t *testing.T) {
 	st := &State{
 		H: mat.NewDense(3, 2, []float64{1, -0.5, 2, 1, -1, 0.25}), W: mat.NewDense(3, 2, []float64{1, -1, 0.5, -0.5, 2,
@@ -259,7 +260,8 @@ func TestSphericalTinyAnglesAgainstBig(t *testing.T) {
 	}
 }
 
-// bigAngle iterates (19) on a full vector with W1 = 0 and returns the final angle, here tiny: sin θ to first order.
+// bigAngle iterates (19) on a full vector with W1 = 0 and returns the final angle. The angle is so small here that sin
+// θ is θ to first order.
 func bigAngle(h, w []float64, gamma float64, n int, eta float64, rescale bool, steps int) float64 {
 	const bits = 2000
 	vector := func(v []float64) []*big.Float {
@@ -300,7 +302,7 @@ func bigAngle(h, w []float64, gamma float64, n int, eta float64, rescale bool, s
 	return sin
 }
 
-// The series of advanceSmall drifts from the plain update by rounding only.
+// The series of advanceSmall must differ from the plain update by rounding only.
 func TestSphericalSeriesIsExactToRounding(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 0))
 	for _, rescale := range []bool{false, true} {
@@ -326,8 +328,8 @@ func TestSphericalSeriesIsExactToRounding(t *testing.T) {
 	}
 }
 
-// Theorem 7 and errata E5, E16, E17, E18: with α(0) ≤ 1 and a constant rate, norms never fall and never quadruple,
-// every sample converges, at the rate that Rate says.
+// Theorem 7 and errata E5, E16, E17, E18: with α(0) ≤ 1 and a constant rate, norms never decrease and never reach four
+// times their start, and every sample converges at the rate that Rate returns.
 func TestTheorem7(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 0))
 	for trial := range 60 {
@@ -391,7 +393,7 @@ func TestTheorem7(t *testing.T) {
 func TestSphericalGrowthIsBoundedNearTheStuckPoint(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 0))
 	for range 200 {
-		theta := math.Pi * (1 - math.Pow(10, -9*rng.Float64())) // up to 3e-9 from the stuck point
+		theta := math.Pi * (1 - math.Pow(10, -9*rng.Float64())) // up to 3e-9 from the stationary point at π
 		d := oneSample(t, theta, rng.Float64(), Spherical{Rates: Constant(1, 1), Rescale: rng.IntN(2) == 0})
 		point, err := d.iterate(100000)
 		if err != nil {
@@ -403,7 +405,8 @@ func TestSphericalGrowthIsBoundedNearTheStuckPoint(t *testing.T) {
 	}
 }
 
-// oneSample returns a descent whose class 0 has a single unit sample at angle theta from û and α(0) = alpha at rate 1.
+// oneSample returns a descent whose class 0 has a single unit sample at angle theta from û, with α(0) = alpha at rate
+// 1.
 func oneSample(t *testing.T, theta, alpha float64, s Spherical) *SphericalFlow {
 	t.Helper()
 	st := &State{
@@ -452,7 +455,7 @@ func TestSphericalAlignedAndStuck(t *testing.T) {
 			t.Errorf("accuracy %v, error %v", point.Accuracy(false), point.Error())
 		}
 
-		// (104) sets it free, along a tangent that is the same every time.
+		// (104) frees it, along a tangent that is always the same.
 		adjusted := Spherical{Rates: Constant(0.5, 0.5), Rescale: rescale, Adjust: 0.1}
 		if d, err = adjusted.From(st); err != nil {
 			t.Fatal(err)
@@ -508,7 +511,7 @@ func TestSphericalUncenteredPrototypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Every sample minimises the loss (1) over the sphere, so small changes of direction can only raise it.
+	// Every sample minimises the loss (1) over the sphere, so that small changes of direction can only increase it.
 	at := point.build()
 	low := meanLoss(at, 0.4)
 	rng := rand.New(rand.NewPCG(22, 0))
@@ -592,8 +595,9 @@ func TestSphericalRefuses(t *testing.T) {
 	}
 }
 
-// Check numbers of (19) at γ = 1/99, step 50,000, from shared measurements over 3 seeds: the error by range where one
-// was recorded, widened by half its width for other seeds, otherwise to the digits given; and the rise of ‖H‖.
+// These are reference numbers for (19) at γ = 1/99 and step 50,000, from independent measurements over 3 seeds. Where a
+// range of errors was recorded, it is widened by half its width for other seeds; other errors hold to the digits given.
+// The rise of ‖H‖ is compared too.
 func TestSphericalMeasured(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten curves of 50,000 steps")
@@ -605,7 +609,7 @@ func TestSphericalMeasured(t *testing.T) {
 	for _, want := range []struct {
 		eta      float64
 		rescale  bool
-		low, top float64 // error
+		low, top float64 // of the error
 		rise     float64
 	}{
 		{0.1, false, 39.4, 39.7, 4.85e-7},
@@ -644,7 +648,7 @@ func unit(v []float64) []float64 {
 	return v
 }
 
-// The turns of E18: they add up to the angle covered.
+// The angles of the single steps in E18 must add up to the total angle.
 func TestE18TurnsAddUp(t *testing.T) {
 	for _, theta := range []float64{0.1, 1, 2, 3, 3.14} {
 		d := oneSample(t, theta, 0.9, Spherical{Rates: Constant(1, 1)})

@@ -77,7 +77,7 @@ func TestEigenspacesAreTheorem2(t *testing.T) {
 	}
 }
 
-// TestTheorem2Printed evaluates (6) as printed, α and β of the eigenspaces, against the engine.
+// TestTheorem2Printed compares the engine with (6) as printed, with α and β of the eigenspaces.
 func TestTheorem2Printed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 1))
 	for range 30 {
@@ -154,7 +154,7 @@ func TestLimits(t *testing.T) {
 				}
 			}
 		}
-		// Far out the state is the limit direction.
+		// At a late time the state has the direction of the limit.
 		if limit.Rate <= 1e-6 {
 			continue
 		}
@@ -167,7 +167,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestAgainstBig compares the growth of E1⁺ after very many steps with 200-digit arithmetic, where λ is next to λ*.
+// TestAgainstBig compares the growth of E1⁺ after very many steps with 200-digit arithmetic, for λ next to λ*.
 func TestAgainstBig(t *testing.T) {
 	const prec = 700
 	for _, q := range []struct {
@@ -179,7 +179,7 @@ func TestAgainstBig(t *testing.T) {
 		flow := must[*Flow](t)(Regularized{q.gamma, q.lambda, q.lambda, Constant(q.eta, q.eta)}.From(s))
 		point := must[Point](t)(must[*Descent](t)(flow.Descent(0)).At(q.steps)).(*point)
 		for k, sigma := range flow.sigma {
-			// a(t+1) = a + η(σ b − λ a), b likewise, from (1, 1): both grow by the factor 1 + η(σ − λ).
+			// a(t+1) = a + η(σ b − λ a), and likewise for b, from (1, 1): both grow by the factor 1 + η(σ − λ).
 			factor := new(big.Float).SetPrec(prec).SetFloat64(math.Abs(sigma))
 			factor.Sub(factor, big.NewFloat(q.lambda)).Mul(factor, big.NewFloat(q.eta)).Add(factor, big.NewFloat(1))
 			power := new(big.Float).SetPrec(prec).SetInt64(1)
@@ -191,7 +191,7 @@ func TestAgainstBig(t *testing.T) {
 			m, _ := mantissa.Float64()
 			want := math.Log(m) + float64(exponent)*math.Ln2
 			if want < point.log-700 {
-				continue // nothing beside the winner, e^700 times as large
+				continue // the largest mode is e^700 times as large
 			}
 			image := point.now.(linearState).modes[k]
 			sign := math.Copysign(1, sigma)

@@ -12,14 +12,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// subject is a theorem on a random state, as a function of its rates.
+// subject is a theorem with a random state, as a function of the rates.
 type subject struct {
 	name  string
 	start *State
 	from  func(rates Rates) (Trajectory, error)
 }
 
-// subjects returns every theorem on random states: any class sizes, C = 2, N = 1, p < C, λ = 0 and λ = λ* among them.
+// subjects returns every theorem with random states: any class sizes, also C = 2, N = 1, p < C, λ = 0 and λ = λ*.
 func subjects(rng *rand.Rand) []subject {
 	q := randomProblem(rng)
 	pr := randomKernelProblem(rng, kernelForms[rng.IntN(len(kernelForms))])
@@ -94,7 +94,7 @@ func apart(a, b *State) float64 {
 	return sum
 }
 
-// TestTrajectoriesStart: at t = 0 there is the start, in flow and in descent.
+// TestTrajectoriesStart checks that flow and descent have the initial state at t = 0.
 func TestTrajectoriesStart(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 12))
 	for range 30 {
@@ -110,8 +110,8 @@ func TestTrajectoriesStart(t *testing.T) {
 	}
 }
 
-// TestTrajectoriesDescend: gradient descent with a rate and with a quarter of it, for the same time ζ, comes four times
-// as near to the flow; with momentum μ it does at (1−μ) times the rate.
+// TestTrajectoriesDescend checks the distance of gradient descent to the flow. With a quarter of the rate and the same
+// time ζ, it must be about a quarter; with momentum μ, the same holds at (1−μ) times the rate.
 func TestTrajectoriesDescend(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 12))
 	for range 20 {
@@ -140,7 +140,7 @@ func TestTrajectoriesDescend(t *testing.T) {
 	}
 }
 
-// TestTrajectoriesEnd: the limit is what At tends to, at the limit's rate.
+// TestTrajectoriesEnd checks that At tends to the limit, at the limit's rate.
 func TestTrajectoriesEnd(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 12))
 	finite, directions, slow := 0, 0, 0
@@ -154,7 +154,7 @@ func TestTrajectoriesEnd(t *testing.T) {
 				}
 				continue
 			}
-			// p = 1: some are stuck
+			// for p = 1 some samples are stuck
 			if d := limit.Point.LogDistanceH(); !math.IsInf(d, -1) && !math.IsInf(limit.Rate, 1) {
 				t.Errorf("%s: the limit is e^%g from itself", s.name, d)
 			}
@@ -198,7 +198,8 @@ func TestTrajectoriesEnd(t *testing.T) {
 	}
 }
 
-// TestSphericalFlow compares tan(θ/2) = e^{−αζ} tan(θ(0)/2), and its form under (104), with an ODE on full vectors.
+// TestSphericalFlow compares tan(θ/2) = e^{−αζ} tan(θ(0)/2), and its form under (104), with an ODE solver on full
+// vectors.
 func TestSphericalFlow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 12))
 	for trial := range 60 {
@@ -225,14 +226,15 @@ func TestSphericalFlow(t *testing.T) {
 			want.H.SetCol(i, h)
 		}
 		if _, jumps := s.Rates.H.(StepRate); jumps {
-			continue // the ODE solver has to find the jumps
+			continue // the ODE solver would have to find the jumps
 		}
 		closeStates(t, fmt.Sprintf("trial %d, %+v", trial, s), must[*State](t)(must[Point](t)(f.At(time)).State()),
 			want, 1e-8)
 	}
 }
 
-// TestSphericalFlowStuck: what starts opposite to û stays there, in the limit too, unless (104) frees it.
+// TestSphericalFlowStuck checks that a sample that starts opposite to û stays there, also in the limit, unless (104)
+// frees it.
 func TestSphericalFlowStuck(t *testing.T) {
 	for _, adjust := range []float64{0, 0.3} {
 		f := oneSample(t, math.Pi, 0.5, Spherical{Rates: Constant(1, 1), Adjust: adjust})
@@ -244,7 +246,7 @@ func TestSphericalFlowStuck(t *testing.T) {
 		for what, p := range map[string]Point{"flow": must[Point](t)(f.At(1e3)), "limit": limit.Point} {
 			closeTo(t, what+": angle", p.(*SphericalPoint).Angles()[0], want, 1e-15)
 		}
-		if adjust == 0 && !math.IsInf(limit.Rate, 1) { // the other sample has arrived
+		if adjust == 0 && !math.IsInf(limit.Rate, 1) { // the other sample has converged
 			t.Errorf("rate %g where nothing turns", limit.Rate)
 		}
 	}
@@ -254,8 +256,8 @@ func TestSphericalFlowStuck(t *testing.T) {
 	}
 }
 
-// TestEnginesAgree: with the kernel I all engines solve the same equations. (Theorem 8 beside Theorems 2, 4 and 6:
-// TestKernelIdentity.)
+// TestEnginesAgree checks that with the kernel I all engines solve the same equations. (TestKernelIdentity compares
+// Theorem 8 with Theorems 2, 4 and 6.)
 func TestEnginesAgree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 12))
 	for range 40 {
@@ -273,7 +275,7 @@ func TestEnginesAgree(t *testing.T) {
 		} {
 			a := must[*Trace](t)(pair.a.Trace([]float64{0, 1, 5, 20}))
 			b := must[*Trace](t)(pair.b.Trace([]float64{0, 1, 5, 20}))
-			b.LogDistance, b.LogDistanceW, b.LogGapW = a.LogDistance, a.LogDistanceW, a.LogGapW // not to the same Z̄
+			b.LogDistance, b.LogDistanceW, b.LogGapW = a.LogDistance, a.LogDistanceW, a.LogGapW // their Z̄ differs
 			if _, isAnchored := pair.a.(*AnchoredFlow); !isAnchored || q.l1 == 0 {
 				b.LogDistanceH, b.LogGapH = a.LogDistanceH, a.LogGapH
 			}
@@ -287,7 +289,8 @@ func TestEnginesAgree(t *testing.T) {
 	}
 }
 
-// TestSlowPrototypes: prototypes that learn ever more slowly than the features, s → ∞, are anchored ones.
+// TestSlowPrototypes checks that prototypes that learn much more slowly than the features, s → ∞, tend to anchored
+// ones.
 func TestSlowPrototypes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 12))
 	for range 20 {

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// The brute force of the errata agrees with the closed form and the exact recursion of package dynamics.
+// The brute force of the errata must agree with the closed form and the exact recursion of package dynamics.
 func TestBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(40, 1))
 	for range 10 {
@@ -65,7 +65,7 @@ func TestBruteForce(t *testing.T) {
 	}
 }
 
-// Of numbers that float64 holds, float64 descent is exact too.
+// For numbers that float64 represents exactly, descent in float64 is exact too.
 func TestIterateExactly(t *testing.T) {
 	const steps = 8
 	s := dynamics.Gaussian(3, 4, 2, 41)

@@ -22,8 +22,8 @@ func TestErrata(t *testing.T) {
 	}
 }
 
-// TestClaims: every printed form is corrected and every right form holds; with the printed form's error in the right
-// form's place both fail.
+// TestClaims checks that every printed form is corrected and every corrected form holds. If the corrected form is given
+// the error of the printed form, both must fail.
 func TestClaims(t *testing.T) {
 	claims, err := Claims()
 	if err != nil {
@@ -54,7 +54,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestNamedDemonstrations: a demonstration that is asked for by its number has that number, and comes alone.
+// TestNamedDemonstrations checks that asking for a demonstration by its number returns exactly this demonstration.
 func TestNamedDemonstrations(t *testing.T) {
 	for _, erratum := range all {
 		if d, err := Demonstrations(erratum.id); err != nil || len(d) != 1 || d[0].ID != erratum.id {

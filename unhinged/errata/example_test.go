@@ -7,8 +7,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/errata"
 )
 
-// The first claim is about the printed form, which misses brute force; the second is about the corrected form, which
-// meets it.
+// The first claim is about the printed form, which disagrees with brute force. The second claim is about the corrected
+// form, which agrees with it.
 func ExampleClaims() {
 	for _, claim := range must.M1(errata.Claims("E1")) {
 		fmt.Println(claim.Verdict)

@@ -7,7 +7,8 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// The example's numbers as the list of errata has them, and that the printed conditions hold while cosines fall.
+// The numbers of the example must be those in the list of errata, and the printed conditions must hold while cosines
+// fall.
 func TestE5AndE16Counterexamples(t *testing.T) {
 	w, h := []float64{1, 0}, []float64{0.3 * math.Cos(0.3), 0.3 * math.Sin(0.3)}
 	beta, _ := cosines(h, w, 0.29, false, 0, 2)

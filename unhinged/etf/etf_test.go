@@ -28,7 +28,7 @@ func gramError(w *mat.Dense) float64 {
 	return worst
 }
 
-// TestSimplexOfWideFeatures: prototypes take memory of p·C numbers, not of p².
+// TestSimplexOfWideFeatures checks that prototypes need memory for p·C numbers, and not for p².
 func TestSimplexOfWideFeatures(t *testing.T) {
 	w, err := Simplex(300_000, 3, 1)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestEnergyGradient(t *testing.T) {
 	}
 }
 
-// The optimisation reaches the ETF where one exists.
+// The optimisation must reach the ETF if one exists.
 func TestSpreadReachesTheETF(t *testing.T) {
 	for _, size := range [][2]int{{1, 2}, {2, 3}, {4, 5}, {9, 10}, {12, 10}} {
 		w, err := Spread(size[0], size[1], 5)
@@ -116,10 +116,10 @@ func TestSpreadReachesTheETF(t *testing.T) {
 // angle returns the smallest angle between two columns, in degrees.
 func angle(w *mat.Dense) float64 { return math.Acos(math.Min(1, LargestCosine(w))) * 180 / math.Pi }
 
-// TestSpreadReachesTheKnownOptima: below p = C−1 the best known smallest angles are, in three dimensions, those of
-// Sloane's tables of spherical codes (proved for C ≤ 14 and C = 24); in the plane regular polygons; 90° for p+1 < C ≤
-// 2p (Rankin); and those of the 24-cell and of the 16 points of the Clebsch graph. One start, or one first scale,
-// misses some of them.
+// TestSpreadReachesTheKnownOptima checks the best known smallest angles below p = C−1. In three dimensions, they are
+// those of Sloane's tables of spherical codes (proved for C ≤ 14 and C = 24); in the plane, those of regular polygons;
+// for p+1 < C ≤ 2p, 90° (Rankin); the others are those of the 24-cell and of the 16 points of the Clebsch graph. An
+// optimisation from a single start or a single first scale misses some of them.
 func TestSpreadReachesTheKnownOptima(t *testing.T) {
 	for _, test := range []struct {
 		p, c int
@@ -158,8 +158,8 @@ func TestSpreadReachesTheKnownOptima(t *testing.T) {
 	}
 }
 
-// TestSpreadOfManyPrototypes: a hundred in 64 dimensions are no closer than 90°, which is the optimum; the result
-// depends on the seed only.
+// TestSpreadOfManyPrototypes checks that a hundred prototypes in 64 dimensions are at least 90° apart, which is the
+// optimum, and that the result depends on the seed only.
 func TestSpreadOfManyPrototypes(t *testing.T) {
 	w, err := Spread(64, 100, 1)
 	if err != nil {

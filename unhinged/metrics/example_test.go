@@ -7,8 +7,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/metrics"
 )
 
-// Two batches of features that are almost at the prototypes of an ETF, with classes of three, two and one samples:
-// first the moments, for NC1 to NC3, then the decisions, for NC4.
+// There are two batches of features near the prototypes of an ETF, with classes of three, two and one samples. The
+// moments for NC1 to NC3 are accumulated first, and then the decisions for NC4.
 func Example() {
 	columns, err := etf.Simplex(2, 3, 0)
 	if err != nil {
@@ -52,7 +52,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	predictions := [][]int32{{0, 1, 2}, {0, 2, 1}} // one of class 0 is wrong
+	predictions := [][]int32{{0, 1, 2}, {0, 2, 1}} // one sample of class 0 is wrong
 	for i, features := range batches {
 		if err := metrics.AddDecisions(rule, features, labels[i], predictions[i]); err != nil {
 			panic(err)

@@ -8,9 +8,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// golden is a sample of four classes, with prototypes, in whole numbers that are easily made anywhere: feature k of
-// sample i of class c is (7c + 3i + 5k + ck² + i²(k+1)) mod 13 − 4, and 3 more if k = c; prototype c's is (5c + 3k +
-// ck) mod 7 − 2, and 4 more if k = c.
+// golden is a sample of four classes with prototypes, in whole numbers that any language can compute: feature k of
+// sample i of class c is (7c + 3i + 5k + ck² + i²(k+1)) mod 13 − 4, plus 3 if k = c. Element k of prototype c is (5c +
+// 3k + ck) mod 7 − 2, plus 4 if k = c.
 func golden(counts [4]int) (s sample, w *mat.Dense, predictions []int) {
 	const c, p = 4, 6
 	n := counts[0] + counts[1] + counts[2] + counts[3]

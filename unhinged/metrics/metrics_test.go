@@ -13,15 +13,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// sample is features [n, p] with labels, all in memory, for the definitions.
+// sample is features [n, p] with labels, all in memory, to compute the definitions.
 type sample struct {
 	h      *mat.Dense
 	labels []int
 	c      int
 }
 
-// draw returns random features of classes of unequal sizes ≥ least, in random order, around random means far from the
-// origin.
+// draw returns random features of classes of unequal sizes ≥ least, in random order. The means of the classes are
+// random and far from the origin.
 func draw(random *rand.Rand, c, p, least, most int) sample {
 	var labels []int
 	for class := range c {
@@ -77,7 +77,7 @@ func (s sample) gather(t testing.TB, config Config, random *rand.Rand) *Moments 
 	return m
 }
 
-// The definitions, sample by sample.
+// These are the definitions, sample by sample.
 
 func (s sample) shares(w Weighting) []float64 {
 	shares, present := make([]float64, s.c), 0.0
@@ -199,8 +199,8 @@ func nearNC3(a, b NC3, tolerance float64) bool {
 
 var weightings = []Weighting{SampleWeighted, ClassBalanced}
 
-// sizes are C, p and the fewest and most samples of a class: C = 2, p = 1, p < C−1, one sample a class, more than a
-// block.
+// sizes lists C, p and the smallest and largest number of samples of a class. C = 2, p = 1, p < C−1, classes of one
+// sample and more samples than a block occur.
 var sizes = [][4]int{{2, 1, 1, 4}, {2, 7, 3, 9}, {3, 2, 2, 8}, {6, 3, 1, 5}, {5, 40, 1, 1}, {4, 5, 0, 3},
 	{10, 30, 2, 120}, {270, 9, 1, 3}, {3, 200, 1, 30}}
 
@@ -233,7 +233,7 @@ func TestNC1AgainstItsDefinition(t *testing.T) {
 				m := s.gather(t, Config{Within: within, Between: between}, random)
 				got, err := m.NC1()
 				want := s.nc1(within, between)
-				if slices.Max(s.counts()) == 1 { // each feature is its class's mean
+				if slices.Max(s.counts()) == 1 { // each feature is the mean of its class
 					want = NC1{}
 					if got != want || err != nil {
 						t.Errorf("one sample a class: %+v, %v, should be 0", got, err)
@@ -246,9 +246,9 @@ func TestNC1AgainstItsDefinition(t *testing.T) {
 	})
 }
 
-// TestNearlyFlatMeans: the class means (1, −ε), (−1, −ε), (0, 2ε) have Σ_B = diag(2, 6ε²)/3. With two samples at ±(δ,
-// δ) of each, Σ_W = δ²·11ᵀ and tr(Σ_W Σ_B⁺)/3 = δ²(1/2 + 1/(6ε²)), however small ε is: the small direction counts most.
-// Only below 10⁻¹⁰ of the larger one is it taken for rounding.
+// TestNearlyFlatMeans: the class means (1, −ε), (−1, −ε), (0, 2ε) have Σ_B = diag(2, 6ε²)/3. With two samples of each
+// class at ±(δ, δ) from its mean, Σ_W = δ²·11ᵀ and tr(Σ_W Σ_B⁺)/3 = δ²(1/2 + 1/(6ε²)) for any ε: the small direction
+// dominates. Only below 10⁻¹⁰ of the larger direction does it count as rounding.
 func TestNearlyFlatMeans(t *testing.T) {
 	for _, epsilon := range []float64{1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-13} {
 		delta, second := math.Sqrt(epsilon), 1/(6*epsilon*epsilon)
@@ -515,7 +515,7 @@ func TestDistancesAgainstTheirDefinition(t *testing.T) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		n, p := s.h.Dims()
 		w, gamma := normal(random, s.c, p, 1, 0.3), random.Float64()
-		// M of the dynamics, C×n; H and W with a sample or class a column.
+		// M of the dynamics is C×n; H and W have one sample or class in each column.
 		m := mat.NewDense(s.c, n, nil)
 		m.Apply(func(c, i int, _ float64) float64 {
 			if s.labels[i] == c {
@@ -546,7 +546,7 @@ func TestDistancesAgainstTheirDefinition(t *testing.T) {
 	})
 }
 
-// Features at the prototypes of an ETF, whatever the sizes of the classes, are neural collapse.
+// Features at the prototypes of an ETF are neural collapse for any sizes of the classes.
 func TestNeuralCollapse(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	for _, size := range [][2]int{{1, 2}, {2, 3}, {9, 10}, {64, 10}, {99, 100}} {
@@ -597,7 +597,7 @@ func TestNeuralCollapse(t *testing.T) {
 			rule.Agreement(SampleWeighted) != 1 || rule.Accuracy(ClassBalanced) != 1 {
 			t.Errorf("p, C = %v: agreement %g, %v", size, rule.Agreement(SampleWeighted), err)
 		}
-		// Without the shift H is W M up to a factor, and its columns are those of W.
+		// Without the shift, H is W M up to a factor, and its columns are those of W.
 		for i, class := range s.labels {
 			for k := range p {
 				s.h.Set(i, k, 4*w.At(class, k))
@@ -613,7 +613,7 @@ func TestNeuralCollapse(t *testing.T) {
 	}
 }
 
-// all is everything that Moments measure.
+// all has every quantity that Moments measures.
 type all struct {
 	nc1   NC1
 	nc2   NC2
@@ -643,10 +643,10 @@ func (a all) near(b all, tolerance float64) bool {
 func TestMergingAndOrder(t *testing.T) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		if slices.Max(s.counts()) == 1 {
-			return // exact zeros, in TestNC1AgainstItsDefinition
+			return // these are exact zeros, which TestNC1AgainstItsDefinition checks
 		}
 		n, p := s.h.Dims()
-		// on a line all directions are alike
+		// on a line, all vectors have the same direction up to the sign
 		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: p > 1 && random.IntN(2) == 0}
 		w := normal(random, s.c, p, 1, 0)
 		whole := s.gather(t, config, random)
@@ -676,7 +676,7 @@ func TestMergingAndOrder(t *testing.T) {
 			}
 			from = to
 		}
-		for _, part := range parts[1:] { // the last is empty
+		for _, part := range parts[1:] { // the last part is empty
 			if err := parts[0].Merge(part); err != nil {
 				t.Fatal(err)
 			}
@@ -685,7 +685,7 @@ func TestMergingAndOrder(t *testing.T) {
 			t.Errorf("merged %+v, not %+v", got, want)
 		}
 
-		// Both halves have samples of every class, with other means.
+		// Both halves have samples of every class, but different means.
 		moved := mat.NewDense(n, p, nil)
 		moved.Apply(func(i, _ int, v float64) float64 { return 2*v - float64(s.labels[i]%3) }, s.h)
 		both := sample{mat.NewDense(2*n, p, slices.Concat(s.h.RawMatrix().Data, moved.RawMatrix().Data)),
@@ -697,7 +697,7 @@ func TestMergingAndOrder(t *testing.T) {
 			t.Errorf("halves with all classes merged %+v, not %+v", got, want)
 		}
 
-		// float32 features measure what their float64 copies do.
+		// float32 features must give the measures of their float64 copies.
 		for i, v := range s.h.RawMatrix().Data {
 			single = append(single, float32(v))
 			s.h.RawMatrix().Data[i] = float64(float32(v))
@@ -741,14 +741,14 @@ func TestInvariance(t *testing.T) {
 			}
 		}
 		got = measure(t, sample{moved, s.labels, s.c}.gather(t, config, random), w)
-		got.norms, got.wm = want.norms, want.wm // these two do change
+		got.norms, got.wm = want.norms, want.wm // these two change
 		if !got.near(want, 1e-6) {
 			t.Errorf("shifted by 1e4 %+v, not %+v", got, want)
 		}
 	})
 }
 
-// The variances are 2/3, of features around ±1e8: a sum of squares without shift has lost it.
+// The variances are 2/3, and the features are around ±1e8. A sum of squares without a shift would lose the variances.
 func TestLargeMean(t *testing.T) {
 	s := sample{mat.NewDense(6, 1, []float64{1e8, 1e8 + 1, 1e8 + 2, -1e8, -1e8 + 1, -1e8 + 2}), []int{0, 0, 0, 1, 1, 1},
 		2}
@@ -759,8 +759,8 @@ func TestLargeMean(t *testing.T) {
 	}
 }
 
-// Two of three class means coincide, but for the last digit, which far from the origin is no small one: their
-// difference must not count as a direction of Σ_B.
+// Two of three class means coincide up to the last digit, which is not small far from the origin. Their difference must
+// not count as a direction of Σ_B.
 func TestCoincidingMeansFarAway(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 1))
 	const n, p = 12, 4
@@ -770,7 +770,7 @@ func TestCoincidingMeansFarAway(t *testing.T) {
 		near0.labels = append(near0.labels, class)
 		for k := range p {
 			v := random.NormFloat64()
-			if i%2 == 1 { // the mean of every two is the class's
+			if i%2 == 1 { // the mean of every two samples is the mean of the class
 				v = -near0.h.At(i-1, k)
 				if class == 2 && k == 0 {
 					v += 20

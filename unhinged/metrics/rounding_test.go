@@ -10,17 +10,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestFarFromTheOrigin adds to features of deviation 1 an offset that is 2^10 to 2^30 times as large, gathers them in
-// parts and merges these. What two passes give near the origin must come out but for the rounding of the class means,
-// 2^-53 of the offset. (A mean of squares less the square of the mean would lose the offset's square: everything, at
-// 2^30.)
+// TestFarFromTheOrigin adds an offset of 2^10 to 2^30 to features with standard deviation 1, gathers them in parts and
+// merges these. The result must be that of two passes near the origin, up to the rounding of the class means, which is
+// 2^-53 of the offset. (The mean of squares minus the squared mean would have an error relative to the squared offset,
+// which is larger than the variance at 2^30.)
 func TestFarFromTheOrigin(t *testing.T) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		if slices.Max(s.counts()) == 1 {
-			return // exact zeros
+			return // these are exact zeros
 		}
 		n, p := s.h.Dims()
-		// so that the shift is exact
+		// this makes the shift exact
 		s.h.Apply(func(_, _ int, v float64) float64 { return math.Round(v*1024) / 1024 }, s.h)
 		w := normal(random, s.c, p, 1, 0)
 		for _, between := range weightings {

@@ -59,7 +59,7 @@ func TestArchive(t *testing.T) {
 	if _, err := a.Matrix("none"); err == nil || !strings.Contains(err.Error(), "half, labels, single") {
 		t.Errorf("error %v does not list the arrays", err)
 	}
-	for at := range content { // every byte counts, but for a few of the archive's own fields
+	for at := range content { // every byte counts, except for some fields of the archive itself
 		content[at] ^= 1
 		if damaged, err := UnpackArchive(content); err == nil {
 			for name := range arrays {

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Features and labels go to files that NumPy reads, and come back. The shape can be read alone.
+// Features and labels are written to files that NumPy reads, and are read back. The shape can be read without the data.
 func Example() {
 	folder := must.M1(os.MkdirTemp("", "npy"))
 	defer os.RemoveAll(folder)

@@ -16,8 +16,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// file builds a .npy file byte by byte, as the format's description says: \x93NUMPY, two bytes of version, the header's
-// length in 2 bytes (version 1) or 4, the dictionary, spaces up to a multiple of 64 with a final newline, data.
+// file builds a .npy file byte by byte from the description of the format: \x93NUMPY, two bytes of version, the length
+// of the header in 2 bytes (version 1) or 4, the dictionary, spaces up to a multiple of 64 with a final newline, data.
 func file(major byte, dict string, order binary.ByteOrder, data any) []byte {
 	out := []byte{0x93, 'N', 'U', 'M', 'P', 'Y', major, 0}
 	start := 10
@@ -88,7 +88,7 @@ func TestMatrixInEveryLayout(t *testing.T) {
 	}
 }
 
-// Element (i, j, k) of a 2×3×4 array is 100i + 10j + k in either order, from each type.
+// Element (i, j, k) of a 2×3×4 array is 100i + 10j + k, in either order and for each type.
 func TestArrayInEveryLayout(t *testing.T) {
 	var byRows, byColumns []uint8
 	for i := range 2 {
@@ -159,7 +159,7 @@ func TestIntegersOfEveryType(t *testing.T) {
 	}
 }
 
-// Headers as other writers and Python 2 make them.
+// These headers are written as by other programs and by Python 2.
 func TestHeaderSpellings(t *testing.T) {
 	for _, text := range []string{
 		"{'descr': '<f8', 'fortran_order': False, 'shape': (1L,), }",
@@ -270,7 +270,7 @@ func TestWriteThenRead(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 0))
 	path := filepath.Join(t.TempDir(), "a.npy")
 	for range 30 {
-		rows, cols := 1+rng.IntN(150), 1+rng.IntN(90) // crosses the chunk that is decoded at once
+		rows, cols := 1+rng.IntN(150), 1+rng.IntN(90) // the array crosses the boundary of the decoded chunks
 		m := mat.NewDense(rows, cols, nil)
 		v, labels := make([]float64, rows), make([]int, rows)
 		for i := range rows {
@@ -308,7 +308,7 @@ func TestWriteThenRead(t *testing.T) {
 	}
 }
 
-// The writer's bytes are those of numpy.save(numpy.arange(2.0)): header padded to 128 bytes in all.
+// The written bytes must be those of numpy.save(numpy.arange(2.0)), whose header is padded to 128 bytes in total.
 func TestWriterFollowsTheFormat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.npy")
 	if err := WriteVector(path, []float64{0, 1}); err != nil {
@@ -324,7 +324,7 @@ func TestWriterFollowsTheFormat(t *testing.T) {
 	}
 }
 
-// Whatever the bytes, reading gives an array that fits in them, or an error.
+// For any bytes, reading gives an error or an array that fits into them.
 func FuzzRead(f *testing.F) {
 	f.Add(file(1, dict("<f8", "False", "(1, 2)"), binary.LittleEndian, []float64{1, 2}))
 	f.Add(file(2, dict(">f4", "True", "(2, 1)"), binary.BigEndian, []float32{1, 2}))
@@ -350,7 +350,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestPipe: a pipe without a writer is refused, and not waited for.
+// TestPipe checks that a pipe without a writer is refused at once.
 func TestPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe.npy")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

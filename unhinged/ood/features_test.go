@@ -19,7 +19,7 @@ func randomRows(random *rand.Rand, n, p int) *mat.Dense {
 	return x
 }
 
-// TestMahalanobis compares with an explicit inverse.
+// TestMahalanobis compares with the explicit inverse.
 func TestMahalanobis(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 10 {
@@ -64,7 +64,8 @@ func TestMahalanobis(t *testing.T) {
 	}
 }
 
-// TestMahalanobisIgnoresConstantDirections: a coordinate without variance within the classes has no part in the score.
+// TestMahalanobisIgnoresConstantDirections checks that a coordinate without variance within the classes does not affect
+// the score.
 func TestMahalanobisIgnoresConstantDirections(t *testing.T) {
 	train := mat.NewDense(4, 2, []float64{1, 3, -1, 3, 2, 3, -2, 3})
 	score, err := Mahalanobis(train, []int{0, 0, 0, 0}, 1)
@@ -77,7 +78,7 @@ func TestMahalanobisIgnoresConstantDirections(t *testing.T) {
 	}
 }
 
-// TestKNN compares with all distances.
+// TestKNN compares with the distances to all training features.
 func TestKNN(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 2))
 	for range 10 {
@@ -103,7 +104,8 @@ func TestKNN(t *testing.T) {
 	}
 }
 
-// TestNECO: features in the plane that the training features span score 1, others the cosine of their angle to it.
+// TestNECO checks that features in the span of the training features score 1, and that the score of others is the
+// cosine of their angle to the span.
 func TestNECO(t *testing.T) {
 	train := mat.NewDense(4, 3, []float64{1, 1, 0, -1, -1, 0, 1, 1, 0, -1, -1, 0})
 	score, err := NECO(train, 1)
@@ -118,7 +120,7 @@ func TestNECO(t *testing.T) {
 	}
 }
 
-// TestViM: by hand, with the first axis as principal space.
+// TestViM compares with a calculation by hand, whose principal space is the first axis.
 func TestViM(t *testing.T) {
 	train := mat.NewDense(4, 2, []float64{10, 1, -10, 1, 10, -1, -10, -1})
 	logits := mat.NewDense(4, 2, []float64{4, 0, 0, 4, 4, 0, 0, 4})
@@ -126,7 +128,7 @@ func TestViM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// α = 16/4; a residual of 3 is a virtual logit of 12.
+	// α = 16/4, so that a residual of 3 gives a virtual logit of 12.
 	got := vim.Score(mat.NewDense(1, 2, []float64{7, 3}), mat.NewDense(1, 2, []float64{2, 1}))
 	if want := math.Log(math.Exp(2)+math.Exp(1)) - 12; math.Abs(got[0]-want) > 1e-12 {
 		t.Errorf("score %g, want %g", got[0], want)
@@ -141,14 +143,14 @@ func TestViM(t *testing.T) {
 	}
 }
 
-// TestLogitOrigin: the residual is orthogonal to the columns of W, the solution is in the span of its rows, and where
-// the biases are in the range of W the logits are 0.
+// TestLogitOrigin checks that the residual is orthogonal to the columns of W, that the solution is in the span of its
+// rows, and that the logits are 0 if the biases are in the range of W.
 func TestLogitOrigin(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	for range 20 {
 		classes, p := 1+random.IntN(5), 1+random.IntN(5)
 		w, biases := randomRows(random, classes, p), make([]float64, classes)
-		if classes > 1 && random.IntN(2) == 0 { // rank-deficient
+		if classes > 1 && random.IntN(2) == 0 { // makes the matrix rank-deficient
 			w.SetRow(0, w.RawRowView(1))
 		}
 		for c := range biases {

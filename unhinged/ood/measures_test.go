@@ -21,7 +21,8 @@ func tied(random *rand.Rand, n int, shift float64) []float64 {
 	return out
 }
 
-// TestROC: each point is what counting at a threshold finds, and the area below the curve is AUROC, ties or none.
+// TestROC compares each point with counts at a threshold, and the area below the curve with AUROC, with and without
+// ties.
 func TestROC(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))
 	for range 30 {
@@ -54,7 +55,8 @@ func TestROC(t *testing.T) {
 	}
 }
 
-// TestHistogram: the bins are the same for both kinds and hold every sample once, infinite and equal scores too.
+// TestHistogram checks that the bins are the same for both kinds of samples, and that they hold every sample once, also
+// infinite and equal scores.
 func TestHistogram(t *testing.T) {
 	random := rand.New(rand.NewPCG(6, 6))
 	for _, scores := range [][2][]float64{
@@ -98,8 +100,8 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
-// TestIntervals: nine of ten or more hold the AUROC that the scores are drawn from, Φ(1/√2) of normal scores a unit
-// apart; the same seed makes the same ones.
+// TestIntervals checks that at least nine of ten intervals contain the AUROC of the distribution of the scores, which
+// is Φ(1/√2) for normal scores that differ by 1 in the mean, and that the same seed gives the same intervals.
 func TestIntervals(t *testing.T) {
 	const truth = 0.7602499389065233 // Φ(1/√2)
 	random, held := rand.New(rand.NewPCG(7, 7)), 0
@@ -135,7 +137,7 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-// TestMillion: a million scores of either kind take seconds.
+// TestMillion checks that a million scores of each kind take only seconds.
 func TestMillion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million samples")

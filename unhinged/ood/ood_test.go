@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// scores returns random scores, many of which are equal for few values.
+// scores returns random scores. If there are few values, many scores are equal.
 func scores(r *rand.Rand, n, values int, shift float64) []float64 {
 	out := make([]float64, n)
 	for i := range out {
@@ -22,8 +22,8 @@ func scores(r *rand.Rand, n, values int, shift float64) []float64 {
 	return out
 }
 
-// TestAgainstDefinitions compares with sums over all pairs and all thresholds, with ties, and the AUROC with gonum's
-// ROC curve.
+// TestAgainstDefinitions compares with sums over all pairs and all thresholds, with ties, and compares the AUROC with
+// gonum's ROC curve.
 func TestAgainstDefinitions(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -70,7 +70,7 @@ func flipped(scores []float64) []float64 {
 	return out
 }
 
-// checkCurves walks over the thresholds as the definitions say.
+// checkCurves evaluates the definitions at every threshold.
 func checkCurves(t *testing.T, c *Comparison, positive Class, yes, no []float64) {
 	t.Helper()
 	above := func(scores []float64, threshold float64) (count float64) {
@@ -97,7 +97,7 @@ func checkCurves(t *testing.T, c *Comparison, positive Class, yes, no []float64)
 	}
 	for _, tpr := range []float64{0.5, 0.8, 0.95, 1} {
 		want := 1.0
-		for _, at := range thresholds { // descending: the first that reaches tpr is the largest
+		for _, at := range thresholds { // thresholds fall, so that the first that reaches tpr is the largest
 			if above(yes, at) >= tpr*float64(len(yes))-1e-9 {
 				want = above(no, at) / float64(len(no))
 				break
@@ -110,8 +110,8 @@ func checkCurves(t *testing.T, c *Comparison, positive Class, yes, no []float64)
 	}
 }
 
-// TestExtremes: separated scores have 1, 1 and 0; scores that are all equal have 1/2, the base rate and 1; exchanging
-// the two sides and the sign changes nothing.
+// TestExtremes checks that separated scores give 1, 1 and 0, that equal scores give 1/2, the base rate and 1, and that
+// exchanging the two sides together with the sign has no effect.
 func TestExtremes(t *testing.T) {
 	separated, err := Compare([]float64{3, 2}, []float64{1, 0, -1})
 	if err != nil {
@@ -139,7 +139,7 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
-// TestScores: each score of a row written by hand, and one whose exponentials overflow.
+// TestScores compares each score with a row that is computed by hand, and checks a row whose exponentials overflow.
 func TestScores(t *testing.T) {
 	z := mat.NewDense(2, 2, []float64{3, 4, 2000, 1000})
 	total := math.Log(math.Exp(3) + math.Exp(4))

@@ -11,8 +11,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestItems: all 19 figures, all 6 tables and the studies are there, each either can be made or says what is missing,
-// and what judges has sentences.
+// TestItems checks that all 19 figures, all 6 tables and the studies exist, that each either can be made or says what
+// is missing, and that each has the sentences that it judges.
 func TestItems(t *testing.T) {
 	kinds := map[Kind]int{}
 	seen := map[string]bool{}
@@ -22,7 +22,7 @@ func TestItems(t *testing.T) {
 			t.Errorf("%+v is there twice, or lacks something", i)
 		}
 		seen[i.ID] = true
-		if len(i.Sentences) == 0 && i.ID != "table1" { // it is about other papers
+		if len(i.Sentences) == 0 && i.ID != "table1" { // table 1 is about other papers
 			t.Errorf("%s judges no sentence", i.ID)
 		}
 		if (i.Needs != Nothing) != (i.Command != "") {
@@ -40,8 +40,8 @@ func TestItems(t *testing.T) {
 	}
 }
 
-// TestRecorded: figures of recorded runs are drawn from the checkout's, and their claims are of the item's sentences;
-// one without runs says which command makes them.
+// TestRecorded checks that figures of recorded runs are drawn from the results in the checkout, that their claims are
+// about the sentences of the item, and that an item without runs names the command that makes them.
 func TestRecorded(t *testing.T) {
 	for _, id := range []string{"fig2", "fig12", "fig19", "neural-collapse", "table2", "table4", "table5",
 		"otherlosses"} {
@@ -71,7 +71,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// TestRefusals: no item takes what is not its own.
+// TestRefusals checks that no item accepts an option that it does not use.
 func TestRefusals(t *testing.T) {
 	for id, o := range map[string]Options{
 		"fig1": {Widths: []int{8}}, "fig4": {Runs: "x"}, "fig2": {P: 8}, "fig19": {Gammas: []float64{1}},

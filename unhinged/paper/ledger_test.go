@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestLedger: every entry is whole and judged, no theorem fails uncorrected, and every sentence that an item judges,
-// and every erratum, is in the ledger.
+// TestLedger checks that every entry is complete and judged, that no theorem fails without an erratum, and that the
+// ledger has every sentence that an item judges and every erratum.
 func TestLedger(t *testing.T) {
 	entries, err := Claims("")
 	if err != nil {
@@ -77,7 +77,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestLedgerNeedsRuns: a folder without runs gives entries that need data, and no error.
+// TestLedgerNeedsRuns checks that a folder without runs gives entries that need data, without an error.
 func TestLedgerNeedsRuns(t *testing.T) {
 	e := Entry{ID: "x"}
 	if err := e.judge(of("fig13", "efr-limits-norms"), "", map[string]*result.Figure{}); err != nil ||

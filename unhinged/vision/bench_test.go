@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// BenchmarkResNet18 is a step of training with SGD on XLA, or on the backend that $GOMLX_BACKEND names, in float32 or
-// bfloat16. scripts/peers/peer_resnet.py is the same step in PyTorch and in JAX.
+// BenchmarkResNet18 times a step of training with SGD in float32 or bfloat16, on XLA or on the backend that
+// $GOMLX_BACKEND names. scripts/peers/peer_resnet.py is the same step in PyTorch and in JAX.
 func BenchmarkResNet18(b *testing.B) {
 	for _, width := range []int{16, 64} {
 		for _, batch := range []int{64, 128} {
@@ -31,7 +31,7 @@ func BenchmarkResNet18(b *testing.B) {
 	}
 }
 
-// BenchmarkSpeed is the same of the speed networks; scripts/peers/peer_speed.py is its peer.
+// BenchmarkSpeed does the same for the speed networks. scripts/peers/peer_speed.py has the same step elsewhere.
 func BenchmarkSpeed(b *testing.B) {
 	for _, widths := range [][3]int{{32, 128, 128}, {64, 256, 256}} {
 		for _, batch := range []int{128, 250, 500} {
@@ -94,9 +94,9 @@ func benchmarkStep(b *testing.B, network Model, batch, devices int, precision st
 		if err != nil {
 			b.Fatal(err)
 		}
-		scalar(out[0]) // waits for the step
+		scalar(out[0]) // this waits for the step
 	}
-	for range 2 { // compiles
+	for range 2 { // the first calls compile
 		descend()
 	}
 	best := time.Duration(math.MaxInt64)

@@ -12,8 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// TestClaimFolder: a run that another process has claimed is not trained. What a killed process left is no hindrance
-// once it has expired.
+// TestClaimFolder checks that a run that another process has claimed is not trained, and that an expired claim of a
+// killed process does not prevent training.
 func TestClaimFolder(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, claimName+".1")
@@ -45,7 +45,7 @@ func TestClaimFolder(t *testing.T) {
 	}
 }
 
-// TestTakenOver: a run that another process has taken over writes nothing more.
+// TestTakenOver checks that a process whose run was taken over writes no more files.
 func TestTakenOver(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {

@@ -107,8 +107,8 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOwnConfigs: the small and the paper's configurations have every method, and "paper" the settings of Appendix C.2,
-// and the λ of figures 2, 12, 13 and 14.
+// TestOwnConfigs checks that the small and the paper's configurations have every method, and that "paper" has the
+// settings of Appendix C.2 and the λ of figures 2, 12, 13 and 14.
 func TestOwnConfigs(t *testing.T) {
 	paths, err := fs.Glob(configs.Files, "*/*.json")
 	if err != nil || len(paths) < 5 {
@@ -138,7 +138,7 @@ func TestOwnConfigs(t *testing.T) {
 			continue
 		}
 		if strings.HasPrefix(path, "medium/") || strings.HasPrefix(path, "fast/") {
-			continue // CE and PAL, once
+			continue // each of CE and PAL occurs once
 		}
 		if c.Seeds < 3 {
 			t.Errorf("%s has %d seeds", path, c.Seeds)

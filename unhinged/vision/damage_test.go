@@ -14,7 +14,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// damages are changes that a disk, a full file system or a careless hand can make to a file.
+// damages are changes of a file that a disk, a full file system or a user's mistake can cause.
 func damages(whole []byte, random *rand.Rand) map[string][]byte {
 	flipped := bytes.Clone(whole)
 	flipped[random.IntN(len(whole))] ^= 1 << random.IntN(8)
@@ -29,8 +29,8 @@ func damages(whole []byte, random *rand.Rand) map[string][]byte {
 	}
 }
 
-// TestDamagedRunIsRefused: whatever happens to a file of a run, the run does not go on, is not called finished, and is
-// not drawn, and the error names the file and says what to do.
+// TestDamagedRunIsRefused checks that after any damage to any file of a run, the run is not resumed, does not count as
+// finished, and is not drawn, and that the error names the file and the remedy.
 func TestDamagedRunIsRefused(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -88,8 +88,8 @@ func TestDamagedRunIsRefused(t *testing.T) {
 	}
 }
 
-// TestRunKnowsItsData: a run goes on, and is finished, with the images and labels that it began with only. Runs on data
-// of the same name and size that differ in one value are two setups.
+// TestRunKnowsItsData checks that a run is resumed, and counts as finished, only with the images and labels that it
+// began with. Runs on data of the same name and size that differ in one value are two setups.
 func TestRunKnowsItsData(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -135,12 +135,12 @@ func TestRunKnowsItsData(t *testing.T) {
 		t.Fatal(err)
 	}
 	outcomes, err := ReadOutcomes(root)
-	if err != nil || len(outcomes) != 2 { // two runs, not one done again
+	if err != nil || len(outcomes) != 2 { // two separate runs, and not a repeated one
 		t.Errorf("%d outcomes, error %v", len(outcomes), err)
 	}
 }
 
-// TestOldCheckpointIsRefused: a checkpoint of the version without checksums is refused with a reason.
+// TestOldCheckpointIsRefused checks that a checkpoint of the version without checksums is refused with a reason.
 func TestOldCheckpointIsRefused(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -149,7 +149,7 @@ func TestOldCheckpointIsRefused(t *testing.T) {
 	training := small("pal")
 	training.Folder = t.TempDir()
 	path := filepath.Join(training.Folder, CheckpointFile)
-	// as gob began
+	// A checkpoint without a checksum begins with these bytes of gob.
 	if err := os.WriteFile(path, append([]byte("\x0f\x7f\x03\x01\x01\x06header\x01\xff\x80"), make([]byte, 200)...),
 		0o644); err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/blobs"
 )
 
-// TestDevicesShareABatch trains a small ResNet on one device and on two, in float64: after three steps all variables
-// are the same, the running statistics, the momentum and the anchored prototypes among them.
+// TestDevicesShareABatch trains a small ResNet on one device and on two, in float64. After three steps all variables
+// must be equal, also the running statistics, the momentum and the anchored prototypes.
 func TestDevicesShareABatch(t *testing.T) {
 	const batch, size, classes = 8, 4, 3
 	rng := rand.New(rand.NewPCG(8, 6))
@@ -94,13 +94,13 @@ func TestDevicesShareABatch(t *testing.T) {
 				}
 			}
 		}
-		if compared != 3*5+9+1 { // of three convolutions with normalisation, 9 momenta, the prototypes
+		if compared != 3*5+9+1 { // three convolutions with normalisation, 9 momenta, the prototypes
 			t.Errorf("%d variables compared", compared)
 		}
 	})
 }
 
-// distance is the largest difference of two tensors of float64, and whether they are that.
+// distance returns the largest difference of two tensors, and whether both have float64.
 func distance(a, b *tensors.Tensor) (d float64, ok bool) {
 	if a.DType() != b.DType() || a.DType().String() != "Float64" {
 		return 0, false
@@ -112,7 +112,8 @@ func distance(a, b *tensors.Tensor) (d float64, ok bool) {
 	return d, len(x) == len(y)
 }
 
-// TestTrainingOnTwoDevices: a training measures the same on two devices as on one, also when it is cut off and goes on.
+// TestTrainingOnTwoDevices checks that a training gives the same records on two devices as on one, also if it is
+// interrupted and resumed.
 func TestTrainingOnTwoDevices(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		if n := backend.NumDevices(); n < 2 {

@@ -10,7 +10,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// A small network learns three patterns by PAL: the unhinged loss with anchored prototypes.
+// A small network learns three patterns by PAL, the unhinged loss with anchored prototypes.
 func ExampleTraining() {
 	backend, _ := must.M2(backends.Open("go"))
 	defer backend.Finalize()
@@ -27,7 +27,7 @@ func ExampleTraining() {
 	// most test images are classified rightly: true
 }
 
-// The rate of a training of 1,000 steps falls from η to 0 along half a cosine.
+// In a training of 1,000 steps, the rate falls from η to 0 along half a cosine.
 func ExampleSGD_Rate() {
 	sgd := vision.SGD{LearningRate: 0.1, Momentum: 0.9, Steps: 1000}
 	for _, step := range []int64{0, 500, 1000} {

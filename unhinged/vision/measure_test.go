@@ -17,15 +17,15 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// TestRecordIsBruteForce trains a small network on classes of unequal sizes, puts the images through it once more, and
-// compares the last record with the definitions, written as loops over images and pairs of classes.
+// TestRecordIsBruteForce trains a small network on classes of unequal sizes and evaluates it on the images once more.
+// It compares the last record with the definitions, written as loops over images and pairs of classes.
 func TestRecordIsBruteForce(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := blobs.Data(320, 77)
-	const probe, classes = 150, 3 // 150 is not a number of batches of 32
+	const probe, classes = 150, 3 // 150 is not a multiple of the batch of 32
 	for _, name := range []string{"ce", "pal-efr", "fnpal"} {
 		training := small(name)
 		training.Epochs, training.Probe, training.Folder = 2, probe, t.TempDir()
@@ -77,7 +77,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 		predicted, raw, h, w := evaluate(images)
 		p := len(h[0])
 
-		// Class means, their mean, and both covariances, each class counting 1/C.
+		// These are the class means, their mean, and both covariances, where each class counts 1/C.
 		var n [classes]float64
 		var mu, v [classes][]float64
 		global := make([]float64, p)
@@ -129,7 +129,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 			}
 		}
 
-		// NC2 of C vectors, and the distance of their Gram matrix from the ETF's.
+		// These are NC2 of C vectors, and the distance of their Gram matrix from the ETF's.
 		cosine := func(a, b []float64) float64 { return floats.Dot(a, b) / floats.Norm(a, 2) / floats.Norm(b, 2) }
 		gramDistance := func(a, b [][]float64) float64 {
 			var norm2, d2 float64
@@ -176,7 +176,8 @@ func TestRecordIsBruteForce(t *testing.T) {
 			}
 		}
 
-		// ‖Ĥ − V̂‖_F of Theorem 6, with V = WM, M a column (1+γ)e_y − γ1 an image; and the error (20) of Theorem 7.
+		// These are ‖Ĥ − V̂‖_F of Theorem 6, where V = WM and an image has the column (1+γ)e_y − γ1 of M, and the error
+		// (20) of Theorem 7.
 		var normH, normVM, distanceWM, distancePrototypes float64
 		direction := func(label uint8) []float64 {
 			const gamma = 1. / (classes - 1)
@@ -200,7 +201,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 			}
 		}
 
-		// Norms before any normalisation.
+		// These are norms before any normalisation.
 		var featureNorm2, normMean, normVariance float64
 		for i, label := range images.Labels {
 			if i < training.Batch {
@@ -275,7 +276,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 			"mean angle of prototypes":         {float64(col.MeanAngle), stat.Mean(angles, nil)},
 			"largest angle between prototypes": {float64(col.LargestAngle), floats.Max(angles)},
 		} {
-			// Features are float32, and the batch they are in rounds them in its own way.
+			// Features are float32, and their rounding depends on the batch.
 			if got, want := x[0], x[1]; math.IsNaN(got) != math.IsNaN(want) ||
 				math.Abs(got-want) > 1e-5*max(math.Abs(want), 0.1) {
 				t.Errorf("%s: %s is %.9g, by brute force %.9g", name, what, got, want)
@@ -284,7 +285,7 @@ func TestRecordIsBruteForce(t *testing.T) {
 	}
 }
 
-// rows are those of a matrix of float32.
+// rows returns the rows of a float32 matrix.
 func rows(t *tensors.Tensor) [][]float64 {
 	m := matrix(t)
 	var list [][]float64

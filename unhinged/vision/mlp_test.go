@@ -23,8 +23,8 @@ func random(rng *rand.Rand, rows, columns int) [][]float64 {
 	return m
 }
 
-// TestBatchNormGradient compares the gradient of Σ c·batchNorm(x)³, which has no symmetry to hide behind, with central
-// differences, for the inputs, the scales and the shifts.
+// TestBatchNormGradient compares the gradient of Σ c·batchNorm(x)³, which has no symmetry that could hide an error,
+// with central differences, for the inputs, the scales and the shifts.
 func TestBatchNormGradient(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	x, c := random(rng, 5, 3), random(rng, 5, 3)
@@ -61,7 +61,8 @@ func TestBatchNormGradient(t *testing.T) {
 	})
 }
 
-// TestBatchNormAverages checks, by hand, what torch.nn.BatchNorm1d keeps: 0.9·old + 0.1·batch, the variance unbiased.
+// TestBatchNormAverages compares with a calculation by hand of torch.nn.BatchNorm1d's averages: 0.9·old + 0.1·batch,
+// with the unbiased variance.
 func TestBatchNormAverages(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		store := model.NewStore()
@@ -88,7 +89,7 @@ func TestBatchNormAverages(t *testing.T) {
 	})
 }
 
-// TestMLP checks its shapes, its last ReLU and that the same seed gives the same network on every backend.
+// TestMLP checks the shapes and the last ReLU, and that the same seed gives the same network on every backend.
 func TestMLP(t *testing.T) {
 	images := make([]float32, 4*6*5)
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -123,7 +124,7 @@ func TestMLP(t *testing.T) {
 	for _, w := range weights[0] {
 		sum2 += float64(w * w)
 	}
-	// 210 numbers: a standard error of 0.1
+	// 210 numbers have a standard error of 0.1
 	if variance := sum2 / float64(len(weights[0])); math.Abs(variance*30/2-1) > 0.25 {
 		t.Errorf("weights of variance %.4f; He's initialisation of 30 inputs has 2/30", variance)
 	}

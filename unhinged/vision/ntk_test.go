@@ -14,8 +14,9 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
-// TestSameAsNTK: package ntk computes a network of this package from its variables, those of one scope from those of
-// another. The outputs are equal in training and in evaluation, and so are the averages that training leaves.
+// TestSameAsNTK checks that package ntk computes a network of this package from its variables, after mapping the scopes
+// of one package to those of the other. The outputs in training and in evaluation must be equal, and so must the
+// running averages after training.
 func TestSameAsNTK(t *testing.T) {
 	const batch, size, channels, width = 5, 4, 3, 4
 	linear := func() ntk.Layer { return ntk.Dense(width) }
@@ -23,7 +24,7 @@ func TestSameAsNTK(t *testing.T) {
 	networks := map[string]struct {
 		ours   Model
 		theirs ntk.Network
-		scopes map[string][2]string // ours: those of ntk's linear layer and of its batch normalisation
+		scopes map[string][2]string // from ours to ntk's, linear and batch normalisation
 	}{
 		"mlp": {
 			MLP(width, width),
@@ -61,7 +62,7 @@ func TestSameAsNTK(t *testing.T) {
 			theirs := func(scope *model.Scope, x *Node) *Node {
 				return network.theirs.Model(scope.In("theirs"), ntk.StandardParameterization, x)
 			}
-			call(false, ours) // makes the variables
+			call(false, ours) // this makes the variables
 			variables := 0
 			for scope, counterparts := range network.scopes {
 				from := store.Scope("/ours/" + scope)
@@ -70,7 +71,7 @@ func TestSameAsNTK(t *testing.T) {
 					for _, name := range names {
 						v := from.GetVariable(name)
 						value := v.MustValue()
-						if name != "weights" { // positive, as a variance is, and of no default's value
+						if name != "weights" { // positive, as a variance must be, and different from the defaults
 							random := make([]float64, value.Shape().Size())
 							for i := range random {
 								random[i] = 0.5 + rng.Float64()

@@ -18,8 +18,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// TestOutputs: what a run keeps agrees with its last record, is the same after an interruption, and is refused when a
-// bit of it is another.
+// TestOutputs checks that the saved outputs agree with the last record, are the same after an interruption, and are
+// refused after a change of one bit.
 func TestOutputs(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -103,8 +103,8 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// TestDecision: accuracies by class add up to the whole, and the centred rule decides as (w_c − w̄)ᵀ(h − h̄) + b_c
-// does, h̄ the mean of the class means.
+// TestDecision checks that the accuracies by class add up to the whole, and that the centred rule decides as (w_c −
+// w̄)ᵀ(h − h̄) + b_c does, where h̄ is the mean of the class means.
 func TestDecision(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -149,8 +149,8 @@ func TestDecision(t *testing.T) {
 	}
 }
 
-// centredAccuracy is the share of test images that the centred rule decides right, from features, prototypes and
-// biases.
+// centredAccuracy returns the share of test images that the centred rule classifies correctly, from features,
+// prototypes and biases.
 func centredAccuracy(t *testing.T, r *run) float64 {
 	classes, head := len(r.data.Classes), r.Method.Head
 	seen := func(images datasets.Images) (features, prototypes *mat.Dense) {
@@ -221,7 +221,7 @@ func centredAccuracy(t *testing.T, r *run) float64 {
 	return right / float64(r.data.Test.Len())
 }
 
-// unitLength makes the norm of each row 1.
+// unitLength divides each row by its norm.
 func unitLength(x *mat.Dense) {
 	n, _ := x.Dims()
 	for i := range n {
@@ -229,8 +229,8 @@ func unitLength(x *mat.Dense) {
 	}
 }
 
-// TestImbalancedRun: an imbalanced subset is part of a run's identity and of its name among settings, and the losses
-// for it train.
+// TestImbalancedRun checks that an imbalanced subset is part of a run's identity and of its name among settings, and
+// that the losses for imbalanced classes can be trained.
 func TestImbalancedRun(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {

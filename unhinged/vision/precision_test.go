@@ -16,9 +16,9 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// TestBFloat16 takes the features and the gradients of a network in both precisions. The features differ by about
-// bfloat16's eight bits; the gradients by more, as some ReLUs switch, but not in their direction. In bfloat16 all of
-// them are float32.
+// TestBFloat16 compares the features and the gradients of a network in both precisions. The features differ by about
+// bfloat16's eight bits. The gradients differ by more, because some ReLUs switch, but have the same direction. With
+// bfloat16, too, all of them have type float32.
 func TestBFloat16(t *testing.T) {
 	pixels := make([]float32, 16*8*8*3)
 	for i := range pixels {
@@ -37,13 +37,13 @@ func TestBFloat16(t *testing.T) {
 						variables = append(variables, v.NodeValue(images))
 					}
 				}
-				// not the sum of squares, which batch normalisation nearly fixes: its gradient is what rounding leaves
-				// of it
+				// The sum of squares would not do: batch normalisation keeps it nearly constant, so that its gradient
+				// would be mostly rounding.
 				weights := Sin(IotaFull(images.Graph(), features.Shape()))
 				return append([]*Node{features}, Gradient(ReduceAllSum(Mul(features, weights)), variables...)...)
 			}, tensors.FromFlatDataAndDimensions(pixels, 16, 8, 8, 3))
 			for _, o := range out {
-				list = append(list, tensors.MustCopyFlatData[float32](o)) // panics at another type
+				list = append(list, tensors.MustCopyFlatData[float32](o)) // this panics for another type
 			}
 			return list
 		}
@@ -71,7 +71,8 @@ func wide(values []float32) []float64 {
 	return list
 }
 
-// TestTrainingInBFloat16 learns what float32 learns, and says so in its settings.
+// TestTrainingInBFloat16 checks that training in bfloat16 learns what float32 learns, and that the precision is in the
+// settings.
 func TestTrainingInBFloat16(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		data := blobs.Data(320, 50)

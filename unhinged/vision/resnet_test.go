@@ -35,7 +35,7 @@ func TestResNetParameters(t *testing.T) {
 		{ResNet34(64), linear, 32, 10, 21_282_122},
 		{ResNet50(64), linear, 224, 1000, 25_557_032},
 		{ResNet20(16), linear, 32, 10, 269_722},
-		{ResNet18(64), unhinged.Head{}, 32, 10, 11_173_962 - 10}, // no biases
+		{ResNet18(64), unhinged.Head{}, 32, 10, 11_173_962 - 10}, // without biases
 		// the prototypes are not trained
 		{ResNet18(64), unhinged.Head{Prototypes: unhinged.ETF}, 32, 10, 11_173_962 - 10*513},
 	} {
@@ -68,13 +68,13 @@ func TestResNetParameters(t *testing.T) {
 	}
 }
 
-// tiny has all that the networks are made of, at a size that can be differentiated numerically.
+// tiny has every kind of part that the networks have, at a size at which numerical differentiation is possible.
 func tiny(stem int, block block, stages ...int) func(*model.Scope, *Node, bool) *Node {
 	return resNet("tiny", 2, stem, block, stages...).Features
 }
 
-// TestResNetGradient compares, for every kernel, scale and shift and for the images, the derivative of Σ c·features in
-// a random direction with central differences.
+// TestResNetGradient compares derivatives of Σ c·features in a random direction with central differences, for every
+// kernel, scale and shift and for the images.
 func TestResNetGradient(t *testing.T) {
 	const size, batch = 8, 4
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
@@ -162,8 +162,8 @@ func TestResNetGradient(t *testing.T) {
 	})
 }
 
-// TestResNetEvaluation: in training an image's features depend on the batch, in evaluation on the running statistics
-// only.
+// TestResNetEvaluation checks that an image's features depend on the batch in training, and only on the running
+// statistics in evaluation.
 func TestResNetEvaluation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 3))
 	images := make([]float64, 4*8*8*3)
@@ -198,7 +198,7 @@ func TestResNetEvaluation(t *testing.T) {
 	})
 }
 
-// TestResNetLastReLU: without its last ReLU features can be negative, and nothing else changes.
+// TestResNetLastReLU checks that without the last ReLU features can be negative, and that nothing else changes.
 func TestResNetLastReLU(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 4))
 	images := make([]float64, 16*3)
@@ -211,7 +211,7 @@ func TestResNetLastReLU(t *testing.T) {
 				func(scope *model.Scope, x *Node) *Node {
 					scope.Store().SetTraining(x.Graph(), true)
 					return tiny(3, basicBlock, 1)(scope, x, lastReLU)
-					// of a single position: the average is of nothing
+					// With a single position, the average pooling has no effect.
 				}, tensors.FromFlatDataAndDimensions(images, 16, 1, 1, 3)))
 		}
 		with, without := out(true), out(false)
@@ -226,8 +226,8 @@ func TestResNetLastReLU(t *testing.T) {
 	})
 }
 
-// TestResNetOverfits: a small network learns 64 random images by heart, with anchored prototypes and with a linear
-// layer.
+// TestResNetOverfits checks that a small network learns 64 random images by heart, with anchored prototypes and with a
+// linear layer.
 func TestResNetOverfits(t *testing.T) {
 	const n, size, classes = 64, 8, 4
 	rng := rand.New(rand.NewPCG(8, 5))

@@ -16,25 +16,26 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// TestEveryHeadLearns64ImagesByHeart trains a small perceptron on 64 images of Fashion-MNIST, until it knows each.
+// TestEveryHeadLearns64ImagesByHeart trains a small perceptron on 64 images of Fashion-MNIST until it classifies each
+// correctly.
 func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 	data, err := datasets.Open("fashion-mnist")
 	if err != nil {
 		t.Skipf("no real images to learn: %v", err)
 	}
 	data.Train, data.Test = data.Train.First(64), data.Test.First(32)
-	// where there is nothing to compile: XLA takes longer for that than for the training
+	// The pure-Go backend compiles nothing; XLA takes longer to compile than to train here.
 	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range Methods() {
-		if unbounded(m) { // grows until it is stopped
+		if unbounded(m) { // it grows until it is stopped
 			continue
 		}
 		training := small(m.Name)
 		training.Model, training.Epochs, training.Batch, training.WeightDecay = MLP(64, 32), 60, 16, 0
-		if m.Name == "mse-etf" { // it is slow: its logits add up to 0, and its targets to 1
+		if m.Name == "mse-etf" { // it is slow, because its logits sum to 0 and its targets to 1
 			training.Epochs = 600
 		}
 		records, err := training.Run(context.Background(), backend, data)
@@ -51,8 +52,9 @@ func TestEveryHeadLearns64ImagesByHeart(t *testing.T) {
 	}
 }
 
-// TestBatchesInParts: without batch normalisation, a step in parts is the step in one, for the losses and for the
-// regularisation of features, which is a sum over the batch; also where two devices share each part.
+// TestBatchesInParts checks that without batch normalisation a step in parts equals a step with the whole batch, for
+// the losses and for the regularisation of features, which is a sum over the batch, also if two devices share each
+// part.
 func TestBatchesInParts(t *testing.T) {
 	data := blobs.Data(128, 30)
 	linear := Model{Name: "linear", Features: func(scope *model.Scope, x *Node, lastReLU bool) *Node {
@@ -63,7 +65,7 @@ func TestBatchesInParts(t *testing.T) {
 	}}
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		names := []string{"ce", "pal-efr", "fnpal-rlr"}
-		if backend.Name() == "xla" { // which compiles for seconds
+		if backend.Name() == "xla" { // XLA compiles for seconds
 			names = names[1:2]
 		}
 		for _, name := range names {
@@ -103,7 +105,7 @@ func TestBatchesInParts(t *testing.T) {
 	})
 }
 
-// TestSettingsLeaveOutDefaults: runs that were recorded before there was a setting are of equal settings.
+// TestSettingsLeaveOutDefaults checks that runs that were recorded before a setting existed have equal settings.
 func TestSettingsLeaveOutDefaults(t *testing.T) {
 	data := blobs.Data(320, 10)
 	training := small("pal")
@@ -120,7 +122,8 @@ func TestSettingsLeaveOutDefaults(t *testing.T) {
 	}
 }
 
-// TestSettingsHaveTheSizeOfAFoldersImages: a ResNet would go on with images of another size as if nothing had changed.
+// TestSettingsHaveTheSizeOfAFoldersImages checks that the size of the images is recorded. Otherwise, a ResNet would be
+// resumed with images of another size without an error.
 func TestSettingsHaveTheSizeOfAFoldersImages(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {

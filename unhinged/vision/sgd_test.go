@@ -25,7 +25,7 @@ func TestSGDByHand(t *testing.T) {
 		sgd := SGD{LearningRate: 0.1, Momentum: 0.5, WeightDecay: 0.2}
 		step := model.MustNewExec(backend, store, func(scope *model.Scope, g *Graph) []*Node {
 			x := scope.In("layer").VariableWithValue("x", 1.0).NodeValue(g)
-			b := scope.In("other").VariableWithValue("x", -1.0).NodeValue(g) // the same name elsewhere
+			b := scope.In("other").VariableWithValue("x", -1.0).NodeValue(g) // another scope has the same name
 			scope.VariableWithValue("frozen", 5.0).SetTrainable(false).NodeValue(g)
 			loss := Add(MulScalar(x, 3), MulScalar(b, 2))
 			sgd.UpdateGraph(scope, g, loss)
@@ -83,8 +83,8 @@ func TestNesterovByHand(t *testing.T) {
 	})
 }
 
-// TestTriangle: the rate goes in lines from a fifth to the peak at 23 % of the steps, and to 7 % at their end; the
-// graph's is the host's.
+// TestTriangle checks that the rate goes linearly from a fifth to the peak at 23 % of the steps, and then to 7 % at
+// their end, and that the rate in the graph equals that on the host.
 func TestTriangle(t *testing.T) {
 	sgd := SGD{LearningRate: 2, Schedule: Triangle, Steps: 200}
 	for step, want := range map[int64]float64{0: 0.4, 23: 0.4 + 1.6/2, 46: 2, 123: 2 - 1.86/2, 200: 0.14} {
@@ -105,8 +105,8 @@ func TestTriangle(t *testing.T) {
 	})
 }
 
-// TestSGDAgainstFiniteDifferences runs SGD in a graph and, beside it, the formulas of SGD's comment on gradients taken
-// by central differences of the loss.
+// TestSGDAgainstFiniteDifferences compares SGD in a graph with the formulas in SGD's comment, with gradients by central
+// differences of the loss.
 func TestSGDAgainstFiniteDifferences(t *testing.T) {
 	const n, steps = 4, 7
 	random := rand.New(rand.NewPCG(3, 1))
@@ -157,7 +157,7 @@ func TestSGDAgainstFiniteDifferences(t *testing.T) {
 		}
 		got := tensors.MustCopyFlatData[float64](store.GetVariable("/x").MustValue())
 		for i := range x {
-			if math.Abs(got[i]-x[i]) > 1e-7 { // central differences err by h² and 1e-16/h, times a few steps
+			if math.Abs(got[i]-x[i]) > 1e-7 { // central differences err by h² and 1e-16/h in each step
 				t.Errorf("x[%d] is %.10g after %d steps, with finite differences %.10g", i, got[i], steps, x[i])
 			}
 		}

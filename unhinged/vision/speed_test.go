@@ -12,7 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// patterns is a data set of two classes of side×side images in three colours: bright above or bright below, with noise.
+// patterns returns a data set of two classes of side×side images in three colours, which are bright in the upper or in
+// the lower half, with noise.
 func patterns(side int) *datasets.Dataset {
 	r := rand.New(rand.NewPCG(5, 6))
 	images := func(n int) datasets.Images {
@@ -35,8 +36,8 @@ func patterns(side int) *datasets.Dataset {
 	return &datasets.Dataset{Name: "patterns", Classes: []string{"above", "below"}, Train: images(64), Test: images(32)}
 }
 
-// TestSpeedLearns: a speed network learns images of the smallest size that it takes, to the same end when it is stopped
-// and resumed, and refuses smaller ones.
+// TestSpeedLearns checks that a speed network learns images of the smallest size that it accepts, that it ends with the
+// same result if it is interrupted and resumed, and that it refuses smaller images.
 func TestSpeedLearns(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		network, err := ModelNamed("speed-4-8-8")

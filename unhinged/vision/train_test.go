@@ -34,14 +34,15 @@ func small(method string) Training {
 		WeightDecay: 5e-4, Seed: 1}
 }
 
-// unbounded says that nothing bounds the method's loss: its prototypes are trained and its logits linear.
+// unbounded reports whether the method's loss has no lower bound, because its prototypes are trained and its logits
+// linear.
 func unbounded(m Method) bool {
 	_, linear := m.Criterion.(unhinged.Loss)
 	return linear && m.Head.Prototypes != unhinged.ETF
 }
 
 func TestEveryMethodLearns(t *testing.T) {
-	data := blobs.Data(330, 200) // 10 batches and 10 images that are left out
+	data := blobs.Data(330, 200) // 10 batches, and 10 images that are left out
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for _, m := range Methods() {
 			if unbounded(m) {
@@ -88,7 +89,7 @@ func TestEveryMethodLearns(t *testing.T) {
 	})
 }
 
-// TestFeatureRegularization: λ of the batch sum makes the features smaller.
+// TestFeatureRegularization checks that the λ of the sum over the batch makes the features smaller.
 func TestFeatureRegularization(t *testing.T) {
 	data := blobs.Data(320, 100)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
@@ -127,7 +128,7 @@ func TestPlainUnhingedBlowsUp(t *testing.T) {
 				t.Errorf("a record of what is not finite: %+v", r)
 			}
 		}
-		// It ended for good: nothing is trained again, and the outcome says why.
+		// The failed run is final: it is not trained again, and the outcome gives the reason.
 		training.Report = func(Progress) { t.Error("a step after the end") }
 		again, err := training.Run(context.Background(), backend, data)
 		if !errors.As(err, &diverged) || len(again) != len(records) {
@@ -153,8 +154,8 @@ func TestTooHighALearningRate(t *testing.T) {
 			t.Errorf("error %v, should be a *Diverged that says so at the first steps", err)
 		}
 	})
-	// CE with a rate of 1e6, then plain UL with one of 10, both on Fashion-MNIST: the norms blow up before anything
-	// overflows.
+	// The runs are CE with a rate of 1e6 and plain UL with a rate of 10, both on Fashion-MNIST. Their norms grow very
+	// large before any number overflows.
 	for message, d := range map[string]Diverged{
 		"lower learning rate": {First: StepSummary{2.33, 179, 0.602}, Last: StepSummary{1.68e20, 1.06e12, 2.43e10}},
 		"anchor the prototypes": {First: StepSummary{-0.0404, 79.7, 0.602}, Last: StepSummary{-7.27e15, 1.17e9,
@@ -166,8 +167,8 @@ func TestTooHighALearningRate(t *testing.T) {
 	}
 }
 
-// TestNotFiniteFromTheStart: at the first step the loss is infinite, or after it the prototypes are, which the record
-// shows. Both are said of the first step, and written down.
+// TestNotFiniteFromTheStart: either the loss is infinite in the first step, or the prototypes are infinite after it,
+// which the record shows. In both cases, the error names the first step, and the outcome is written.
 func TestNotFiniteFromTheStart(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -181,7 +182,7 @@ func TestNotFiniteFromTheStart(t *testing.T) {
 		training := small("ce")
 		training.Folder = filepath.Join(t.TempDir(), "run")
 		change(&training)
-		for range 2 { // trained, and read
+		for range 2 { // the first pass trains, the second reads
 			_, err := training.Run(context.Background(), backend, data)
 			var diverged *Diverged
 			if !errors.As(err, &diverged) || diverged.Step != 1 || diverged.Epoch != 1 || !strings.Contains(err.Error(),
@@ -250,7 +251,7 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	training = small("pal")
 	training.Epochs, training.Folder = 1, filepath.Dir(path)
-	// or nobody would look at the checkpoint
+	// With the outcome, the checkpoint would not be read.
 	if err := os.Remove(filepath.Join(training.Folder, OutcomeFile)); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +271,8 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 }
 
-// TestFinishedRunNeedsNoCheckpoint: a folder as it is published, without the checkpoint, is not trained again.
+// TestFinishedRunNeedsNoCheckpoint checks that a folder in its published form, without the checkpoint, is not trained
+// again.
 func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -301,8 +303,8 @@ func TestFinishedRunNeedsNoCheckpoint(t *testing.T) {
 	}
 }
 
-// TestRunIsTrainedOnce: while one training is at work in a folder another is refused there, and not a moment longer.
-// Nothing in the folder is finished until it is.
+// TestRunIsTrainedOnce checks that while one training runs in a folder, a second one is refused there, but no longer
+// after the first has ended. Until then, the folder has no finished run.
 func TestRunIsTrainedOnce(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -330,7 +332,7 @@ func TestRunIsTrainedOnce(t *testing.T) {
 		got[0].TrainLoss != want[0].TrainLoss {
 		t.Errorf("records %+v, error %v", got, err)
 	}
-	// What is refused leaves nothing behind.
+	// A refused run leaves no file.
 	second.Epochs, second.Folder = 0, filepath.Join(second.Folder, "none")
 	if _, err := second.Run(context.Background(), backend, data); err == nil {
 		t.Error("no epochs, no error")
@@ -340,7 +342,7 @@ func TestRunIsTrainedOnce(t *testing.T) {
 	}
 }
 
-// state is what a run ends with, bit by bit: its log and every variable.
+// state returns the end of a run, bit by bit: its log and every variable.
 func state(t *testing.T, folder string) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -378,7 +380,7 @@ func TestCancelledRunGoesOn(t *testing.T) {
 		}
 		var last int64
 		stops := []int64{1, 17, 40}  // at the start, between two records, at an epoch's end
-		if backend.Name() == "xla" { // which compiles for seconds
+		if backend.Name() == "xla" { // XLA compiles for seconds
 			stops = stops[1:2]
 		}
 		for _, stop := range stops {
@@ -396,7 +398,7 @@ func TestCancelledRunGoesOn(t *testing.T) {
 				t.Fatalf("error %v", err)
 			}
 		}
-		// Cancelled once more, before a step: the checkpoint is as it was.
+		// If the run is cancelled again before a step, the checkpoint stays the same.
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if _, err := parts.Run(ctx, backend, data); !errors.Is(err, context.Canceled) {
@@ -412,8 +414,8 @@ func TestCancelledRunGoesOn(t *testing.T) {
 	})
 }
 
-// TestKilledRunEndsWithTheSameBits kills a process of this test's program, at random moments and with no chance to
-// save, until one comes to the end.
+// TestKilledRunEndsWithTheSameBits repeatedly kills a process of this test's program, at random moments and without a
+// chance to save, until one process finishes.
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	if folder := os.Getenv("UNHINGED_TEST_RUN"); folder != "" {
 		runToBeKilled(t, folder)
@@ -423,7 +425,8 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	t.Logf("moments drawn from seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
-		// start runs a child until it has reported this many steps, and kills it; a negative number lets it end.
+		// start runs a child until it has reported the given number of steps, and then kills it. With a negative
+		// number, the child runs to its end.
 		start := func(folder string, steps int) (reported int) {
 			child := exec.Command(os.Args[0], "-test.run=^TestKilledRunEndsWithTheSameBits$")
 			child.Env = append(os.Environ(), "UNHINGED_TEST_RUN="+folder, "UNHINGED_TEST_BACKEND="+backend.Name())
@@ -459,11 +462,11 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 			t.Fatalf("%d steps, should be 200", total)
 		}
 		kills := 3
-		if backend.Name() == "xla" { // which compiles for seconds
+		if backend.Name() == "xla" { // XLA compiles for seconds
 			kills = 1
 		}
 		for range kills {
-			start(killed, 10+rng.IntN(150/kills)) // the first checkpoint is of step 10
+			start(killed, 10+rng.IntN(150/kills)) // the first checkpoint is written at step 10
 		}
 		if left := start(killed, -1); left >= total {
 			t.Errorf("the last process did all %d steps: nothing was resumed", left)
@@ -480,7 +483,7 @@ func runToBeKilled(t *testing.T, folder string) {
 			return
 		}
 		training := small("pal-efr")
-		training.Model = resNet("tiny", 2, 3, plainBlock, 1) // convolutions and batch normalisation of images
+		training.Model = resNet("tiny", 2, 3, plainBlock, 1) // includes convolutions and batch normalisation of images
 		training.Augmentation = datasets.Augmentation{Shift: 1, Flip: true}
 		training.Epochs, training.Folder = 20, folder
 		training.Report = func(p Progress) { fmt.Println("step", p.Step) }

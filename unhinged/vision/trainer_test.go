@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/backendtest"
 )
 
-// TestTrainer: gomlx's trainer descends with SGD, and with its accumulation of gradients over three thirds of a batch,
-// as on the whole batch, and both as the formulas say. Clear makes it start with velocities of 0.
+// TestTrainer checks that gomlx's trainer with SGD gives the descent of the formulas, for whole batches and with
+// gradients accumulated over three thirds of a batch. Clear resets the velocities to 0.
 func TestTrainer(t *testing.T) {
 	const examples, inputs, parts, steps = 12, 3, 3, 4
 	random := rand.New(rand.NewPCG(5, 6))
@@ -28,7 +28,7 @@ func TestTrainer(t *testing.T) {
 	}
 	sgd := SGD{LearningRate: 0.1, Momentum: 0.8, WeightDecay: 0.05, Nesterov: true, Steps: 2 * steps}
 
-	// What comes of it by the formulas, with the velocity cleared in the middle.
+	// These are the weights by the formulas, with the velocity cleared in the middle.
 	w, v := append([]float64(nil), start...), make([]float64, inputs)
 	for step := range 2 * steps {
 		if step == steps {

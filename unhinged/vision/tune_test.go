@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// TestTuning: a search has a run for each rate, and then one for each decay at the best rate, of the first seed only;
-// it never sees a test image, and what it finds best is chosen.
+// TestTuning checks that a search has a run for each rate and then one for each decay at the best rate, with the first
+// seed only. It must use no test images, and the best values must be chosen.
 func TestTuning(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestWatch tells a Watch of a training that goes on from its step 201 of 1000, in 5 epochs, with loss 1/step.
+// TestWatch gives a Watch the events of a training that is resumed at step 201 of 1000, in 5 epochs, with loss 1/step.
 func TestWatch(t *testing.T) {
 	var figures []result.Figure
 	var status string
@@ -30,7 +30,7 @@ func TestWatch(t *testing.T) {
 		}
 		report(p)
 	}
-	// The first step, the last, and at most one in half a second between.
+	// There is output for the first step, the last step, and at most one step in every half second between them.
 	if n := len(figures); n < 2 || n > 2+int(time.Since(began)/(time.Second/2)) {
 		t.Fatalf("%d pictures in %v", n, time.Since(began))
 	}

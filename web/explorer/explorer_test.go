@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// settings draws settings of a scene within its sliders, small enough to iterate.
+// settings draws settings of a scene within the ranges of its sliders, small enough to iterate.
 func settings(random *rand.Rand, s Scene) Settings {
 	out := Settings{}
 	for _, slider := range s.Sliders {
@@ -25,8 +25,9 @@ func settings(random *rand.Rand, s Scene) Settings {
 	return out
 }
 
-// TestScenesAtRandomSettings: every scene has a picture at its defaults and at random settings, or says why not; series
-// have the length of their axis, and closed forms agree with the iteration beside them where the steps are short.
+// TestScenesAtRandomSettings checks that every scene gives a picture or an error with a reason, at its defaults and at
+// random settings. Series must have the length of their axis, and closed forms must agree with the iteration if its
+// steps are short.
 func TestScenesAtRandomSettings(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 15))
 	for _, s := range Scenes() {
@@ -63,8 +64,8 @@ func TestScenesAtRandomSettings(t *testing.T) {
 	}
 }
 
-// TestIterationAgrees: at a time of 20, in 2,000 steps, the brute-force iteration beside each closed form is the same
-// curve to the length of the steps.
+// TestIterationAgrees checks that at time 20, with 2,000 steps, each closed form and its brute-force iteration are the
+// same curve, up to an error proportional to the step.
 func TestIterationAgrees(t *testing.T) {
 	saved := maxSteps
 	defer func() { maxSteps = saved }()
@@ -100,7 +101,7 @@ func TestIterationAgrees(t *testing.T) {
 					}
 					compared++
 					tolerance := 0.01
-					if panel.Y == "%" { // an accuracy may change a step earlier
+					if panel.Y == "%" { // an accuracy may change one step earlier
 						tolerance = 10
 					}
 					if scene == "spherical" {
@@ -120,7 +121,7 @@ func TestIterationAgrees(t *testing.T) {
 	}
 }
 
-// TestDrawRefuses: what is no scene, no setting, or out of range.
+// TestDrawRefuses checks that unknown scenes, unknown settings and values out of range are errors.
 func TestDrawRefuses(t *testing.T) {
 	for _, c := range []struct {
 		scene    string

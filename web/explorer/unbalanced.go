@@ -126,11 +126,11 @@ func theorem8() Scene {
 		draw: drawTheorem8}
 }
 
-func drawTheorem8(v values) (*Picture, error) {
+// circleKernels returns the kernel of the training samples, which lie around the centres of their classes on a circle,
+// and the kernel between them and as many unseen points.
+func circleKernels(v values) (kappa, unseen *mat.Dense) {
 	c, n := v.int("C"), v.int("N")
-	const p = 12
-	state := dynamics.Gaussian(p, c, n, uint64(v.int("seed")))
-	draws := dynamics.Gaussian(2, c, 2*n, uint64(1000+v.int("seed"))).H // the points' places around their centres
+	draws := dynamics.Gaussian(2, c, 2*n, uint64(1000+v.int("seed"))).H // relative to the centres
 	place := func(class, i int) [2]float64 {
 		angle := 2 * math.Pi * float64(class) / float64(c)
 		column := class*2*n + i
@@ -142,7 +142,7 @@ func drawTheorem8(v values) (*Picture, error) {
 		d := math.Hypot(a[0]-b[0], a[1]-b[1]) / v["length"]
 		return math.Exp(-d * d / 2)
 	}
-	kappa, unseen := mat.NewDense(total, total, nil), mat.NewDense(total, total, nil)
+	kappa, unseen = mat.NewDense(total, total, nil), mat.NewDense(total, total, nil)
 	for i := range total {
 		for j := range total {
 			a := place(i/n, i%n)
@@ -150,6 +150,14 @@ func drawTheorem8(v values) (*Picture, error) {
 			unseen.Set(i, j, similar(a, place(j/n, n+j%n)))
 		}
 	}
+	return kappa, unseen
+}
+
+func drawTheorem8(v values) (*Picture, error) {
+	c, n := v.int("C"), v.int("N")
+	const p = 12
+	state := dynamics.Gaussian(p, c, n, uint64(v.int("seed")))
+	kappa, unseen := circleKernels(v)
 	theorem := dynamics.Invariant{Gamma: gammaOf(v), Lambda1: v["lambda"], Lambda2: v["lambda"],
 		Rates: dynamics.Constant(1, 1), Kernel: dynamics.Kernel{Samples: kappa}}
 	flow, err := theorem.From(state)

@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// BenchmarkFigures runs each figure complete at the paper's sizes, initial state and claims included.
+// BenchmarkFigures makes each complete figure at the paper's sizes, with the initial state and the claims.
 func BenchmarkFigures(b *testing.B) {
 	for _, e := range Figures() {
 		b.Run(e.ID, func(b *testing.B) {
@@ -21,7 +21,7 @@ func BenchmarkFigures(b *testing.B) {
 	}
 }
 
-// BenchmarkSlider is one move of a slider in notebook 02: a descent of 50,000 steps at the paper's sizes, and its
+// BenchmarkSlider times one move of a slider in notebook 02: a descent of 50,000 steps at the paper's sizes, and its
 // picture.
 func BenchmarkSlider(b *testing.B) {
 	pr, err := dynamics.Gaussian(512, 100, 10, 1).Project()

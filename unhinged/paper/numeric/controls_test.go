@@ -9,16 +9,16 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// control is a figure in which a sentence is claimed, and the change under which it must not be.
+// control is a figure that claims a sentence, with a change under which the sentence must not hold.
 type control struct {
 	of     result.Sentence
 	id     string
 	o      Options
 	change func(o *Options)
-	want   result.Verdict // of the sentence after the change
+	want   result.Verdict // the verdict on the sentence after the change
 }
 
-// instead runs a curve at another setting than it says.
+// instead computes a curve with other settings than the curve states.
 func instead(of func(s setting) setting) func(o *Options) {
 	return func(o *Options) { o.tampering = &tampering{run: of} }
 }
@@ -108,7 +108,7 @@ func controls() []control {
 	}
 }
 
-// verdicts returns those of a sentence.
+// verdicts returns the verdicts on a sentence.
 func verdicts(claims []result.Claim, s result.Sentence) (list []result.Verdict) {
 	for _, c := range claims {
 		if c.ID == s.ID {
@@ -118,7 +118,7 @@ func verdicts(claims []result.Claim, s result.Sentence) (list []result.Verdict) 
 	return list
 }
 
-// TestNegativeControls: every sentence of a figure holds (or is corrected) where it should, and does not under its
+// TestNegativeControls checks that every sentence of a figure holds (or is corrected), and that it does not under its
 // control.
 func TestNegativeControls(t *testing.T) {
 	for _, c := range controls() {
@@ -147,8 +147,8 @@ func TestNegativeControls(t *testing.T) {
 	}
 }
 
-// TestEverySentenceHasAControl: there is none that the tests above leave out. (TestFigures has that every claim is of a
-// sentence.)
+// TestEverySentenceHasAControl checks that the tests above leave no sentence out. (TestFigures checks that every claim
+// belongs to a sentence.)
 func TestEverySentenceHasAControl(t *testing.T) {
 	tested := map[string]bool{}
 	for _, c := range controls() {

@@ -24,7 +24,7 @@ func ExampleRun() {
 	// 1 holds; checks of the implementation: 1 holds
 }
 
-// Every figure knows the sentences of the paper that it judges.
+// Every figure lists the sentences of the paper that it judges.
 func ExampleFigures() {
 	for _, figure := range numeric.Figures() {
 		fmt.Println(figure.ID, len(figure.Sentences()))

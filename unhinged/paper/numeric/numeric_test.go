@@ -11,7 +11,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestFigures runs every figure at the paper's sizes: every sentence about it must hold or be a known erratum.
+// TestFigures makes every figure at the paper's sizes. Every sentence about it must hold or have a known erratum.
 func TestFigures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: figures at the paper's sizes take seconds; TestSizes runs small ones")
@@ -43,8 +43,8 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestSizes runs every figure at small and unusual sizes: no claim may be without a measured number, and a figure must
-// survive JSON.
+// TestSizes makes every figure at small and unusual sizes. Every claim must have a measured number, and a figure must
+// not change when it is written to JSON and read back.
 func TestSizes(t *testing.T) {
 	for _, o := range []Options{
 		{P: 3, C: 2, N: 1, Steps: 50}, {P: 2, C: 5, N: 3, Steps: 1}, {P: 1, C: 3, N: 2, Steps: 2000},
@@ -129,17 +129,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestExtremes: values at which there is nothing to measure withdraw claims, and refuse nothing.
+// TestExtremes checks that if there is nothing to measure, claims are withdrawn and the figure is still made.
 func TestExtremes(t *testing.T) {
 	small := Options{P: 20, C: 10, N: 4, Steps: 5000}
 	for _, c := range []struct {
 		id     string
 		change func(o *Options)
-		none   string // of the claims may have this in its text and fail
+		none   string // no claim with this in its text may fail
 	}{
-		{"fig9", func(*Options) {}, "exponentially"}, // every sample has arrived before the end
+		{"fig9", func(*Options) {}, "exponentially"}, // every sample has converged before the end
 		{"fig1", func(o *Options) { o.Etas = []float64{1e-18} }, "exponentially, at the rate"},
-		// descent does not follow the flow
+		// The second case is a descent that does not follow the flow.
 		{"fig5", func(o *Options) { o.Etas = []float64{1e3} }, "exponentially, at the rate"},
 		{"fig8", func(o *Options) { o.Ratios = []float64{1e-300} }, "exponentially"},
 		{"fig15", func(o *Options) { o.Lambdas = []float64{0, 1e-18, 10, 50} }, "O(e"},
@@ -169,7 +169,7 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
-// TestOrderOfSmallDistances: distances that are too small for float64 are still compared.
+// TestOrderOfSmallDistances checks that distances that are too small for float64 are still compared.
 func TestOrderOfSmallDistances(t *testing.T) {
 	for _, o := range []Options{{P: 4, C: 3, N: 2}, {P: 3, C: 2, N: 5}, {P: 1, C: 3, N: 2}} {
 		for _, id := range []string{"fig1", "fig6", "fig8", "fig15"} {
@@ -178,7 +178,7 @@ func TestOrderOfSmallDistances(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range f.Claims {
-				// In one dimension, aligned features need not be classified.
+				// In one dimension, aligned features may be classified wrongly.
 				if c.Verdict == result.Fails && c.ID != aligns.ID {
 					t.Errorf("%s, p = %d, C = %d, N = %d: fails: %s: measured %g, expected %g", id, o.P, o.C, o.N,
 						c.Claim,

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestCalibration: all panels and bins are there, once each, with possible values; a few are compared with the paper.
+// TestCalibration checks that all panels and bins occur exactly once, with possible values. Some values are compared
+// with the paper.
 func TestCalibration(t *testing.T) {
 	panels := Calibration()
 	if len(panels) != 32 {
@@ -40,7 +41,7 @@ func TestCalibration(t *testing.T) {
 	}
 }
 
-// TestDetection: 72 numbers a table, and λ = 0 and 1e-5 of CE are alike in both.
+// TestDetection checks that each table has 72 numbers, and that λ = 0 and λ = 1e-5 of CE agree in both tables.
 func TestDetection(t *testing.T) {
 	type key struct {
 		dataset, loss, score, metric string
@@ -70,7 +71,7 @@ func TestDetection(t *testing.T) {
 	}
 }
 
-// TestTables: all 298 numbers are there, and a few are compared with the paper.
+// TestTables checks that all 298 numbers are there. Some are compared with the paper.
 func TestTables(t *testing.T) {
 	total := 0
 	for table := range 8 {

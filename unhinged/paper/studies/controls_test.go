@@ -9,7 +9,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestNegativeControlsOfStudies: the same for what is judged of measurements on networks, from measurements made up
+// TestNegativeControlsOfStudies applies negative controls to the sentences about networks. The measurements are made up
 // here.
 func TestNegativeControlsOfStudies(t *testing.T) {
 	all := func(claims []result.Claim, s result.Sentence, want result.Verdict) {
@@ -30,7 +30,7 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 		}
 	}
 	widths := []float64{128, 256, 512, 1024}
-	// Errors as width^exponent, with two networks a width that are a little apart.
+	// Errors are width^exponent, with two slightly different networks for each width.
 	study := func(own, infinite float64, widths ...float64) []result.Claim {
 		e, f := newErrors(), &result.Figure{}
 		for _, m := range widths {

@@ -15,8 +15,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestDrift: on Gaussian classes, without images, the kernels of networks with a smooth nonlinearity drift as 1/m under
-// every loss, and nothing has drifted before the first step.
+// TestDrift uses Gaussian classes and networks with a smooth nonlinearity. Under every loss the kernels must drift as
+// 1/m, and there must be no drift before the first step.
 func TestDrift(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -69,7 +69,8 @@ func TestDriftAt(t *testing.T) {
 	}
 }
 
-// TestPixels: the first of every class in the classes' order, the mean of the training images gone, mean square 1.
+// TestPixels checks that the first images of each class are taken, in the order of the classes, that the mean of the
+// training images is subtracted, and that each image has mean square 1.
 func TestPixels(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	images := func(labels ...uint8) datasets.Images {

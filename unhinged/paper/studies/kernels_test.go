@@ -13,7 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestConvergence: the default widths, in one smooth network and in one with ReLU; the error falls as theory has it.
+// TestConvergence uses the default widths, a smooth network and a network with ReLU. The error must fall as the theory
+// predicts.
 func TestConvergence(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -35,11 +36,11 @@ func TestConvergence(t *testing.T) {
 	}
 }
 
-// TestConvergenceLinear: in a network of two dense layers without a nonlinearity, for one example with |x|²/d = q,
+// TestConvergenceLinear uses a network of two dense layers without a nonlinearity. For one example with |x|²/d = q,
 //
 //	Θ = |W1 x|²/(dm) + q mean_c |w_c|²/m = q(χ²_m/m + χ²_{mC}/(mC)),   Θ_∞ = 2q,
 //
-// so that the error has mean square (1 + 1/C)/(2m). Without the hidden layer there is none.
+// so that the mean square error is (1 + 1/C)/(2m). A network without a hidden layer has no error.
 func TestConvergenceLinear(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -54,7 +55,7 @@ func TestConvergenceLinear(t *testing.T) {
 	}
 	mean, sd := f.Curves[0].Series["error"][0], f.Curves[0].Series["error_sd"][0]
 	square, want := mean*mean+sd*sd*(networks-1)/networks, (1+1./classes)/(2*m)
-	// of a heavier tail than the normal's √2
+	// The factor is √3, because the tail is heavier than that of the normal distribution, whose factor is √2.
 	if four := 4 * want * math.Sqrt(3./networks); math.Abs(square-want) > four {
 		t.Errorf("mean square error %g, want %g ± %g", square, want, four)
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestLazy: a network without hidden layers is linear in its parameters, so that it never leaves the closed form and
-// its kernel never changes. With hidden layers it leaves, and the closed form's logits move as far as Distance says.
+// TestLazy checks that a network without hidden layers, which is linear in its parameters, never leaves the closed
+// form, and that its kernel never changes. A network with hidden layers must leave the closed form, and the closed
+// form's logits must move by Distance.
 func TestLazy(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {

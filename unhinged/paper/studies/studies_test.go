@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestStudies: what the command runs; it takes a γ and an η.
+// TestStudies checks studies as the command runs them: theorem8 accepts a γ and an η.
 func TestStudies(t *testing.T) {
 	dots, gamma, zero := 0, 0.3, 0.
 	f, err := RunTheorem8(Options{Widths: []int{4, 8}, Networks: 1, Gamma: &gamma, Rate: 0.01, Command: "c",
@@ -17,7 +17,7 @@ func TestStudies(t *testing.T) {
 		!strings.HasPrefix(f.Provenance.Backend, "go") || dots == 0 {
 		t.Errorf("%s, %v, %+v, %d dots", f.ID, f.Settings, f.Provenance, dots)
 	}
-	// A γ written as 0 is 0; left out, it is 1/(C−1).
+	// A γ of 0 that is given means 0; without a γ, the default is 1/(C−1).
 	for _, c := range []struct {
 		given *float64
 		want  float64

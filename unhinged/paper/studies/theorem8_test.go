@@ -13,7 +13,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestTheorem8 runs the default sizes: theory's exponents hold, and the theorem as printed does not.
+// TestTheorem8 uses the default sizes. The exponents of the theory must hold, and the theorem as printed must fail.
 func TestTheorem8(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -54,8 +54,9 @@ func TestTheorem8(t *testing.T) {
 	}
 }
 
-// TestTheorem8Exact: networks without a nonlinearity and hidden layers are linear in their parameters, and descent is
-// the closed form from both kernels to rounding; the kernel as printed sees nothing of unseen points.
+// TestTheorem8Exact uses networks without a nonlinearity and without hidden layers, which are linear in their
+// parameters. Descent must equal the closed form of both kernels up to rounding. The kernel as printed predicts no
+// change at unseen points.
 func TestTheorem8Exact(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
@@ -103,8 +104,7 @@ func TestTheorem8Refuses(t *testing.T) {
 	}
 }
 
-// TestSlope: a line with residuals that are known; R: summary(lm(c(1, 3, 2, 5) ~ c(0, 1, 2, 3))) has slope 1.1 ±
-// 0.5196.
+// TestSlope fits a line with known residuals. In R, summary(lm(c(1, 3, 2, 5) ~ c(0, 1, 2, 3))) has slope 1.1 ± 0.5196.
 func TestSlope(t *testing.T) {
 	x := []float64{1, math.E, math.Exp(2), math.Exp(3)}
 	slope, sd := Slope(x, []float64{1, 3, 2, 5})

@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestChecks: every theorem holds.
+// TestChecks checks that every theorem holds.
 func TestChecks(t *testing.T) {
 	for id := range checks {
 		claim, err := Check(id)
@@ -25,7 +25,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// TestChecksCanFail: what is measured is not 0 whatever is compared.
+// TestChecksCanFail checks that a comparison of different things does not give 0.
 func TestChecksCanFail(t *testing.T) {
 	a, b := dynamics.Gaussian(3, 2, 2, 1), dynamics.Gaussian(3, 2, 2, 1)
 	for _, change := range []func(){
@@ -41,7 +41,7 @@ func TestChecksCanFail(t *testing.T) {
 		}
 		b = dynamics.Gaussian(3, 2, 2, 1)
 	}
-	// The wrong sign of γ breaks the bound of the margin.
+	// The wrong sign of γ violates the bound of the margin.
 	if s := []float64{1, 0, -5}; -loss(s, 0, -0.5) >= s[0]-s[1] {
 		t.Error("no violation is seen")
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// blown is a made-up run of plain UL whose norms grow by a factor at each of its records, 10 steps apart.
+// blown is a made-up run of plain UL whose norms grow by a factor between records, which are 10 steps apart.
 func blown(seed uint64, records int, factor float64) vision.Outcome {
 	o := vision.Outcome{Settings: vision.Settings{Method: "ul", Model: "mlp-8", Seed: seed, Images: 1000, Epochs: 100,
 		Batch: 10, LearningRate: 0.1, Momentum: 0.9, WeightDecay: 5e-4}}
@@ -73,7 +73,7 @@ func TestBlowUpClaims(t *testing.T) {
 	other := outcome("ul", 4, 0.9)
 	other.Records[0].PrototypeMax, other.Records[0].PrototypeAngle = 2.1, 61
 	lost := blown(3, 4, 2)
-	// the ratio is beyond all numbers
+	// the ratio overflows
 	lost.Records[3].PrototypeMin, lost.Records[3].PrototypeAngle = math.SmallestNonzeroFloat64, result.Number(40)
 	for _, c := range []struct {
 		outcomes []vision.Outcome
@@ -81,10 +81,10 @@ func TestBlowUpClaims(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]vision.Outcome{outcome("ce", 1, .5)}, ""},
-		{[]vision.Outcome{blown(1, 5, 10)}, "holds undecided undecided"}, // one seed has no deviation
+		{[]vision.Outcome{blown(1, 5, 10)}, "holds undecided undecided"}, // one seed has no standard deviation
 		{[]vision.Outcome{blown(1, 5, 10), blown(2, 5, 10)}, "holds holds holds"},
 		{[]vision.Outcome{held, other}, "fails fails fails"},
-		{[]vision.Outcome{blown(1, 0, 1), blown(2, 0, 1)}, "holds"}, // before their first record
+		{[]vision.Outcome{blown(1, 0, 1), blown(2, 0, 1)}, "holds"}, // they end before their first record
 		{[]vision.Outcome{blown(1, 0, 1), held, other}, "fails fails fails"},
 		{[]vision.Outcome{blown(1, 5, 10), held}, "fails undecided undecided"},
 		{[]vision.Outcome{blown(1, 5, 10), blown(2, 5, 10), lost}, "holds undecided undecided"},

@@ -9,7 +9,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// runs are made-up runs of a method, a seed for each last accuracy, in percent, with another accuracy before it.
+// runs returns made-up runs of a method, one seed for each last accuracy in percent. The accuracy in the epoch before
+// differs from the last.
 func runs(method string, early float64, last ...float64) []vision.Outcome {
 	var list []vision.Outcome
 	for i, a := range last {
@@ -25,7 +26,7 @@ func concat(lists ...[]vision.Outcome) (all []vision.Outcome) {
 	return all
 }
 
-// claimOn is the only claim with part in its text.
+// claimOn returns the only claim whose text contains part.
 func claimOn(t *testing.T, outcomes []vision.Outcome, part string) *result.Claim {
 	t.Helper()
 	var found *result.Claim
@@ -127,7 +128,7 @@ func TestClaimsFollowTheNumbers(t *testing.T) {
 	}
 }
 
-// The limit's ‖H‖² is (1.1̄/(2·5e-6·256))²·256 = 4.82e7 for 10 classes; by hand.
+// By hand, the limit's ‖H‖² for 10 classes is (1.1̄/(2·5e-6·256))²·256 = 4.82e7.
 func TestLimitOfTheorem6(t *testing.T) {
 	for norm, want := range map[float64]result.Verdict{1e7: result.Holds, 4.6e7: result.Holds, 5e7: result.Fails,
 		1e9: result.Fails} {
@@ -144,7 +145,7 @@ func TestLimitOfTheorem6(t *testing.T) {
 	}
 }
 
-// A claim that holds by itself need not do so among many.
+// A claim that holds in a single test may not hold when many tests are corrected for their number.
 func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
 	few := concat(runs("ce", 50, 90, 90.1, 90.2), runs("pal", 50, 89.95, 90.15, 90.35))
 	const part = "comparable to CE or better: accuracy of UL (PAL) −"
@@ -173,8 +174,8 @@ func TestClaimsOfEverySetup(t *testing.T) {
 	}
 }
 
-// The paper's own differences stand beside, 95.29 − 95.34, 74.43 − 76.44 and 80.84 − 81.08 for PAL; and how well CE
-// fits.
+// The text must have the paper's own differences, 95.29 − 95.34, 74.43 − 76.44 and 80.84 − 81.08 for PAL, and the
+// training accuracy of CE if it was measured.
 func TestPaperIsQuoted(t *testing.T) {
 	outcomes := concat(runs("ce", 50, 90, 90.02), runs("pal", 50, 90, 90.02))
 	const paper = "; the paper: −0.05 on cifar-10, −2.01 on cifar-100, −0.24 on imagenet-100)"
@@ -190,7 +191,7 @@ func TestPaperIsQuoted(t *testing.T) {
 	}
 }
 
-// The same limit, 4.82e7: PAL's own features are a factor of ten below it, or above.
+// With the same limit, 4.82e7, PAL's features are a factor of ten below it or above.
 func TestNoteOnWhereFeaturesEndWithoutEFR(t *testing.T) {
 	for norm, want := range map[float64]string{4.82e6: "that of UL (PAL) ends 1 below it",
 		4.82e8: "that of UL (PAL) ends 1 above it"} {
@@ -209,7 +210,7 @@ func TestNoteOnWhereFeaturesEndWithoutEFR(t *testing.T) {
 	}
 }
 
-// TestEquivalence: the three answers, and none for a single seed.
+// TestEquivalence checks the three possible answers, and that a single seed gives no answer.
 func TestEquivalence(t *testing.T) {
 	ce := []float64{90, 90.1, 90.2}
 	for _, c := range []struct {
@@ -228,7 +229,7 @@ func TestEquivalence(t *testing.T) {
 			t.Errorf("%v: %q, should say %q", c.own, got, c.want)
 		}
 	}
-	// Values that are all equal have no spread: the difference itself decides.
+	// If all values are equal, they have no spread, and the sign of the difference to the margin decides.
 	if p := welch([]float64{90, 90}, []float64{90.4, 90.4}).below(-margin); p != 0 {
 		t.Errorf("−0.4 is above −0.5 with p = %g", p)
 	}
@@ -237,8 +238,8 @@ func TestEquivalence(t *testing.T) {
 	}
 }
 
-// TestPaperIsJudgedByTheSameMargin: PAL is below CE by 0.05, 2.01 and 0.24, FNPAL by 0.73, 1.72 and −0.14, with RLR by
-// 0.60, 2.99 and 0.56 points in the last epochs of figure 2.
+// TestPaperIsJudgedByTheSameMargin: in the last epochs of figure 2, PAL is below CE by 0.05, 2.01 and 0.24 points,
+// FNPAL by 0.73, 1.72 and −0.14 points, and FNPAL with RLR by 0.60, 2.99 and 0.56 points.
 func TestPaperIsJudgedByTheSameMargin(t *testing.T) {
 	claims := publishedClaims()
 	for i, want := range []float64{2, 1, 0} {

@@ -9,7 +9,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// allHold are made-up runs of which every claim of Claims and of NeuralCollapse holds.
+// allHold returns made-up runs for which every claim of Claims and of NeuralCollapse holds.
 func allHold() []vision.Outcome {
 	grown := func(method string, early, last, first, final, distance, etf, efr float64) []vision.Outcome {
 		list := runs(method, early, last, last+0.02, last+0.04)
@@ -41,7 +41,7 @@ func allHold() []vision.Outcome {
 		grown("fnpal-rlr", 58, 91, 1e3, 1e4, 0.9, 0.2, 0), plain)
 }
 
-// controls make, for the sentence of each id, the change of a run that its control describes.
+// controls returns, for the id of each sentence, the change of a run that its control describes.
 var controls = map[string]func(method string, o *vision.Outcome){
 	comparable.ID: func(method string, o *vision.Outcome) {
 		if method == "ce" {
@@ -124,8 +124,8 @@ func ahead(method string, o *vision.Outcome) {
 	}
 }
 
-// TestEveryClaimHasANegativeControl: each claim holds of runs made for it, has a documented control, and fails under
-// it.
+// TestEveryClaimHasANegativeControl checks that each claim holds for runs that are made for it, that it has a
+// documented control, and that it fails under this control.
 func TestEveryClaimHasANegativeControl(t *testing.T) {
 	growing := func() []vision.Outcome { return []vision.Outcome{blown(1, 8, 3), blown(2, 8, 3.02), blown(3, 8, 2.98)} }
 	tried := map[string]bool{}

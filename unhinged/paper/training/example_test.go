@@ -6,8 +6,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
 )
 
-// Theorem 6 gives the least train loss of PAL with feature regularisation on CIFAR-10, and the ‖H‖² where it is taken.
-// The published curves end a little above that loss.
+// Theorem 6 gives the smallest train loss of PAL with feature regularisation on CIFAR-10, and the ‖H‖² of the
+// minimiser. The published curves end a little above that loss.
 func ExampleAnchoredLimit() {
 	for _, end := range training.PublishedEnds()[:2] {
 		norm2, loss := training.AnchoredLimit(1/float64(end.Classes-1), end.EFR, 256)

@@ -12,7 +12,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// outcome is a made-up run with these validation accuracies, one an epoch.
+// outcome returns a made-up run with one of these validation accuracies in each epoch.
 func outcome(method string, seed uint64, accuracies ...float64) vision.Outcome {
 	o := vision.Outcome{Settings: vision.Settings{Method: method, Seed: seed, Epochs: len(accuracies), Batch: 256}}
 	for i, a := range accuracies {
@@ -22,7 +22,7 @@ func outcome(method string, seed uint64, accuracies ...float64) vision.Outcome {
 	return o
 }
 
-// withEFR is the outcome with another λ.
+// withEFR returns the outcome with another λ.
 func withEFR(o vision.Outcome, efr float64) vision.Outcome {
 	o.Settings.Head.FeatureRegularization = efr
 	return o

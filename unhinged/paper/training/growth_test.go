@@ -28,7 +28,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// The steps of SGD themselves, long enough for the larger root to win.
+// The reference is SGD itself, with enough steps for the larger root to dominate.
 func TestGrowthIsThatOfSGD(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 1))
 	for range 50 {
@@ -63,7 +63,7 @@ func TestGrowthIsThatOfSGD(t *testing.T) {
 	}
 }
 
-// Free features under the same descent, by the closed form of Theorem 4.
+// Free features under the same descent follow the closed form of Theorem 4.
 func TestFreeFeaturesGrowAsTheorem2(t *testing.T) {
 	for _, c := range []struct{ classes, n int }{{2, 3}, {3, 8}, {10, 5}} {
 		s := vision.SGD{LearningRate: 0.3, Momentum: 0.9, WeightDecay: 1e-3}
@@ -92,8 +92,8 @@ func TestFreeFeaturesGrowAsTheorem2(t *testing.T) {
 	}
 }
 
-// Features g⊙x̂ + β are a network whose tangent kernel by (g, β) does not change: Theorem 8 knows how it grows. What
-// wins is the feature with the least of its variance within the classes, and NetworkOmega is its rate.
+// Features g⊙x̂ + β are a network whose tangent kernel by (g, β) does not change, so that Theorem 8 gives their growth.
+// The feature with the smallest share of its variance within the classes dominates, and its rate is NetworkOmega.
 func TestNormalisedFeaturesGrowAsTheorem8(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 1))
 	for range 5 {
@@ -153,8 +153,8 @@ func TestNormalisedFeaturesGrowAsTheorem8(t *testing.T) {
 	}
 }
 
-// The scales and shifts of the last normalisations, and no others, make features larger, by their own factor; and the
-// features are at most as large as k of them allow.
+// Only the scales and shifts of the last normalisations make features larger, in proportion. k of them bound how large
+// features can be.
 func TestLastNormalisations(t *testing.T) {
 	isLast := func(kind, scope string) bool {
 		end := path.Base(scope)
@@ -190,7 +190,7 @@ func TestLastNormalisations(t *testing.T) {
 		})
 		input := tensors.FromFlatDataAndDimensions(images, n, size, size, 1)
 		features := func() []float64 { return tensors.MustCopyFlatData[float64](exec.MustCall1(input)) }
-		features() // makes the variables
+		features() // this makes the variables
 		each := func(change func(last bool, values []float64)) {
 			for v := range store.IterVariables() {
 				if v.Name() != "scale" && v.Name() != "shift" {
@@ -227,14 +227,14 @@ func TestLastNormalisations(t *testing.T) {
 		})
 		after := features()
 		floats.Scale(1000, before)
-		// ε of the normalisations between
+		// The tolerance is for the ε of the normalisations in between.
 		if !floats.EqualApprox(before, after, 1e-2*floats.Norm(before, math.Inf(1))) {
 			t.Errorf("%s: features %.4g, should be %.4g", kind, after, before)
 		}
 	}
 }
 
-// A network that ends in a normalisation without a ReLU grows as NC1 says, on real steps of SGD.
+// On real steps of SGD, a network that ends in a normalisation without a ReLU must grow as NC1 predicts.
 func TestNC1SaysHowFastNormsGrow(t *testing.T) {
 	data := blobs.Data(3200, 64)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
@@ -302,7 +302,7 @@ func TestGrowthFigure(t *testing.T) {
 	if verdicts[result.Holds] != 4 {
 		t.Errorf("claims %+v", fig.Claims)
 	}
-	for k := range 3 { // faster than anything can
+	for k := range 3 { // faster than any network can grow
 		for i := range outcomes[k+1].Records {
 			outcomes[k+1].Records[i].PrototypeMax = math.Exp((10 + 0.1*float64(k)) * float64(i))
 		}

@@ -114,29 +114,36 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 	slices.SortFunc(fig.Curves, func(a, b result.Curve) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// imbalanceTable has a row a loss and λ, the methods for unequal classes last, and the columns of the paper, then ours.
-func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
-	type row struct {
-		name, family string
-		efr          float64
-	}
-	var rows []row
-	place := func(r row) {
+// imbalanceRow is a loss with a λ.
+type imbalanceRow struct {
+	name, family string
+	efr          float64
+}
+
+// imbalanceRows returns the rows of the paper's table, and then those of methods for unequal classes.
+func imbalanceRows(table int, setups [][]vision.Outcome) []imbalanceRow {
+	var rows []imbalanceRow
+	place := func(r imbalanceRow) {
 		if !slices.Contains(rows, r) {
 			rows = append(rows, r)
 		}
 	}
-	published := paperdata.Table(table)
-	for _, cell := range published {
-		place(row{fmt.Sprintf("%s, λ = %g", cell.Loss, cell.Lambda), losses(table)[cell.Loss], cell.Lambda})
+	for _, cell := range paperdata.Table(table) {
+		place(imbalanceRow{fmt.Sprintf("%s, λ = %g", cell.Loss, cell.Lambda), losses(table)[cell.Loss], cell.Lambda})
 	}
 	for _, setup := range setups {
 		for _, v := range variants(setup) {
 			if v.method.Beta > 0 || v.family() == "ce-la" || v.family() == "ldam" { // what is usual for unequal classes
-				place(row{v.name(), v.family(), v.efr})
+				place(imbalanceRow{v.name(), v.family(), v.efr})
 			}
 		}
 	}
+	return rows
+}
+
+// imbalanceTable has the columns of the paper, and then those of the setups.
+func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
+	published, rows := paperdata.Table(table), imbalanceRows(table, setups)
 	t := &result.Table{Columns: []string{"loss"}, Note: "Accuracies in percent on balanced test images. Ours: mean ± " +
 		"standard deviation (number of seeds) by the largest logit; then by the largest after features are centred " +
 		"(Appendix D.2); then for the third of the classes with the most training images (the larger half, where the " +
@@ -147,7 +154,7 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 	for i, r := range rows {
 		t.Rows[i] = []string{r.name}
 	}
-	column := func(title string, cell func(r row) string) {
+	column := func(title string, cell func(r imbalanceRow) string) {
 		t.Columns = append(t.Columns, title)
 		for i, r := range rows {
 			t.Rows[i] = append(t.Rows[i], cell(r))
@@ -160,7 +167,7 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 			continue
 		}
 		titles = append(titles, title)
-		column(title, func(r row) string {
+		column(title, func(r imbalanceRow) string {
 			for _, other := range published {
 				if paperColumn(other) == title && losses(table)[other.Loss] == r.family && other.Lambda == r.efr {
 					return fmt.Sprintf("%.2f", other.Percent)
@@ -172,7 +179,7 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 	for _, setup := range setups {
 		s := setup[0].Settings
 		column(fmt.Sprintf("ours: %s, %s, %d epochs, %s, batches of %d", s.Dataset, s.Model, s.Epochs, s.Imbalance,
-			s.Batch), func(r row) string {
+			s.Batch), func(r imbalanceRow) string {
 			for _, v := range variants(setup) {
 				if v.family() == r.family && v.efr == r.efr && len(v.runs) > 0 {
 					return fmt.Sprintf("%s; centred %.2f; many %.2f, few %.2f", v.accuracy(),

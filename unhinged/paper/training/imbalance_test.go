@@ -12,7 +12,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// imbalancedRuns are made-up runs, of 3 seeds, in which EFR improves CE and PAL, and PAL is ahead.
+// imbalancedRuns returns made-up runs of 3 seeds, in which EFR improves CE and PAL, and PAL is better than CE.
 func imbalancedRuns() []vision.Outcome {
 	list := concat(runs("ce", 50, 70, 70.1, 70.2), runs("pal", 50, 75, 75.1, 75.2))
 	for _, efr := range []float64{1e-6, 1e-5} {
@@ -35,7 +35,8 @@ func imbalancedRuns() []vision.Outcome {
 	return list
 }
 
-// TestImbalanceClaims: the sentences hold of runs made so, and each fails under its control.
+// TestImbalanceClaims checks that the sentences hold for runs that are made for them, and that each fails under its
+// control.
 func TestImbalanceClaims(t *testing.T) {
 	verdicts := func(change func(o *vision.Outcome)) map[string][]result.Verdict {
 		list := imbalancedRuns()
@@ -85,7 +86,7 @@ func TestImbalanceClaims(t *testing.T) {
 	if !all(got[shifted.ID], 2, result.Fails) {
 		t.Errorf("rules exchanged: %v", got)
 	}
-	got = verdicts(func(o *vision.Outcome) { // one seed left
+	got = verdicts(func(o *vision.Outcome) { // only one seed is left
 		o.Settings.Seed = 1
 	})
 	if slices.Contains(got[efrHelps.ID], result.Holds) {
@@ -93,7 +94,7 @@ func TestImbalanceClaims(t *testing.T) {
 	}
 }
 
-// TestPublishedGains: the counts of cells that EFR improves are those that were counted in the paper's tables by hand.
+// TestPublishedGains compares the numbers of cells that EFR improves with counts by hand in the paper's tables.
 func TestPublishedGains(t *testing.T) {
 	type counted struct {
 		better, cells int
@@ -130,7 +131,7 @@ func TestPublishedGains(t *testing.T) {
 	}
 }
 
-// TestImbalanceFigure: tables 2, 4 and 5 have the paper's columns and ours, with both rules.
+// TestImbalanceFigure checks that tables 2, 4 and 5 have the paper's columns and the lab's, with both rules.
 func TestImbalanceFigure(t *testing.T) {
 	for _, table := range []int{2, 4, 5} {
 		fig, err := Imbalance(table)(imbalancedRuns())

@@ -12,7 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Among all features none has a smaller objective, mean loss + λ Σ‖h‖², than the limit says, and those it says have it.
+// Among all features, those of the limit must have the smallest objective, mean loss + λ Σ‖h‖², and it must be the
+// value that the limit states.
 func TestLimitIsTheMinimum(t *testing.T) {
 	const classes, batch, efr = 4, 8, 0.01
 	gamma := 1. / (classes - 1)
@@ -36,7 +37,7 @@ func TestLimitIsTheMinimum(t *testing.T) {
 	}
 }
 
-// Alignment is the weighted mean of cosines that made the objective, whatever the features.
+// For any features, alignment must be the weighted mean of cosines from which the objective is computed.
 func TestAlignmentOfAnyFeatures(t *testing.T) {
 	const classes, p, batch, efr = 5, 4, 16, 0.02
 	gamma := 1. / (classes - 1)
@@ -70,8 +71,9 @@ func TestAlignmentOfAnyFeatures(t *testing.T) {
 	}
 }
 
-// The published curves of figures 12 and 13 end where Theorem 6 says, to what is not yet aligned, if EFR's sum is over
-// the batch of 256 and γ = 1/(C−1). Figure 14's ends below the smallest objective there is for such a batch.
+// The published curves of figures 12 and 13 end at the values of Theorem 6, up to features that are not yet aligned, if
+// EFR sums over the batch of 256 and γ = 1/(C−1). The curve of figure 14 ends below the smallest possible objective for
+// such a batch.
 func TestPublishedEndsAreOfTheorem6(t *testing.T) {
 	for _, end := range PublishedEnds() {
 		gamma := 1 / float64(end.Classes-1)

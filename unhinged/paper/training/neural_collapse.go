@@ -11,8 +11,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// collapses are the measures of neural collapse: what they are called and how they are read. All of them are 0 in the
-// collapse, but nc4's, which are in percent and 0 too.
+// collapses are the measures of neural collapse, by name. All of them are 0 if the collapse is complete. Those of NC4
+// are in percent.
 var collapses = []struct {
 	name string
 	of   func(*vision.Collapse) result.Number
@@ -32,9 +32,34 @@ var collapses = []struct {
 	{"distance_prototypes", func(c *vision.Collapse) result.Number { return c.DistancePrototypes }},
 }
 
-// NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch, a curve a method and λ
-// of EFR, the mean over its seeds with a band of one standard deviation. Plain UL is in it as far as all of its seeds
-// come. Runs of versions that did not measure it have NC1's trace alone. The outcomes are of one setup.
+// collapseCurve returns the means and standard deviations of all measures over the runs, by epoch.
+func collapseCurve(v variant) (result.Curve, error) {
+	curve, err := mean(v.name(), v.runs)
+	if err != nil {
+		return curve, err
+	}
+	for _, q := range collapses {
+		for i := range v.runs[0].Records {
+			values := make([]float64, len(v.runs))
+			for k, run := range v.runs {
+				values[k] = math.NaN()
+				if c := run.Records[i].Collapse; c != nil {
+					values[k] = float64(q.of(c))
+				}
+			}
+			m, sd := stat.MeanStdDev(values, nil)
+			curve.Series[q.name] = append(curve.Series[q.name], m)
+			if len(v.runs) > 1 {
+				curve.Series[q.name+"_sd"] = append(curve.Series[q.name+"_sd"], sd)
+			}
+		}
+	}
+	return curve, nil
+}
+
+// NeuralCollapse draws NC1 to NC4 and the distances to the limits of Theorems 6 and 7 by epoch. Each method with a λ of
+// EFR has a curve, which is the mean over its seeds with a band of one standard deviation. The curve of plain UL ends
+// with the shortest of its runs. Runs of old versions have only the trace of NC1. All outcomes must be of one setup.
 func NeuralCollapse(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "neural-collapse", Title: "Neural collapse: all measures are 0 where it is complete",
 		Panels: []result.Panel{
@@ -62,25 +87,9 @@ func NeuralCollapse(outcomes []vision.Outcome) (result.Figure, error) {
 		list = append(list, variant{method: mustMethod("ul"), runs: runs})
 	}
 	for _, v := range list {
-		curve, err := mean(v.name(), v.runs)
+		curve, err := collapseCurve(v)
 		if err != nil {
 			return fig, err
-		}
-		for _, q := range collapses {
-			for i := range v.runs[0].Records {
-				values := make([]float64, len(v.runs))
-				for k, run := range v.runs {
-					values[k] = math.NaN()
-					if c := run.Records[i].Collapse; c != nil {
-						values[k] = float64(q.of(c))
-					}
-				}
-				m, sd := stat.MeanStdDev(values, nil)
-				curve.Series[q.name] = append(curve.Series[q.name], m)
-				if len(v.runs) > 1 {
-					curve.Series[q.name+"_sd"] = append(curve.Series[q.name+"_sd"], sd)
-				}
-			}
 		}
 		fig.Curves = append(fig.Curves, curve)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// collapsing is a made-up run whose measures fall from start to end over its records.
+// collapsing returns a made-up run whose measures fall from start to end over its records.
 func collapsing(method string, seed uint64, records int, start, end float64) vision.Outcome {
 	o := outcome(method, seed, make([]float64, records)...)
 	for i := range o.Records {

@@ -9,7 +9,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// otherRuns are made-up runs of which all sentences on other losses hold.
+// otherRuns returns made-up runs for which all sentences about other losses hold.
 func otherRuns() []vision.Outcome {
 	list := concat(runs("cosine", 50, 80, 80.1, 80.2), runs("cosine-rlr", 60, 85, 85.1, 85.2))
 	for _, loss := range []string{"ce", "mse", "hinge"} {
@@ -21,7 +21,8 @@ func otherRuns() []vision.Outcome {
 	return list
 }
 
-// TestOtherLosses: the sentences hold of runs made so, and each fails under its control.
+// TestOtherLosses checks that the sentences hold for runs that are made for them, and that each fails under its
+// control.
 func TestOtherLosses(t *testing.T) {
 	lower := func(points float64, when func(o vision.Outcome) bool) func(o *vision.Outcome) {
 		return func(o *vision.Outcome) {

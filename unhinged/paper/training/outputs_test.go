@@ -23,8 +23,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// madeUp says what outputs a made-up run has: of 60 test images of three classes the share right is decided rightly,
-// all with logits around scale; scores out of distribution are lower by shift.
+// madeUp describes the outputs of a made-up run. Of 60 test images in three classes, the share right is classified
+// correctly, and all logits have a size of about scale. Scores out of distribution are lower by shift.
 type madeUp struct {
 	method       string
 	efr          float64
@@ -32,7 +32,7 @@ type madeUp struct {
 	shift        float64
 }
 
-// sets are those of the made-up outputs.
+// madeUpSets are the data sets of the made-up outputs.
 var madeUpSets = []string{vision.UnknownSet, vision.UniformSet, vision.BlurredSet, "mnist"}
 
 // write writes the outputs of one seed and returns the outcome.
@@ -88,7 +88,7 @@ func (m madeUp) write(t *testing.T, seed uint64, change func(*vision.Settings)) 
 	return o
 }
 
-// madeUpRuns are CE and PAL without EFR and with two λ, over these seeds; under EFR everything is better.
+// madeUpRuns returns runs of CE and PAL without EFR and with two λ, for the given seeds. EFR improves every measure.
 func madeUpRuns(t *testing.T, seeds int, change func(*vision.Settings), edit func(*madeUp)) []vision.Outcome {
 	t.Helper()
 	var out []vision.Outcome
@@ -110,7 +110,7 @@ func longTailed(s *vision.Settings) {
 
 func stepped(s *vision.Settings) { s.Imbalance = datasets.Imbalance{Kind: datasets.Step, Ratio: 10} }
 
-// outputItems are the items that are made of outputs, by id, with the imbalance that their runs have.
+// outputItems are the items that are computed from outputs, by id, with the imbalance of their runs.
 var outputItems = []struct {
 	id     string
 	draw   func([]vision.Outcome) (result.Figure, error)
@@ -122,8 +122,8 @@ var outputItems = []struct {
 	{"fig16", ScoreHistograms("fig16", 6, "softmax", "softmax"), nil},
 }
 
-// TestOutputItems: without runs each shows the published numbers alone and says what is missing; with runs it shows
-// them too, draws, and every recorded claim is one of its sentences and holds.
+// TestOutputItems checks that without runs each item shows only the published numbers and says what is missing. With
+// runs it also shows these and can be drawn, and every claim about them is one of its sentences and holds.
 func TestOutputItems(t *testing.T) {
 	for _, item := range outputItems {
 		empty, err := item.draw(nil)
@@ -155,7 +155,7 @@ func TestOutputItems(t *testing.T) {
 				t.Errorf("%s: %s: %s", item.id, c.Verdict, c.Claim)
 			}
 		}
-		// Runs of another imbalance are not taken.
+		// Runs with another imbalance are not used.
 		other := longTailed
 		if item.change != nil {
 			other = nil
@@ -164,7 +164,7 @@ func TestOutputItems(t *testing.T) {
 			len(figure.Panels) != len(empty.Panels) {
 			t.Errorf("%s takes runs that are not its own: %d panels, error %v", item.id, len(figure.Panels), err)
 		}
-		// Two seeds are too few.
+		// Two seeds are not enough.
 		figure, err = item.draw(madeUpRuns(t, 2, item.change, nil))
 		if err != nil {
 			t.Fatal(item.id, err)
@@ -177,7 +177,7 @@ func TestOutputItems(t *testing.T) {
 	}
 }
 
-// TestOutputControls: every sentence on recorded outputs fails under its control.
+// TestOutputControls checks that every sentence about recorded outputs fails under its control.
 func TestOutputControls(t *testing.T) {
 	exchange := func(m *madeUp) {
 		if m.efr > 0 {
@@ -225,7 +225,7 @@ func TestOutputControls(t *testing.T) {
 	}
 }
 
-// TestPublishedOutputs: what the paper's own numbers say, by hand, and under the controls.
+// TestPublishedOutputs compares verdicts on the paper's own numbers with counts by hand, also under the controls.
 func TestPublishedOutputs(t *testing.T) {
 	printed, numbers := paperdata.Calibration(), append(paperdata.Table(3), paperdata.Table(6)...)
 	for _, c := range []struct {
@@ -234,7 +234,7 @@ func TestPublishedOutputs(t *testing.T) {
 		measured, expected float64
 		verdict            result.Verdict
 	}{
-		{publishedCalibrationClaims(10, printed), 0, 3, 4, result.Fails}, // ECE 6.3 at λ = 0, 6.4, 6.5 and 6.5 else
+		{publishedCalibrationClaims(10, printed), 0, 3, 4, result.Fails}, // ECE 6.3 at λ = 0; then 6.4, 6.5, 6.5
 		{publishedCalibrationClaims(11, printed), 0, 4, 4, result.Holds},
 		{publishedDetectionClaims(3, numbers), 0, 36, 36, result.Holds},
 		{publishedDetectionClaims(6, numbers), 0, 47, 54, result.Fails}, // 20 of 27 and 27 of 27
@@ -282,8 +282,8 @@ func TestPublishedOutputs(t *testing.T) {
 	}
 }
 
-// TestMeasuredOutputs: the measures are those of packages calibration and ood, and the pooled bins those of all seeds'
-// samples together.
+// TestMeasuredOutputs checks that the measures are those of packages calibration and ood, and that the pooled bins are
+// those of the samples of all seeds together.
 func TestMeasuredOutputs(t *testing.T) {
 	runs, measures, err := withOutputs(madeUpRuns(t, 3, nil, nil), func(vision.Settings) bool { return true })
 	if err != nil || len(runs) != 15 {
@@ -354,7 +354,7 @@ func TestMeasuredOutputs(t *testing.T) {
 	}
 }
 
-// TestOnGrid: rates on the straight lines of the ROC curve, at its points and between.
+// TestOnGrid checks rates at the points of the ROC curve and, between them, on straight lines.
 func TestOnGrid(t *testing.T) {
 	c, err := ood.Compare([]float64{3, 1}, []float64{2, 0})
 	if err != nil {

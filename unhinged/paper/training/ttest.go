@@ -78,10 +78,10 @@ const power = 0.8
 // mostSeeds is the largest number of seeds that needed looks at.
 const mostSeeds = 1000
 
-// needed is the smallest number of seeds of each method with which a two-sided t-test at this level tells the
-// difference from bound with probability power, if the difference and the spread are those that were measured. The
-// test's noncentral t is taken for a central one that is moved by (difference − bound)/error. needed is NaN if there
-// are too few values to know the spread, and +Inf above mostSeeds.
+// needed returns the smallest number of seeds of each method with which a two-sided t-test at this level detects the
+// difference from bound with probability power, if the true difference and spread are the measured ones. The test's
+// noncentral t is approximated by a central one that is shifted by (difference − bound)/error. needed returns NaN if
+// there are too few values to estimate the spread, and +Inf above mostSeeds.
 func (t ttest) needed(bound, level float64) float64 {
 	if math.IsNaN(t.err) {
 		return math.NaN()

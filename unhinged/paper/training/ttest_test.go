@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The data set sleep of R, hours of extra sleep under two drugs, and what the examples of its help page for t.test and
-// for sleep print: t.test(extra ~ group) and the paired test.
+// The data set sleep of R has the hours of extra sleep under two drugs. The expected numbers are printed by the
+// examples in R's help pages for t.test and for sleep: t.test(extra ~ group) and the paired test.
 var (
 	sleep1 = []float64{0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0}
 	sleep2 = []float64{1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4}
@@ -16,7 +16,7 @@ func TestWelchAsInR(t *testing.T) {
 	w := welch(sleep1, sleep2)
 	for _, c := range []struct {
 		name            string
-		got, want, last float64 // the last printed digit's worth
+		got, want, last float64 // last is one unit of the last printed digit
 	}{
 		{"t", w.difference / w.err, -1.8608, 1e-4},
 		{"df", w.freedom, 17.776, 1e-3},
@@ -66,9 +66,9 @@ func TestTooFewOrEqualValues(t *testing.T) {
 	}
 }
 
-// The example of Wikipedia's article on the Holm–Bonferroni method: of p-values 0.01, 0.04, 0.03 and 0.005 at α = 0.05
-// the fourth and the first are rejected. The numbers are by hand: 2·, 3·, 4· of the ordered ones, and never less than
-// before.
+// This is the example of Wikipedia's article on the Holm–Bonferroni method: for the p-values 0.01, 0.04, 0.03 and 0.005
+// at α = 0.05, the fourth and the first are rejected. The adjusted p-values are by hand: the ordered ones times 4, 3, 2
+// and 1, and never less than the one before.
 func TestHolm(t *testing.T) {
 	got := holm([]float64{0.01, 0.04, math.NaN(), 0.03, 0.005, 0.9})
 	want := []float64{0.04, 0.09, math.NaN(), 0.09, 0.025, 0.9}
@@ -86,9 +86,9 @@ func TestHolm(t *testing.T) {
 	}
 }
 
-// TestSeedsAsInR: R's power.t.test has n = 16.71477 for two samples, one standard deviation apart, at power 0.8, and
-// power.t.test(type = "one.sample", delta = 0.5, power = 0.8) has n = 33.36713. Whatever the spread was measured with,
-// the answer is the same.
+// TestSeedsAsInR: R's power.t.test gives n = 16.71477 for two samples, one standard deviation apart, at power 0.8.
+// power.t.test(type = "one.sample", delta = 0.5, power = 0.8) gives n = 33.36713. The answer must not depend on the
+// number of seeds from which the spread was measured.
 func TestSeedsAsInR(t *testing.T) {
 	for _, seeds := range []float64{3, 10, 40} {
 		two := ttest{1, math.Sqrt(2 / seeds), 2 * (seeds - 1), seeds}

@@ -45,7 +45,7 @@ func TestSetups(t *testing.T) {
 	}
 }
 
-// Of a run that was done again the later counts, wherever it lies; and it counts once.
+// If a run was repeated, only the later one counts, whatever its folder, and it counts once.
 func TestRunsDoneAgainCountOnce(t *testing.T) {
 	root := t.TempDir()
 	write := func(folder string, seed uint64, hour int, accuracy float64) {
@@ -70,13 +70,13 @@ func TestRunsDoneAgainCountOnce(t *testing.T) {
 	if len(outcomes) != 2 || lastAccuracy(outcomes[0]) != 70 || lastAccuracy(outcomes[1]) != 40 {
 		t.Errorf("%d runs: %+v", len(outcomes), outcomes)
 	}
-	write("results [1]/third", 3, 3, 0.9) // what is a folder is no pattern
+	write("results [1]/third", 3, 3, 0.9) // a folder's name is not a pattern
 	if outcomes, err := vision.ReadOutcomes(filepath.Join(root, "results [1]")); err != nil || len(outcomes) != 1 {
 		t.Errorf("%d runs, error %v", len(outcomes), err)
 	}
 }
 
-// The finished runs that are recorded in the project can be read and drawn, all at once.
+// It must be possible to read and to draw all finished runs that are recorded in the project together.
 func TestRecordedRuns(t *testing.T) {
 	outcomes, err := vision.ReadOutcomes(filepath.Join("..", "..", "..", "results", "training", "*"))
 	if err != nil {
@@ -91,7 +91,8 @@ func TestRecordedRuns(t *testing.T) {
 	}
 }
 
-// TestTunedRunsAreOneSetup: methods at rates of their own are compared, others at different rates are not.
+// TestTunedRunsAreOneSetup checks that methods with separately tuned rates are compared, and that other runs with
+// different rates are not.
 func TestTunedRunsAreOneSetup(t *testing.T) {
 	list := concat(runs("ce", 50, 90, 90.1), runs("pal", 50, 90, 90.1))
 	list[2].Settings.LearningRate, list[3].Settings.LearningRate = 0.7, 0.7
