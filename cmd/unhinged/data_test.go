@@ -114,7 +114,7 @@ func TestDataVerify(t *testing.T) {
 	}
 }
 
-// TestDataVerifyReal verifies a data set where it is.
+// TestDataVerifyReal verifies a real data set if it is on this machine.
 func TestDataVerifyReal(t *testing.T) {
 	out, err := call(t.Context(), dataCommand(), "verify", "fashion-mnist")
 	if errors.Is(err, datasets.ErrMissing) {

@@ -134,7 +134,7 @@ func (o trainOptions) data(c vision.Config) (data *datasets.Dataset, err error) 
 	return c.Subset(data)
 }
 
-// folder is where results go if nobody says.
+// folder returns the folder of the results if --out is not given.
 func (o trainOptions) folder(c vision.Config, data *datasets.Dataset) string {
 	name := data.Name
 	if o.config != "" {
@@ -152,7 +152,7 @@ func (o trainOptions) folder(c vision.Config, data *datasets.Dataset) string {
 	return filepath.Join("training", name)
 }
 
-// trainSession is what the runs of one command share.
+// trainSession has the data that all runs of one command share.
 type trainSession struct {
 	folder        string
 	task, tasks   int // the share of the runs that it begins with: every tasks-th, from the task-th on
@@ -163,12 +163,12 @@ type trainSession struct {
 	runs, elsewhere int // all runs so far, and those of them that another process has under way
 }
 
-// nothing says whether all runs are under way in other processes, so that there may be nothing to draw.
+// nothing reports whether other processes train all runs, so that there may be nothing to draw.
 func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
 
 // unfinished divides the runs that are not finished into those of its own share and the others. It also returns the
-// names of the finished runs and the number of these that diverged. It reports damaged runs and runs with other settings
-// before any run is trained.
+// names of the finished runs and the number of these that diverged. Before any run is trained, it reports damaged runs
+// and runs with other settings.
 func (s *trainSession) unfinished(trainings []vision.Training) (own, others []vision.Training, finished []string,
 	diverged int, err error) {
 	for i, t := range trainings {
@@ -264,7 +264,7 @@ func (s *trainSession) one(ctx context.Context, t vision.Training, number string
 	switch {
 	case errors.As(err, &overflow):
 		fmt.Fprintf(s.out, "%s: %v\n", t.Name(), overflow)
-		return !strings.HasPrefix(t.Method.Name, "ul"), nil // that of ul is what is to be seen
+		return !strings.HasPrefix(t.Method.Name, "ul"), nil // ul is expected to diverge
 	case errors.Is(err, vision.ErrElsewhere):
 		return false, err
 	case errors.Is(err, context.Canceled):
@@ -275,7 +275,7 @@ func (s *trainSession) one(ctx context.Context, t vision.Training, number string
 	return false, nil
 }
 
-// listRuns prints the runs, whose share each is of, and whether it is finished.
+// listRuns prints for each run to whose share it belongs, and whether it is finished.
 func listRuns(trainings []vision.Training, tasks int, folder string, out io.Writer) error {
 	for i, t := range trainings {
 		state := "not finished"
@@ -291,7 +291,7 @@ func listRuns(trainings []vision.Training, tasks int, folder string, out io.Writ
 	return nil
 }
 
-// tune tries the rates of the grid, then its decays at the best rate of each method, and reports what is best.
+// tune tries the rates of the grid and then, at the best rate of each method, the decays. It reports the best ones.
 func (s *trainSession) tune(ctx context.Context, trainings []vision.Training) error {
 	if _, err := s.all(ctx, vision.TuningRates(trainings)); err != nil || s.nothing() {
 		return err
@@ -310,7 +310,7 @@ func (s *trainSession) tune(ctx context.Context, trainings []vision.Training) er
 	return reportTuning(s.folder, s.out)
 }
 
-// reportTuning writes tune.json, what was tried and what is best for each method, and prints it.
+// reportTuning prints what was tried, with the best for each method, and writes it to tune.json.
 func reportTuning(folder string, out io.Writer) error {
 	outcomes, err := vision.ReadOutcomes(folder)
 	if err != nil {
@@ -332,7 +332,7 @@ func reportTuning(folder string, out io.Writer) error {
 	return files.WriteBytes(filepath.Join(folder, "tune.json"), append(content, '\n'))
 }
 
-// drawTraining writes the figures of all finished runs in folder, as JSON and SVG, and says what became of their
+// drawTraining writes the figures of all finished runs in the folder, as JSON and SVG, and prints the verdicts on their
 // claims.
 func drawTraining(folder string, out io.Writer) error {
 	outcomes, err := vision.ReadOutcomes(folder)
@@ -377,8 +377,8 @@ func drawTraining(folder string, out io.Writer) error {
 	return nil
 }
 
-// trainOne does one run, number of all of them, and shows its progress: a line a record, and on a terminal a line that
-// moves, otherwise one a minute.
+// trainOne trains one run and shows its progress. It prints a line for each record. On a terminal it also updates a
+// line with the current step; otherwise it prints such a line once a minute. number is the place of the run among all runs.
 func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset,
 	out, terminal io.Writer) error {
 	live := isTerminal(terminal)

@@ -48,7 +48,7 @@ func golden(counts [4]int) (s sample, w *mat.Dense, predictions []int) {
 	return s, w, predictions
 }
 
-// The numbers are what the lines of published code give for these samples, in float64, with PyTorch and SciPy:
+// The expected numbers were computed from these samples by published code, in float64, with PyTorch and SciPy:
 //   - hpd: function analysis of github.com/neuralcollapse/neuralcollapse, neuralcollapse.ipynb, the authors' example
 //     code for Papyan, Han and Donoho (2020) and Han, Papyan and Donoho (2022). Its Sw_invSb lacks the 1/C of the
 //     paper's formula, its deviations of norms divide by C − 1, and its W_M_dist is squared. It pools samples and
@@ -56,7 +56,7 @@ func golden(counts [4]int) (s sample, w *mat.Dense, predictions []int) {
 //   - zhu: github.com/tding1/Neural-Collapse of Zhu et al. (2021): collapse_metric and WH_relation_metric of
 //     validate_NC.py, compute_ETF of plot.py on the prototypes and on the class means less the mean of the samples. For
 //     unequal sizes its collapse_metric takes the mean of the samples but averages Σ_B over classes alike, which
-//     neither Weighting is: it is compared for equal sizes only.
+//     neither Weighting is. So it is compared for equal sizes only.
 func TestGolden(t *testing.T) {
 	type hpd struct{ SwInvSb, normMCoV, normWCoV, cosM, cosW, WMDist, mismatch float64 }
 	type zhu struct{ collapse, WH, etfW, etfM float64 }
