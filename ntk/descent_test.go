@@ -22,46 +22,53 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// lossResidual is a loss with a function that returns ∂L/∂logits of one example.
+type lossResidual struct {
+	name string
+	loss unhinged.Criterion
+	of   func(s []float64, y int) []float64
+}
+
+// lossResiduals returns the losses of TestDescentByHand. The unhinged loss has the given γ.
+func lossResiduals(gamma float64) []lossResidual {
+	return []lossResidual{
+		{"unhinged", unhinged.Loss{Gamma: &gamma}, func(s []float64, y int) []float64 {
+			r := make([]float64, len(s))
+			for c := range r {
+				r[c] = gamma
+			}
+			r[y] = -1
+			return r
+		}},
+		{"cross-entropy", unhinged.CrossEntropy{}, func(s []float64, y int) []float64 {
+			r, sum := make([]float64, len(s)), 0.0
+			for c := range r {
+				r[c] = math.Exp(s[c])
+				sum += r[c]
+			}
+			for c := range r {
+				r[c] /= sum
+			}
+			r[y]--
+			return r
+		}},
+		{"squared error", unhinged.SquaredError{}, func(s []float64, y int) []float64 {
+			r := make([]float64, len(s))
+			for c := range r {
+				r[c] = 2 * s[c]
+			}
+			r[y] -= 2
+			return r
+		}},
+	}
+}
+
 // TestDescentByHand compares a network of one linear layer, with and without a head, under each loss and in both
 // parameterisations, with gradient descent written out in float64.
 func TestDescentByHand(t *testing.T) {
 	backendtest.EachDType(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType, tolerance float64) {
 		random := rand.New(rand.NewPCG(1, 2))
-		gamma := 0.3
-		for _, given := range []struct {
-			name     string
-			loss     unhinged.Criterion
-			residual func(s []float64, y int) []float64 // ∂L/∂logits of one example
-		}{
-			{"unhinged", unhinged.Loss{Gamma: &gamma}, func(s []float64, y int) []float64 {
-				r := make([]float64, len(s))
-				for c := range r {
-					r[c] = gamma
-				}
-				r[y] = -1
-				return r
-			}},
-			{"cross-entropy", unhinged.CrossEntropy{}, func(s []float64, y int) []float64 {
-				r, sum := make([]float64, len(s)), 0.0
-				for c := range r {
-					r[c] = math.Exp(s[c])
-					sum += r[c]
-				}
-				for c := range r {
-					r[c] /= sum
-				}
-				r[y]--
-				return r
-			}},
-			{"squared error", unhinged.SquaredError{}, func(s []float64, y int) []float64 {
-				r := make([]float64, len(s))
-				for c := range r {
-					r[c] = 2 * s[c]
-				}
-				r[y] -= 2
-				return r
-			}},
-		} {
+		for _, given := range lossResiduals(0.3) {
 			if dtype == dtypes.Float32 && given.name != "cross-entropy" {
 				continue // compilation takes long
 			}
@@ -105,7 +112,7 @@ func TestDescentByHand(t *testing.T) {
 					scale = wStd / math.Sqrt(float64(inputs))
 				}
 				hand := byHand{scale, numbers.Matrix(x), labels, weights, records[0].Prototypes, records[0].Biases,
-					given.residual, head != nil && head.Prototypes == unhinged.ETF}
+					given.of, head != nil && head.Prototypes == unhinged.ETF}
 				now := 0
 				for i, r := range records {
 					for ; now < steps[i]; now++ {

@@ -54,54 +54,22 @@ func TestKernelIdentity(t *testing.T) {
 		kernel := []Kernel{{}, {Samples: identity(n)}, {Features: identity(p)}, {Full: identity(n * p)}}[i%4]
 		what := fmt.Sprintf("case %d (p=%d, C=%d, %v)", i, p, c, s.Counts)
 
-		want, err := Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: rates}.From(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := Invariant{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: rates, Kernel: kernel}.From(s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := must[*Flow](t)(Regularized{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: rates}.From(s))
+		got := must[*KernelFlow](t)(Invariant{Gamma: gamma, Lambda1: lambda1, Lambda2: lambda2, Rates: rates,
+			Kernel: kernel}.From(s))
 		times := []float64{0, 1, 3, 10, 40}
-		a, err := got.Trace(times)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := want.Trace(times)
-		if err != nil {
-			t.Fatal(err)
-		}
-		closeTraces(t, what+", flow", a, b, 1e-9)
+		closeTraces(t, what+", flow", must[*Trace](t)(got.Trace(times)), must[*Trace](t)(want.Trace(times)), 1e-9)
 		for _, momentum := range []float64{0, 0.7} {
-			gotDescent, err := got.Descent(momentum)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantDescent, err := want.Descent(momentum)
-			if err != nil {
-				t.Fatal(err)
-			}
 			steps := []int{0, 1, 5, 30}
-			if a, err = gotDescent.Trace(steps); err != nil {
-				t.Fatal(err)
-			}
-			if b, err = wantDescent.Trace(steps); err != nil {
-				t.Fatal(err)
-			}
+			a := must[*Trace](t)(must[*Descent](t)(got.Descent(momentum)).Trace(steps))
+			b := must[*Trace](t)(must[*Descent](t)(want.Descent(momentum)).Trace(steps))
 			if momentum > 0 { // one engine removes the limit's part exactly, and the other takes a difference
 				a.LogDistance, a.LogDistanceH, a.LogDistanceW, a.LogGapH, a.LogGapW = b.LogDistance, b.LogDistanceH,
 					b.LogDistanceW, b.LogGapH, b.LogGapW
 			}
 			closeTraces(t, fmt.Sprintf("%s, descent with momentum %v", what, momentum), a, b, 1e-9)
 		}
-		gotLimit, err := got.Limit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantLimit, err := want.Limit()
-		if err != nil {
-			t.Fatal(err)
-		}
+		gotLimit, wantLimit := must[Limit](t)(got.Limit()), must[Limit](t)(want.Limit())
 		closeStates(t, what+", limit", gotLimit.Point.Direction(), wantLimit.Point.Direction(), 1e-9)
 		if gotLimit.Finite != wantLimit.Finite {
 			t.Errorf("%s: one limit is finite and the other is not", what)
@@ -110,39 +78,15 @@ func TestKernelIdentity(t *testing.T) {
 		// near a state of rest, σ = 0 is computed only to the square root of rounding
 		closeTo(t, what+", rate", gotLimit.Rate, wantLimit.Rate, 1e-7)
 
-		anchored, err := Anchored{Gamma: gamma, Lambda1: lambda1, Rates: rates}.From(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fixed, err := Invariant{Gamma: gamma, Lambda1: lambda1, Rates: rates, Kernel: kernel, Anchored: true}.From(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, err = fixed.Trace(times); err != nil {
-			t.Fatal(err)
-		}
-		if b, err = anchored.Trace(times); err != nil {
-			t.Fatal(err)
-		}
-		closeTraces(t, what+", anchored", a, b, 1e-9)
-		limit, err := fixed.Limit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantFixed, err := anchored.Limit()
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := limit.Point.State()
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := wantFixed.Point.State()
-		if err != nil {
-			t.Fatal(err)
-		}
-		closeStates(t, what+", anchored limit", g, w, 1e-12)
-		closeTo(t, what+", anchored rate", limit.Rate, wantFixed.Rate, 0)
+		anchored := must[*AnchoredFlow](t)(Anchored{Gamma: gamma, Lambda1: lambda1, Rates: rates}.From(s))
+		fixed := must[*KernelFlow](t)(Invariant{Gamma: gamma, Lambda1: lambda1, Rates: rates, Kernel: kernel,
+			Anchored: true}.From(s))
+		closeTraces(t, what+", anchored", must[*Trace](t)(fixed.Trace(times)), must[*Trace](t)(anchored.Trace(times)),
+			1e-9)
+		gotLimit, wantLimit = must[Limit](t)(fixed.Limit()), must[Limit](t)(anchored.Limit())
+		closeStates(t, what+", anchored limit", must[*State](t)(gotLimit.Point.State()),
+			must[*State](t)(wantLimit.Point.State()), 1e-12)
+		closeTo(t, what+", anchored rate", gotLimit.Rate, wantLimit.Rate, 0)
 	}
 }
 

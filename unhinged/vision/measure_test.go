@@ -215,7 +215,8 @@ func bruteCosine(a, b []float64) float64 {
 	return floats.Dot(a, b) / floats.Norm(a, 2) / floats.Norm(b, 2)
 }
 
-// bruteGramDistance returns the distance of the matrix of inner products of a and b from an ETF's, both scaled to norm 1.
+// bruteGramDistance returns the distance of the matrix of inner products of a and b from an ETF's. Both are scaled to
+// norm 1.
 func bruteGramDistance(a, b [][]float64) float64 {
 	classes := float64(len(a))
 	var norm2, d2 float64
