@@ -378,7 +378,8 @@ func drawTraining(folder string, out io.Writer) error {
 }
 
 // trainOne trains one run and shows its progress. It prints a line for each record. On a terminal it also updates a
-// line with the current step; otherwise it prints such a line once a minute. number is the place of the run among all runs.
+// line with the current step; otherwise it prints such a line once a minute. number is the place of the run among all
+// runs.
 func trainOne(ctx context.Context, t vision.Training, number string, backend compute.Backend, data *datasets.Dataset,
 	out, terminal io.Writer) error {
 	live := isTerminal(terminal)
