@@ -1,6 +1,7 @@
 package dynamics
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -41,18 +42,10 @@ func (k *Krylov) space(core *kernelCore, s *State) (basis, mk *mat.Dense, err er
 			continue
 		}
 		q = append(q, v)
-		x, err := k.Product(core.samples.spread(mat.NewDense(1, p*c, v.RawVector().Data), p))
+		row, err := core.multiplied(k.Product, v.RawVector().Data, n, len(q))
 		if err != nil {
-			return nil, nil, fmt.Errorf("dynamics: product %d with the kernel: %w", len(q), err)
-		}
-		if r, cols := x.Dims(); r != p || cols != n {
-			return nil, nil, fmt.Errorf("dynamics: Kernel.Krylov.Product returned %d×%d numbers: want p×n, %d×%d", r,
-				cols, p, n)
-		}
-		if err := finite("a product with the kernel", x); err != nil {
 			return nil, nil, err
 		}
-		row := core.rows(x)
 		rows = append(rows, row.RawRowView(0)...)
 		waiting = append(waiting, core.samples.contractRight(row, p))
 	}
@@ -65,6 +58,22 @@ func (k *Krylov) space(core *kernelCore, s *State) (basis, mk *mat.Dense, err er
 		basis.SetCol(j, v.RawVector().Data)
 	}
 	return basis, mat.NewDense(len(q), p*n, rows), nil
+}
+
+// multiplied returns unvec(K vec(W M)) for vec(W), in the form of rows. product multiplies by the kernel K from the
+// training samples to cols points; number counts its calls.
+func (core *kernelCore) multiplied(product func(x *mat.Dense) (*mat.Dense, error), w []float64, cols, number int) (
+	*mat.Dense, error) {
+	p, _, _ := core.state.Dims()
+	x, err := product(core.samples.spread(w, p))
+	if err != nil {
+		return nil, fmt.Errorf("dynamics: product %d with the kernel: %w", number, err)
+	}
+	if r, c := x.Dims(); r != p || c != cols {
+		return nil, fmt.Errorf("dynamics: product %d with the kernel is %d×%d: want p×n, %d×%d, a column a point", number,
+			r, c, p, cols)
+	}
+	return core.rows(x), finite("a product with the kernel", x)
 }
 
 // orthonormal makes v orthogonal to the vectors q and of length 1. It returns false if only rounding is left of v.
@@ -83,17 +92,16 @@ func orthonormal(v *mat.VecDense, q []*mat.VecDense) bool {
 	return true
 }
 
-// spread returns W M, p×n with columns in the caller's order, for vec(W) in a row.
-func (s samples) spread(w *mat.Dense, p int) *mat.Dense {
-	values := w.RawRowView(0)
+// spread returns W M, p×n with columns in the caller's order, for vec(W).
+func (s samples) spread(w []float64, p int) *mat.Dense {
 	total := make([]float64, p)
-	for i, v := range values {
+	for i, v := range w {
 		total[i%p] += v
 	}
 	out := mat.NewDense(p, s.n, nil)
 	for j, y := range s.labels {
 		for f := range p {
-			out.Set(f, j, ((1+s.gamma)*values[y*p+f]-s.gamma*total[f])/float64(s.n))
+			out.Set(f, j, ((1+s.gamma)*w[y*p+f]-s.gamma*total[f])/float64(s.n))
 		}
 	}
 	return out
@@ -132,16 +140,16 @@ func (core *kernelCore) lift(basis *mat.Dense) {
 // It is 0 to rounding if the space is invariant, and 0 for all other kernels. The error e of vec(W) obeys the same
 // equations as W, driven by the neglected part: e' = η2(a − λ2 e), a' = η1(G e + (I−QQᵀ) G vec(W) − λ1 a).
 func (f *KernelFlow) Defect(at Point) (float64, error) {
-	known, ok := at.(*point)
-	if !ok || f.residual == nil && f.anchored {
-		return 0, nil
-	}
-	state, ok := known.now.(kernelState)
-	if !ok || state.core != f.kernelCore {
-		return 0, fmt.Errorf("dynamics: the point belongs to another trajectory")
-	}
 	if f.residual == nil {
 		return 0, nil
+	}
+	known, ok := at.(*point)
+	if !ok {
+		return 0, errors.New("dynamics: the point is not of this trajectory")
+	}
+	state, ok := known.now.(kernelState)
+	if !ok || !state.of(f.kernelCore) {
+		return 0, errors.New("dynamics: the point is not of this trajectory")
 	}
 	w := state.w.RowView(0)
 	var dropped mat.VecDense

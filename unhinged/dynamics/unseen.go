@@ -57,36 +57,23 @@ func (f *KernelFlow) TestSums(hStar, sums *mat.Dense) (*Unseen, error) {
 // TestProducts is Test, given products with a full kernel K_* instead of K_* itself: unvec(K_*ᵀ vec(X)), p×m, for X,
 // p×n with columns in the caller's order. It makes one for every mode: as many as the Krylov space has dimensions.
 func (f *KernelFlow) TestProducts(hStar *mat.Dense, product func(x *mat.Dense) (*mat.Dense, error)) (*Unseen, error) {
-	p, _, _ := f.state.Dims()
 	if f.residual == nil {
 		return nil, fmt.Errorf("dynamics: products with the kernel to unseen points are for Kernel.Krylov: use Test")
 	}
 	if hStar == nil || product == nil {
 		return nil, fmt.Errorf("dynamics: unseen points need features at the start and products with their kernel")
 	}
-	rows, m := hStar.Dims()
-	if rows != p {
-		return nil, fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point",
-			rows, m, p)
-	}
-	if err := finite("features of unseen points", hStar); err != nil {
+	if err := validUnseenFeatures(f.state, hStar); err != nil {
 		return nil, err
 	}
+	p, m := hStar.Dims()
 	u := &Unseen{f.kernelCore, points{f.rows(mat.DenseCopyOf(hStar)), mat.NewDense(len(f.sigma2), p*m, nil)}}
 	for k := range f.sigma2 {
-		mode := mat.NewDense(1, f.v.RawMatrix().Rows, mat.Col(nil, k, f.v))
-		x, err := product(f.samples.spread(mode, p))
+		row, err := f.multiplied(product, mat.Col(nil, k, f.v), m, k+1)
 		if err != nil {
-			return nil, fmt.Errorf("dynamics: product %d with the kernel to unseen points: %w", k+1, err)
-		}
-		if r, cols := x.Dims(); r != p || cols != m {
-			return nil, fmt.Errorf("dynamics: a product with the kernel to unseen points has %d×%d numbers: want p×m, "+
-				"%d×%d", r, cols, p, m)
-		}
-		if err := finite("a product with the kernel to unseen points", x); err != nil {
 			return nil, err
 		}
-		u.at.drive.SetRow(k, f.rows(x).RawRowView(0))
+		u.at.drive.SetRow(k, row.RawRowView(0))
 	}
 	return u, nil
 }
@@ -176,22 +163,27 @@ func (u *Unseen) find(p Point) (*point, generalizer, error) {
 // validUnseen returns an error if the features and the kernel of unseen points do not fit. q is the block size of a
 // full kernel.
 func validUnseen(s *State, hStar, kernel *mat.Dense, q int) error {
-	p, _, n := s.Dims()
 	if hStar == nil || kernel == nil {
 		return fmt.Errorf("dynamics: unseen points need features at the start and a kernel to the training samples")
 	}
-	rows, m := hStar.Dims()
-	if rows != p {
+	if err := validUnseenFeatures(s, hStar); err != nil {
+		return err
+	}
+	_, _, n := s.Dims()
+	_, m := hStar.Dims()
+	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
+		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a "+
+			"column a point (each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
+	}
+	return finite("kernel to unseen points", kernel)
+}
+
+// validUnseenFeatures returns an error if the features of unseen points do not fit.
+func validUnseenFeatures(s *State, hStar *mat.Dense) error {
+	p, _, _ := s.Dims()
+	if rows, m := hStar.Dims(); rows != p {
 		return fmt.Errorf("dynamics: features of unseen points are %d×%d: want p = %d rows, a column a point", rows, m,
 			p)
 	}
-	if rows, cols := kernel.Dims(); rows != n*q || cols != m*q {
-		return fmt.Errorf("dynamics: the kernel to unseen points is %d×%d: want %d×%d, a row a training sample and a "+
-			"column a point "+
-			"(each in blocks of p for a full kernel)", rows, cols, n*q, m*q)
-	}
-	if err := finite("features of unseen points", hStar); err != nil {
-		return err
-	}
-	return finite("kernel to unseen points", kernel)
+	return finite("features of unseen points", hStar)
 }
