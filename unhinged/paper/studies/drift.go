@@ -1,11 +1,10 @@
 package studies
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
 
@@ -17,11 +16,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -136,14 +133,10 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 	if d.Activation == nil {
 		d.Activation = ntk.ReLU
 	}
-	for _, o := range []struct {
-		value    *int
-		fallback int
-	}{{&d.Probe, 20}, {&d.Seeds, 5}, {&d.Hidden, 2}, {&d.Steps, 160}} {
-		if *o.value == 0 {
-			*o.value = o.fallback
-		}
-	}
+	d.Probe = cmp.Or(d.Probe, 20)
+	d.Seeds = cmp.Or(d.Seeds, 5)
+	d.Hidden = cmp.Or(d.Hidden, 2)
+	d.Steps = cmp.Or(d.Steps, 160)
 	if d.Examples.X == nil {
 		return nil, fmt.Errorf("drift: no examples")
 	}
@@ -177,9 +170,7 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 		}
 	}
 	f := d.report(runs, steps)
-	f.Provenance = result.Provenance{Seed: d.Seed, Commit: build.Commit(),
-		Backend: backends.Name(backend) + ", " + d.Examples.X.DType().String(),
-		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	f.Provenance = provenance(d.Seed, backend, d.Examples.X.DType(), started)
 	return f, nil
 }
 
@@ -187,11 +178,7 @@ func (d Drift) Run(ctx context.Context, backend compute.Backend) (*result.Figure
 func (d Drift) train(ctx context.Context, backend compute.Backend, width int, steps []int, record func(loss string,
 	r driftRun)) error {
 	classes := slices.Max(d.Examples.Labels) + 1
-	var layers []ntk.Layer
-	for range d.Hidden {
-		layers = append(layers, ntk.Dense(width).Std(math.Sqrt2, 0.1), d.Activation)
-	}
-	network := ntk.Serial(append(layers, ntk.Dense(classes))...)
+	network := perceptron(d.Hidden, width, math.Sqrt2, d.Activation, classes)
 	probe := probe(d.Examples, d.Probe)
 	store := model.NewStore()
 	defer store.Finalize()
@@ -228,7 +215,7 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 			return err
 		}
 		for seed := range d.Seeds {
-			if err := d.one(ctx, trainer, store, empirical, width, seed, steps); err != nil {
+			if err := d.one(ctx, trainer, store, empirical, probe, width, seed, steps); err != nil {
 				return fmt.Errorf("%s: %w", l.name, err)
 			}
 			record(l.name, r)
@@ -239,13 +226,12 @@ func (d Drift) train(ctx context.Context, backend compute.Backend, width int, st
 }
 
 // one draws a network, computes the learning rate, and trains it.
-func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical, width,
-	seed int, steps []int) error {
-	// creates the parameters, which are drawn below
-	if _, err := empirical.Diagonal(probe(d.Examples, d.Probe)); err != nil {
+func (d Drift) one(ctx context.Context, trainer *ntk.Trainer, store *model.Store, empirical *ntk.Empirical,
+	probe *tensors.Tensor, width, seed int, steps []int) error {
+	if _, err := empirical.Diagonal(probe); err != nil { // creates the parameters, which are drawn below
 		return err
 	}
-	if err := redraw(store, rand.New(rand.NewPCG(d.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
+	if err := redraw(store, d.Seed, width, seed); err != nil {
 		return err
 	}
 	k, err := empirical.TraceMean(d.Examples.X, nil)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -13,9 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/ntk"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
@@ -63,9 +59,7 @@ func (s Convergence) Run(ctx context.Context, backend compute.Backend) (*result.
 			"seed": s.Seed},
 		Panels: []result.Panel{{Title: "Error of the tangent kernel", Y: "error", YLabel: "‖Θ − Θ_∞‖ / ‖Θ_∞‖",
 			X: "log2_width", XLabel: "log₂ width", Log: true}},
-		Provenance: result.Provenance{Seed: s.Seed, Commit: build.Commit(),
-			Backend: backends.Name(backend) + ", " + s.X.DType().String(), Go: runtime.Version(),
-			Started: started.UTC(), Duration: time.Since(started).Seconds()}}
+		Provenance: provenance(s.Seed, backend, s.X.DType(), started)}
 	f.Claims = kernelClaims(widths, logs)
 	return f, nil
 }
@@ -98,7 +92,7 @@ func (s Convergence) errors(ctx context.Context, backend compute.Backend, width 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := redraw(store, rand.New(rand.NewPCG(s.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
+		if err := redraw(store, s.Seed, width, seed); err != nil {
 			return nil, err
 		}
 		k, err := empirical.TraceMean(s.X, nil)

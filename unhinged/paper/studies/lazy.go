@@ -1,11 +1,10 @@
 package studies
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
 
@@ -14,10 +13,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/ntk/tiles"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -46,14 +43,9 @@ func (l Lazy) Run(ctx context.Context, backend compute.Backend) (*result.Figure,
 	if len(l.Widths) == 0 {
 		l.Widths = []int{128, 256, 512}
 	}
-	for _, o := range []struct {
-		value    *int
-		fallback int
-	}{{&l.Hidden, 3}, {&l.Steps, 20}, {&l.Probe, 50}} {
-		if *o.value == 0 {
-			*o.value = o.fallback
-		}
-	}
+	l.Hidden = cmp.Or(l.Hidden, 3)
+	l.Steps = cmp.Or(l.Steps, 20)
+	l.Probe = cmp.Or(l.Probe, 50)
 	if l.Distance == 0 {
 		l.Distance = 1
 	}
@@ -65,17 +57,13 @@ func (l Lazy) Run(ctx context.Context, backend compute.Backend) (*result.Figure,
 		float64(dims[0])); err != nil {
 		return nil, err
 	}
-	sums, unseen, err := l.kernels(ctx, backend)
-	if err != nil {
-		return nil, err
-	}
-	eta, err := l.rate(sums)
+	plan, err := l.plan(ctx, backend)
 	if err != nil {
 		return nil, err
 	}
 	f := &result.Figure{ID: "lazy", Title: "Where networks leave Theorem 8", Settings: map[string]any{
 		"network": l.network(l.Widths[0]).String(), "widths": l.Widths, "training images": len(l.Train.Labels),
-		"test images": len(l.Test.Labels), "kernel of": l.Probe, "steps": l.Steps, "rate": eta, "seed": l.Seed}}
+		"test images": len(l.Test.Labels), "kernel of": l.Probe, "steps": l.Steps, "rate": plan.eta, "seed": l.Seed}}
 	ends := map[string][]float64{}
 	for i, width := range l.Widths {
 		progress := func(step, last int) {
@@ -83,7 +71,7 @@ func (l Lazy) Run(ctx context.Context, backend compute.Backend) (*result.Figure,
 				l.Progress(i*last+step, len(l.Widths)*last)
 			}
 		}
-		r, err := l.follow(ctx, backend, width, eta, sums, unseen, progress)
+		r, err := l.follow(ctx, backend, plan, width, progress)
 		if err != nil {
 			return nil, fmt.Errorf("lazy: width %d: %w", width, err)
 		}
@@ -97,18 +85,29 @@ func (l Lazy) Run(ctx context.Context, backend compute.Backend) (*result.Figure,
 	}
 	f.Panels = l.panels()
 	f.Claims = l.claims(ends)
-	f.Provenance = result.Provenance{Seed: l.Seed, Commit: build.Commit(),
-		Backend: backends.Name(backend) + ", " + l.Train.X.DType().String(),
-		Go:      runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	f.Provenance = provenance(l.Seed, backend, l.Train.X.DType(), started)
 	return f, nil
 }
 
 func (l Lazy) network(width int) ntk.Network {
-	var layers []ntk.Layer
-	for range l.Hidden {
-		layers = append(layers, ntk.Dense(width).Std(math.Sqrt2, 0.1), ntk.ReLU)
+	return perceptron(l.Hidden, width, math.Sqrt2, ntk.ReLU, slices.Max(l.Train.Labels)+1)
+}
+
+// lazyPlan is what the trainings of all widths share: the kernel of infinite width, summed over the classes, the
+// learning rate, and the examples whose kernel is measured.
+type lazyPlan struct {
+	sums, unseen dynamics.ClassSums
+	eta          float64
+	probe        *tensors.Tensor
+}
+
+func (l Lazy) plan(ctx context.Context, backend compute.Backend) (p lazyPlan, err error) {
+	if p.sums, p.unseen, err = l.kernels(ctx, backend); err != nil {
+		return p, err
 	}
-	return ntk.Serial(append(layers, ntk.Dense(slices.Max(l.Train.Labels)+1))...)
+	p.probe = probe(l.Train, l.Probe)
+	p.eta, err = l.rate(p.sums)
+	return p, err
 }
 
 // kernels returns the sums over the classes of the kernel of infinite width, between the training images and from them
@@ -149,23 +148,22 @@ type lazyRun struct {
 }
 
 // follow trains a network and evaluates the closed form from its start.
-func (l Lazy) follow(ctx context.Context, backend compute.Backend, width int, eta float64, sums,
-	unseen dynamics.ClassSums, progress func(step, last int)) (r lazyRun, err error) {
+func (l Lazy) follow(ctx context.Context, backend compute.Backend, plan lazyPlan, width int,
+	progress func(step, last int)) (r lazyRun, err error) {
 	store := model.NewStore()
 	defer store.Finalize()
 	network := l.network(width)
 	empirical := network.Empirical(backend, store.RootScope(), ntk.NTKParameterization)
-	probe := probe(l.Train, l.Probe)
-	if _, err := empirical.Diagonal(probe); err != nil { // creates the parameters, which are drawn below
+	if _, err := empirical.Diagonal(plan.probe); err != nil { // creates the parameters, which are drawn below
 		return r, err
 	}
-	if err := redraw(store, rand.New(rand.NewPCG(l.Seed, uint64(width)<<32))); err != nil {
+	if err := redraw(store, l.Seed, width, 0); err != nil {
 		return r, err
 	}
 	var first *tensors.Tensor
-	descent := ntk.Descent{Backend: backend, Network: network, Rates: dynamics.Constant(eta, eta), Progress: progress,
+	descent := ntk.Descent{Backend: backend, Network: network, Rates: dynamics.Constant(plan.eta, plan.eta), Progress: progress,
 		Observe: func(ntk.Record) error {
-			k, err := empirical.TraceMean(probe, nil)
+			k, err := empirical.TraceMean(plan.probe, nil)
 			if err != nil {
 				return err
 			}
@@ -187,11 +185,11 @@ func (l Lazy) follow(ctx context.Context, backend compute.Backend, width int, et
 	if err != nil {
 		return r, err
 	}
-	trained, err := theory.TrainSums(sums, l.Train.Labels)
+	trained, err := theory.TrainSums(plan.sums, l.Train.Labels)
 	if err != nil {
 		return r, err
 	}
-	if err := trained.TestSums(unseen.Train, l.Test.Labels); err != nil {
+	if err := trained.TestSums(plan.unseen.Train, l.Test.Labels); err != nil {
 		return r, err
 	}
 	if r.theory, err = trained.Steps(steps); err != nil {

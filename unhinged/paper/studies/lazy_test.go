@@ -49,15 +49,11 @@ func TestLazy(t *testing.T) {
 	}
 	linear := l
 	linear.Hidden = 0
-	sums, unseen, err := linear.kernels(context.Background(), backend)
+	plan, err := linear.plan(context.Background(), backend)
 	if err != nil {
 		t.Fatal(err)
 	}
-	eta, err := linear.rate(sums)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := linear.follow(context.Background(), backend, 16, eta, sums, unseen, nil)
+	r, err := linear.follow(context.Background(), backend, plan, 16, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

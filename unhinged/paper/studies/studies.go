@@ -5,9 +5,14 @@ package studies
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 
+	"github.com/unhinged-lab/lab/internal/build"
+	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 	"github.com/unhinged-lab/lab/unhinged/result"
@@ -79,6 +84,22 @@ func RunLazy(o Options) (*result.Figure, error) {
 		return Lazy{Train: train, Test: test, Widths: o.Widths, Seed: o.Seed, Progress: progress}.Run(
 			context.Background(), backend)
 	})
+}
+
+// provenance returns where a study's numbers come from. The command is added later.
+func provenance(seed uint64, backend compute.Backend, dtype dtypes.DType, started time.Time) result.Provenance {
+	return result.Provenance{Seed: seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + dtype.String(),
+		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+}
+
+// perceptron returns a network with hidden layers of a width, whose weights have the standard deviation std and whose
+// biases have 0.1.
+func perceptron(hidden, width int, std float64, activation ntk.Layer, outputs int) ntk.Network {
+	var layers []ntk.Layer
+	for range hidden {
+		layers = append(layers, ntk.Dense(width).Std(std, 0.1), activation)
+	}
+	return ntk.Serial(append(layers, ntk.Dense(outputs))...)
 }
 
 // on runs a study on the backend of this configuration.

@@ -1,27 +1,26 @@
 package studies
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/numbers"
 	"github.com/unhinged-lab/lab/ntk"
 	"github.com/unhinged-lab/lab/unhinged"
-	"github.com/unhinged-lab/lab/unhinged/backends"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
@@ -133,10 +132,7 @@ func (s Theorem8) Run(ctx context.Context, backend compute.Backend) (*result.Fig
 		f.Panels = append(f.Panels, result.Panel{Title: fmt.Sprintf("(%c) Error of the %s", 'a'+i, titles[name]),
 			Y: name, YLabel: label, X: "log2_width", XLabel: "log₂ width", Log: true})
 	}
-	f.Provenance = result.Provenance{Seed: s.Seed, Commit: build.Commit(), Backend: backends.Name(backend) +
-		", float64",
-		Go:      runtime.Version(),
-		Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	f.Provenance = provenance(s.Seed, backend, dtypes.Float64, started)
 	return f, nil
 }
 
@@ -145,14 +141,9 @@ func (s *Theorem8) setDefaults() {
 	if len(s.Widths) == 0 {
 		s.Widths = []int{64, 128, 256, 512, 1024}
 	}
-	for _, d := range []struct {
-		value    *int
-		fallback int
-	}{{&s.Seeds, 5}, {&s.Hidden, 1}, {&s.Steps, 10}} {
-		if *d.value == 0 {
-			*d.value = d.fallback
-		}
-	}
+	s.Seeds = cmp.Or(s.Seeds, 5)
+	s.Hidden = cmp.Or(s.Hidden, 1)
+	s.Steps = cmp.Or(s.Steps, 10)
 	if s.Rate == 0 {
 		s.Rate = 0.1
 	}
@@ -191,11 +182,7 @@ func gaussianClasses(seed, stream uint64, each int) ntk.Examples {
 
 // network returns the network with Hidden layers of a width.
 func (s Theorem8) network(activation ntk.Layer, width int) ntk.Network {
-	var layers []ntk.Layer
-	for range s.Hidden {
-		layers = append(layers, ntk.Dense(width).Std(1.5, 0.1), activation)
-	}
-	return ntk.Serial(append(layers, ntk.Dense(theorem8Features))...)
+	return perceptron(s.Hidden, width, 1.5, activation, theorem8Features)
 }
 
 // linearized returns the relative error of the closed form for the linearised network of the smallest width.
@@ -264,7 +251,7 @@ func (s Theorem8) compare(ctx context.Context, backend compute.Backend, activati
 		if _, err := trainer.Train(ctx, train, test, []int{0}); err != nil {
 			return err
 		}
-		if err := redraw(store, rand.New(rand.NewPCG(s.Seed, uint64(width)<<32+uint64(seed)))); err != nil {
+		if err := redraw(store, s.Seed, width, seed); err != nil {
 			return err
 		}
 		own, err := kernelsOf(func(x *tensors.Tensor) (*tensors.Tensor, error) { return empirical.Full(train.X, x) },
@@ -316,9 +303,10 @@ func (s Theorem8) errors(theorem ntk.Unhinged, kernels [2]*tensors.Tensor, recor
 	}, nil
 }
 
-// redraw gives all variables new values from N(0, 1). Their seeds differ from those of [ntk.Network.Model], and the
-// values are independent between layers and widths.
-func redraw(store *model.Store, random *rand.Rand) error {
+// redraw gives all variables new values from N(0, 1), those of a network of this number and width. Their seeds differ
+// from those of [ntk.Network.Model], and the values are independent between layers and widths.
+func redraw(store *model.Store, seed uint64, width, network int) error {
+	random := rand.New(rand.NewPCG(seed, uint64(width)<<32+uint64(network)))
 	variables := slices.SortedFunc(store.IterVariables(),
 		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 	for _, v := range variables {
