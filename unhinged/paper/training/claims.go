@@ -39,7 +39,7 @@ type question struct {
 // more noise in any one of them than between methods.
 func Claims(outcomes []vision.Outcome) []result.Claim {
 	var claims []result.Claim
-	setups := Setups(outcomes)
+	setups := Compared(outcomes)
 	for _, setup := range setups {
 		own := slices.Concat(judge(questions(variants(setup))), stableClaims(setup), blowUpClaims(setup))
 		if len(setups) > 1 {

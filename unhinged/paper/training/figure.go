@@ -65,7 +65,7 @@ func Figure(outcomes []vision.Outcome) (result.Figure, error) {
 func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}}
 	fig.Claims = append(Claims(outcomes), publishedClaims()...)
-	setups := Setups(outcomes)
+	setups := Compared(outcomes)
 	for _, v := range anchoredOrCE(outcomes) {
 		fig.Curves = append(fig.Curves, result.Curve{Name: v.name(), Params: map[string]float64{},
 			Series: map[string]result.Series{"step": nil}})
@@ -172,7 +172,7 @@ func anchoredOrCE(outcomes []vision.Outcome) []variant {
 
 // oneSetup is anchoredOrCE of outcomes that must not be of several setups.
 func oneSetup(outcomes []vision.Outcome) ([]variant, error) {
-	if setups := Setups(outcomes); len(setups) > 1 {
+	if setups := Compared(outcomes); len(setups) > 1 {
 		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure must be of one",
 			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
 	}

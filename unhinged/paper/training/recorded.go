@@ -27,7 +27,7 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 			return result.Figure{}, err
 		}
 		var most []vision.Outcome
-		for _, setup := range Setups(Whole(outcomes)) {
+		for _, setup := range Compared(Whole(outcomes)) {
 			if setup[0].Settings.Dataset == dataset && len(setup) > len(most) {
 				most = setup
 			}

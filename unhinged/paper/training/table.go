@@ -14,7 +14,7 @@ import (
 // setup of the outcomes with mean ± standard deviation (number of seeds), and beside it what the paper has for the data
 // set.
 func AccuracyTable(outcomes []vision.Outcome) string {
-	setups := Setups(outcomes)
+	setups := Compared(outcomes)
 	rows := variants(outcomes)
 	lines := make([]strings.Builder, 2+len(rows))
 	column := func(title string, cell func(row variant) string) {

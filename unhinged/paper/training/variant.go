@@ -14,9 +14,7 @@ import (
 )
 
 // Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
-// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those. If such a setup
-// has no CE, the runs of CE that are like it in everything else join it, unless they have several rates or decays: a
-// configuration's own rate and decay are those of CE.
+// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those.
 func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	var list [][]vision.Outcome
 	place := map[vision.Settings]int{}
@@ -30,11 +28,20 @@ func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 		}
 		list[i] = append(list[i], o)
 	}
-	for key, i := range place {
-		if key.Tuned && !slices.ContainsFunc(list[i], isCE) {
-			list[i] = append(list[i], untunedCE(list, key)...)
+	return list
+}
+
+// Compared returns the setups for comparisons between methods. A setup where every method has its own rate and decay,
+// and that has no CE, also gets the runs of CE that are like it in everything else, unless these have several rates or
+// decays: a configuration's own rate and decay are those of CE. Outcomes that are such a setup are one.
+func Compared(outcomes []vision.Outcome) [][]vision.Outcome {
+	setups := Setups(outcomes)
+	list := slices.Clone(setups)
+	for i, setup := range setups {
+		if setup[0].Settings.Tuned && !slices.ContainsFunc(setup, isCE) {
+			list[i] = slices.Concat(setup, untunedCE(setups, setupOf(setup[0].Settings)))
 		}
-		if len(list[i]) == len(outcomes) { // such a setup, whose CE is no setup of its own
+		if len(list[i]) == len(outcomes) {
 			return list[i : i+1]
 		}
 	}

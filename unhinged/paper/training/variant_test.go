@@ -119,7 +119,7 @@ func TestTunedRunsBesideCE(t *testing.T) {
 		other[i].Settings.Epochs = 77
 	}
 	of := func(outcomes []vision.Outcome) (methods []string) {
-		for _, setup := range Setups(outcomes) {
+		for _, setup := range Compared(outcomes) {
 			if setup[0].Settings.Tuned {
 				for _, o := range setup {
 					methods = append(methods, o.Settings.Method)
@@ -131,8 +131,13 @@ func TestTunedRunsBesideCE(t *testing.T) {
 	if got := of(concat(tuned, ce, other)); !slices.Equal(got, []string{"pal", "pal", "ce", "ce"}) {
 		t.Errorf("the tuned setup has %v", got)
 	}
-	if setups := Setups(concat(tuned, ce)); len(setups) != 1 || len(setups[0]) != 4 {
+	if setups := Compared(concat(tuned, ce)); len(setups) != 1 || len(setups[0]) != 4 {
 		t.Errorf("tuned runs with their CE are %d setups", len(setups))
+	}
+	for _, setup := range Setups(concat(tuned, ce)) { // in which every run is once
+		if len(setup) != 2 {
+			t.Errorf("a setup of %d runs", len(setup))
+		}
 	}
 	if _, err := Figure14(concat(tuned, ce)); err != nil {
 		t.Error(err)
