@@ -26,7 +26,6 @@ type axes struct {
 func (c chart) axes(canvas draw.Canvas) axes {
 	area, pl := c.plot.DataCanvas(canvas), c.plot
 	a := axes{Title: c.panel.title, X: pl.X.Label.Text, Y: pl.Y.Label.Text, Log: c.panel.log,
-		Area:   [4]float64{},
 		Range:  [4]float64{short(pl.X.Min), short(pl.X.Max), short(pl.Y.Min), short(pl.Y.Max)},
 		Curves: [][2]string{}}
 	for i, side := range []float64{float64(area.Min.X), float64(area.Max.X), float64(area.Min.Y), float64(area.Max.Y)} {

@@ -11,7 +11,7 @@ import sys
 import nbformat
 
 LONG = 25  # lines
-FOLDED = {"source_hidden": True}, "hide-input"  # in JupyterLab, on the site
+FOLDED = {"source_hidden": True}  # in JupyterLab; on the site the tag hide-input does it
 
 
 def answer(nb):
@@ -35,8 +35,8 @@ for path in map(pathlib.Path, sys.argv[1:]):
         print(f'{path}: after a heading "## Answer" no cell prints first a sentence that begins with "Answer"')
     for number, cell in enumerate(cells, 1):
         tags = cell.metadata.get("tags", [])
-        if len(cell.source.split("\n")) > LONG and "formula" not in tags and (cell.metadata.get("jupyter"), "hide-input" in tags) != (FOLDED[0], True):
-            print(f'{path}: code cell {number} has more than {LONG} lines: fold it (metadata {{"jupyter": {{"source_hidden": true}}}}, tag "{FOLDED[1]}")')
+        if len(cell.source.split("\n")) > LONG and "formula" not in tags and not (cell.metadata.get("jupyter") == FOLDED and "hide-input" in tags):
+            print(f'{path}: code cell {number} has more than {LONG} lines: fold it (metadata {{"jupyter": {{"source_hidden": true}}}}, tag "hide-input")')
         text = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr")
         if any(o.output_type == "error" for o in cell.outputs) or "exit status" in text or "panic:" in text:
             print(f"{path}: code cell {number} failed in its saved output")

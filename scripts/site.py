@@ -74,7 +74,7 @@ def figures():
     unhinged("figures", *(["fig1"] if sample else []), "--out", str(made))
     listed = [line.split(None, 1) for line in unhinged("figures", "--list").splitlines()]
     recorded = [i for i, rest in listed if "needs recorded runs" in rest or i == "table1"]
-    for i in filter(lambda i: wanted(i), recorded):  # one without runs is passed over
+    for i in filter(wanted, recorded):  # one without runs is passed over
         subprocess.run(["go", "run", "./cmd/unhinged", "figures", i, "--out", str(made)], cwd=ROOT, capture_output=True)
     for name in ("theorem8", "drift"):
         for kind in ("json", "svg"):

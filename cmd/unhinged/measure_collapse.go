@@ -55,7 +55,8 @@ between the centred class means; in a simplex ETF all of them are −1/(C−1).`
 	return to.flags(c, "features", "labels")
 }
 
-// momentsOf returns the moments of the features h, in which every class has the same weight. w may be nil.
+// momentsOf returns the moments of the features h, in which every class has the same weight. h is as it was read from a
+// file, without gaps between its rows. w may be nil.
 func momentsOf(h *mat.Dense, y []int, w *mat.Dense) (*metrics.Moments, error) {
 	if h.IsEmpty() || len(y) == 0 {
 		return nil, fmt.Errorf("there are no features or no labels")
@@ -82,7 +83,7 @@ func momentsOf(h *mat.Dense, y []int, w *mat.Dense) (*metrics.Moments, error) {
 	if err != nil {
 		return nil, err
 	}
-	return moments, metrics.Add(moments, mat.DenseCopyOf(h).RawMatrix().Data, y)
+	return moments, metrics.Add(moments, h.RawMatrix().Data, y)
 }
 
 // collapse measures NC1 and NC2 and, if w is not nil, NC3 and NC4.
@@ -131,7 +132,7 @@ func prototypeValues(moments *metrics.Moments, h *mat.Dense, y []int, w *mat.Den
 			right++
 		}
 	}
-	if err := metrics.AddDecisions(rule, mat.DenseCopyOf(h).RawMatrix().Data, y, predictions); err != nil {
+	if err := metrics.AddDecisions(rule, h.RawMatrix().Data, y, predictions); err != nil {
 		return nil, err
 	}
 	return []measured{
