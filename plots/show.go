@@ -25,8 +25,8 @@ func ShowSVG(picture []byte) {
 	display(map[protocol.MIMEType]any{protocol.MIMEImageSVG: string(picture)})
 }
 
-// Markdown displays text in Markdown as the output of a GoNB cell. (gonbui.DisplayMarkdown does not wait, so that the last
-// outputs of a cell can be lost.)
+// Markdown displays text in Markdown as the output of a GoNB cell. (gonbui.DisplayMarkdown does not wait, so that the
+// last outputs of a cell can be lost.)
 func Markdown(text string) { display(map[protocol.MIMEType]any{protocol.MIMETextMarkdown: text}) }
 
 // display sends an output to the notebook, if there is one, and waits until GoNB has received it: an output that is

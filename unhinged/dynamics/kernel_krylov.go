@@ -70,8 +70,8 @@ func (core *kernelCore) multiplied(product func(x *mat.Dense) (*mat.Dense, error
 		return nil, fmt.Errorf("dynamics: product %d with the kernel: %w", number, err)
 	}
 	if r, c := x.Dims(); r != p || c != cols {
-		return nil, fmt.Errorf("dynamics: product %d with the kernel is %d×%d: want p×n, %d×%d, a column a point", number,
-			r, c, p, cols)
+		return nil, fmt.Errorf("dynamics: product %d with the kernel is %d×%d: want p×n, %d×%d, a column a point",
+			number, r, c, p, cols)
 	}
 	return core.rows(x), finite("a product with the kernel", x)
 }

@@ -161,7 +161,8 @@ func (l Lazy) follow(ctx context.Context, backend compute.Backend, plan lazyPlan
 		return r, err
 	}
 	var first *tensors.Tensor
-	descent := ntk.Descent{Backend: backend, Network: network, Rates: dynamics.Constant(plan.eta, plan.eta), Progress: progress,
+	descent := ntk.Descent{Backend: backend, Network: network, Rates: dynamics.Constant(plan.eta, plan.eta),
+		Progress: progress,
 		Observe: func(ntk.Record) error {
 			k, err := empirical.TraceMean(plan.probe, nil)
 			if err != nil {

@@ -88,8 +88,9 @@ func RunLazy(o Options) (*result.Figure, error) {
 
 // provenance returns where a study's numbers come from. The command is added later.
 func provenance(seed uint64, backend compute.Backend, dtype dtypes.DType, started time.Time) result.Provenance {
-	return result.Provenance{Seed: seed, Commit: build.Commit(), Backend: backends.Name(backend) + ", " + dtype.String(),
-		Go: runtime.Version(), Started: started.UTC(), Duration: time.Since(started).Seconds()}
+	return result.Provenance{Seed: seed, Commit: build.Commit(),
+		Backend: backends.Name(backend) + ", " + dtype.String(), Go: runtime.Version(), Started: started.UTC(),
+		Duration: time.Since(started).Seconds()}
 }
 
 // perceptron returns a network with hidden layers of a width, whose weights have the standard deviation std and whose
