@@ -18,8 +18,9 @@ import (
 // description of the network have no effect on them, not even the width of the last layer: the kernels are those of one
 // output, and different outputs are independent.
 type Infinite struct {
-	network        Network
-	products, gram *graph.Exec
+	network               Network
+	products, gram, whole *graph.Exec
+	factors               dtypes.DType // of whole
 }
 
 // Infinite returns the kernels of the network. The backend multiplies the inputs of networks of vectors; the rest runs
@@ -28,6 +29,10 @@ func (n Network) Infinite(backend compute.Backend) *Infinite {
 	vectors := func(x *graph.Node) *graph.Node { return graph.Reshape(x, x.Shape().Dimensions[0], -1) }
 	return &Infinite{
 		network: n,
+		factors: wholeFactors(backend),
+		whole: graph.MustNewExec(backend, func(x1, x2 *graph.Node) *graph.Node {
+			return graph.Dot(x1, x2).WithOutputDType(dtypes.Float32).General([]int{1}, nil, []int{1}, nil)
+		}),
 		products: graph.MustNewExec(backend, func(x1, x2 *graph.Node) *graph.Node {
 			return graph.Einsum("id,jd->ij", vectors(x1), vectors(x2))
 		}),
@@ -145,10 +150,7 @@ func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Te
 		}
 		p.v2 = p.variances(p.x2)
 	}
-	dims := []int{p.x1.n, p.x2.n}
-	if p.diagonal {
-		dims = dims[:1]
-	} else if !input.image() {
+	if !p.diagonal && !input.image() {
 		p.rows = p.x1.n
 		exec, args := inf.products, []any{x1, x2}
 		if p.symmetric {
@@ -164,18 +166,28 @@ func kernels[T float32 | float64](p *pairs[T], inf *Infinite, x1, x2 *tensors.Te
 			p.products = append(p.products, flat[T](result))
 		}
 	}
-	shape := shapes.Make(x1.DType(), dims...)
-	k := &Kernels{NNGP: tensors.FromShape(shape), NTK: tensors.FromShape(shape)}
-	tensors.MustMutableFlatData(k.NNGP, func(nngp []T) {
-		tensors.MustMutableFlatData(k.NTK, func(ntk []T) { p.solve(nngp, ntk) })
-	})
+	k := p.kernels(x1.DType())
 	runtime.KeepAlive(x1)
 	runtime.KeepAlive(x2)
 	return k, nil
 }
 
+// kernels computes the kernels, of T's type, once the inputs are read and multiplied.
+func (p *pairs[T]) kernels(dtype dtypes.DType) *Kernels {
+	dims := []int{p.x1.n, p.x2.n}
+	if p.diagonal {
+		dims = dims[:1]
+	}
+	shape := shapes.Make(dtype, dims...)
+	k := &Kernels{NNGP: tensors.FromShape(shape), NTK: tensors.FromShape(shape)}
+	tensors.MustMutableFlatData(k.NNGP, func(nngp []T) {
+		tensors.MustMutableFlatData(k.NTK, func(ntk []T) { p.solve(nngp, ntk) })
+	})
+	return k
+}
+
 // flat returns the memory of a tensor. It is valid as long as the tensor is.
-func flat[T float32 | float64](t *tensors.Tensor) (memory []T) {
+func flat[T float32 | float64 | uint8](t *tensors.Tensor) (memory []T) {
 	tensors.MustConstFlatData(t, func(flat []T) { memory = flat })
 	return memory
 }

@@ -15,6 +15,7 @@ type inputs[T float32 | float64] struct {
 	variances
 	n, channels int
 	x           []T
+	whole       *whole // of images, in place of x
 }
 
 // read checks the flat values of a tensor, in which positions come before channels, and converts them. Values of
@@ -95,6 +96,7 @@ type pairs[T float32 | float64] struct {
 	// symmetric, at the column of its first row.
 	products [][]T
 	rows     int
+	whole    [][]float32 // of images instead; see [wholeProducts]
 }
 
 // variances runs program.variances on each example.
@@ -170,18 +172,27 @@ func distance[T float32 | float64](negative bool, x1, x2 *inputs[T], a, b int) f
 	if x1 == x2 && a == b {
 		return 0
 	}
-	n := x1.positions()
-	x, y := x1.example(a / n)[a%n:], x2.example(b / n)[b%n:]
 	n1, n2 := 1/x1.root[a], 1/x2.root[b]
 	if negative {
 		n2 = -n2
 	}
 	sum := 0.0
-	for c := 0; c < len(x); c += n {
+	if x1.whole != nil {
+		sum = squares(x1.whole.image(a), x2.whole.image(b), n1*x1.whole.scale[a], n2*x2.whole.scale[b], 1)
+	} else {
+		n := x1.positions()
+		sum = squares(x1.example(a / n)[a%n:], x2.example(b / n)[b%n:], n1, n2, n)
+	}
+	return x1.root[a] * x2.root[b] / 2 * sum / float64(x1.channels)
+}
+
+// squares returns |n1·x − n2·y|² of every step-th number.
+func squares[E float32 | float64 | uint8](x, y []E, n1, n2 float64, step int) (sum float64) {
+	for c := 0; c < len(x); c += step {
 		d := float64(x[c])*n1 - float64(y[c])*n2
 		sum += d * d
 	}
-	return x1.root[a] * x2.root[b] / 2 * sum / float64(x1.channels)
+	return sum
 }
 
 // product returns the inner products of example i of x1 with examples from … to−1 of x2.
@@ -205,7 +216,7 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 		chunk = 256
 	}
 	limit := threshold
-	if p.single {
+	if p.single && p.whole == nil {
 		limit = 1e-2 // the backend has rounded the products to float32
 	}
 	columns := (n2 + chunk - 1) / chunk
@@ -227,13 +238,17 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 				first = i
 			}
 			c := t.input()
-			if p.products == nil {
-				p.covariances(c, p.x1, p.x2, i, first)
-			} else {
+			switch {
+			case p.whole != nil:
+				wholeProducts(c.k, p.whole, p.x1, p.x2, i, from)
+				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
+			case p.products != nil:
 				for j, product := range p.product(i, from, to) {
 					c.k[j] = float64(product)
 				}
 				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
+			default:
+				p.covariances(c, p.x1, p.x2, i, first)
 			}
 			t.run(p.program.steps, func(r register) (v1, v2 variances) {
 				return p.program.of(p.v1, r, i, i+1), p.program.of(p.v2, r, first, first+t.pairs)

@@ -92,23 +92,24 @@ func (s *kernelSummer) sum(ctx context.Context, part int) (dynamics.ClassSums, e
 	// Garbage is collected before the memory exceeds a tile's and that of the images.
 	limit := s.budget + int64(len(s.images[0].Pixels)+len(s.images[1].Pixels))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
-	var x [2]tiles.Examples
-	identity := map[string]string{"network": s.network.String(), "width": "infinite", "normalize": s.normalize}
+	var x [2]func(tiles.Range) *ntk.Images
+	identity := map[string]string{"network": s.network.String(), "width": "infinite", "normalize": s.normalize,
+		"products": "whole"}
 	for i, name := range partNames[:part+1] {
 		var err error
-		if x[i], err = imageTensors[float32](s.images[i], s.normalize); err != nil {
+		if x[i], err = scaledImages(s.images[i], s.normalize); err != nil {
 			return dynamics.ClassSums{}, fmt.Errorf("%s, %s: %w", s.data, name, err)
 		}
 		identity[name+" images"] = fmt.Sprintf("%x", sha256.Sum256(s.images[i].Pixels))
 	}
 	infinite := s.network.Infinite(s.backend)
-	f := tiles.InfiniteOf[float32](infinite, x[0], x[1], tiles.NTK)
+	f := tiles.InfiniteOfImages(infinite, x[0], x[1], tiles.NTK)
 	side, err := tiles.CheckpointSide(checkpoint)
 	if err == nil && side == 0 {
 		plan := tiles.Plan{Budget: s.budget}
 		shape := shapes.Make(dtypes.Float32, imageShape(s.images[0])...)
 		if plan.Pair, plan.Example, plan.Fixed, err = infinite.Memory(shape); err == nil {
-			plan.Example += int64(4 * s.images[0].Size())
+			plan.Example += int64((4 + 1 + 2) * s.images[0].Size()) // as float32, bytes and bfloat16
 			side, err = tiles.StreamSide(f, plan, s.images[0].Len(), s.images[part].Len())
 		}
 	}
@@ -187,7 +188,8 @@ func sumTiles[T float32 | float64](ctx context.Context, s *kernelSummer, part in
 func imageShape(im datasets.Images) []int { return []int{im.Len(), im.Height, im.Width, im.Channels} }
 
 // imageTensors returns the function that makes ranges of the images into tensors, with the numbers of fromImages.
-func imageTensors[T float32 | float64](im datasets.Images, normalize string) (tiles.Examples, error) {
+func imageTensors[T float32 | float64](im datasets.Images, normalize string) (func(tiles.Range) *tensors.Tensor,
+	error) {
 	size := im.Size()
 	scales := make([]float64, im.Len())
 	err := parallel.Try(im.Len(), func(i int) error {
@@ -218,6 +220,32 @@ func imageTensors[T float32 | float64](im datasets.Images, normalize string) (ti
 			}
 		})
 		return tensors.FromFlatDataAndDimensions(values, append([]int{r.Len()}, imageShape(im)[1:]...)...)
+	}, err
+}
+
+// scaledImages returns the function that takes ranges of the images, with the scales of [imageTensors].
+func scaledImages(im datasets.Images, normalize string) (func(tiles.Range) *ntk.Images, error) {
+	size := im.Size()
+	scales := make([]float64, im.Len())
+	err := parallel.Try(im.Len(), func(i int) error {
+		squares := 255 * 255 * size // so that the scale is 1/255
+		if normalize != "none" {
+			squares = 0
+			for _, v := range im.Pixels[i*size : (i+1)*size] {
+				squares += int(v) * int(v)
+			}
+		}
+		if squares == 0 {
+			return fmt.Errorf("image %d (from 0) is black and cannot be scaled to mean square 1: use "+
+				"--normalize none", i)
+		}
+		scales[i] = math.Sqrt(float64(size) / float64(squares))
+		return nil
+	})
+	return func(r tiles.Range) *ntk.Images {
+		bytes := im.Pixels[r.From*size : r.To*size]
+		dims := append([]int{r.Len()}, imageShape(im)[1:]...)
+		return &ntk.Images{Bytes: tensors.FromFlatDataAndDimensions(bytes, dims...), Scale: scales[r.From:r.To]}
 	}, err
 }
 

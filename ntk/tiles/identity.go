@@ -41,7 +41,7 @@ func sumOfValues[T float32 | float64](dims []int, x *tensors.Tensor) string {
 }
 
 // SumOf is [Sum] of the tensor with these dimensions whose ranges x makes.
-func SumOf[T float32 | float64](x Examples, dims ...int) string {
+func SumOf[T float32 | float64](x func(r Range) *tensors.Tensor, dims ...int) string {
 	hash := sha256.New()
 	fmt.Fprint(hash, dims)
 	const part = 1024

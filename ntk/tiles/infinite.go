@@ -18,22 +18,20 @@ const (
 // x2 is nil. The examples have the number type T. The arrays are NNGP, NTK or both, in the order of the kernel's
 // arrays.
 func Infinite[T float32 | float64](kernels *ntk.Infinite, x1, x2 *tensors.Tensor, arrays ...string) Func[T] {
-	return ofExamples[T](slicing[T](x1), slicing[T](x2), infinite(kernels, arrays))
+	return ofExamples[T](slicing[T](x1), slicing[T](x2), infinite(kernels.Kernels, arrays))
 }
 
-// Examples returns a range of examples as a new tensor [r.Len(), …].
-type Examples func(r Range) *tensors.Tensor
-
-// InfiniteOf is [Infinite] for examples that are not in memory as numbers, such as images of bytes: x1 and x2 make
-// those of a tile. x2 may be nil.
-func InfiniteOf[T float32 | float64](kernels *ntk.Infinite, x1, x2 Examples, arrays ...string) Func[T] {
-	return ofExamples[T](x1, x2, infinite(kernels, arrays))
+// InfiniteOfImages is [Infinite] for images of bytes, as [ntk.Infinite.KernelsOfImages] takes them: x1 and x2 make
+// ranges of them. x2 may be nil.
+func InfiniteOfImages(kernels *ntk.Infinite, x1, x2 func(r Range) *ntk.Images, arrays ...string) Func[float32] {
+	return ofExamples[float32](x1, x2, infinite(kernels.KernelsOfImages, arrays))
 }
 
 // infinite returns the function of examples that computes these arrays.
-func infinite(kernels *ntk.Infinite, arrays []string) func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
-	return func(a, b *tensors.Tensor) ([]*tensors.Tensor, error) {
-		both, err := kernels.Kernels(a, b)
+func infinite[E any](kernels func(a, b E) (*ntk.Kernels, error), arrays []string) func(a, b E) ([]*tensors.Tensor,
+	error) {
+	return func(a, b E) ([]*tensors.Tensor, error) {
+		both, err := kernels(a, b)
 		if err != nil {
 			return nil, err
 		}
@@ -70,21 +68,27 @@ func Empirical[T float32 | float64](kernel func(x1, x2 *tensors.Tensor) (*tensor
 	})
 }
 
+// examples are *tensors.Tensor or *ntk.Images.
+type examples interface {
+	comparable
+	MustFinalizeAll()
+}
+
 // ofExamples computes tiles by a function of the examples. Its second argument is nil for tiles on the diagonal of a
 // symmetric kernel.
-func ofExamples[T float32 | float64](x1, x2 Examples, kernels func(a, b *tensors.Tensor) ([]*tensors.Tensor,
+func ofExamples[T float32 | float64, E examples](x1, x2 func(r Range) E, kernels func(a, b E) ([]*tensors.Tensor,
 	error)) Func[T] {
 	return func(rows, cols Range) ([][]T, error) {
 		a := x1(rows)
 		defer a.MustFinalizeAll()
-		var b *tensors.Tensor
+		var none, b E
 		switch {
 		case x2 != nil:
 			b = x2(cols)
 		case rows != cols:
 			b = x1(cols)
 		}
-		if b != nil {
+		if b != none {
 			defer b.MustFinalizeAll()
 		}
 		results, err := kernels(a, b)
@@ -101,7 +105,7 @@ func ofExamples[T float32 | float64](x1, x2 Examples, kernels func(a, b *tensors
 }
 
 // slicing returns the function that copies ranges of the examples of a tensor, or nil for nil.
-func slicing[T float32 | float64](x *tensors.Tensor) Examples {
+func slicing[T float32 | float64](x *tensors.Tensor) func(r Range) *tensors.Tensor {
 	if x == nil {
 		return nil
 	}
