@@ -198,3 +198,98 @@ func TestDescriptionOfPanels(t *testing.T) {
 		}
 	}
 }
+
+// corner returns the first point of the shape k that is filled with the colour, a regular expression.
+func corner(t *testing.T, picture []byte, colour string, k int) [2]float64 {
+	t.Helper()
+	paths := regexp.MustCompile(`<path d="M([^"]*)" style="fill:`+colour).FindAllSubmatch(picture, -1)
+	if len(paths) <= k {
+		t.Fatalf("there are %d shapes of colour %s, and there should be more than %d", len(paths), colour, k)
+	}
+	var at [2]float64
+	for i, number := range regexp.MustCompile(`[-0-9.]+`).FindAllString(string(paths[k][1]), 2) {
+		at[i], _ = strconv.ParseFloat(number, 64)
+	}
+	return at
+}
+
+// place returns where the description puts the values.
+func (a axes) place(x, y float64) [2]float64 {
+	return [2]float64{a.Area[0] + (x-a.Range[0])/(a.Range[1]-a.Range[0])*(a.Area[1]-a.Area[0]),
+		a.Area[2] + (y-a.Range[2])/(a.Range[3]-a.Range[2])*(a.Area[3]-a.Area[2])}
+}
+
+func apart(a, b [2]float64) float64 { return math.Hypot(a[0]-b[0], a[1]-b[1]) }
+
+// The description of bars has their values, and puts them where they are drawn.
+func TestDescriptionOfBars(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1))
+	for range 20 {
+		size := math.Exp(6 * rng.NormFloat64())
+		values := []float64{size * (0.1 + rng.Float64()), size * (0.1 + rng.Float64()), -size * rng.Float64()}
+		picture, err := Bars("bars", "share", []string{"a", "b", "c"}, Bar{Name: "first", Values: values},
+			Bar{Values: values, SD: []float64{size / 9, 0, size / 8}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := described(t, picture)[0]
+		if len(p.Bars) != 2 || len(p.Labels) != 3 || len(p.Bars[1].SD) != 3 || p.Bars[0].SD != nil {
+			t.Fatalf("the description of the bars is %+v", p)
+		}
+		for k, v := range p.Bars[0].Y {
+			if math.Abs(v/p.Bars[0].Y[0]-values[k]/values[0]) > 1e-6 {
+				t.Errorf("the values %v are described as %v", values, p.Bars[0].Y)
+			}
+			got, want := corner(t, picture, p.Bars[0].Colour, k), p.place(float64(k)-0.4, 0)
+			if apart(got, want) > 0.1 {
+				t.Errorf("the lower left corner of bar %d is drawn at %v, and described at %v", k, got, want)
+			}
+		}
+	}
+}
+
+// The description of a plane has its points and its circle, and puts them where they are drawn.
+func TestDescriptionOfPoints(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	for range 20 {
+		size := math.Exp(6 * rng.NormFloat64())
+		at := [][2]float64{{size * rng.NormFloat64(), size * rng.NormFloat64()}, {size, 0}}
+		picture, err := Plane("plane", size, Group{Name: "h", At: at}, Group{Name: "w", At: at, Arrows: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := described(t, picture)[0]
+		if len(p.Points) != 2 || p.Points[0].Arrows || !p.Points[1].Arrows || math.Abs(p.Circle/size-1) > 1e-6 {
+			t.Fatalf("the description of the plane is %+v", p)
+		}
+		for k := range at {
+			got := corner(t, picture, `#[0-9A-F]{6};fill-opacity`, k) // gonum rounds transparent colours
+			want := p.place(p.Points[0].X[k], p.Points[0].Y[k])
+			want[0] += 2.2 // the radius
+			if apart(got, want) > 0.1 {
+				t.Errorf("point %d is drawn at %v, and described at %v", k, got, want)
+			}
+		}
+	}
+}
+
+// The description of a heat map has its matrix, with row 0 on top, unless that would make the picture large.
+func TestDescriptionOfMatrices(t *testing.T) {
+	picture, err := HeatMap("map", "column", "row", "cosine", mat.NewDense(2, 3, []float64{1, -2, 3, 4, 5, -6}), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := described(t, picture)[0]
+	if p.Matrix == nil || p.Matrix.Values[1][2] != -6 || p.Matrix.Reach != 6 || p.X != "column" || p.Y != "row" {
+		t.Fatalf("the description of the heat map is %+v", p)
+	}
+	if top := p.place(0, -0.5)[1]; math.Abs(top-p.Area[3]) > 1e-6 {
+		t.Errorf("row 0 begins at %g, and the upper edge is at %g", top, p.Area[3])
+	}
+	if picture, err = HeatMap("large", "x", "y", "v", mat.NewDense(65, 64, nil), 1); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(picture), "<metadata>") {
+		t.Error("a heat map of 4,160 entries is described, which makes it large")
+	}
+}

@@ -37,17 +37,21 @@ type Group struct {
 // the given radius around the origin (0: no circle).
 func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	reach := math.Abs(circle)
+	about := axes{Title: title, Circle: reach}
 	if !finite(circle) {
 		return nil, fmt.Errorf("plots: circle of radius %g: it must be finite", circle)
 	}
 	var legend []entry
 	for i, g := range groups {
+		points := coloured{Name: g.Name, Colour: hex(palette[i%len(palette)]), Arrows: g.Arrows}
 		for _, at := range g.At {
 			if !finite(at[0]) || !finite(at[1]) {
 				return nil, fmt.Errorf("plots: group %q has a point at %g: all must be finite", g.Name, at)
 			}
 			reach = max(reach, math.Abs(at[0]), math.Abs(at[1]))
+			points.X, points.Y = append(points.X, short(at[0])), append(points.Y, short(at[1]))
 		}
+		about.Points = append(about.Points, points)
 		legend = append(legend, entry{g.Name, draw.LineStyle{Color: palette[i%len(palette)], Width: 3}})
 	}
 	if reach == 0 {
@@ -63,7 +67,7 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	area := pl.DataCanvas(inside(draw.Canvas{Rectangle: vg.Rectangle{Max: side}})).Size()
 	stretch := float64(area.X / area.Y) // for equal units
 	pl.X.Min, pl.X.Max = pl.X.Min*stretch, pl.X.Max*stretch
-	return single(title, legend, side, pl)
+	return single(about, legend, side, pl)
 }
 
 type plane struct {
@@ -163,7 +167,12 @@ func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 	}
 	pl.X.Tick.Marker, pl.X.Tick.Length = ticks, 0
 	pl.Add(barGroups{bars, scale})
-	return single(title, legend, cells[0], pl)
+	about := axes{Title: title, Labels: labels}
+	for i, b := range bars {
+		about.Bars = append(about.Bars, coloured{Name: b.Name, Colour: hex(palette[i%len(palette)]),
+			Y: shortened(b.Values, scale), SD: shortened(b.SD, scale)})
+	}
+	return single(about, legend, cells[0], pl)
 }
 
 type barGroups struct {
@@ -225,8 +234,9 @@ func HeatMap(title, x, y, values string, m mat.Matrix, reach float64) ([]byte, e
 	bar.X.Min, bar.X.Max, bar.Y.Min, bar.Y.Max = 0, 1, -reach, reach
 	bar.Y.Tick.Marker, bar.Y.Label.Text = linearTicks(5), values
 	bar.Add(scaleBar{})
+	about := axes{Title: title, Matrix: describedMatrix(values, m, reach)}
 	const width, height, side = 4 * vg.Inch, 3.8 * vg.Inch, 0.95 * vg.Inch
-	return svg(title, width+side, height, func(c draw.Canvas) {
+	picture, err := svg(title, width+side, height, func(c draw.Canvas) {
 		blank(c)
 		left := inside(draw.Crop(c, 0, -side, 0, 0))
 		pl.Draw(left)
@@ -234,7 +244,26 @@ func HeatMap(title, x, y, values string, m mat.Matrix, reach float64) ([]byte, e
 		heading(c, area, title)
 		bar.Draw(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
 			Min: vg.Point{X: area.Max.X + 16, Y: area.Min.Y}, Max: vg.Point{X: c.Max.X - 8, Y: area.Max.Y}}})
+		about = about.of(pl, left)
+		about.Range[2], about.Range[3] = about.Range[3], about.Range[2] // row 0 is on top
 	})
+	if err != nil || about.Matrix == nil {
+		return picture, err
+	}
+	return describe(picture, []axes{about})
+}
+
+// describedMatrix returns the description of a matrix, or nil if the matrix has too many entries for one.
+func describedMatrix(name string, m mat.Matrix, reach float64) *matrix {
+	rows, cols := m.Dims()
+	if rows*cols > 64*64 {
+		return nil
+	}
+	about := &matrix{Name: name, Reach: reach, Colours: [3]string{hex(shade(-1)), hex(shade(0)), hex(shade(1))}}
+	for i := range rows {
+		about.Values = append(about.Values, shortened(mat.Row(nil, i, m), 1))
+	}
+	return about
 }
 
 var wholeTicks = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
@@ -282,17 +311,22 @@ func (scaleBar) Plot(c draw.Canvas, _ *plot.Plot) {
 	c.DrawImage(c.Rectangle, img)
 }
 
-// single draws one plot with its title, and its legend above.
-func single(title string, legend []entry, size vg.Point, pl *plot.Plot) ([]byte, error) {
+// single draws one plot with the title of its description, and its legend above.
+func single(about axes, legend []entry, size vg.Point, pl *plot.Plot) ([]byte, error) {
 	s := sheet{width: size.X, legend: wrap(legend, style(legendText), size.X)}
 	above := s.legendHeight(style(legendText))
-	return svg(title, size.X, size.Y+above, func(c draw.Canvas) {
+	picture, err := svg(about.Title, size.X, size.Y+above, func(c draw.Canvas) {
 		blank(c)
 		s.drawLegend(c)
 		c.Max.Y -= above
 		pl.Draw(inside(c))
-		heading(c, pl.DataCanvas(inside(c)), title)
+		heading(c, pl.DataCanvas(inside(c)), about.Title)
+		about = about.of(pl, inside(c))
 	})
+	if err != nil {
+		return nil, err
+	}
+	return describe(picture, []axes{about})
 }
 
 // inside returns the place of a panel in its cell, without the margin and the title.

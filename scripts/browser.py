@@ -273,11 +273,13 @@ def check_same(browser, url, path):
     assert not differences, "\n    ".join(["the outputs are not the committed ones:", *differences])
     misfits = browser.js(MISFITS)
     assert not misfits, misfits
-    if browser.js(f"return [...document.querySelectorAll({PICTURE_OUTPUT!r})].some(p => decodeURIComponent(p.src).includes('<metadata>'))"):
-        browser.js(f"[...document.querySelectorAll({PICTURE_OUTPUT!r})].find(p => decodeURIComponent(p.src).includes('<metadata>')).id = 'comes-to-life'")
-        browser.move("#comes-to-life")
-        wait("the picture to come to life under the mouse", lambda: browser.find(".js-plotly-plot .main-svg"), 30)
-        browser.screenshot(f"{path.stem}-alive.png", ".js-plotly-plot")
+    described = browser.js(f"""return [...document.querySelectorAll({PICTURE_OUTPUT!r})]
+        .filter(p => decodeURIComponent(p.src).includes("<metadata>")).map((p, i) => p.id = `described-${{i}}`)""")
+    for number, picture in enumerate(described, 1):
+        browser.move(f"#{picture}")
+        wait(f"picture {number} of {len(described)} to come to life under the mouse",
+             lambda number=number: browser.js("return document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length") == number, 30)
+        browser.screenshot(f"{path.stem}-alive-{number}.png", f"#{picture}")
 
 
 def left_out():

@@ -1,6 +1,7 @@
 // An extension of JupyterLab, written without a build: it shows SVG outputs as pictures. When the mouse comes over one that package plots has
 // described (plots/describe.go), plotly takes its place, from the lab's own files: values appear under the mouse, a rectangle zooms, a double
-// click shows all again, and a click on a name hides its curve. The data are the picture's own strokes, so that notebooks hold each figure once.
+// click shows all again, and a click on a name hides its curve. The data of curves are the picture's own strokes, so that notebooks hold each
+// figure once; the few numbers of bars, points and heat maps are in the description.
 (() => {
   const MIME = "image/svg+xml";
   const here = document.currentScript.src;
@@ -32,7 +33,7 @@
     return [x, y];
   }
 
-  // The description and the strokes of a picture, or null if it has no curves to read.
+  // The description and the strokes of a picture, or null if it has none.
   function read(svg) {
     const root = new DOMParser().parseFromString(svg, MIME).documentElement;
     const metadata = root.querySelector("metadata");
@@ -46,11 +47,25 @@
     return { panels: JSON.parse(metadata.textContent), strokes, width, height };
   }
 
+  const bars = panel => (panel.bars ?? []).map(({ name, colour, y, sd }) => ({ type: "bar", name, showlegend: name !== "", x: panel.labels.map((_, j) => j), y,
+    marker: { color: colour }, hovertemplate: "%{y}<extra>%{fullData.name}</extra>", ...(sd && { error_y: { array: sd, color: "#222222", thickness: 1, width: 0 } }) }));
+
+  // Points, or arrows from the origin with their heads at the points.
+  const points = (panel, scale) => (panel.points ?? []).map(({ name, colour, x, y, arrows }) => ({ type: "scatter", name, hovertemplate: "(%{x}, %{y})",
+    mode: arrows ? "lines+markers" : "markers", line: { color: colour, width: 1.8 * scale },
+    x: arrows ? x.flatMap(v => [0, v, null]) : x, y: arrows ? y.flatMap(v => [0, v, null]) : y,
+    marker: arrows ? { color: colour, symbol: "arrow", angleref: "previous", size: x.flatMap(() => [0, 9 * scale, 0]) } : { color: colour, opacity: 0.6, size: 4.4 * scale } }));
+
+  const heat = ({ matrix, x, y, area: [, right, bottom, top] }, scale, width, height) => matrix ? [{ type: "heatmap", z: matrix.values, zmin: -matrix.reach, zmax: matrix.reach,
+    colorscale: matrix.colours.map((colour, i) => [i / 2, colour]), hovertemplate: `${y} %{y}, ${x} %{x}: %{z}<extra></extra>`,
+    colorbar: { title: { text: matrix.name, side: "right" }, x: (right + 16) / width, xanchor: "left", y: bottom / height, yanchor: "bottom",
+      lenmode: "fraction", len: (top - bottom) / height, thickness: 12 * scale, ypad: 0, outlinewidth: 0 } }] : [];
+
   function figure({ panels, strokes, width, height }, scale) {
     const data = [], named = new Set();
     const font = size => ({ family: "Liberation Sans, Arial, Helvetica, sans-serif", size: size * scale, color: "#222222" });
     const layout = { paper_bgcolor: "white", plot_bgcolor: "white", margin: { l: 0, r: 0, t: 0, b: 0 }, font: font(8.5), hovermode: "closest",
-      legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1, yanchor: "top", font: font(10) }, annotations: [] };
+      legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1, yanchor: "top", font: font(10) }, annotations: [], bargap: 0.2 };
     panels.forEach((panel, i) => {
       const n = i ? i + 1 : "", [left, right, bottom, top] = panel.area, [x0, x1, y0, y1] = panel.range;
       const exponents = panel.log && (y0 < -300 || y1 > 300); // too large or too small for JavaScript's numbers
@@ -69,6 +84,11 @@
         if (x.length) add(name, x, y, { color: colour, width: 1.5 * scale });
       }
       for (const [name, y] of Object.entries(panel.lines ?? {})) add(name, [x0, x1], [y, y], { color: "#555555", width: scale, dash: "dash" });
+      const axes = { xaxis: "x" + n, yaxis: "y" + n };
+      for (const trace of [...bars(panel), ...points(panel, scale), ...heat(panel, scale, width, height)]) data.push({ ...trace, ...axes });
+      if (panel.labels) Object.assign(layout["xaxis" + n], { tickvals: panel.labels.map((_, j) => j), ticktext: panel.labels });
+      if (panel.circle) (layout.shapes ??= []).push({ type: "circle", xref: "x" + n, yref: "y" + n, x0: -panel.circle, x1: panel.circle,
+        y0: -panel.circle, y1: panel.circle, line: { color: "#555555", width: scale, dash: "dash" } });
     });
     return [data, layout];
   }
