@@ -109,12 +109,16 @@ class Browser:
         actions = [moves[0], {"type": "pointerDown", "button": 0}, moves[1], {"type": "pointerUp", "button": 0}]
         self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
 
+    def point(self, *moves):
+        actions = [{"type": "pointerMove", **move} for move in moves]
+        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+
     def move(self, css):
-        """Moves the mouse into the element's middle, and a little on."""
+        """Moves the mouse into the element's middle, and a little on, and over nothing else on the way there."""
+        self.point({"x": 1, "y": 1})
         self.js("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", css)
         origin = {ELEMENT: self.find(css).rpartition("/")[2]}
-        moves = [{"type": "pointerMove", "origin": origin, "x": x, "y": 0, "duration": 100} for x in (0, 4)]
-        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": moves}]})
+        self.point({"origin": origin, "x": 0, "y": 0}, {"origin": "pointer", "x": 4, "y": 0, "duration": 100})
 
     def screenshot(self, name, of="body"):
         self.js("document.querySelector(arguments[0])?.scrollIntoView({block: 'end'})", of)

@@ -61,11 +61,18 @@
     colorbar: { title: { text: matrix.name, side: "right" }, x: (right + 16) / width, xanchor: "left", y: bottom / height, yanchor: "bottom",
       lenmode: "fraction", len: (top - bottom) / height, thickness: 12 * scale, ypad: 0, outlinewidth: 0 } }] : [];
 
+  // The title over a panel. One that is wider than its room is written smaller; in a picture of one panel it may need the picture's whole width.
+  function heading({ title, area: [left, right, , top] }, room, width, height, font) {
+    const size = Math.min(11, room / (0.56 * title.length)), half = 0.28 * size * title.length, middle = (left + right) / 2;
+    const x = room === width ? Math.max(half, Math.min(width - half, middle)) : middle;
+    return { text: title, showarrow: false, font: font(size), xref: "paper", yref: "paper", x: x / width, y: top / height, xanchor: "center", yanchor: "bottom" };
+  }
+
   function figure({ panels, strokes, width, height }, scale) {
     const data = [], named = new Set();
     const font = size => ({ family: "Liberation Sans, Arial, Helvetica, sans-serif", size: size * scale, color: "#222222" });
     const layout = { paper_bgcolor: "white", plot_bgcolor: "white", margin: { l: 0, r: 0, t: 0, b: 0 }, font: font(8.5), hovermode: "closest",
-      legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1, yanchor: "top", font: font(10) }, annotations: [], bargap: 0.2 };
+      legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1, yanchor: "top", font: font(10) }, annotations: [], bargap: 0.2, modebar: { orientation: "v" } };
     panels.forEach((panel, i) => {
       const n = i ? i + 1 : "", [left, right, bottom, top] = panel.area, [x0, x1, y0, y1] = panel.range;
       const exponents = panel.log && (y0 < -300 || y1 > 300); // too large or too small for JavaScript's numbers
@@ -74,7 +81,7 @@
       layout["xaxis" + n] = { ...axis, domain: [left / width, right / width], anchor: "y" + n, range: [x0, x1], nticks: 7, title: { text: panel.x, standoff: 2, font: font(9.5) } };
       layout["yaxis" + n] = { ...axis, domain: [bottom / height, top / height], anchor: "x" + n, range: [y0, y1], nticks: 8, exponentformat: "power",
         title: { text: panel.y, standoff: 2, font: font(9.5) }, ...(exponents && { tickprefix: "10<sup>", ticksuffix: "</sup>" }), ...(panel.log && !exponents && { type: "log" }) };
-      layout.annotations.push({ text: panel.title, showarrow: false, font: font(11), xref: "paper", yref: "paper", x: (left + right) / 2 / width, y: top / height, xanchor: "center", yanchor: "bottom" });
+      layout.annotations.push(heading(panel, panels.length === 1 ? width : right - left + 60, width, height, font));
       const add = (name, x, y, line) => {
         data.push({ type: "scatter", mode: "lines", name, legendgroup: name, showlegend: !named.has(name), x, y: y.map(value), line, xaxis: "x" + n, yaxis: "y" + n });
         named.add(name);
@@ -83,7 +90,10 @@
         const [x, y] = values(strokes[colour] ?? [], panel);
         if (x.length) add(name, x, y, { color: colour, width: 1.5 * scale });
       }
-      for (const [name, y] of Object.entries(panel.lines ?? {})) add(name, [x0, x1], [y, y], { color: "#555555", width: scale, dash: "dash" });
+      for (const [name, y] of Object.entries(panel.lines ?? {})) {
+        data.push({ type: "scatter", mode: "lines", name, showlegend: false, x: [x0, x1], y: [y, y].map(value), line: { color: "#555555", width: scale, dash: "dash" }, xaxis: "x" + n, yaxis: "y" + n });
+        layout.annotations.push({ text: name, showarrow: false, font: font(8.5), xref: "x" + n, yref: "y" + n, x: x1, y, xanchor: "right", yanchor: "bottom" });
+      }
       const axes = { xaxis: "x" + n, yaxis: "y" + n };
       for (const trace of [...bars(panel), ...points(panel, scale), ...heat(panel, scale, width, height)]) data.push({ ...trace, ...axes });
       if (panel.labels) Object.assign(layout["xaxis" + n], { tickvals: panel.labels.map((_, j) => j), ticktext: panel.labels });
