@@ -86,10 +86,30 @@ func lighten(svg, title string) []byte {
 			part[1], part[2], part[3], face.Width(html.UnescapeString(part[4])).Points(), part[4])
 	})
 	body = strings.ReplaceAll(body, "\n\tstyle=", " style=")
+	body = joined(body)
 	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;") // the right type
 	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `)
 	attributes, body, _ := strings.Cut(body, ">")
 	return fmt.Appendf(nil, `<svg role="img" style="max-width:100%%;height:auto" `+
 		`font-family="Liberation Sans, Arial, Helvetica, sans-serif" %s><title>%s</title>%s`,
 		attributes, html.EscapeString(title), body)
+}
+
+// thinLine matches a line of a grid or an axis.
+var thinLine = regexp.MustCompile(`^<path d="([^"]*)" style="(fill:none;stroke:#[0-9A-F]{6};stroke-width:0\.[67])" />$`)
+
+// joined makes one path of the thin lines of one style that follow each other, which saves a fifth of a picture's size.
+func joined(body string) string {
+	var lines []string
+	var last []string // the match of the last line
+	for line := range strings.SplitSeq(body, "\n") {
+		match := thinLine.FindStringSubmatch(line)
+		if match != nil && last != nil && match[2] == last[2] {
+			match[1] = last[1] + match[1]
+			line = fmt.Sprintf(`<path d="%s" style="%s" />`, match[1], match[2])
+			lines = lines[:len(lines)-1]
+		}
+		lines, last = append(lines, line), match
+	}
+	return strings.Join(lines, "\n")
 }

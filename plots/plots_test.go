@@ -437,3 +437,18 @@ func TestFilledAreas(t *testing.T) {
 		t.Error("an area of another length was drawn")
 	}
 }
+
+// Thin lines of one style that follow each other become one path, and nothing else changes.
+func TestJoined(t *testing.T) {
+	path := func(d, style string) string {
+		return `<path d="` + d + `" style="fill:none;stroke:#E4E4E4;` + style + `" />`
+	}
+	const grid, curve = "stroke-width:0.6", "stroke-width:1.5"
+	got := joined(strings.Join([]string{path("M1,2L3,4", grid), path("M5,6L7,8", grid), path("M9,9L8,8", curve),
+		path("M7,7L8,8", curve), path("M1,1L2,2", grid), "<g>", path("M3,3L4,4", grid)}, "\n"))
+	want := strings.Join([]string{path("M1,2L3,4M5,6L7,8", grid), path("M9,9L8,8", curve), path("M7,7L8,8", curve),
+		path("M1,1L2,2", grid), "<g>", path("M3,3L4,4", grid)}, "\n")
+	if got != want {
+		t.Errorf("the lines become\n%s\nand should become\n%s", got, want)
+	}
+}
