@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""gotest.py ARGS...: runs `go test -json ARGS...`, shows the output of failures, and ends with "N passed, N failed, N skipped"."""
+"""gotest.py ARGS...: runs `go test -json ARGS...`, shows the output of failures, and ends with "N passed, N failed, N skipped".
+
+At least four packages are tested at a time: XLA's compiler, which takes most of the time, often uses one core only.
+"""
 import json
+import os
 import subprocess
 import sys
 
 count = {"pass": 0, "fail": 0, "skip": 0}
 explained = set()  # packages that failed because a test did
 output = {}  # output of each test that has not passed, and of each package
-with subprocess.Popen(["go", "test", "-json", *sys.argv[1:]], stdout=subprocess.PIPE, text=True) as go:
+with subprocess.Popen(["go", "test", "-json", f"-p={max(4, os.cpu_count() or 1)}", *sys.argv[1:]], stdout=subprocess.PIPE, text=True) as go:
     for line in go.stdout:
         try:
             event = json.loads(line)
