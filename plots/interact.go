@@ -28,6 +28,14 @@ type Slider struct {
 	Steps    int     // number of steps from Min to Max; 0 means 200
 	// Format writes the value, such as "%.0f"; empty means four significant digits.
 	Format string
+
+	names []string // of the values 0, 1, …
+}
+
+// Choice is a slider between things, whose names it shows. Its values are their numbers, from 0.
+func Choice(name string, names []string, value int) Slider {
+	last := len(names) - 1
+	return Slider{Name: name, Max: float64(last), Value: float64(value), Steps: max(1, last), names: names}
 }
 
 func (s Slider) check() error {
@@ -70,6 +78,9 @@ func (s Slider) position(value float64) int {
 }
 
 func (s Slider) label(value float64) string {
+	if s.names != nil {
+		return s.names[int(math.Round(value))]
+	}
 	if s.Format != "" {
 		return fmt.Sprintf(s.Format, value)
 	}

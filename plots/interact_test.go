@@ -94,3 +94,20 @@ func TestOnlyTheLatestValueIsDrawn(t *testing.T) {
 		t.Error("redrawn for no change")
 	}
 }
+
+// A choice shows names, at every position, and its values are numbers.
+func TestChoice(t *testing.T) {
+	s := Choice("λ", []string{"none", "1e-5", "1e-3"}, 1)
+	if err := s.check(); err != nil {
+		t.Fatal(err)
+	}
+	for position, want := range []string{"none", "1e-5", "1e-3"} {
+		value := s.at(position)
+		if value != float64(position) || s.label(value) != want || s.position(value) != position {
+			t.Errorf("position %d is the value %g, %q", position, value, s.label(value))
+		}
+	}
+	if err := Choice("λ", []string{"none"}, 0).check(); err == nil {
+		t.Error("a choice of one thing is accepted")
+	}
+}

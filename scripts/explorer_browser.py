@@ -91,6 +91,10 @@ def check(page, address):
         for (let i = 0; i < 50; i++) { settings.gamma = 0.5 + 0.01 * i; draw(); }
         return (performance.now() - start) / 50""")
     print(f"a picture takes {frame:.1f} ms at p = 64, C = 10, N = 20")
+    page.js("location.hash = '#unequal?C=10&R=9'")  # R may be 8 at most
+    browser.wait("the error of R = 9", lambda: page.js("return document.getElementById('answer').className === 'error'"), 10)
+    left = page.js("return [document.querySelectorAll('#panels canvas:not(#cosines *)').length, document.getElementById('csv').disabled]")
+    assert left == [0, True], f"beside an error there are {left[0]} charts, and the data are refused: {left[1]}"
     page.call("POST", "/window/rect", {"width": 400, "height": 800})
     page.js("location.hash = '#regularised'")
     time.sleep(0.5)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,6 +84,7 @@ Without flags the settings are those of the paper. Figures 5 to 8 are run for bo
 	f.StringVar(&o.labels, "labels", "", "their labels, .npy integers from 0 [samples]")
 	f.StringVar(&o.prototypes, "prototypes", "", "the last layer's weights, .npy [C, p]")
 	f.StringVar(&o.biases, "biases", "", "the last layer's biases, .npy [C]")
+	f.StringVar(&o.Title, "title", "", "title of the figures of your features (default: the name of their file)")
 	f.StringVar(&o.Runs, "runs", "",
 		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
 	f.BoolVar(&o.list, "list", false, "list all figures, tables and studies")
@@ -105,16 +107,17 @@ func (o *figureOptions) read(flags *pflag.FlagSet) error {
 		}
 	}
 	switch {
-	case given == 0 && o.biases == "":
+	case given == 0 && o.biases == "" && o.Title == "":
 		return nil
 	case given < 3:
-		return fmt.Errorf("--features, --labels and --prototypes go together (--biases may be left out)")
+		return fmt.Errorf("--features, --labels and --prototypes go together (--biases and --title may be left out)")
 	}
 	for _, name := range []string{"p", "C", "N", "seed"} {
 		if flags.Changed(name) {
 			return fmt.Errorf("--%s cannot be used with --features: the sizes are those of the files", name)
 		}
 	}
+	o.Title = cmp.Or(o.Title, filepath.Base(o.features))
 	var err error
 	o.State, err = dynamics.FromFiles(o.features, o.labels, o.prototypes, o.biases)
 	return err

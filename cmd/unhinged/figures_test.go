@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,9 +91,34 @@ func TestFiguresOfOwnFeatures(t *testing.T) {
 			t.Fatal(name, err)
 		}
 	}
-	if said, err := figures(t, "fig7", "--steps", "50", "--features", file("H.npy"), "--labels", file("y.npy"),
-		"--prototypes", file("W.npy"), "--out", file("out")); err != nil {
-		t.Error(err, said)
+	for id, want := range map[string]string{"fig1": "H.npy: unconstrained", "fig7": "mine: "} {
+		args := []string{id, "--steps", "50", "--features", file("H.npy"), "--labels", file("y.npy"), "--prototypes",
+			file("W.npy"), "--out", file("out")}
+		if id == "fig7" {
+			args = append(args, "--title", "mine")
+		}
+		if said, err := figures(t, args...); err != nil {
+			t.Fatal(err, said)
+		}
+		var fig result.Figure
+		text, err := os.ReadFile(file("out/" + id + ".json"))
+		if err == nil {
+			err = json.Unmarshal(text, &fig)
+		}
+		if err != nil || !strings.HasPrefix(fig.Title, want) {
+			t.Errorf("the title is %q, error %v, and should begin with %q", fig.Title, err, want)
+		}
+		if id == "fig1" { // C = 3, so that the limit is 2
+			var names []string
+			for _, c := range fig.Curves {
+				names = append(names, c.Name)
+			}
+			if want := []string{"γ = 0", "γ = 1/(C−1)", "γ = 1.9", "γ = 2.1"}; !slices.Equal(names, want) {
+				t.Errorf("the curves are %q, and should be %q", names, want)
+			}
+		} else if len(fig.Panels) != 5 {
+			t.Errorf("there are %d panels, and should be 5: the erratum's are the paper's only", len(fig.Panels))
+		}
 	}
 	for _, c := range []struct {
 		want string

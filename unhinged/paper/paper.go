@@ -32,8 +32,9 @@ type Options struct {
 	Ratios  []float64 // s = η1/η2: figure 8
 
 	// State, if set, is used in place of the random initial state, for a user's own features. P, C, N and Seed then
-	// have no effect.
+	// have no effect, and the default values of γ are around 2/(C−2). Title is that of the features.
 	State *dynamics.State
+	Title string
 	// Studies: the widths of the networks, and the number of networks of the largest width.
 	Widths   []int
 	Networks int
@@ -85,7 +86,10 @@ func (i Item) Run(o Options) (*result.Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", i.ID, err)
 	}
-	f.ID, f.Title = i.ID, i.Title
+	f.ID = i.ID
+	if o.State == nil { // else the title is the user's
+		f.Title = i.Title
+	}
 	if needs, found := f.Settings["needs"]; found {
 		f.Settings["needs"] = fmt.Sprintf("%s; `%s` makes runs, and --runs DIR names the folder that they are in",
 			needs, i.Command)
@@ -122,7 +126,7 @@ func runNumeric(id string) func(Options) (*result.Figure, error) {
 			return nil, fmt.Errorf("a numerical figure does not use widths, networks, images or runs")
 		}
 		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
-			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
+			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Title: o.Title, Command: o.Command,
 			Progress: o.Progress})
 	}
 }

@@ -61,8 +61,8 @@ func norms(trace *dynamics.Trace) []Panel {
 
 func unconstrained() Scene {
 	return Scene{ID: "unconstrained", Title: "Unconstrained features (Theorem 2)",
-		Text: "Features and prototypes learn freely. Move γ past 2(C−1)/(C−2): another eigenspace wins, and nothing " +
-			"collapses.",
+		Text: "Features and prototypes learn freely. Move γ(C−1) past 2(C−1)/(C−2), 2.25 for ten classes: " +
+			"another eigenspace wins, and nothing collapses.",
 		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
 			{Name: "s", Label: "s = η1/η2", Min: -2, Max: 2, Step: 0.05, Power: true}, spanSlider(2.3),
 			iterationSlider()}),

@@ -85,7 +85,14 @@ function draw() {
   const result = unhingedDraw(scene.id, settings);
   byId("answer").className = result.error ? "error" : "";
   byId("answer").textContent = result.error || result.answer;
-  if (result.error) return;
+  byId("csv").disabled = byId("json").disabled = Boolean(result.error);
+  if (result.error) { // nothing of the picture before stays beside the message
+    charts.forEach((c) => c.destroy());
+    charts = [];
+    byId("panels").replaceChildren(byId("cosines"));
+    heat([]);
+    return;
+  }
   picture = result;
   const shapes = picture.panels.map((p) => p.title + p.curves.map((c) => c.name)).join();
   if (shapes !== draw.shapes || !charts.length) {
@@ -153,9 +160,9 @@ function plain(values) {
 }
 
 byId("csv").addEventListener("click", () => {
-  const lines = ["panel,curve,x,value"];
+  const lines = ["panel,curve,x,value"], quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   for (const p of picture.panels) for (const c of p.curves) {
-    c.values.forEach((v, i) => { if (!Number.isNaN(v)) lines.push(`"${p.title}","${c.name}",${p.at[i]},${v}`); });
+    c.values.forEach((v, i) => { if (!Number.isNaN(v)) lines.push([quoted(p.title), quoted(c.name), p.at[i], v].join()); });
   }
   save(scene.id + ".csv", "text/csv", lines.join("\n") + "\n");
 });

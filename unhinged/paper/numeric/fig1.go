@@ -13,7 +13,7 @@ func figure1(r *run) error {
 		return err
 	}
 	var curves []*curve
-	for _, gamma := range several(r.o.Gammas, 0, 0.001, 0.005, 0.05, r.balanced()) {
+	for _, gamma := range r.gammas(0, 0.001, 0.005, 0.05, r.balanced()) {
 		c, err := r.descend(pr, r.gammaName(gamma), gamma, 0, eta, 1)
 		if err != nil {
 			return err

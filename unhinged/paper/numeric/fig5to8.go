@@ -9,8 +9,11 @@ import (
 )
 
 // readings returns the values of γ to run. The paper's captions say 1/(C−1), but its curves are those of 1/(2(C−1))
-// (erratum E24): it returns both, or the user's value.
+// (erratum E24): it returns both, or the user's value. The erratum does not concern the user's features.
 func (r *run) readings() []float64 {
+	if r.o.State != nil {
+		return several(r.o.Gammas, r.balanced())
+	}
 	return several(r.o.Gammas, r.balanced(), r.balanced()/2)
 }
 
@@ -85,7 +88,7 @@ func figure5(r *run) error {
 	}
 	var curves []*curve
 	var tame []string
-	for _, gamma := range several(r.o.Gammas, 0, 0.1, 0.01, 0.001, r.balanced(), r.balanced()/2) {
+	for _, gamma := range r.gammas(0, 0.1, 0.01, 0.001, r.balanced(), r.balanced()/2) {
 		star, err := r.star(pr, gamma)
 		if err != nil {
 			return err

@@ -3,10 +3,12 @@
 package numeric
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/unhinged-lab/lab/internal/build"
@@ -28,8 +30,10 @@ type Options struct {
 	Ratios  []float64 // s = η1/η2: figure 8
 
 	// State, if set, is used in place of the random initial state, for a user's own features. P, C, N and Seed then
-	// have no effect.
+	// have no effect, and the default values of γ are around 2/(C−2).
 	State *dynamics.State
+	// Title is that of the user's features.
+	Title string
 	// Command is recorded in the provenance.
 	Command string
 	// Progress, if set, is called after each curve.
@@ -110,6 +114,10 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 	}
 	f := r.figure
 	f.ID, f.Title = e.ID, e.Title
+	if o.State != nil {
+		_, shown, _ := strings.Cut(e.Title, ": ") // after "Figure 1"
+		f.Title = cmp.Or(o.Title, "The user's features") + ": " + shown
+	}
 	f.Provenance = result.Provenance{
 		Command: o.Command, Seed: o.Seed, Commit: build.Commit(),
 		Backend: "gonum, float64: closed forms and exact recursions",
@@ -202,6 +210,18 @@ func (r *run) smallW() float64 { return math.Sqrt(2 / float64(r.p)) }
 // balanced is 1/(C−1); limit is 2/(C−2).
 func (r *run) balanced() float64 { return 1 / float64(r.c-1) }
 func (r *run) limit() float64    { return 2 / float64(r.c-2) }
+
+// gammas returns the values of γ to run: the given ones, the paper's or, with the user's features, values around
+// 2/(C−2).
+func (r *run) gammas(paper ...float64) []float64 {
+	switch {
+	case r.o.State == nil:
+		return several(r.o.Gammas, paper...)
+	case r.c == 2: // there is no limit
+		return several(r.o.Gammas, 0, r.balanced()/2, r.balanced())
+	}
+	return several(r.o.Gammas, 0, r.balanced(), 0.95*r.limit(), 1.05*r.limit())
+}
 
 // inRange reports whether Corollaries 3 and 5 apply to γ.
 func (r *run) inRange(gamma float64) bool { return gamma > 0 && (r.c == 2 || gamma < r.limit()) }
