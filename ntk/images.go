@@ -56,22 +56,29 @@ func (inf *Infinite) KernelsOfImages(x1, x2 *Images) (*Kernels, error) {
 		return inf.kernelsOfInputs(x1, x2)
 	}
 	p := &pairs[float32]{program: program, single: true, symmetric: x1 == x2}
-	p.x1 = readWhole[float32](x1, inf.factors)
+	p.x1 = readWhole(x1, inf.factors)
 	defer p.x1.whole.free()
 	p.v1 = p.variances(p.x1)
 	p.x2, p.v2 = p.x1, p.v1
 	if !p.symmetric {
-		p.x2 = readWhole[float32](x2, inf.factors)
+		p.x2 = readWhole(x2, inf.factors)
 		defer p.x2.whole.free()
 		p.v2 = p.variances(p.x2)
 	}
+	p.whole = make([]float64, p.x1.n*p.x2.n)
 	for i, part := range p.x1.whole.parts {
 		product, err := inf.whole.Call1(part, p.x2.whole.parts[i])
 		if err != nil {
 			return nil, fmt.Errorf("ntk: multiplying the images: %w", err)
 		}
-		defer product.MustFinalizeAll()
-		p.whole = append(p.whole, flat[float32](product))
+		values := flat[float32](product)
+		parallel.For(p.x1.n, func(row int) {
+			sums := p.whole[row*p.x2.n : (row+1)*p.x2.n]
+			for j, v := range values[row*p.x2.n : (row+1)*p.x2.n] {
+				sums[j] += float64(v)
+			}
+		})
+		product.MustFinalizeAll()
 	}
 	k := p.kernels(dtypes.Float32)
 	runtime.KeepAlive(x1)
@@ -147,9 +154,9 @@ func wholeFactors(backend compute.Backend) dtypes.DType {
 }
 
 // readWhole reads images as vectors.
-func readWhole[T float32 | float64](x *Images, factors dtypes.DType) *inputs[T] {
+func readWhole(x *Images, factors dtypes.DType) *inputs[float32] {
 	n, bytes := len(x.Scale), flat[uint8](x.Bytes)
-	in := &inputs[T]{variances: newVariances(n), n: n, channels: len(bytes) / n}
+	in := &inputs[float32]{variances: newVariances(n), n: n, channels: len(bytes) / n}
 	in.whole = &whole{bytes: bytes, scale: x.Scale, sums: make([]float64, n)}
 	parallel.For(n, func(i int) {
 		sum, squares := 0, 0
@@ -202,21 +209,14 @@ func (w *whole) free() {
 	}
 }
 
-// wholeProducts sets k to the inner products of image i of x1 with images from, from+1, … of x2. With the parts
-// Σ (b − middle)(c − middle) of the products of bytes, they are
+// wholeProducts sets k to the inner products of image i of x1 with images from, from+1, … of x2, of whose bytes
+// products has Σ (b − middle)(c − middle):
 //
 //	Σ b·c = Σ (b − middle)(c − middle) + middle·(Σ b + Σ c) − middle²·features.
-func wholeProducts[T float32 | float64](k []float64, parts [][]float32, x1, x2 *inputs[T], i, from int) {
-	first := i*x2.n + from
-	clear(k)
-	for _, part := range parts {
-		for j, v := range part[first : first+len(k)] {
-			k[j] += float64(v)
-		}
-	}
+func wholeProducts[T float32 | float64](k, products []float64, x1, x2 *inputs[T], i, from int) {
 	add, scale := middle*(x1.whole.sums[i]-middle*float64(x1.channels)), x1.whole.scale[i]
 	sums, scales := x2.whole.sums[from:][:len(k)], x2.whole.scale[from:][:len(k)]
-	for j := range k {
-		k[j] = (k[j] + add + middle*sums[j]) * scale * scales[j]
+	for j, product := range products[:len(k)] {
+		k[j] = (product + add + middle*sums[j]) * scale * scales[j]
 	}
 }

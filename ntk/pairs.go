@@ -96,7 +96,7 @@ type pairs[T float32 | float64] struct {
 	// symmetric, at the column of its first row.
 	products [][]T
 	rows     int
-	whole    [][]float32 // of images instead; see [wholeProducts]
+	whole    []float64 // of images instead, [n1, n2]; see [wholeProducts]
 }
 
 // variances runs program.variances on each example.
@@ -195,15 +195,21 @@ func squares[E float32 | float64 | uint8](x, y []E, n1, n2 float64, step int) (s
 	return sum
 }
 
-// product returns the inner products of example i of x1 with examples from … to−1 of x2.
-func (p *pairs[T]) product(i, from, to int) []T {
+// product sets k to the inner products of example i of x1 with examples from … to−1 of x2.
+func (p *pairs[T]) product(k []float64, i, from, to int) {
+	if p.whole != nil {
+		wholeProducts(k, p.whole[i*p.x2.n+from:], p.x1, p.x2, i, from)
+		return
+	}
 	block := p.products[i/p.rows]
 	row, columns := i%p.rows, p.x2.n
 	if p.symmetric {
 		columns -= i - row
 		from, to = from-(i-row), to-(i-row)
 	}
-	return block[row*columns+from : row*columns+to]
+	for j, product := range block[row*columns+from : row*columns+to] {
+		k[j] = float64(product)
+	}
 }
 
 // solve computes the kernels in rows of pairs of vectors or single pairs of images.
@@ -238,17 +244,11 @@ func (p *pairs[T]) solve(nngp, ntk []T) {
 				first = i
 			}
 			c := t.input()
-			switch {
-			case p.whole != nil:
-				wholeProducts(c.k, p.whole, p.x1, p.x2, i, from)
-				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
-			case p.products != nil:
-				for j, product := range p.product(i, from, to) {
-					c.k[j] = float64(product)
-				}
-				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
-			default:
+			if p.products == nil && p.whole == nil {
 				p.covariances(c, p.x1, p.x2, i, first)
+			} else {
+				p.product(c.k, i, from, to)
+				angles(c.k, c.near, limit, p.x1, p.x2, i, 0, from)
 			}
 			t.run(p.program.steps, func(r register) (v1, v2 variances) {
 				return p.program.of(p.v1, r, i, i+1), p.program.of(p.v2, r, first, first+t.pairs)

@@ -102,23 +102,22 @@ class Browser:
     def click(self, css):
         self.call("POST", self.find(css) + "/click", {})
 
+    def mouse(self, *actions):
+        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+
     def drag(self, css, pixels):
         """Presses the mouse in the element's middle, moves it to the right and lets go."""
         origin = {ELEMENT: self.find(css).rpartition("/")[2]}
         moves = [{"type": "pointerMove", "origin": origin, "x": x, "y": 0, "duration": 200} for x in (0, pixels)]
-        actions = [moves[0], {"type": "pointerDown", "button": 0}, moves[1], {"type": "pointerUp", "button": 0}]
-        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
-
-    def point(self, *moves):
-        actions = [{"type": "pointerMove", **move} for move in moves]
-        self.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+        self.mouse(moves[0], {"type": "pointerDown", "button": 0}, moves[1], {"type": "pointerUp", "button": 0})
 
     def move(self, css):
         """Moves the mouse into the element's middle, and a little on, and over nothing else on the way there."""
-        self.point({"x": 1, "y": 1})
+        self.mouse({"type": "pointerMove", "x": 1, "y": 1})
         self.js("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", css)
         origin = {ELEMENT: self.find(css).rpartition("/")[2]}
-        self.point({"origin": origin, "x": 0, "y": 0}, {"origin": "pointer", "x": 4, "y": 0, "duration": 100})
+        self.mouse({"type": "pointerMove", "origin": origin, "x": 0, "y": 0})
+        self.mouse({"type": "pointerMove", "origin": "pointer", "x": 4, "y": 0, "duration": 100})
 
     def screenshot(self, name, of="body"):
         self.js("document.querySelector(arguments[0])?.scrollIntoView({block: 'end'})", of)

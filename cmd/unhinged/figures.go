@@ -73,7 +73,8 @@ Without flags the settings are those of the paper. Figures 5 to 8 are run for bo
 	f.IntVar(&o.Steps, "steps", 0, "gradient-descent steps (default 50000)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial state")
 	f.Float64SliceVar(&o.Gammas, "gamma", nil,
-		"weight γ of the non-target logits, 0 included (left out: the paper's values); several for fig1 and fig5")
+		"weight γ of the non-target logits, 0 included (left out: the paper's values, or with --features "+
+			"values around 2/(C−2)); several for fig1 and fig5")
 	f.Float64SliceVar(&o.Lambdas, "lambda", nil, "ℓ2 regularisation λ: fig4, fig7, fig15")
 	f.Float64SliceVar(&o.Etas, "eta", nil, "learning rate; several for fig6 and fig9")
 	f.Float64SliceVar(&o.Ratios, "s", nil, "ratios s = η1/η2: fig8")

@@ -109,7 +109,9 @@ func (s *kernelSummer) sum(ctx context.Context, part int) (dynamics.ClassSums, e
 		plan := tiles.Plan{Budget: s.budget}
 		shape := shapes.Make(dtypes.Float32, imageShape(s.images[0])...)
 		if plan.Pair, plan.Example, plan.Fixed, err = infinite.Memory(shape); err == nil {
-			plan.Example += int64((4 + 1 + 2) * s.images[0].Size()) // as float32, bytes and bfloat16
+			plan.Pair += 8 // the sum of the products' parts
+			// The bytes, and at most their parts as float32 or bfloat16, here and on the backend.
+			plan.Example += int64((4 + 1 + 2) * s.images[0].Size())
 			side, err = tiles.StreamSide(f, plan, s.images[0].Len(), s.images[part].Len())
 		}
 	}
@@ -187,20 +189,23 @@ func sumTiles[T float32 | float64](ctx context.Context, s *kernelSummer, part in
 // imageShape returns [n, height, width, channels].
 func imageShape(im datasets.Images) []int { return []int{im.Len(), im.Height, im.Width, im.Channels} }
 
-// imageTensors returns the function that makes ranges of the images into tensors, with the numbers of fromImages.
-func imageTensors[T float32 | float64](im datasets.Images, normalize string) (func(tiles.Range) *tensors.Tensor,
-	error) {
+// imageScales returns the factor of each image whose numbers are number(byte): the one that brings them to mean
+// square 1 or, without normalisation, none.
+func imageScales(im datasets.Images, normalize string, none float64, number func(v uint8) float64) ([]float64, error) {
 	size := im.Size()
 	scales := make([]float64, im.Len())
-	err := parallel.Try(im.Len(), func(i int) error {
-		scales[i] = 1
-		if normalize == "none" {
+	var squared [256]float64
+	for v := range squared {
+		x := number(uint8(v))
+		squared[v] = x * x
+	}
+	return scales, parallel.Try(im.Len(), func(i int) error {
+		if scales[i] = none; normalize == "none" {
 			return nil
 		}
 		squares := 0.0
 		for _, v := range im.Pixels[i*size : (i+1)*size] {
-			x := float64(T(v) / 255)
-			squares += x * x
+			squares += squared[v]
 		}
 		if scales[i] = math.Sqrt(float64(size) / squares); math.IsInf(scales[i], 0) {
 			return fmt.Errorf("image %d (from 0) is black and cannot be scaled to mean square 1: use "+
@@ -208,6 +213,13 @@ func imageTensors[T float32 | float64](im datasets.Images, normalize string) (fu
 		}
 		return nil
 	})
+}
+
+// imageTensors returns the function that makes ranges of the images into tensors, with the numbers of fromImages.
+func imageTensors[T float32 | float64](im datasets.Images, normalize string) (func(tiles.Range) *tensors.Tensor,
+	error) {
+	size := im.Size()
+	scales, err := imageScales(im, normalize, 1, func(v uint8) float64 { return float64(T(v) / 255) })
 	return func(r tiles.Range) *tensors.Tensor {
 		values := make([]T, r.Len()*size)
 		parallel.For(r.Len(), func(i int) {
@@ -226,22 +238,7 @@ func imageTensors[T float32 | float64](im datasets.Images, normalize string) (fu
 // scaledImages returns the function that takes ranges of the images, with the scales of [imageTensors].
 func scaledImages(im datasets.Images, normalize string) (func(tiles.Range) *ntk.Images, error) {
 	size := im.Size()
-	scales := make([]float64, im.Len())
-	err := parallel.Try(im.Len(), func(i int) error {
-		squares := 255 * 255 * size // so that the scale is 1/255
-		if normalize != "none" {
-			squares = 0
-			for _, v := range im.Pixels[i*size : (i+1)*size] {
-				squares += int(v) * int(v)
-			}
-		}
-		if squares == 0 {
-			return fmt.Errorf("image %d (from 0) is black and cannot be scaled to mean square 1: use "+
-				"--normalize none", i)
-		}
-		scales[i] = math.Sqrt(float64(size) / float64(squares))
-		return nil
-	})
+	scales, err := imageScales(im, normalize, 1./255, func(v uint8) float64 { return float64(v) })
 	return func(r tiles.Range) *ntk.Images {
 		bytes := im.Pixels[r.From*size : r.To*size]
 		dims := append([]int{r.Len()}, imageShape(im)[1:]...)

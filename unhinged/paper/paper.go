@@ -8,6 +8,7 @@
 package paper
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,9 +87,10 @@ func (i Item) Run(o Options) (*result.Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", i.ID, err)
 	}
-	f.ID = i.ID
-	if o.State == nil { // else the title is the user's
-		f.Title = i.Title
+	f.ID, f.Title = i.ID, i.Title
+	if o.State != nil {
+		_, shown, _ := strings.Cut(i.Title, ": ") // after "Figure 1"
+		f.Title = cmp.Or(o.Title, "The user's features") + ": " + shown
 	}
 	if needs, found := f.Settings["needs"]; found {
 		f.Settings["needs"] = fmt.Sprintf("%s; `%s` makes runs, and --runs DIR names the folder that they are in",
@@ -126,7 +128,7 @@ func runNumeric(id string) func(Options) (*result.Figure, error) {
 			return nil, fmt.Errorf("a numerical figure does not use widths, networks, images or runs")
 		}
 		return numeric.Run(id, numeric.Options{P: o.P, C: o.C, N: o.N, Steps: o.Steps, Seed: o.Seed, Gammas: o.Gammas,
-			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Title: o.Title, Command: o.Command,
+			Lambdas: o.Lambdas, Etas: o.Etas, Ratios: o.Ratios, State: o.State, Command: o.Command,
 			Progress: o.Progress})
 	}
 }

@@ -3,12 +3,10 @@
 package numeric
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/unhinged-lab/lab/internal/build"
@@ -32,8 +30,6 @@ type Options struct {
 	// State, if set, is used in place of the random initial state, for a user's own features. P, C, N and Seed then
 	// have no effect, and the default values of γ are around 2/(C−2).
 	State *dynamics.State
-	// Title is that of the user's features.
-	Title string
 	// Command is recorded in the provenance.
 	Command string
 	// Progress, if set, is called after each curve.
@@ -114,10 +110,6 @@ func (e Experiment) Run(o Options) (*result.Figure, error) {
 	}
 	f := r.figure
 	f.ID, f.Title = e.ID, e.Title
-	if o.State != nil {
-		_, shown, _ := strings.Cut(e.Title, ": ") // after "Figure 1"
-		f.Title = cmp.Or(o.Title, "The user's features") + ": " + shown
-	}
 	f.Provenance = result.Provenance{
 		Command: o.Command, Seed: o.Seed, Commit: build.Commit(),
 		Backend: "gonum, float64: closed forms and exact recursions",

@@ -82,8 +82,8 @@
       layout["yaxis" + n] = { ...axis, domain: [bottom / height, top / height], anchor: "x" + n, range: [y0, y1], nticks: 8, exponentformat: "power",
         title: { text: panel.y, standoff: 2, font: font(9.5) }, ...(exponents && { tickprefix: "10<sup>", ticksuffix: "</sup>" }), ...(panel.log && !exponents && { type: "log" }) };
       layout.annotations.push(heading(panel, panels.length === 1 ? width : right - left + 60, width, height, font));
-      const add = (name, x, y, line) => {
-        data.push({ type: "scatter", mode: "lines", name, legendgroup: name, showlegend: !named.has(name), x, y: y.map(value), line, xaxis: "x" + n, yaxis: "y" + n });
+      const add = (name, x, y, line, more) => {
+        data.push({ type: "scatter", mode: "lines", name, legendgroup: name, showlegend: !named.has(name), x, y: y.map(value), line, xaxis: "x" + n, yaxis: "y" + n, ...more });
         named.add(name);
       };
       for (const [colour, name] of panel.curves) {
@@ -91,7 +91,7 @@
         if (x.length) add(name, x, y, { color: colour, width: 1.5 * scale });
       }
       for (const [name, y] of Object.entries(panel.lines ?? {})) {
-        data.push({ type: "scatter", mode: "lines", name, showlegend: false, x: [x0, x1], y: [y, y].map(value), line: { color: "#555555", width: scale, dash: "dash" }, xaxis: "x" + n, yaxis: "y" + n });
+        add(name, [x0, x1], [y, y], { color: "#555555", width: scale, dash: "dash" }, { showlegend: false });
         layout.annotations.push({ text: name, showarrow: false, font: font(8.5), xref: "x" + n, yref: "y" + n, x: x1, y, xanchor: "right", yanchor: "bottom" });
       }
       const axes = { xaxis: "x" + n, yaxis: "y" + n };
