@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/floats/scalar"
+
 	"github.com/unhinged-lab/lab/internal/build"
 	"github.com/unhinged-lab/lab/internal/memory"
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
@@ -212,7 +214,10 @@ func (r *run) gammas(paper ...float64) []float64 {
 	case r.c == 2: // there is no limit
 		return several(r.o.Gammas, 0, r.balanced()/2, r.balanced())
 	}
-	return several(r.o.Gammas, 0, r.balanced(), 0.95*r.limit(), 1.05*r.limit())
+	three := func(v float64) float64 { // three digits, for the curve's name
+		return scalar.Round(v, 2-int(math.Floor(math.Log10(v))))
+	}
+	return several(r.o.Gammas, 0, r.balanced(), three(0.95*r.limit()), three(1.05*r.limit()))
 }
 
 // inRange reports whether Corollaries 3 and 5 apply to γ.
