@@ -35,10 +35,11 @@ var (
 func newChart(p panel, sz size) chart {
 	c := chart{panel: p, plot: emptyPlot(sz)}
 	pl := c.plot
-	x0, x1, y0, y1, ok := p.bounds()
+	b, ok := p.bounds()
 	if !ok {
-		x0, x1, y0, y1 = 0, 1, 0, 1
+		b = bounds{0, 1, 0, 1}
 	}
+	x0, x1, y0, y1 := b.x0, b.x1, b.y0, b.y1
 	xPower, yPower := commonPower(x0, x1, 7), 0
 	if !p.log {
 		yPower = commonPower(y0, y1, 5)

@@ -74,7 +74,7 @@ func TestTextsStayInThePicture(t *testing.T) {
 		for range 1 + rng.IntN(110) {
 			title.WriteRune(letters[rng.IntN(len(letters))])
 		}
-		plane, err := Plane(title.String(), 1, Group{Name: "h", At: [][2]float64{{1, 0}}, Arrows: true})
+		plane, err := Plane{title.String(), 1, []Group{{Name: "h", At: [][2]float64{{1, 0}}, Arrows: true}}}.SVG()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestTextsStayInThePicture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bars, err := Bars(title.String(), "share", []string{"a", "b"}, Bar{Values: []float64{1, 2}})
+		bars, err := Bars(title.String(), "case", "share", []string{"a", "b"}, Bar{Values: []float64{1, 2}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestDescriptionOfBars(t *testing.T) {
 	for range 20 {
 		size := math.Exp(6 * rng.NormFloat64())
 		values := []float64{size * (0.1 + rng.Float64()), size * (0.1 + rng.Float64()), -size * rng.Float64()}
-		picture, err := Bars("bars", "share", []string{"a", "b", "c"}, Bar{Name: "first", Values: values},
+		picture, err := Bars("bars", "case", "share", []string{"a", "b", "c"}, Bar{Name: "first", Values: values},
 			Bar{Values: values, SD: []float64{size / 9, 0, size / 8}})
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +254,7 @@ func TestDescriptionOfPoints(t *testing.T) {
 	for range 20 {
 		size := math.Exp(6 * rng.NormFloat64())
 		at := [][2]float64{{size * rng.NormFloat64(), size * rng.NormFloat64()}, {size, 0}}
-		picture, err := Plane("plane", size, Group{Name: "h", At: at}, Group{Name: "w", At: at, Arrows: true})
+		picture, err := Plane{"plane", size, []Group{{Name: "h", At: at}, {Name: "w", At: at, Arrows: true}}}.SVG()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -93,11 +93,12 @@ func Interactive() bool { return gonbui.IsNotebook && os.Getenv("GONB_JUPYTER_KE
 
 // Interact draws a picture that depends on sliders: first for their initial values, before there are any sliders. In a
 // browser it then redraws at every move, always for the latest values, until the reader presses Stop or interrupts the
-// kernel, and leaves the last picture as the cell's output. The cell also ends, and says why, if the page does not
-// answer within answerWithin, or does not answer any more: it was reloaded or closed, or another notebook in the page
-// has taken the connection over. An error of draw is shown in place of the picture until a later move draws a new one.
-// Without a browser it draws once. If there is no picture at the end, the error is returned.
-func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err error)) error {
+// kernel, and leaves the last picture as the cell's output. The axes of figures and planes hold still: an axis grows
+// if a curve leaves it, and never shrinks until the reader presses "Fit axes". The cell also ends, and says why, if the
+// page does not answer within answerWithin, or does not answer any more: it was reloaded or closed, or another notebook
+// in the page has taken the connection over. An error of draw is shown in place of the picture until a later move draws
+// a new one. Without a browser it draws once. If there is no picture at the end, the error is returned.
+func Interact[P Picture](sliders []Slider, draw func(values []float64) (P, error)) error {
 	values := make([]float64, len(sliders))
 	for i, s := range sliders {
 		if err := s.check(); err != nil {
@@ -105,14 +106,26 @@ func Interact(sliders []Slider, draw func(values []float64) (svg []byte, err err
 		}
 		values[i] = s.Value
 	}
-	picture, err := safely(draw, slices.Clone(values))
+	hold := &held{}
+	svg := func(values []float64) ([]byte, error) {
+		picture, err := draw(values)
+		if err != nil {
+			return nil, err
+		}
+		return hold.svg(picture)
+	}
+	picture, err := safely(svg, slices.Clone(values))
 	if !Interactive() {
 		if err == nil {
 			ShowSVG(picture)
 		}
 		return err
 	}
-	return newControls(sliders, values).run(draw, picture, err)
+	c := newControls(sliders, values)
+	if _, drawn := any(*new(P)).([]byte); !drawn {
+		c.fit = func() { *hold = held{} }
+	}
+	return c.run(svg, picture, err)
 }
 
 // The page tells every second that it is there. Browsers let hidden pages do so once a minute only.
@@ -129,21 +142,23 @@ const (
 	pageHidden
 )
 
-// controls is the part of a cell's output with the sliders, the Stop button and the picture. Its element ids begin with
-// "slider-", "value-", "stop-", "time-" and "picture-".
+// controls is the part of a cell's output with the sliders, the buttons and the picture. Its element ids begin with
+// "slider-", "value-", "fit-", "stop-", "time-" and "picture-".
 type controls struct {
 	id      string
 	sliders []Slider
+	fit     func() // forgets the axes of the pictures before; nil if a picture has no axes that are held
 
 	mu      sync.Mutex
 	values  []float64
 	changed chan struct{} // holds one token while there is a value not drawn yet
+	fitted  chan struct{} // one token for each press of "Fit axes"
 	stopped chan struct{}
 }
 
 func newControls(sliders []Slider, values []float64) *controls {
 	return &controls{id: gonbui.UniqueId(), sliders: sliders, values: values, changed: make(chan struct{}, 1),
-		stopped: make(chan struct{})}
+		fitted: make(chan struct{}, 1), stopped: make(chan struct{})}
 }
 
 func (c *controls) element(kind string, i int) string { return fmt.Sprintf("%s-%s-%d", kind, c.id, i) }
@@ -178,6 +193,9 @@ func (c *controls) run(draw func([]float64) ([]byte, error), picture []byte, err
 			gonbui.UpdateHTML(first, "")
 			redraw()
 		case <-c.changed:
+			redraw()
+		case <-c.fitted:
+			c.fit()
 			redraw()
 		case page := <-answers:
 			switch page {
@@ -268,12 +286,25 @@ func (c *controls) build() {
 			}
 		}()
 	}
-	presses := widgets.Button("Stop").WithHtmlId(c.element("stop", 0)).AppendTo(c.element("place",
-		len(c.sliders))).Done().Listen()
+	if c.fit != nil {
+		presses := c.button("Fit axes", "fit")
+		go func() {
+			for range presses.C {
+				c.fitted <- struct{}{}
+			}
+		}()
+	}
+	presses := c.button("Stop", "stop")
 	go func() {
 		<-presses.C
 		close(c.stopped)
 	}()
+}
+
+// button adds a button below the sliders.
+func (c *controls) button(label, kind string) *comms.AddressChan[int] {
+	return widgets.Button(label).WithHtmlId(c.element(kind, 0)).AppendTo(c.element("place",
+		len(c.sliders))).Done().Listen()
 }
 
 // move stores a slider's new value. If several values come while a picture is being drawn, one redraw follows.

@@ -63,7 +63,7 @@ func (l *Live) display(picture []byte) {
 
 // withStatus returns the SVG of the figure with a line of text above it.
 func withStatus(fig result.Figure, status string) ([]byte, error) {
-	s, err := newSheet(fig)
+	s, err := newSheet(fig, nil)
 	if err != nil {
 		return nil, err
 	}

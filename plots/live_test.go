@@ -9,7 +9,7 @@ import (
 
 func TestLiveIsTheFigureUnderALine(t *testing.T) {
 	fig := figure(2, 2, 5)
-	plain, err := newSheet(fig)
+	plain, err := newSheet(fig, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestLiveIsTheFigureUnderALine(t *testing.T) {
 	if a, b := strings.Count(string(picture), "<path"), strings.Count(string(without), "<path"); a != b+1 {
 		t.Errorf("%d paths under a line, %d without it", a, b)
 	}
-	again, err := newSheet(fig)
+	again, err := newSheet(fig, nil)
 	if err != nil || again.height != plain.height {
 		t.Errorf("the line changes the figure: height %v, was %v; error %v", again.height, plain.height, err)
 	}

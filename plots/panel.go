@@ -20,6 +20,7 @@ type panel struct {
 	refs                  []reference
 	zoomFrom              float64
 	zoomed                []string
+	least                 *bounds // the axes are at least as long, if this is not nil
 }
 
 type curve struct {
@@ -202,17 +203,20 @@ func (p panel) inset() (panel, bool) {
 func (c curve) drawable() bool { return slices.ContainsFunc(c.y, finite) }
 
 // bounds returns the smallest and the largest values to draw; ok is false if there are none.
-func (p panel) bounds() (x0, x1, y0, y1 float64, ok bool) {
-	x0, x1, y0, y1 = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+func (p panel) bounds() (b bounds, ok bool) {
+	b = bounds{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
+	if p.least != nil {
+		b = *p.least
+	}
 	widen := func(y float64) {
 		if finite(y) {
-			y0, y1 = min(y0, y), max(y1, y)
+			b.y0, b.y1 = min(b.y0, y), max(b.y1, y)
 		}
 	}
 	for _, c := range p.curves {
 		for i, x := range c.x {
 			if finite(x) {
-				x0, x1 = min(x0, x), max(x1, x)
+				b.x0, b.x1 = min(b.x0, x), max(b.x1, x)
 			}
 			widen(c.y[i])
 			if c.lo != nil {
@@ -224,5 +228,5 @@ func (p panel) bounds() (x0, x1, y0, y1 float64, ok bool) {
 	for _, r := range p.refs {
 		widen(r.y)
 	}
-	return x0, x1, y0, y1, x0 <= x1 && y0 <= y1
+	return b, b.x0 <= b.x1 && b.y0 <= b.y1
 }

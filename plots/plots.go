@@ -22,8 +22,10 @@ import (
 // SVG draws all panels of the figure. Text is kept as text and shown in fonts of the reader's machine.
 //
 // It is an error if there is nothing to draw, or if a panel asks for a curve or a series that is not there.
-func SVG(fig result.Figure) ([]byte, error) {
-	s, err := newSheet(fig)
+func SVG(fig result.Figure) ([]byte, error) { return (*held)(nil).figure(fig) }
+
+func (h *held) figure(fig result.Figure) ([]byte, error) {
+	s, err := newSheet(fig, h)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func PNG(fig result.Figure, dpi int) ([]byte, error) {
 	if dpi < 10 || dpi > 1200 {
 		return nil, fmt.Errorf("plots: %d dots per inch: want 10 to 1200", dpi)
 	}
-	s, err := newSheet(fig)
+	s, err := newSheet(fig, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func TestArrangement(t *testing.T) {
 		if got := arrangement(panels); !slices.Equal(got, want) {
 			t.Errorf("%d panels: rows of %v, want %v", panels, got, want)
 		}
-		s, err := newSheet(figure(panels, 1, 3))
+		s, err := newSheet(figure(panels, 1, 3), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestHugeLinearValuesShareAPower(t *testing.T) {
 func TestGapsBreakTheLine(t *testing.T) {
 	f := figure(2, 1, 30)
 	strokes := func() []int {
-		s, err := newSheet(f)
+		s, err := newSheet(f, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,7 +318,7 @@ func TestCoincidingCurvesAreAllSeen(t *testing.T) {
 		}
 		f.Curves[3].Series["y"][i] = v + 1
 	}
-	s, err := newSheet(f)
+	s, err := newSheet(f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,8 +421,8 @@ func TestFilledAreas(t *testing.T) {
 		!math.IsNaN(c.hi[3]) {
 		t.Errorf("from %v to %v", c.lo, c.hi)
 	}
-	if _, _, low, high, _ := panels[0].bounds(); low != 0 || high != 5 {
-		t.Errorf("the axis is from %v to %v, want 0 to 5", low, high)
+	if b, _ := panels[0].bounds(); b.y0 != 0 || b.y1 != 5 {
+		t.Errorf("the axis is from %v to %v, want 0 to 5", b.y0, b.y1)
 	}
 	filled, err := SVG(fig)
 	if err != nil {

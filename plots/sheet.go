@@ -40,7 +40,8 @@ func arrangement(panels int) []int {
 var cells = []vg.Point{{X: 5.8 * vg.Inch, Y: 3.6 * vg.Inch}, {X: 4.4 * vg.Inch, Y: 3.1 * vg.Inch}, {X: 3.5 * vg.Inch,
 	Y: 2.8 * vg.Inch}}
 
-func newSheet(fig result.Figure) (*sheet, error) {
+// newSheet returns the sheet of a figure, with the axes of the pictures before it if hold is not nil.
+func newSheet(fig result.Figure, hold *held) (*sheet, error) {
 	panels, groups, err := resolve(fig)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,8 @@ func newSheet(fig result.Figure) (*sheet, error) {
 	if s.rows[0] == 3 {
 		sz = slimSize
 	}
-	for _, p := range panels {
+	for i, p := range panels {
+		hold.widen(i, &p)
 		s.charts = append(s.charts, newChart(p, sz))
 	}
 	s.width = s.cell.X * vg.Length(s.rows[0])

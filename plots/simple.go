@@ -33,16 +33,25 @@ type Group struct {
 	Arrows bool
 }
 
-// Plane draws groups of points, such as features and prototypes, with the same unit along both axes, and a circle of
-// the given radius around the origin (0: no circle).
-func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
-	reach := math.Abs(circle)
-	about := axes{Title: title, Circle: reach}
-	if !finite(circle) {
-		return nil, fmt.Errorf("plots: circle of radius %g: it must be finite", circle)
+// Plane is a picture of groups of points, such as features and prototypes, with the same unit along both axes.
+type Plane struct {
+	Title  string
+	Circle float64 // radius of a circle around the origin; 0: there is none
+	Groups []Group
+}
+
+// SVG draws the plane. It is an error if there is no point away from the origin and no circle, or if a number is not
+// finite.
+func (p Plane) SVG() ([]byte, error) { return p.svg(nil) }
+
+func (p Plane) svg(hold *held) ([]byte, error) {
+	reach := math.Abs(p.Circle)
+	about := axes{Title: p.Title, Circle: reach}
+	if !finite(p.Circle) {
+		return nil, fmt.Errorf("plots: circle of radius %g: it must be finite", p.Circle)
 	}
 	var legend []entry
-	for i, g := range groups {
+	for i, g := range p.Groups {
 		points := coloured{Name: g.Name, Colour: hex(palette[i%len(palette)]), Arrows: g.Arrows}
 		for _, at := range g.At {
 			if !finite(at[0]) || !finite(at[1]) {
@@ -58,11 +67,15 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 		return nil,
 			fmt.Errorf("plots: nothing to draw in the plane: there must be a point away from the origin, or a circle")
 	}
+	if hold != nil {
+		hold.reach = max(hold.reach, reach)
+		reach = hold.reach
+	}
 	pl := emptyPlot(wideSize)
 	pl.X.Min, pl.X.Max, pl.Y.Min, pl.Y.Max = -1.08*reach, 1.08*reach, -1.08*reach, 1.08*reach
 	pl.X.Tick.Marker, pl.Y.Tick.Marker = linearTicks(6), linearTicks(6)
 	pl.X.Label.Text, pl.Y.Label.Text = "first coordinate", "second coordinate"
-	pl.Add(plane{circle, groups})
+	pl.Add(points{p})
 	side := vg.Point{X: 4 * vg.Inch, Y: 4 * vg.Inch}
 	area := pl.DataCanvas(inside(draw.Canvas{Rectangle: vg.Rectangle{Max: side}})).Size()
 	stretch := float64(area.X / area.Y) // for equal units
@@ -70,20 +83,18 @@ func Plane(title string, circle float64, groups ...Group) ([]byte, error) {
 	return single(about, legend, side, pl)
 }
 
-type plane struct {
-	circle float64
-	groups []Group
-}
+// points draws a Plane's circle and groups.
+type points struct{ Plane }
 
 // Plot implements plot.Plotter.
-func (p plane) Plot(c draw.Canvas, pl *plot.Plot) {
+func (p points) Plot(c draw.Canvas, pl *plot.Plot) {
 	toX, toY := pl.Transforms(&c)
 	origin := vg.Point{X: toX(0), Y: toY(0)}
-	if p.circle != 0 {
+	if p.Circle != 0 {
 		c.SetLineStyle(draw.LineStyle{Color: lineGrey, Width: 0.8, Dashes: []vg.Length{4, 3}})
-		c.Stroke(disc(origin, toX(math.Abs(p.circle))-origin.X))
+		c.Stroke(disc(origin, toX(math.Abs(p.Circle))-origin.X))
 	}
-	for i, g := range p.groups {
+	for i, g := range p.Groups {
 		hue := palette[i%len(palette)]
 		for _, at := range g.At {
 			pt := vg.Point{X: tenth(toX(at[0])), Y: tenth(toY(at[1]))}
@@ -124,8 +135,8 @@ type Bar struct {
 	SD     []float64
 }
 
-// Bars draws groups of bars side by side above their labels.
-func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
+// Bars draws groups of bars side by side above their labels, which are values of xlabel.
+func Bars(title, xlabel, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 	if len(labels) == 0 || len(bars) == 0 {
 		return nil, fmt.Errorf("plots: %d labels and %d bars: there must be at least one of each", len(labels),
 			len(bars))
@@ -159,7 +170,7 @@ func Bars(title, ylabel string, labels []string, bars ...Bar) ([]byte, error) {
 	if lo == 0 {
 		pl.Y.Min = 0
 	}
-	pl.Y.Label.Text, pl.Y.Tick.Marker = withPower(ylabel, power), linearTicks(6)
+	pl.X.Label.Text, pl.Y.Label.Text, pl.Y.Tick.Marker = xlabel, withPower(ylabel, power), linearTicks(6)
 	pl.X.Min, pl.X.Max = -0.6, float64(len(labels))-0.4
 	var ticks plot.ConstantTicks
 	for i, l := range labels {

@@ -20,8 +20,8 @@ func TestLines(t *testing.T) {
 }
 
 func TestPlane(t *testing.T) {
-	picture, err := Plane("on the circle", 1, Group{Name: "features", At: [][2]float64{{0.5, 0.5}, {0, 0}}},
-		Group{Name: "prototypes", At: [][2]float64{{1, 0}, {0, 0}}, Arrows: true})
+	picture, err := Plane{"on the circle", 1, []Group{{Name: "features", At: [][2]float64{{0.5, 0.5}, {0, 0}}},
+		{Name: "prototypes", At: [][2]float64{{1, 0}, {0, 0}}, Arrows: true}}}.SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,18 +30,18 @@ func TestPlane(t *testing.T) {
 		t.Errorf("texts %q", got)
 	}
 	for _, bad := range [][2]float64{{math.NaN(), 0}, {0, math.Inf(1)}} {
-		if _, err := Plane("", 0, Group{Name: "bad", At: [][2]float64{bad}}); err == nil ||
+		if _, err := (Plane{"", 0, []Group{{Name: "bad", At: [][2]float64{bad}}}}).SVG(); err == nil ||
 			!strings.Contains(err.Error(), "bad") {
 			t.Errorf("%v: error %v", bad, err)
 		}
 	}
-	if _, err := Plane("", 0); err == nil {
+	if _, err := (Plane{}).SVG(); err == nil {
 		t.Error("an empty plane accepted")
 	}
 }
 
 func TestBars(t *testing.T) {
-	picture, err := Bars("accuracy", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean", Values: []float64{88, -3},
+	picture, err := Bars("accuracy", "loss", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean", Values: []float64{88, -3},
 		SD: []float64{1, 2}})
 	if err != nil {
 		t.Fatal(err)
@@ -53,11 +53,11 @@ func TestBars(t *testing.T) {
 	}
 	for _, bad := range []Bar{{Name: "b", Values: []float64{1}}, {Name: "b", Values: []float64{1, math.NaN()}},
 		{Name: "b", Values: []float64{1, 2}, SD: []float64{1}}} {
-		if _, err := Bars("", "", []string{"x", "y"}, bad); err == nil || !strings.Contains(err.Error(), `"b"`) {
+		if _, err := Bars("", "", "", []string{"x", "y"}, bad); err == nil || !strings.Contains(err.Error(), `"b"`) {
 			t.Errorf("%+v: error %v", bad, err)
 		}
 	}
-	if _, err := Bars("", "", nil); err == nil {
+	if _, err := Bars("", "", "", nil); err == nil {
 		t.Error("no bars accepted")
 	}
 }
