@@ -5,8 +5,6 @@ documentation.
     .lab/site-venv/bin/python scripts/site.py [--sample] [FOLDER]      (default: site; `make site` sets the Python up)
 
 --sample builds every kind of page, but few of each kind and into .lab/site-sample: a quick test of the site.
-
-Sphinx with MyST-NB makes the pages: it takes notebooks with their outputs as they are, both are maintained, and it has search without a server.
 """
 import argparse
 import html
@@ -76,6 +74,7 @@ def figures():
     recorded = [i for i, rest in listed if "needs recorded runs" in rest or i == "table1"]
     for i in filter(wanted, recorded):  # one without runs is passed over
         subprocess.run(["go", "run", "./cmd/unhinged", "figures", i, "--out", str(made)], cwd=ROOT, capture_output=True)
+    unhinged("figures", "errata", "--out", str(made))
     for name in ("theorem8", "drift"):
         for kind in ("json", "svg"):
             shutil.copy(ROOT / f"results/networks/{name}.{kind}", made)
@@ -96,7 +95,7 @@ def figures():
         if (made / f"{i}.svg").exists():
             shutil.copy(made / f"{i}.svg", WORK / "extra" / f"{i}.svg")
             text.append(f'```{{raw}} html\n<figure class="picture"><a href="../{i}.svg"><img src="../{i}.svg" alt="{html.escape(figure["title"])}"></a></figure>\n```\n')
-        if claims := figure.get("claims"):
+        if (claims := figure.get("claims")) and i != "errata":  # whose table has them
             text.append("## Sentences\n")
             text.append(table(["verdict", "sentence", "measured", "erratum"],
                               [[c["verdict"], c["claim"], "" if c["measured"] is None else f"{c['measured']:.4g}", c.get("erratum", "")] for c in claims]))
@@ -162,13 +161,16 @@ def packages():
 
 
 def front():
-    counts = re.search(r"^\d+ claims: .*$", (ROOT / "README.md").read_text(), re.M).group()
+    verdicts = [e["verdict"] for e in json.loads((WORK / "claims.json").read_text())]
+    counts = f"{len(verdicts)} claims: " + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
     made = []
     for name, path in TEXTS.items():
         if (ROOT / path).exists():
             text = (ROOT / path).read_text()
             # Files of the checkout have no page here.
             text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+            if name == "errata":
+                text += "\n[Each erratum that a computation can show, beside brute force](figures/errata.md).\n"
             page(name, text)
             made.append(name)
     alone = '<p><a href="explorer/index.html">The explorer on a page of its own</a></p>'

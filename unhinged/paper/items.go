@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"github.com/unhinged-lab/lab/unhinged/errata"
 	"github.com/unhinged-lab/lab/unhinged/paper/numeric"
 	"github.com/unhinged-lab/lab/unhinged/paper/studies"
 	"github.com/unhinged-lab/lab/unhinged/paper/training"
@@ -84,7 +85,9 @@ func Items() []Item {
 			Command: "unhinged data get fashion-mnist", Sentences: studies.Sentences(),
 			run: runStudy(studies.RunDrift)},
 		Item{ID: "lazy", Title: "Where networks leave Theorem 8 (CIFAR-10)", Kind: Study, Section: "3.5", Needs: Data,
-			Command: "unhinged data get cifar-10", Sentences: studies.Sentences(), run: runStudy(studies.RunLazy)})
+			Command: "unhinged data get cifar-10", Sentences: studies.Sentences(), run: runStudy(studies.RunLazy)},
+		Item{ID: "errata", Title: "Errata: the printed and the right form beside brute force", Kind: Study,
+			Section: "all", Needs: Nothing, Sentences: errata.Sentences(), run: demonstrations})
 	recorded("otherlosses", "Other losses with the paper's heads, with EFR and with RLR", Study, "4.3",
 		"fast/fashion-mnist-losses", training.OtherLosses)
 	recorded("neural-collapse", "Neural collapse by epoch: all measures are 0 where it is complete", Study, "3",

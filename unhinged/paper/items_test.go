@@ -32,8 +32,8 @@ func TestItems(t *testing.T) {
 			t.Errorf("%s is not found: %v", i.ID, err)
 		}
 	}
-	if kinds[Figure] != 19 || kinds[Table] != 6 || kinds[Study] != 5 {
-		t.Errorf("%v, should be 19 figures, 6 tables and 5 studies", kinds)
+	if kinds[Figure] != 19 || kinds[Table] != 6 || kinds[Study] != 6 {
+		t.Errorf("%v, should be 19 figures, 6 tables and 6 studies", kinds)
 	}
 	if _, err := Lookup("fig20"); err == nil || !strings.Contains(err.Error(), "fig19") {
 		t.Errorf("error %v", err)
@@ -65,6 +65,9 @@ func TestRecorded(t *testing.T) {
 	_, err := Run("fig13", Options{})
 	if !errors.Is(err, training.ErrNoRuns) || !strings.Contains(err.Error(), "`unhinged train --config paper/cifar-100` makes them") {
 		t.Errorf("error %v", err)
+	}
+	if f, err := Run("errata", Options{}); err != nil || len(f.Table.Rows) != len(f.Claims) || len(f.Claims)%2 != 0 {
+		t.Errorf("errata: %v", err)
 	}
 	if f, err := Run("table1", Options{}); err != nil || len(f.Table.Rows) != 9 {
 		t.Errorf("table 1: %v", err)
