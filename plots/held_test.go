@@ -25,8 +25,8 @@ func ranges(t *testing.T, picture []byte) [][4]float64 {
 	return out
 }
 
-// While a slider moves, axes never shrink and show every curve, whatever panels a picture has. After "Fit axes" they are
-// those of the picture alone.
+// While a slider moves, axes never shrink and show every curve, whatever panels a picture has. After "Fit axes" they
+// are those of the picture alone.
 func TestAxesHoldStill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 1))
 	random := func() result.Figure {

@@ -41,8 +41,8 @@ func TestPlane(t *testing.T) {
 }
 
 func TestBars(t *testing.T) {
-	picture, err := Bars("accuracy", "loss", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean", Values: []float64{88, -3},
-		SD: []float64{1, 2}})
+	picture, err := Bars("accuracy", "loss", "%", []string{"CE", "PAL"}, Bar{Name: "seed mean",
+		Values: []float64{88, -3}, SD: []float64{1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 
 var (
 	rightForm   = result.Sentence{ID: "erratum-right", Control: "the printed form put in its place fails"}
-	printedForm = result.Sentence{ID: "erratum-printed", Control: "with the right form's error as large as the printed " +
-		"form's, nothing corrects it, and this fails"}
+	printedForm = result.Sentence{ID: "erratum-printed", Control: "with the right form's error as large as the " +
+		"printed form's, nothing corrects it, and this fails"}
 )
 
 // Sentences returns the sentences that Claims are about: those of the printed forms, and those of the right ones.
