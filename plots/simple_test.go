@@ -46,7 +46,7 @@ func TestBars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []string{"accuracy", "%", "CE", "PAL", "seed mean", "80"} {
+	for _, w := range []string{"accuracy", "loss", "%", "CE", "PAL", "seed mean", "80"} {
 		if !strings.Contains(texts(t, picture), w) {
 			t.Errorf("%q is not in the picture", w)
 		}
