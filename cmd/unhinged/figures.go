@@ -207,7 +207,7 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		began := time.Now()
 		figure, err := item.Run(o)
 		if errors.Is(err, training.ErrNoRuns) && len(items) > 1 {
-			fmt.Fprintf(progress, "  skipped: %v\n", err)
+			fmt.Fprintf(progress, "  skipped: %s\n", advice(err.Error()))
 			continue
 		}
 		if err != nil {
@@ -220,7 +220,7 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 		figures = append(figures, *figure)
 		fmt.Fprintf(progress, " %.2f s; %s\n", time.Since(began).Seconds(), result.Tally(figure.Claims))
 		if needs, found := figure.Settings["needs"]; found {
-			fmt.Fprintf(progress, "       needs: %s\n", needs)
+			fmt.Fprintf(progress, "       needs: %s\n", advice(fmt.Sprint(needs)))
 		}
 		for _, c := range figure.Claims {
 			if c.Verdict == result.Fails {

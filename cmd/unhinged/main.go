@@ -31,7 +31,7 @@ func main() {
 		doctorCommand(),
 	)
 	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "unhinged:", strings.Join(strings.Fields(err.Error()), " ")) // one line
+		fmt.Fprintln(os.Stderr, "unhinged:", advice(strings.Join(strings.Fields(err.Error()), " "))) // one line
 		os.Exit(1)
 	}
 }
