@@ -143,7 +143,7 @@ func (o submitOptions) fill(to cluster, args []string) (string, error) {
 	path := to.folder + "/" + what + "." + to.suffix
 	doubled := func(word string) string { return strings.ReplaceAll(word, "$", "$$") } // Kubernetes expands $(NAME)
 	functions := template.FuncMap{"json": quote, "doubled": doubled}
-	form, err := template.New(what+"."+to.suffix).Funcs(functions).ParseFS(deploy.Files, path)
+	form, err := template.New(what+"."+to.suffix).Funcs(functions).ParseFS(deploy.Files(), path)
 	if err != nil {
 		return "", err
 	}

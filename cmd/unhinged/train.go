@@ -255,7 +255,7 @@ func readConfig(name string) (vision.Config, error) {
 	content, err := regular.ReadFile(name, 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
-		if content, err = configs.Files.ReadFile(own); err != nil {
+		if content, err = fs.ReadFile(configs.Files(), own); err != nil {
 			return vision.Config{},
 				fmt.Errorf("--config %s: there is no such file, nor is it one of those in the program: %s", name,
 					strings.Join(configNames(), ", "))
@@ -268,7 +268,7 @@ func readConfig(name string) (vision.Config, error) {
 }
 
 func configNames() []string {
-	paths, err := fs.Glob(configs.Files, "*/*.json")
+	paths, err := fs.Glob(configs.Files(), "*/*.json")
 	if err != nil {
 		panic(err)
 	}

@@ -33,9 +33,9 @@ type Criterion interface {
 	Fn(labels, predictions []*Node) *Node
 }
 
-// Methods are those of figures 2 and 12 to 14; plain UL, whose prototypes are trained and whose norms blow up
-// (figure 19); those of Appendix D; other losses with the paper's heads; and what is usual for classes of unequal
-// sizes. λ of EFR is figure 2(b)'s (erratum E28).
+// Methods returns the methods that the paper's section 4 compares, with plain UL, whose prototypes are trained and
+// whose norms blow up; those of Appendix D; other losses with the paper's heads; and usual methods for classes of
+// unequal sizes. Methods with EFR have the λ that the paper compares with the other methods (erratum E28).
 func Methods() []Method {
 	return slices.Concat(paperMethods(), appendixMethods(), otherLosses(), imbalancedMethods())
 }
