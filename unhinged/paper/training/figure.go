@@ -159,8 +159,8 @@ func Figure14(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// ErrNoRuns is wrapped by the errors of figures that no run belongs into.
-var ErrNoRuns = errors.New("no finished run belongs into this figure")
+// ErrNoRuns is wrapped by the errors of figures for which there is no run.
+var ErrNoRuns = errors.New("there is no finished run for this figure")
 
 // anchoredOrCE are the variants that have runs, but for plain UL's.
 func anchoredOrCE(outcomes []vision.Outcome) []variant {

@@ -55,7 +55,7 @@ func otherLosses(outcomes []vision.Outcome) (result.Figure, error) {
 		}
 	}
 	if most == nil {
-		return result.Figure{}, fmt.Errorf("%w: there are none of other losses", ErrNoRuns)
+		return result.Figure{}, fmt.Errorf("%w with other losses", ErrNoRuns)
 	}
 	fig := result.Figure{ID: "otherlosses", Title: "Other losses with the paper's heads", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},

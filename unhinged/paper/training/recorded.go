@@ -33,7 +33,7 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 			}
 		}
 		if most == nil {
-			return result.Figure{}, fmt.Errorf("%w: there are none on %s", ErrNoRuns, dataset)
+			return result.Figure{}, fmt.Errorf("%w on %s", ErrNoRuns, dataset)
 		}
 		fig, err := draw(most)
 		if err != nil || fig.Claims != nil {
