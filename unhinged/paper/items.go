@@ -44,7 +44,8 @@ func Items() []Item {
 	const imbalanced = "unhinged train --config fast/cifar-10-imbalanced --imbalance "
 	beside("table2", "Table 2: accuracy under long-tailed imbalance, with EFR", Table, "4.2",
 		imbalanced+"long-tailed:100", "Imbalance", training.Imbalance(2))
-	beside("table3", "Table 3: out-of-distribution detection", Table, "4.2", balanced, "Detection", training.Detection(3))
+	beside("table3", "Table 3: out-of-distribution detection", Table, "4.2", balanced, "Detection",
+		training.Detection(3))
 	beside("fig3", "Figure 3: scores in and out of distribution, without and with EFR", Figure, "4.2", balanced,
 		"ScoreHistograms", training.ScoreHistograms("fig3", 3, "feature-norm", "energy", "feature-norm"))
 	numerical("fig4", "C.1")
