@@ -110,57 +110,62 @@ func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c := max(1, k.Outputs)
 				for number, name := range k.Arrays {
-					a := array(t, s, name)
-					if max(a.Tile[0], a.Tile[1]) > k.Tile {
-						t.Errorf("tiles are %v", a.Tile)
-					}
-					if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
-						t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
-					}
-					rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
-					block, err := a.Block(rows, cols)
-					if err != nil {
-						t.Fatal(err)
-					}
-					dense, err := a.Dense()
-					if err != nil {
-						t.Fatal(err)
-					}
-					low, high := math.Inf(1), math.Inf(-1)
-					for i := range k.Rows * c {
-						for j := range k.Cols * c {
-							want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
-							if dense.At(i, j) != want {
-								t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
-							}
-							low, high = min(low, want), max(high, want)
-						}
-					}
-					if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
-						t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
-					}
-					if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
-						t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
-					}
-					tensor, err := a.Tensor()
-					if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
-						(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
-						t.Fatalf("tensor %v, %v", tensor, err)
-					}
-					for e, v := range tensorValues(tensor) {
-						if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
-							t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
-						}
-					}
-					sym, err := a.Sym()
-					if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
-						t.Errorf("symmetric matrix: %v", err)
-					}
+					checkArray(t, k, array(t, s, name), number)
 				}
 			})
 		}
+	}
+}
+
+// checkArray checks that every way to read the array with this number returns the entries that were computed.
+func checkArray(t *testing.T, k Kernel, a *Array, number int) {
+	t.Helper()
+	c, name := max(1, k.Outputs), k.Arrays[number]
+	if max(a.Tile[0], a.Tile[1]) > k.Tile {
+		t.Errorf("tiles are %v", a.Tile)
+	}
+	if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
+		t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
+	}
+	rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
+	block, err := a.Block(rows, cols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := a.Dense()
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for i := range k.Rows * c {
+		for j := range k.Cols * c {
+			want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
+			if dense.At(i, j) != want {
+				t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
+			}
+			low, high = min(low, want), max(high, want)
+		}
+	}
+	if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
+		t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
+	}
+	if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
+		t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
+	}
+	tensor, err := a.Tensor()
+	if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
+		(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
+		t.Fatalf("tensor %v, %v", tensor, err)
+	}
+	for e, v := range tensorValues(tensor) {
+		if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
+			t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
+		}
+	}
+	sym, err := a.Sym()
+	if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
+		t.Errorf("symmetric matrix: %v", err)
 	}
 }
 
