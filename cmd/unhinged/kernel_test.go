@@ -95,8 +95,8 @@ func TestKernelOfADataSet(t *testing.T) {
 	}
 }
 
-// TestKernelGoesOn checks that if a chunk is missing, inspect says so and the same command computes only this chunk, and
-// that a command with other settings is refused.
+// TestKernelGoesOn checks that if a chunk is missing, inspect says so and the same command computes only this chunk. A
+// command with other settings is refused.
 func TestKernelGoesOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kernel")
 	args := ofTwenty(smallData(t), dir)

@@ -634,6 +634,9 @@ func TestArchiveIsDecodedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Open("small"); err != nil {
+		t.Fatal(err)
+	}
 	decoded, err := os.Stat(cachePath("small"))
 	if err != nil {
 		t.Fatal(err)
