@@ -293,8 +293,8 @@ func smallEmpirical(t *testing.T) (e *Empirical, x *tensors.Tensor) {
 	return network.Empirical(backend, seeded(1).RootScope(), NTKParameterization), normals(1, dtypes.Float64, 5, 7)
 }
 
-// TestLargestEigenvalue compares the largest eigenvalue by products with that of the matrix, and checks the largest rate
-// at which gradient descent on a quadratic loss is stable.
+// TestLargestEigenvalue compares the largest eigenvalue by products with that of the matrix. It also checks the largest
+// rate at which gradient descent on a quadratic loss is stable.
 func TestLargestEigenvalue(t *testing.T) {
 	e, x := smallEmpirical(t)
 	kernel, err := e.Full(x, nil)

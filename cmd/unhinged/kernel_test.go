@@ -122,15 +122,15 @@ func TestKernelGoesOn(t *testing.T) {
 		}
 	}
 	if _, err := kernel(t.Context(), args[:len(args)-4]...); err == nil || !strings.Contains(err.Error(),
-		"dtype there is <f8, asked for is <f4") {
+		"dtype is <f8 there and <f4 here") {
 		t.Errorf("another dtype: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(),
-		"has tiles of 7, asked for are tiles of 5") {
+		"has tiles of 7 and not of 5") {
 		t.Errorf("another tile: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil ||
-		!strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+		!strings.Contains(err.Error(), "holds another kernel: inputs is ") {
 		t.Errorf("other inputs: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the tiles of the folder are used
@@ -268,7 +268,7 @@ func TestKernelInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := kernel(t.Context(), with(whole)...); err == nil || !strings.Contains(err.Error(),
-		"holds another kernel: inputs there is ") {
+		"holds another kernel: inputs is ") {
 		t.Errorf("changed inputs: %v", err)
 	}
 	x.Set(17, 3, math.NaN())
@@ -311,9 +311,9 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"seed there is 4, asked for is 5":                        {"--empirical", "full", "--seed", "5"},
-		"parameterization there is NTK, asked for is standard":   {"--empirical", "full", "--standard"},
-		"empirical there is full, asked for is trace-sum":        {"--empirical", "trace-sum"},
+		"seed is 4 there and 5 here":                             {"--empirical", "full", "--seed", "5"},
+		"parameterization is NTK there and standard here":        {"--empirical", "full", "--standard"},
+		"empirical is full there and trace-sum here":             {"--empirical", "trace-sum"},
 		"set --empirical, too":                                   {},
 		"--empirical trace: want full, trace-sum or":             {"--empirical", "trace"},
 		"--kernel ntk is for infinite, --empirical full for fin": {"--empirical", "full", "--kernel", "ntk"},

@@ -29,7 +29,7 @@ type submitOptions struct {
 // cluster is a batch system.
 type cluster struct {
 	folder  string   // of the templates
-	suffix  string   // of their names
+	suffix  string   // of the templates' names
 	client  []string // the command that takes a filled template from its standard input
 	program string   // the default one
 }

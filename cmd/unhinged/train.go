@@ -24,7 +24,7 @@ import (
 
 // trainOptions are the flags of `unhinged train`.
 type trainOptions struct {
-	vision.Config // as the flags have it
+	vision.Config // as given by the flags
 	config        string
 	methods       []string
 	seed          []int
@@ -323,7 +323,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// command is how the program was called, for the provenance of what it writes, in a form that a shell takes.
+// command returns the command line of this program, quoted for a shell, for the provenance of its results.
 func command() string {
 	return shellLine(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...))
 }

@@ -262,7 +262,7 @@ func whenFree(ctx context.Context, t vision.Training, one func(vision.Training) 
 	return err
 }
 
-// one does a run. A run that diverges is not an error.
+// one trains a run. A run that diverges is not an error.
 func (s *trainSession) one(ctx context.Context, t vision.Training, number string) (diverged bool, err error) {
 	var overflow *vision.Diverged
 	err = trainOne(ctx, t, number, s.backend, s.data, s.out, s.terminal)

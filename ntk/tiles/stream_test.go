@@ -117,15 +117,15 @@ func TestStreamResumes(t *testing.T) {
 			t.Errorf("tiles of %d in the checkpoint, error %v", side, err)
 		}
 		for what, change := range map[string]func(s *Stream[float64]){
-			"network there is relu, asked for is erf": func(s *Stream[float64]) {
+			"network is relu there and erf here": func(s *Stream[float64]) {
 				s.Identity = map[string]string{"network": "erf"}
 			},
-			"labels there is": func(s *Stream[float64]) {
+			"labels is ": func(s *Stream[float64]) {
 				s.Classes++
 				s.Labels = slices.Repeat([]int{s.Classes - 1}, len(s.Labels))
 			},
-			"tile there is 4, asked for is 5": func(s *Stream[float64]) { s.Side = 5 },
-			"another kernel":                  func(s *Stream[float64]) { s.Identity = nil },
+			"tile is 4 there and 5 here": func(s *Stream[float64]) { s.Side = 5 },
+			"another kernel":             func(s *Stream[float64]) { s.Identity = nil },
 		} {
 			other := s
 			change(&other)

@@ -13,7 +13,7 @@ type Diverged struct {
 	Last  StepSummary `json:"last"`  // of the last step with finite numbers
 }
 
-// StepSummary is what every step shows of a training.
+// StepSummary has the numbers that every step of a training reports.
 type StepSummary struct {
 	Loss             float64 `json:"loss"`              // of the batch, the regularisation of features included
 	FeatureNorm      float64 `json:"feature_norm"`      // ‖H‖_F of the batch, before any normalisation
@@ -36,7 +36,7 @@ func (g StepSummary) blewUp(first StepSummary) bool {
 	return g.FeatureNorm > blowUp*first.FeatureNorm || g.LargestPrototype > blowUp*first.LargestPrototype
 }
 
-// BlewUp says whether norms grew beyond all measure while the numbers were still finite.
+// BlewUp reports whether norms grew by more than the factor blowUp while the numbers were still finite.
 func (d *Diverged) BlewUp() bool { return d.Last.blewUp(d.First) }
 
 func (d *Diverged) Error() string {

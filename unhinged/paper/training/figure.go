@@ -173,7 +173,7 @@ func anchoredOrCE(outcomes []vision.Outcome) []variant {
 // oneSetup returns anchoredOrCE of the outcomes. It is an error if they are of several setups.
 func oneSetup(outcomes []vision.Outcome) ([]variant, error) {
 	if setups := Compared(outcomes); len(setups) > 1 {
-		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure must be of one",
+		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure needs runs of one setup",
 			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
 	}
 	return anchoredOrCE(outcomes), nil
