@@ -3,9 +3,13 @@
 // two methods.
 package configs
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
-// Files are paper/*.json, fast/*.json, medium/*.json and small/*.json.
-//
 //go:embed paper/*.json fast/*.json medium/*.json small/*.json
-var Files embed.FS
+var files embed.FS
+
+// Files has the folders paper, fast, medium and small with their *.json.
+func Files() fs.FS { return files }

@@ -1,14 +1,18 @@
 // Package deploy holds the templates of `unhinged submit`: batch scripts for Slurm and jobs for Kubernetes.
 package deploy
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
-// Files are slurm/*.sbatch and kubernetes/*.yaml, text templates of Job.
-//
 //go:embed slurm/*.sbatch kubernetes/*.yaml
-var Files embed.FS
+var files embed.FS
 
-// Job is what the templates are filled with.
+// Files has the text templates slurm/*.sbatch and kubernetes/*.yaml. A Job fills them in.
+func Files() fs.FS { return files }
+
+// Job has the values that fill in a template.
 type Job struct {
 	Name      string
 	Tasks     int      // N; the tasks are 1/N to N/N

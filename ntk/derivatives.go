@@ -202,7 +202,7 @@ func (weights parameter) tangent(bias parameter, x, dx *graph.Node, change func(
 	return dy
 }
 
-// plus returns the sum of two nodes, of which each may be nil for 0.
+// plus returns the sum of two nodes. nil stands for 0.
 func plus(sum, term *graph.Node) *graph.Node {
 	switch {
 	case sum == nil:

@@ -88,8 +88,8 @@ func (d Descent) Train(ctx context.Context, store *model.Store, examples, test E
 // Trainer is a descent on the variables of one store. It is compiled once for each shape of inputs.
 type Trainer struct {
 	Descent
-	advance, look *model.Exec
-	meanLoss      *graph.Exec
+	advance, predict *model.Exec
+	meanLoss         *graph.Exec
 }
 
 // On returns the trainer of the network whose variables are, or will be, in the store. Variables that do not exist yet
@@ -107,7 +107,7 @@ func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 	if t.advance, err = model.NewExec(d.Backend, store, d.step); err != nil {
 		return nil, err
 	}
-	if t.look, err = model.NewExec(d.Backend, store, func(scope *model.Scope,
+	if t.predict, err = model.NewExec(d.Backend, store, func(scope *model.Scope,
 		x *graph.Node) []*graph.Node {
 		return d.predictions(scope, x)
 	}); err != nil {
@@ -123,7 +123,7 @@ func (d Descent) On(store *model.Store) (t *Trainer, err error) {
 // Finalize frees the compiled programs. The store's variables stay.
 func (t *Trainer) Finalize() {
 	t.advance.Finalize()
-	t.look.Finalize()
+	t.predict.Finalize()
 	t.meanLoss.Finalize()
 }
 
@@ -272,7 +272,7 @@ func (d Descent) step(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 
 // observe sets the outputs on the examples and, if r is not nil, the prototypes of r. It returns the logits.
 func (t *Trainer) observe(e Examples, outputs *Outputs, r *Record) (logits *tensors.Tensor, err error) {
-	predictions, err := t.look.Call(e.X)
+	predictions, err := t.predict.Call(e.X)
 	if err != nil {
 		return nil, err
 	}

@@ -233,7 +233,7 @@ func TestDescentGradients(t *testing.T) {
 			d := Descent{Backend: backend, Network: network, Head: head, Loss: unhinged.CrossEntropy{},
 				Rates: dynamics.Constant(1, 1)}
 			store := seeded(3)
-			look := model.MustNewExec(backend, store, func(scope *model.Scope, x, labels *graph.Node) *graph.Node {
+			evaluate := model.MustNewExec(backend, store, func(scope *model.Scope, x, labels *graph.Node) *graph.Node {
 				predictions := d.predictions(scope, x)
 				loss := d.Loss.Fn([]*graph.Node{labels}, predictions)
 				if head != nil && head.FeatureRegularization != 0 {
@@ -243,7 +243,7 @@ func TestDescentGradients(t *testing.T) {
 				return loss
 			})
 			labels := tensors.FromValue([]int32{2, 0, 2})
-			objective := func() float64 { return tensors.ToScalar[float64](look.MustCall(train.X, labels)[0]) }
+			objective := func() float64 { return tensors.ToScalar[float64](evaluate.MustCall(train.X, labels)[0]) }
 			objective()
 			start := map[string][]float64{}
 			for v := range store.IterVariables() {

@@ -282,15 +282,21 @@ func TestGomlxModel(t *testing.T) {
 	})
 }
 
-func TestEigenvaluesAndDrift(t *testing.T) {
+// smallEmpirical returns the tangent kernel of a small network with two outputs, and five inputs.
+func smallEmpirical(t *testing.T) (e *Empirical, x *tensors.Tensor) {
+	t.Helper()
 	backend, err := reference()
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := normals(1, dtypes.Float64, 5, 7)
 	network := Serial(Dense(30), Erf, Dense(2))
-	store := seeded(1)
-	e := network.Empirical(backend, store.RootScope(), NTKParameterization)
+	return network.Empirical(backend, seeded(1).RootScope(), NTKParameterization), normals(1, dtypes.Float64, 5, 7)
+}
+
+// TestLargestEigenvalue compares the largest eigenvalue by products with that of the matrix. It also checks the largest
+// rate at which gradient descent on a quadratic loss is stable.
+func TestLargestEigenvalue(t *testing.T) {
+	e, x := smallEmpirical(t)
 	kernel, err := e.Full(x, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -315,10 +321,15 @@ func TestEigenvaluesAndDrift(t *testing.T) {
 	if rate := LargestStableRate(byMatrix, 0); !math.IsInf(rate, 1) {
 		t.Errorf("a linear loss has a largest rate %g", rate)
 	}
+}
 
-	trace, err := e.TraceMean(x, nil)
-	if err != nil {
-		t.Fatal(err)
+// TestDrift checks the drift, the alignment and the CKA of kernels that are multiples of each other, shifted or equal.
+func TestDrift(t *testing.T) {
+	e, x := smallEmpirical(t)
+	kernel, err1 := e.Full(x, nil)
+	trace, err2 := e.TraceMean(x, nil)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
 	}
 	shifted := values(trace)
 	for i := range shifted {

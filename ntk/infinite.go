@@ -60,7 +60,7 @@ type Kernels struct {
 }
 
 // Kernels returns the kernels between the examples of x1 and those of x2, or of x1 with itself if x2 is nil. The inputs
-// are [N, features] or [N, height, width, channels], both float32 or both float64, which is what the kernels will be.
+// are [N, features] or [N, height, width, channels], both float32 or both float64, and the kernels have the same type.
 //
 // Both are accurate to rounding, also for two inputs with almost the same direction, for which the textbook formulas
 // lose half of the digits. (After pooling, inputs that differ by δ relative to their size are told apart with a

@@ -270,8 +270,8 @@ func (p parameter) addTo(y *graph.Node) *graph.Node {
 	return graph.Add(y, graph.ExpandLeftToRank(p.node(y), y.Rank()))
 }
 
-// parameters returns W with the given dimensions, of which the last is the number of outputs, and b, without a variable
-// if σ_b is 0. Each output depends on fanIn inputs.
+// parameters returns W with the given dimensions, whose last one is the number of outputs, and b, without a variable if
+// σ_b is 0. Each output depends on fanIn inputs.
 func parameters(scope *model.Scope, x *graph.Node, parameterization Parameterization, wStd, bStd float64, fanIn int,
 	dimensions ...int) (weights, bias parameter) {
 	find := func(name string, std float64, dimensions ...int) parameter {

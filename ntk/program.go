@@ -146,8 +146,8 @@ func (p *program) affine(in register, f filter, wStd, bStd float64) (register, e
 	return p.add(op, shape, in), nil
 }
 
-// freshSince reports whether r is a linear function, computed by the steps from before on, of outputs of layers with
-// weights of their own.
+// freshSince reports whether the steps from before on compute r as a linear function of outputs of layers with their
+// own weights.
 func (p *program) freshSince(r register, before int) bool {
 	for i := len(p.steps) - 1; i >= before; i-- {
 		s := p.steps[i]

@@ -149,35 +149,56 @@ func TestUnhingedIsLinearized(t *testing.T) {
 	})
 }
 
-// TestUnhingedFlow checks that logits without weight decay move along a straight line, F(t) = F(0) + ηt MΘ, also at
-// unseen points; that with weight decay they tend to MΘ/λ; that flow equals descent with many small steps; and that
-// logits that start at zero have the value 0 at t = 0.
-func TestUnhingedFlow(t *testing.T) {
+// flowProblem is a training of logits under a linear kernel, with points that are not trained on.
+type flowProblem struct {
+	gamma, eta         float64
+	labels, testLabels []int
+	k, kStar           *tensors.Tensor
+	start              Record // random logits
+}
+
+func newFlowProblem() flowProblem {
 	random := rand.New(rand.NewPCG(3, 4))
-	n, m, classes, gamma, eta := 12, 5, 3, 0.4, 0.25
+	const n, m, classes = 12, 5, 3
 	x, unseen := normals(1, dtypes.Float64, n, 20), normals(2, dtypes.Float64, m, 20)
-	labels, testLabels := shuffled(random, n, classes), shuffled(random, m, classes)
-	k, kStar := linearKernel(x, x), linearKernel(x, unseen)
-	// slope returns (MΘ)ᵀ.
-	slope := func(k *tensors.Tensor) *mat.Dense {
-		drive := mat.NewDense(n, classes, nil)
-		for i, y := range labels {
-			for c := range classes {
-				drive.Set(i, c, -gamma/float64(n))
-			}
-			drive.Set(i, y, 1/float64(n))
+	return flowProblem{gamma: 0.4, eta: 0.25,
+		labels: shuffled(random, n, classes), testLabels: shuffled(random, m, classes),
+		k: linearKernel(x, x), kStar: linearKernel(x, unseen),
+		start: Record{
+			Train: Outputs{Logits: mat.NewDense(n, classes, numbers.Of(normals(8, dtypes.Float64, n, classes)))},
+			Test:  Outputs{Logits: mat.NewDense(m, classes, numbers.Of(normals(9, dtypes.Float64, m, classes)))},
+		}}
+}
+
+// slope returns (MΘ)ᵀ.
+func (q flowProblem) slope(k *tensors.Tensor) *mat.Dense {
+	n, classes := q.start.Train.Logits.Dims()
+	drive := mat.NewDense(n, classes, nil)
+	for i, y := range q.labels {
+		for c := range classes {
+			drive.Set(i, c, -q.gamma/float64(n))
 		}
-		var s mat.Dense
-		s.Mul(numbers.Matrix(k).T(), drive)
-		return &s
+		drive.Set(i, y, 1/float64(n))
 	}
-	start := Record{Train: Outputs{Logits: mat.NewDense(n, classes, numbers.Of(normals(8, dtypes.Float64, n,
-		classes)))},
-		Test: Outputs{Logits: mat.NewDense(m, classes, numbers.Of(normals(9, dtypes.Float64, m, classes)))}}
-	for _, u := range []Unhinged{{Gamma: gamma, Rates: dynamics.Constant(eta, eta)},
-		{Gamma: gamma, Rates: dynamics.Constant(eta, eta), Start: start}} {
-		trained := must.M1(u.Train(k, labels))
-		must.M(trained.Test(kStar, testLabels))
+	var s mat.Dense
+	s.Mul(numbers.Matrix(k).T(), drive)
+	return &s
+}
+
+// train solves u on the problem, with its unseen points.
+func (q flowProblem) train(u Unhinged) *Trained {
+	trained := must.M1(u.Train(q.k, q.labels))
+	must.M(trained.Test(q.kStar, q.testLabels))
+	return trained
+}
+
+// TestUnhingedFlow checks that logits without weight decay move along a straight line, F(t) = F(0) + ηt MΘ, also at
+// unseen points, and that logits that start at zero have the value 0 at t = 0.
+func TestUnhingedFlow(t *testing.T) {
+	q := newFlowProblem()
+	for _, u := range []Unhinged{{Gamma: q.gamma, Rates: dynamics.Constant(q.eta, q.eta)},
+		{Gamma: q.gamma, Rates: dynamics.Constant(q.eta, q.eta), Start: q.start}} {
+		trained := q.train(u)
 		for _, time := range []float64{0, 0.5, 1e3} {
 			r := must.M1(trained.At(time))
 			for _, part := range []struct {
@@ -185,9 +206,9 @@ func TestUnhingedFlow(t *testing.T) {
 				kernel  *tensors.Tensor
 				initial *mat.Dense
 				labels  []int
-			}{{r.Train, k, u.Start.Train.Logits, labels}, {r.Test, kStar, u.Start.Test.Logits, testLabels}} {
-				want := slope(part.kernel)
-				want.Scale(eta*time, want)
+			}{{r.Train, q.k, u.Start.Train.Logits, q.labels}, {r.Test, q.kStar, u.Start.Test.Logits, q.testLabels}} {
+				want := q.slope(part.kernel)
+				want.Scale(q.eta*time, want)
 				if part.initial != nil {
 					want.Add(want, part.initial)
 				}
@@ -199,32 +220,42 @@ func TestUnhingedFlow(t *testing.T) {
 			near(t, "time", r.Time, time, 0)
 		}
 		limit := must.M1(trained.Limit())
-		direction, line := mat.Norm(limit.Train.Logits, 2), slope(k)
+		direction, line := mat.Norm(limit.Train.Logits, 2), q.slope(q.k)
 		line.Scale(direction/mat.Norm(line, 2), line)
 		nearly(t, "limit", limit.Train.Logits, line, 1e-12)
-		if limit.Train.Accuracy != Accuracy(line, labels) {
+		if limit.Train.Accuracy != Accuracy(line, q.labels) {
 			t.Errorf("accuracy %g of the limit", limit.Train.Accuracy)
 		}
 		far := must.M1(trained.At(1e9))
 		near(t, "limit's accuracy on unseen points", limit.Test.Accuracy, far.Test.Accuracy, 0)
+	}
+}
 
-		u.Lambda1 = 0.1
-		decaying := must.M1(u.Train(k, labels))
-		must.M(decaying.Test(kStar, testLabels))
-		limit, want := must.M1(decaying.Limit()), slope(kStar)
+// TestUnhingedDecay checks that with weight decay the logits tend to MΘ/λ.
+func TestUnhingedDecay(t *testing.T) {
+	q := newFlowProblem()
+	for _, start := range []Record{{}, q.start} {
+		u := Unhinged{Gamma: q.gamma, Rates: dynamics.Constant(q.eta, q.eta), Start: start, Lambda1: 0.1}
+		decaying := q.train(u)
+		limit, want := must.M1(decaying.Limit()), q.slope(q.kStar)
 		want.Scale(1/u.Lambda1, want)
 		nearly(t, "limit with weight decay", limit.Test.Logits, want, 1e-12)
 		nearly(t, "long after", must.M1(decaying.At(1e4)).Test.Logits, want, 1e-12)
 	}
+}
 
-	// With prototypes, descent with small steps tends to flow, at first order.
-	start.Prototypes, start.Biases = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4))),
-		[]float64{1, 0, -1}
-	start.Train.Features, start.Test.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4))),
-		mat.NewDense(m, 4, numbers.Of(normals(7, dtypes.Float64, m, 4)))
+// TestUnhingedSmallSteps checks that with prototypes descent with small steps tends to flow, at first order.
+func TestUnhingedSmallSteps(t *testing.T) {
+	q := newFlowProblem()
+	n, classes := q.start.Train.Logits.Dims()
+	m, _ := q.start.Test.Logits.Dims()
+	start := q.start
+	start.Prototypes = mat.NewDense(classes, 4, numbers.Of(normals(5, dtypes.Float64, classes, 4)))
+	start.Biases = []float64{1, 0, -1}
+	start.Train.Features = mat.NewDense(n, 4, numbers.Of(normals(6, dtypes.Float64, n, 4)))
+	start.Test.Features = mat.NewDense(m, 4, numbers.Of(normals(7, dtypes.Float64, m, 4)))
 	gap := func(eta float64) float64 {
-		trained := must.M1(Unhinged{Gamma: gamma, Rates: dynamics.Constant(eta, 2*eta), Start: start}.Train(k, labels))
-		must.M(trained.Test(kStar, testLabels))
+		trained := q.train(Unhinged{Gamma: q.gamma, Rates: dynamics.Constant(eta, 2*eta), Start: start})
 		flow, descent := must.M1(trained.At(1/eta)), must.M1(trained.Step(int(math.Round(1/eta))))
 		var gap mat.Dense
 		gap.Sub(flow.Test.Logits, descent.Test.Logits)

@@ -60,6 +60,40 @@ func naiveObjective(h Head, l func(s []float64, y int, gamma float64) float64, f
 	return sum/float64(len(labels)) + h.FeatureRegularization*norms
 }
 
+// naiveObjectives returns the values and gradients of TestHeadsObjective by plain loops and finite differences, for the
+// prototypes and biases in got.
+func naiveObjectives(features []float64, labels []int32, got map[string][]float64) map[string][]float64 {
+	want := map[string][]float64{}
+	p := len(features) / len(labels)
+	for name, h := range heads {
+		for _, lossName := range []string{"unhinged", "ce"} {
+			key := name + ", " + lossName + ": "
+			w, b := got[key+"prototypes"], got[key+"biases"]
+			rate := make([]float64, len(labels))
+			for i := range rate {
+				rate[i] = 1
+				if h.RescaleRate {
+					rate[i] = floats.Norm(features[i*p:(i+1)*p], 2)
+				}
+			}
+			want[key+"value"] = []float64{naiveObjective(h, naive[lossName], features, w, b, rate, labels)}
+			settings := &fd.Settings{Formula: fd.Central}
+			want[key+"by features"] = fd.Gradient(nil, func(x []float64) float64 {
+				return naiveObjective(h, naive[lossName], x, w, b, rate, labels)
+			}, features, settings)
+			want[key+"by prototypes"] = fd.Gradient(nil, func(x []float64) float64 {
+				return naiveObjective(h, naive[lossName], features, x, b, rate, labels)
+			}, w, settings)
+			if h.UseBias {
+				want[key+"by biases"] = fd.Gradient(nil, func(x []float64) float64 {
+					return naiveObjective(h, naive[lossName], features, w, x, rate, labels)
+				}, b, settings)
+			}
+		}
+	}
+	return want
+}
+
 // The value and the gradients of the whole objective are compared with finite differences of plain loops, with RLR's
 // norms frozen. The gradients are those that the trainer takes: by features, prototypes and biases.
 func TestHeadsObjective(t *testing.T) {
@@ -69,7 +103,7 @@ func TestHeadsObjective(t *testing.T) {
 		features := normals(rng, n*p)
 		labels := []int32{0, 1, 2, 3, 3, 0}
 		store := model.NewStore()
-		want, got := map[string][]float64{}, map[string][]float64{}
+		got := map[string][]float64{}
 		var names []string
 		outputs := model.MustCallOnceN(backend, store, func(scope *model.Scope, labels, features *Node) []*Node {
 			names = nil
@@ -111,32 +145,7 @@ func TestHeadsObjective(t *testing.T) {
 		for i, output := range outputs {
 			got[names[i]] = floats64(output)
 		}
-		for name, h := range heads {
-			for _, lossName := range []string{"unhinged", "ce"} {
-				key := name + ", " + lossName + ": "
-				w, b := got[key+"prototypes"], got[key+"biases"]
-				rate := make([]float64, n)
-				for i := range rate {
-					rate[i] = 1
-					if h.RescaleRate {
-						rate[i] = floats.Norm(features[i*p:(i+1)*p], 2)
-					}
-				}
-				want[key+"value"] = []float64{naiveObjective(h, naive[lossName], features, w, b, rate, labels)}
-				settings := &fd.Settings{Formula: fd.Central}
-				want[key+"by features"] = fd.Gradient(nil, func(x []float64) float64 {
-					return naiveObjective(h, naive[lossName], x, w, b, rate, labels)
-				}, features, settings)
-				want[key+"by prototypes"] = fd.Gradient(nil, func(x []float64) float64 {
-					return naiveObjective(h, naive[lossName], features, x, b, rate, labels)
-				}, w, settings)
-				if h.UseBias {
-					want[key+"by biases"] = fd.Gradient(nil, func(x []float64) float64 {
-						return naiveObjective(h, naive[lossName], features, w, x, rate, labels)
-					}, b, settings)
-				}
-			}
-		}
+		want := naiveObjectives(features, labels, got)
 		for key, values := range want {
 			wantClose(t, key, got[key], values, math.Max(tolerance, 1e-7))
 		}

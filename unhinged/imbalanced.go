@@ -47,8 +47,8 @@ func (l LogitAdjusted) adjusted(logits *Node) *Node {
 	}))
 }
 
-// LDAM is the label-distribution-aware margin loss: the cross-entropy of logits of which the example's own is less by
-// Scale·Δ_y, with
+// LDAM is the label-distribution-aware margin loss: the cross-entropy after Scale·Δ_y was subtracted from the logit of
+// the example's own class, with
 //
 //	Δ_c = Largest·(min_j n_j / n_c)^(1/4).
 //

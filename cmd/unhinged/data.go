@@ -59,7 +59,7 @@ Every file is compared with its published checksum. The command uses $HTTPS_PROX
 			strings.Join(datasets.Names(), ", ")),
 		Args: func(_ *cobra.Command, names []string) error {
 			if len(names) == 0 {
-				return fmt.Errorf("which data sets? There are %s", strings.Join(datasets.Names(), ", "))
+				return fmt.Errorf("name the data sets to get: there are %s", strings.Join(datasets.Names(), ", "))
 			}
 			return nil
 		},

@@ -79,7 +79,7 @@ func TestDataGet(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	for _, test := range []struct{ name, want string }{
-		{"", "which data sets? There are mnist, fashion-mnist, cifar-10, cifar-100, svhn"},
+		{"", "there are mnist, fashion-mnist, cifar-10, cifar-100, svhn"},
 		{"cifar", `no data set is called "cifar"; there are mnist`},
 		{"cifar-100", "none could be reached: is there a network here?"},
 		{"svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat: SHA-256 of the download is"},

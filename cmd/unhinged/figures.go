@@ -39,18 +39,20 @@ func figuresCommand() *cobra.Command {
 		Long: `Make figures, tables and studies of the paper. The command writes ID.json (settings, curves, claims,
 provenance) and ID.svg for each figure, ID.md for each table, and one index.html that shows all of them without a
 network. Without an ID it makes every figure that needs only this program. With --all it also makes those that are
-drawn from recorded runs, and the studies on networks. --list shows what exists, what each item needs, and what is not
-built yet.
+drawn from recorded runs, and the studies on networks. --list prints all items with what they need. With IDs it prints
+for each of them the function that makes it, what it needs, and the verdicts on the paper's sentences about it.
 
 Without flags the settings are those of the paper. Figures 5 to 8 are run for both readings of γ (erratum E24).`,
-		Example: "  unhinged figures\n  unhinged figures --list\n  unhinged figures fig1 --C 20 --gamma " +
-			"0.01,0.05,0.2\n" +
+		Example: "  unhinged figures\n" +
+			"  unhinged figures --list\n" +
+			"  unhinged figures --list fig13\n" +
+			"  unhinged figures fig1 --C 20 --gamma 0.01,0.05,0.2\n" +
 			"  unhinged figures fig7 --features H.npy --labels y.npy --prototypes W.npy\n" +
 			"  unhinged figures fig2 --runs training/cifar-10\n" +
 			"  unhinged figures theorem8 --widths 64,128,256,512,1024,2048,4096,8192 --networks 10",
 		RunE: func(c *cobra.Command, ids []string) error {
 			if o.list {
-				return listItems(c.OutOrStdout())
+				return listItems(c.OutOrStdout(), o.Runs, ids)
 			}
 			if err := o.read(c.Flags()); err != nil {
 				return err
@@ -66,7 +68,12 @@ Without flags the settings are those of the paper. Figures 5 to 8 are run for bo
 			return writeFigures(c.ErrOrStderr(), o.out, items, o.Options)
 		},
 	}
-	f := c.Flags()
+	o.addTo(c.Flags())
+	return c
+}
+
+// addTo adds the flags.
+func (o *figureOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.P, "p", 0, "feature dimension (default 512)")
 	f.IntVar(&o.C, "C", 0, "number of classes (default 100)")
 	f.IntVar(&o.N, "N", 0, "samples per class (default 10)")
@@ -88,10 +95,9 @@ Without flags the settings are those of the paper. Figures 5 to 8 are run for bo
 	f.StringVar(&o.Title, "title", "", "title of the figures of your features (default: the name of their file)")
 	f.StringVar(&o.Runs, "runs", "",
 		"folder of recorded runs, or a pattern of such folders (default: the checkout's results/training/*)")
-	f.BoolVar(&o.list, "list", false, "list all figures, tables and studies")
+	f.BoolVar(&o.list, "list", false, "list all figures, tables and studies, or describe those with the given IDs")
 	f.BoolVar(&o.all, "all", false, "make all that can be made")
 	f.StringVar(&o.out, "out", "figures", "folder to write to")
-	return c
 }
 
 // read checks the flags and reads the user's own features.
@@ -169,20 +175,6 @@ func meaningful(flags *pflag.FlagSet, items []paper.Item) error {
 				}
 				return fmt.Errorf("--%s is not used by %s", name, strings.Join(ids, ", "))
 			}
-		}
-	}
-	return nil
-}
-
-// listItems prints all items with what they need, or with what is missing if they cannot be made yet.
-func listItems(out io.Writer) error {
-	for _, i := range paper.Items() {
-		needs := "needs " + string(i.Needs)
-		if i.Command != "" {
-			needs += fmt.Sprintf(" (`%s`)", i.Command)
-		}
-		if _, err := fmt.Fprintf(out, "%-16s section %-4s %s; %s\n", i.ID, i.Section, i.Title, needs); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"github.com/unhinged-lab/lab/unhinged/npy"
+	"github.com/unhinged-lab/lab/unhinged/paper"
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
@@ -25,6 +26,28 @@ func figures(t testing.TB, args ...string) (said string, err error) {
 	cmd.SetOut(&b)
 	err = cmd.Execute()
 	return b.String(), err
+}
+
+// TestFiguresList checks that --list prints a line for every item, and for a named item its code, its runs and its
+// verdicts.
+func TestFiguresList(t *testing.T) {
+	said, err := figures(t, "--list")
+	if err != nil || strings.Count(said, "\n") != len(paper.Items()) {
+		t.Errorf("printed %q, error %v", said, err)
+	}
+	said, err = figures(t, "--list", "fig13")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"unhinged/paper/training.Figure12", "`unhinged train --config paper/cifar-100`",
+		"1 needs data", "feature norms grow"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("%q is not in\n%s", part, said)
+		}
+	}
+	if _, err := figures(t, "--list", "fig99"); err == nil || !strings.Contains(err.Error(), "fig99") {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestFiguresWritesEverything(t *testing.T) {

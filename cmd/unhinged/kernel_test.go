@@ -48,13 +48,17 @@ func readKernel(t *testing.T, dir, name string) *mat.Dense {
 	return dense
 }
 
+// ofTwenty returns the arguments that compute the kernel of 20 examples of the data set in tiles of 7.
+func ofTwenty(data, dir string) []string {
+	return []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out",
+		dir, "--tile", "7", "--dtype", "float64"}
+}
+
 // If images have mean square 1, the NNGP of a linear network is the mean product of the images, which is 1 on the
 // diagonal, and its NTK with two layers is twice the NNGP.
 func TestKernelOfADataSet(t *testing.T) {
 	data, dir := smallData(t), filepath.Join(t.TempDir(), "kernel")
-	args := []string{"compute", "--data", data, "--examples", "20", "--network", "flatten dense:4 dense:1", "--out",
-		dir, "--tile", "7", "--dtype", "float64"}
-	printed, err := kernel(t.Context(), args...)
+	printed, err := kernel(t.Context(), ofTwenty(data, dir)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,15 +93,24 @@ func TestKernelOfADataSet(t *testing.T) {
 	if err != nil || len(labels) != 20 || labels[4] != 1 {
 		t.Errorf("labels %v, %v", labels, err)
 	}
+}
 
-	// A second call computes nothing. If a chunk is missing, the command says so and computes only this chunk.
+// TestKernelGoesOn checks that if a chunk is missing, inspect says so and the same command computes only this chunk. A
+// command with other settings is refused.
+func TestKernelGoesOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kernel")
+	args := ofTwenty(smallData(t), dir)
+	if _, err := kernel(t.Context(), args...); err != nil {
+		t.Fatal(err)
+	}
+	ntk := readKernel(t, dir, "ntk")
 	chunk := filepath.Join(dir, "ntk", "1.2")
 	other := filepath.Join(dir, "ntk", "0.0")
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
 	if err := errors.Join(os.Chtimes(other, old, old), os.Remove(chunk)); err != nil {
 		t.Fatal(err)
 	}
-	printed, err = kernel(t.Context(), "inspect", dir)
+	printed, err := kernel(t.Context(), "inspect", dir)
 	for _, want := range []string{
 		"network          flatten dense:4 dense:1", "rows             rows, train, 20 examples, normalize unit",
 		"ntk              [20 20] of <f8, symmetric, in tiles of [7 7]", "8 of 9 chunks; missing: 1.2\n",
@@ -109,15 +122,15 @@ func TestKernelOfADataSet(t *testing.T) {
 		}
 	}
 	if _, err := kernel(t.Context(), args[:len(args)-4]...); err == nil || !strings.Contains(err.Error(),
-		"dtype there is <f8, asked for is <f4") {
+		"dtype is <f8 there and <f4 here") {
 		t.Errorf("another dtype: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "5")...); err == nil || !strings.Contains(err.Error(),
-		"has tiles of 7, asked for are tiles of 5") {
+		"has tiles of 7 and not of 5") {
 		t.Errorf("another tile: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--normalize", "none")...); err == nil ||
-		!strings.Contains(err.Error(), "holds another kernel: inputs there is ") {
+		!strings.Contains(err.Error(), "holds another kernel: inputs is ") {
 		t.Errorf("other inputs: %v", err)
 	}
 	if _, err := kernel(t.Context(), append(args, "--tile", "0")...); err != nil { // the tiles of the folder are used
@@ -157,26 +170,43 @@ func TestKernelBetweenTrainAndTest(t *testing.T) {
 	}
 }
 
-// The numbers do not depend on the workers, on the memory or on the tiles.
-func TestKernelWorkersAndMemory(t *testing.T) {
-	folder := t.TempDir()
+// randomInputs writes 30 random examples of 6 features to a file. It returns the file, the examples, and the arguments
+// that compute their kernel into a folder.
+func randomInputs(t *testing.T) (path string, x *mat.Dense, with func(dir string, more ...string) []string) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(1, 1))
-	x := mat.NewDense(30, 6, nil)
+	x = mat.NewDense(30, 6, nil)
 	for i := range 30 {
 		for j := range 6 {
 			x.Set(i, j, random.NormFloat64())
 		}
 	}
-	path := filepath.Join(folder, "x.npy")
+	path = filepath.Join(t.TempDir(), "x.npy")
 	if err := npy.WriteMatrix(path, x); err != nil {
 		t.Fatal(err)
 	}
-	common := []string{"compute", "--inputs", path, "--network", "dense:8,b=0.5 erf dense:1", "--dtype", "float64"}
-	with := func(dir string, more ...string) []string {
-		return append(append(common[:len(common):len(common)], "--out", dir), more...)
+	return path, x, func(dir string, more ...string) []string {
+		return append([]string{"compute", "--inputs", path, "--network", "dense:8,b=0.5 erf dense:1", "--dtype",
+			"float64", "--out", dir}, more...)
 	}
-	whole, shared, small := filepath.Join(folder, "whole"), filepath.Join(folder, "shared"), filepath.Join(folder,
-		"small")
+}
+
+// wantSameKernels checks that two folders have the same kernels, up to rounding.
+func wantSameKernels(t *testing.T, dir, whole string) {
+	t.Helper()
+	for _, name := range []string{"nngp", "ntk"} {
+		if !mat.EqualApprox(readKernel(t, dir, name), readKernel(t, whole, name), 1e-13) {
+			t.Errorf("%s of %s differs", name, dir)
+		}
+	}
+}
+
+// TestKernelWorkers checks that an interrupted worker says how to go on, and that a worker that has finished its own
+// share computes the shares of the others.
+func TestKernelWorkers(t *testing.T) {
+	folder := t.TempDir()
+	_, _, with := randomInputs(t)
+	whole, shared := filepath.Join(folder, "whole"), filepath.Join(folder, "shared")
 	if _, err := kernel(t.Context(), with(whole)...); err != nil {
 		t.Fatal(err)
 	}
@@ -192,13 +222,23 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 		strings.Count(printed, "missing\n") != 15 {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
-	// A worker that has finished its own share computes the shares of the others.
 	printed, err = kernel(t.Context(), with(shared, "--worker", "2/2")...)
 	if err != nil || !strings.Contains(printed, "complete") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
-	if printed, err = kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil || !strings.Contains(printed,
-		"30×30 examples in tiles of") {
+	wantSameKernels(t, shared, whole)
+}
+
+// TestKernelMemory checks that --memory bounds the tiles, and that a folder whose tiles need more memory is refused.
+func TestKernelMemory(t *testing.T) {
+	folder := t.TempDir()
+	_, _, with := randomInputs(t)
+	whole, small := filepath.Join(folder, "whole"), filepath.Join(folder, "small")
+	if _, err := kernel(t.Context(), with(whole)...); err != nil {
+		t.Fatal(err)
+	}
+	if printed, err := kernel(t.Context(), with(small, "--memory", "12kB")...); err != nil ||
+		!strings.Contains(printed, "30×30 examples in tiles of") {
 		t.Errorf("error %v, printed\n%s", err, printed)
 	}
 	store, err := tiles.Open(small)
@@ -212,19 +252,23 @@ func TestKernelWorkersAndMemory(t *testing.T) {
 		"holds tiles of") || !strings.Contains(err.Error(), "it takes about") {
 		t.Errorf("less memory than its tiles take: %v", err)
 	}
-	for _, dir := range []string{shared, small} {
-		for _, name := range []string{"nngp", "ntk"} {
-			if !mat.EqualApprox(readKernel(t, dir, name), readKernel(t, whole, name), 1e-13) {
-				t.Errorf("%s of %s differs", name, dir)
-			}
-		}
+	wantSameKernels(t, small, whole)
+}
+
+// TestKernelInputs checks that a folder is refused after its inputs have changed, and that a NaN is refused.
+func TestKernelInputs(t *testing.T) {
+	folder := t.TempDir()
+	path, x, with := randomInputs(t)
+	whole := filepath.Join(folder, "whole")
+	if _, err := kernel(t.Context(), with(whole)...); err != nil {
+		t.Fatal(err)
 	}
 	x.Set(17, 3, 7)
 	if err := npy.WriteMatrix(path, x); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := kernel(t.Context(), with(whole)...); err == nil || !strings.Contains(err.Error(),
-		"holds another kernel: inputs there is ") {
+		"holds another kernel: inputs is ") {
 		t.Errorf("changed inputs: %v", err)
 	}
 	x.Set(17, 3, math.NaN())
@@ -267,9 +311,9 @@ func TestKernelOfAFiniteNetwork(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"seed there is 4, asked for is 5":                        {"--empirical", "full", "--seed", "5"},
-		"parameterization there is NTK, asked for is standard":   {"--empirical", "full", "--standard"},
-		"empirical there is full, asked for is trace-sum":        {"--empirical", "trace-sum"},
+		"seed is 4 there and 5 here":                             {"--empirical", "full", "--seed", "5"},
+		"parameterization is NTK there and standard here":        {"--empirical", "full", "--standard"},
+		"empirical is full there and trace-sum here":             {"--empirical", "trace-sum"},
 		"set --empirical, too":                                   {},
 		"--empirical trace: want full, trace-sum or":             {"--empirical", "trace"},
 		"--kernel ntk is for infinite, --empirical full for fin": {"--empirical", "full", "--kernel", "ntk"},

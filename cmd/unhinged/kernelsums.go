@@ -158,7 +158,7 @@ func (s *kernelSummer) sumStore(ctx context.Context, part int, checkpoint string
 	}
 	for name, value := range want {
 		if there := store.Kernel.Identity[name]; there != value {
-			return sums, fmt.Errorf("%s holds another kernel: %s there is %s, asked for is %s; name the folder of "+
+			return sums, fmt.Errorf("%s holds another kernel: %s is %s there and %s here; name the folder of "+
 				"this network and these images", dir, name, there, value)
 		}
 	}

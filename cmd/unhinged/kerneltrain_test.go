@@ -141,16 +141,16 @@ func TestKernelTrainOnce(t *testing.T) {
 	}
 
 	for want, change := range map[string][]string{
-		"holds the sums of another kernel: network":  {"--network", "flatten dense:3 dense:3"},
-		"normalize there is unit, asked for is none": {"--normalize", "none"},
-		"holds another kernel: inputs":               {"--store", filepath.Join(stores, "a"), "--examples", "21"},
-		"holds another kernel, between":              {"--store", filepath.Join(stores, "b")},
-		"one for each of the 3 classes":              {"--network", "flatten dense:5", "--sums", ""},
-		"--gamma -1":                                 {"--gamma", "-1"},
-		"--times -1":                                 {"--times", "0,-1"},
-		"--memory 3x":                                {"--memory", "3x"},
-		"training images: want more of them":         {"--examples", "2", "--sums", ""},
-		"training images, 100000000 are asked for":   {"--examples", "100000000"},
+		"holds the sums of another kernel: network": {"--network", "flatten dense:3 dense:3"},
+		"normalize is unit there and none here":     {"--normalize", "none"},
+		"holds another kernel: inputs":              {"--store", filepath.Join(stores, "a"), "--examples", "21"},
+		"holds another kernel, between":             {"--store", filepath.Join(stores, "b")},
+		"one for each of the 3 classes":             {"--network", "flatten dense:5", "--sums", ""},
+		"--gamma -1":                                {"--gamma", "-1"},
+		"--times -1":                                {"--times", "0,-1"},
+		"--memory 3x":                               {"--memory", "3x"},
+		"training images: want more of them":        {"--examples", "2", "--sums", ""},
+		"training images, 100000000 are asked for":  {"--examples", "100000000"},
 	} {
 		if _, err := trainKernel(t, append(args[:len(args):len(args)], change...)...); err == nil ||
 			!strings.Contains(err.Error(), want) {

@@ -29,7 +29,7 @@ in JSON, the bounds of KEY are KEY_low and KEY_high.`,
 	return c
 }
 
-// measured is a value by the name that it has in JSON, with what it is for the table.
+// measured is a value with its name in JSON and its description in the table.
 type measured struct {
 	key      string
 	value    float64
@@ -46,7 +46,7 @@ func withIntervals(values []measured, intervals map[string]bootstrap.Interval) {
 	}
 }
 
-// outputFiles are those that a measuring command writes beside its table; empty names are none.
+// outputFiles are the files that a measuring command writes in addition to its table. An empty name stands for no file.
 type outputFiles struct{ json, plot string }
 
 // flags adds --json and --plot, and requires the flags with these names.

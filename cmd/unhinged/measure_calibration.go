@@ -130,7 +130,7 @@ func calibrationValues(p *calibration.Predictions, binning calibration.Binning, 
 	return values, nil
 }
 
-// scaledValues fits a temperature on held-out samples and measures what it does to the others.
+// scaledValues fits a temperature on held-out samples and measures the other samples with it.
 func scaledValues(p *calibration.Predictions, binning calibration.Binning, logits, labels string) ([]measured, error) {
 	others, err := readPredictions(logits, labels)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/ood"
 )
 
-// oodScores are the scores of a matrix, a row each, that need no training features.
+// oodScores are the scores that need no training features. Each row of the matrix has one score.
 var oodScores = map[string]ood.Score{
 	"msp":      ood.MSP,
 	"energy":   func(z *mat.Dense) []float64 { return ood.Energy(z, 1) },
@@ -23,7 +23,7 @@ var oodScores = map[string]ood.Score{
 	"norm":     ood.Norm,
 }
 
-// fittedScores are those that are fitted to training features.
+// fittedScores are the scores that are fitted to training features.
 var fittedScores = map[string]func(f *oodFit) (ood.Score, error){
 	"mahalanobis": func(f *oodFit) (ood.Score, error) { return ood.Mahalanobis(f.features, f.classOf, f.classes) },
 	"knn":         func(f *oodFit) (ood.Score, error) { return ood.KNN(f.features, ood.Neighbours(len(f.classOf))) },
@@ -31,7 +31,7 @@ var fittedScores = map[string]func(f *oodFit) (ood.Score, error){
 	"vim":         (*oodFit).vim,
 }
 
-// oodFit is what scores are fitted to.
+// oodFit has the training features that scores are fitted to.
 type oodFit struct {
 	train, labels, prototypes, biases string // files
 
@@ -40,15 +40,8 @@ type oodFit struct {
 	classes  int
 }
 
-func measureOOD() *cobra.Command {
-	var in, out, score string
-	var fit oodFit
-	var resamples int
-	var to outputFiles
-	c := &cobra.Command{
-		Use:   "ood",
-		Short: "Measure how well a score separates samples of the training distribution from others",
-		Long: `Measure how well a score separates samples of the training distribution from other samples. A higher
+// oodHelp is the help of `unhinged measure ood`.
+const oodHelp = `Measure how well a score separates samples of the training distribution from other samples. A higher
 score means in-distribution. The files contain scores [n] or, with --score, the data from which the command computes
 the scores:
 
@@ -65,7 +58,17 @@ the scores:
 The keys of --json are auroc, aupr_in, aupr_in_trapezoid, aupr_out, fpr95_in_positive, fpr95_out_positive and
 base_rate (the share of in-distribution samples). AUPR is the average precision. "in" and "out" name the positive
 class; the paper's tables use "in". All values except aupr_in_trapezoid and base_rate have intervals. --plot draws
-histograms of the scores and the ROC curve.`,
+histograms of the scores and the ROC curve.`
+
+func measureOOD() *cobra.Command {
+	var in, out, score string
+	var fit oodFit
+	var resamples int
+	var to outputFiles
+	c := &cobra.Command{
+		Use:   "ood",
+		Short: "Measure how well a score separates samples of the training distribution from others",
+		Long:  oodHelp,
 		Example: "  unhinged measure ood --in scores-test.npy --ood scores-svhn.npy\n" +
 			"  unhinged measure ood --in logits-test.npy --ood logits-svhn.npy --score energy --plot energy.svg\n" +
 			"  unhinged measure ood --in H-test.npy --ood H-svhn.npy --score vim --train H.npy --labels y.npy " +

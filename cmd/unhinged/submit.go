@@ -29,7 +29,7 @@ type submitOptions struct {
 // cluster is a batch system.
 type cluster struct {
 	folder  string   // of the templates
-	suffix  string   // of their names
+	suffix  string   // of the templates' names
 	client  []string // the command that takes a filled template from its standard input
 	program string   // the default one
 }
@@ -143,7 +143,7 @@ func (o submitOptions) fill(to cluster, args []string) (string, error) {
 	path := to.folder + "/" + what + "." + to.suffix
 	doubled := func(word string) string { return strings.ReplaceAll(word, "$", "$$") } // Kubernetes expands $(NAME)
 	functions := template.FuncMap{"json": quote, "doubled": doubled}
-	form, err := template.New(what+"."+to.suffix).Funcs(functions).ParseFS(deploy.Files, path)
+	form, err := template.New(what+"."+to.suffix).Funcs(functions).ParseFS(deploy.Files(), path)
 	if err != nil {
 		return "", err
 	}

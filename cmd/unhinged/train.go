@@ -24,7 +24,7 @@ import (
 
 // trainOptions are the flags of `unhinged train`.
 type trainOptions struct {
-	vision.Config // as the flags have it
+	vision.Config // as given by the flags
 	config        string
 	methods       []string
 	seed          []int
@@ -255,7 +255,7 @@ func readConfig(name string) (vision.Config, error) {
 	content, err := regular.ReadFile(name, 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		own := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "configs/"), ".json") + ".json"
-		if content, err = configs.Files.ReadFile(own); err != nil {
+		if content, err = fs.ReadFile(configs.Files(), own); err != nil {
 			return vision.Config{},
 				fmt.Errorf("--config %s: there is no such file, nor is it one of those in the program: %s", name,
 					strings.Join(configNames(), ", "))
@@ -268,7 +268,7 @@ func readConfig(name string) (vision.Config, error) {
 }
 
 func configNames() []string {
-	paths, err := fs.Glob(configs.Files, "*/*.json")
+	paths, err := fs.Glob(configs.Files(), "*/*.json")
 	if err != nil {
 		panic(err)
 	}
@@ -323,7 +323,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// command is how the program was called, for the provenance of what it writes, in a form that a shell takes.
+// command returns the command line of this program, quoted for a shell, for the provenance of its results.
 func command() string {
 	return shellLine(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...))
 }

@@ -73,17 +73,7 @@ func (o trainOptions) run(ctx context.Context, changed func(flag string) bool, o
 	if o.tune {
 		return session.tune(ctx, trainings)
 	}
-	diverged, err := session.all(ctx, trainings)
-	if err != nil || session.nothing() {
-		return err
-	}
-	if err := drawTraining(o.out, out); err != nil {
-		return err
-	}
-	if diverged > 0 {
-		return fmt.Errorf("runs that diverged: %d", diverged)
-	}
-	return nil
+	return session.train(ctx, trainings)
 }
 
 // trainings returns the runs of the configuration, or only those with the seeds of --seed.
@@ -165,6 +155,21 @@ type trainSession struct {
 
 // nothing reports whether other processes train all runs, so that there may be nothing to draw.
 func (s *trainSession) nothing() bool { return s.elsewhere == s.runs }
+
+// train does all runs, and then draws the figures of the finished ones. It is an error if runs diverged.
+func (s *trainSession) train(ctx context.Context, trainings []vision.Training) error {
+	diverged, err := s.all(ctx, trainings)
+	if err != nil || s.nothing() {
+		return err
+	}
+	if err := drawTraining(s.folder, s.out); err != nil {
+		return err
+	}
+	if diverged > 0 {
+		return fmt.Errorf("runs that diverged: %d", diverged)
+	}
+	return nil
+}
 
 // unfinished divides the runs that are not finished into those of its own share and the others. It also returns the
 // names of the finished runs and the number of these that diverged. Before any run is trained, it reports damaged runs
@@ -257,7 +262,7 @@ func whenFree(ctx context.Context, t vision.Training, one func(vision.Training) 
 	return err
 }
 
-// one does a run. A run that diverges is not an error.
+// one trains a run. A run that diverges is not an error.
 func (s *trainSession) one(ctx context.Context, t vision.Training, number string) (diverged bool, err error) {
 	var overflow *vision.Diverged
 	err = trainOne(ctx, t, number, s.backend, s.data, s.out, s.terminal)

@@ -46,6 +46,26 @@ func random(rows, columns int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, rows, columns)
 }
 
+// normalised returns values [n, p] normalised over their rows, with the means and variances, and Σ yᵢⱼ cⱼᵢ of the
+// normalised ones, by the definition.
+func normalised(values, c []float64, p int) (total float64, y, mean, variance []float64) {
+	n := len(values) / p
+	y, mean, variance = make([]float64, n*p), make([]float64, p), make([]float64, p)
+	for k := range p {
+		for i := range n {
+			mean[k] += values[i*p+k] / float64(n)
+		}
+		for i := range n {
+			variance[k] += (values[i*p+k] - mean[k]) * (values[i*p+k] - mean[k]) / float64(n)
+		}
+		for i := range n {
+			y[i*p+k] = (values[i*p+k] - mean[k]) / math.Sqrt(variance[k]+Epsilon)
+			total += y[i*p+k] * c[k*n+i]
+		}
+	}
+	return total, y, mean, variance
+}
+
 // TestBatchNorm compares the output, the gradients and the running averages with the definition. The gradients are
 // compared with finite differences of Σ yᵢⱼ cᵢⱼ, where c is random and fixed.
 func TestBatchNorm(t *testing.T) {
@@ -67,23 +87,7 @@ func TestBatchNorm(t *testing.T) {
 			})
 			out := exec.MustCall(x, weights)
 			values, c := numbers.Of(x), numbers.Of(weights)
-			value := func(values []float64) (total float64, y []float64, mean, variance [p]float64) {
-				y = make([]float64, n*p)
-				for k := range p {
-					for i := range n {
-						mean[k] += values[i*p+k] / n
-					}
-					for i := range n {
-						variance[k] += (values[i*p+k] - mean[k]) * (values[i*p+k] - mean[k]) / n
-					}
-					for i := range n {
-						y[i*p+k] = (values[i*p+k] - mean[k]) / math.Sqrt(variance[k]+Epsilon)
-						total += y[i*p+k] * c[k*n+i]
-					}
-				}
-				return
-			}
-			_, y, mean, variance := value(values)
+			_, y, mean, variance := normalised(values, c, p)
 			for i, got := range numbers.Of(out[0]) {
 				if math.Abs(got-y[i]) > 1e-12 {
 					t.Fatalf("output %d is %g, should be %g", i, got, y[i])
@@ -93,9 +97,9 @@ func TestBatchNorm(t *testing.T) {
 				const h = 1e-5
 				moved := append([]float64{}, values...)
 				moved[i] += h
-				up, _, _, _ := value(moved)
+				up, _, _, _ := normalised(moved, c, p)
 				moved[i] -= 2 * h
-				down, _, _, _ := value(moved)
+				down, _, _, _ := normalised(moved, c, p)
 				if want := (up - down) / (2 * h); math.Abs(got-want) > 1e-7 {
 					t.Errorf("the gradient by input %d is %g, should be %g", i, got, want)
 				}

@@ -111,7 +111,7 @@ type worker[T float32 | float64] struct {
 	computed int // tiles
 }
 
-// compute does those of the tiles that are missing and not claimed, and returns those that are claimed.
+// compute computes the tiles that are missing and not claimed, and returns the claimed ones.
 func (w *worker[T]) compute(ctx context.Context, tiles [][2]int) (claimed [][2]int, err error) {
 	for _, tile := range tiles {
 		switch err := w.one(ctx, tile); {

@@ -84,7 +84,7 @@ func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Sto
 		}
 	default:
 		if k.Tile = min(asked, all); k.Tile > most {
-			return nil, tooLarge("with the size asked for they", k.Tile)
+			return nil, tooLarge("with the requested size they", k.Tile)
 		}
 	}
 	s, err := Create(dir, k)
@@ -92,7 +92,7 @@ func Prepare[T float32 | float64](dir string, k Kernel, f Func[T], p Plan) (*Sto
 		return nil, err
 	}
 	if asked > 0 && min(s.Kernel.Tile, all) != min(asked, all) {
-		return nil, fmt.Errorf("%s has tiles of %d, asked for are tiles of %d: ask for none to go on", dir,
+		return nil, fmt.Errorf("%s has tiles of %d and not of %d: continue with its own size (0)", dir,
 			s.Kernel.Tile, asked)
 	}
 	if side := s.Side(); side > most {

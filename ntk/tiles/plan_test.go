@@ -65,11 +65,11 @@ func TestPrepare(t *testing.T) {
 	}
 	k.Tile = 11
 	if _, err := Prepare(dir, k, f, plan(30)); err == nil || !strings.Contains(err.Error(),
-		"has tiles of 10, asked for are tiles of 11") {
+		"has tiles of 10 and not of 11") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := Prepare(dir+"2", k, f, plan(10)); err == nil || !strings.Contains(err.Error(),
-		"with the size asked for they have 11") {
+		"with the requested size they have 11") {
 		t.Errorf("error %v", err)
 	}
 	if store, err = Prepare(dir+"2", k, f, plan(11)); err != nil || store.Side() != 10 { // 40 examples, tiles ≤ 11

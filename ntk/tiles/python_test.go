@@ -43,11 +43,10 @@ func documented(t *testing.T) string {
 	return strings.ReplaceAll("import json"+code+"    return out\n", "\n//\t", "\n")
 }
 
-// Python must read what was written: with its standard library, with the documented reader if NumPy is installed, and
-// with Zarr if it is installed.
-func TestPython(t *testing.T) {
-	python := ""
-	modules := map[string]bool{}
+// findPython returns a Python, one with NumPy if there is one, and which of the modules numpy and zarr it has. Without
+// any Python it returns "".
+func findPython() (python string, modules map[string]bool) {
+	modules = map[string]bool{}
 	for _, candidate := range []string{filepath.Join("..", "..", ".lab", "venv", "bin", "python"), "python3"} {
 		if exec.Command(candidate, "-c", "import json").Run() != nil {
 			continue
@@ -61,6 +60,13 @@ func TestPython(t *testing.T) {
 			break
 		}
 	}
+	return python, modules
+}
+
+// Python must read what was written: with its standard library, with the documented reader if NumPy is installed, and
+// with Zarr if it is installed.
+func TestPython(t *testing.T) {
+	python, modules := findPython()
 	if python == "" {
 		t.Skip("no python3")
 	}

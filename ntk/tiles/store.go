@@ -165,7 +165,7 @@ func (k Kernel) differences(now Kernel) []string {
 	var list []string
 	compare := func(what string, there, now any) {
 		if t, n := fmt.Sprint(there), fmt.Sprint(now); t != n {
-			list = append(list, fmt.Sprintf("%s there is %s, asked for is %s", what, t, n))
+			list = append(list, fmt.Sprintf("%s is %s there and %s here", what, t, n))
 		}
 	}
 	compare("arrays", k.Arrays, now.Arrays)
@@ -276,7 +276,7 @@ func Open(dir string) (*Store, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s.Kernel); err != nil {
-		return nil, fmt.Errorf("%s: not what a kernel's folder has there: %w", filepath.Join(dir, attributesFile), err)
+		return nil, fmt.Errorf("%s is not the description of a kernel: %w", filepath.Join(dir, attributesFile), err)
 	}
 	if err := s.Kernel.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, attributesFile), err)

@@ -271,7 +271,7 @@ func (s Stream[T]) load() (*streamState, error) {
 	var differences []string
 	for _, name := range slices.Sorted(maps.Keys(identity)) {
 		if saved.Identity[name] != identity[name] {
-			differences = append(differences, fmt.Sprintf("%s there is %s, asked for is %s", name,
+			differences = append(differences, fmt.Sprintf("%s is %s there and %s here", name,
 				orNone(saved.Identity[name]), identity[name]))
 		}
 	}

@@ -116,34 +116,40 @@ func TestStreamResumes(t *testing.T) {
 		if side, err := CheckpointSide(s.Checkpoint); side != 4 || err != nil {
 			t.Errorf("tiles of %d in the checkpoint, error %v", side, err)
 		}
-		for what, change := range map[string]func(s *Stream[float64]){
-			"network there is relu, asked for is erf": func(s *Stream[float64]) {
-				s.Identity = map[string]string{"network": "erf"}
-			},
-			"labels there is": func(s *Stream[float64]) {
-				s.Classes++
-				s.Labels = slices.Repeat([]int{s.Classes - 1}, len(s.Labels))
-			},
-			"tile there is 4, asked for is 5": func(s *Stream[float64]) { s.Side = 5 },
-			"another kernel":                  func(s *Stream[float64]) { s.Identity = nil },
-		} {
-			other := s
-			change(&other)
-			if _, err := other.Sum(t.Context()); err == nil || !strings.Contains(err.Error(), what) {
-				t.Errorf("error %v, want one with %q", err, what)
-			}
+		checkpointRefuses(t, s)
+	}
+}
+
+// checkpointRefuses checks that the checkpoint of a stream is refused for another calculation, and after damage.
+func checkpointRefuses(t *testing.T, s Stream[float64]) {
+	t.Helper()
+	for what, change := range map[string]func(s *Stream[float64]){
+		"network is relu there and erf here": func(s *Stream[float64]) {
+			s.Identity = map[string]string{"network": "erf"}
+		},
+		"labels is ": func(s *Stream[float64]) {
+			s.Classes++
+			s.Labels = slices.Repeat([]int{s.Classes - 1}, len(s.Labels))
+		},
+		"tile is 4 there and 5 here": func(s *Stream[float64]) { s.Side = 5 },
+		"another kernel":             func(s *Stream[float64]) { s.Identity = nil },
+	} {
+		other := s
+		change(&other)
+		if _, err := other.Sum(t.Context()); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("error %v, want one with %q", err, what)
 		}
-		content, err := os.ReadFile(s.Checkpoint)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content[len(content)/2] ^= 1
-		if err := os.WriteFile(s.Checkpoint, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Sum(t.Context()); err == nil || !strings.Contains(err.Error(), "remove it") {
-			t.Errorf("a damaged checkpoint: %v", err)
-		}
+	}
+	content, err := os.ReadFile(s.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(s.Checkpoint, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sum(t.Context()); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("a damaged checkpoint: %v", err)
 	}
 }
 

@@ -53,44 +53,7 @@ func complete(t *testing.T) (*Store, Kernel) {
 func TestDamage(t *testing.T) {
 	t.Parallel() // this test spends its time waiting for the disk
 	s, k := complete(t)
-	content := contents(t, s.Dir)
-	random := rand.New(rand.NewPCG(8, 1))
-	damages := map[string]func(path string, content []byte) error{
-		"a longer file": func(path string, content []byte) error {
-			return os.WriteFile(path, append(slices.Clone(content), byte(random.Uint32())), 0o644)
-		},
-		"a cut file": func(path string, content []byte) error {
-			return os.Truncate(path,
-				random.Int64N(int64(len(content))))
-		},
-		"an empty file": func(path string, _ []byte) error { return os.Truncate(path, 0) },
-		"zeros": func(path string, content []byte) error {
-			return os.WriteFile(path, make([]byte, len(content)),
-				0o644)
-		},
-		"another file": func(path string, content []byte) error {
-			other := content
-			for string(other) == string(content) {
-				names := slices.Sorted(maps.Keys(contents(t, s.Dir)))
-				other = contents(t, s.Dir)[names[random.IntN(len(names))]]
-			}
-			return os.WriteFile(path, other, 0o644)
-		},
-		"a folder": func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
-		"a pipe": func(path string, _ []byte) error {
-			return errors.Join(os.Remove(path), syscall.Mkfifo(path,
-				0o644))
-		},
-	}
-	for range 12 {
-		bit := random.Uint64()
-		damages["bit "+string(rune('a'+len(damages)))] = func(path string, content []byte) error {
-			flipped := slices.Clone(content)
-			at := bit % uint64(8*len(content))
-			flipped[at/8] ^= 1 << (at % 8)
-			return os.WriteFile(path, flipped, 0o644)
-		}
-	}
+	content, damages := contents(t, s.Dir), damagesTo(t, s.Dir)
 	for name := range content {
 		for what, damage := range damages {
 			path := filepath.Join(s.Dir, name)
@@ -133,6 +96,46 @@ func TestDamage(t *testing.T) {
 	if whole, err := inspect(s.Dir); !whole || err != nil {
 		t.Error(whole, err)
 	}
+}
+
+// damagesTo returns ways to damage a file of a store in the folder, by their names. Each is given the path and the
+// content of the file.
+func damagesTo(t *testing.T, folder string) map[string]func(path string, content []byte) error {
+	random := rand.New(rand.NewPCG(8, 1))
+	damages := map[string]func(path string, content []byte) error{
+		"a longer file": func(path string, content []byte) error {
+			return os.WriteFile(path, append(slices.Clone(content), byte(random.Uint32())), 0o644)
+		},
+		"a cut file": func(path string, content []byte) error {
+			return os.Truncate(path, random.Int64N(int64(len(content))))
+		},
+		"an empty file": func(path string, _ []byte) error { return os.Truncate(path, 0) },
+		"zeros": func(path string, content []byte) error {
+			return os.WriteFile(path, make([]byte, len(content)), 0o644)
+		},
+		"another file": func(path string, content []byte) error {
+			other := content
+			for string(other) == string(content) {
+				names := slices.Sorted(maps.Keys(contents(t, folder)))
+				other = contents(t, folder)[names[random.IntN(len(names))]]
+			}
+			return os.WriteFile(path, other, 0o644)
+		},
+		"a folder": func(path string, _ []byte) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
+		"a pipe": func(path string, _ []byte) error {
+			return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o644))
+		},
+	}
+	for range 12 {
+		bit := random.Uint64()
+		damages["bit "+string(rune('a'+len(damages)))] = func(path string, content []byte) error {
+			flipped := slices.Clone(content)
+			at := bit % uint64(8*len(content))
+			flipped[at/8] ^= 1 << (at % 8)
+			return os.WriteFile(path, flipped, 0o644)
+		}
+	}
+	return damages
 }
 
 // TestLostFiles checks that a missing small file is an error, that a missing chunk counts as not computed, and that a

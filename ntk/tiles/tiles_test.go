@@ -110,57 +110,62 @@ func TestWhatIsReadIsWhatWasComputed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c := max(1, k.Outputs)
 				for number, name := range k.Arrays {
-					a := array(t, s, name)
-					if max(a.Tile[0], a.Tile[1]) > k.Tile {
-						t.Errorf("tiles are %v", a.Tile)
-					}
-					if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
-						t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
-					}
-					rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
-					block, err := a.Block(rows, cols)
-					if err != nil {
-						t.Fatal(err)
-					}
-					dense, err := a.Dense()
-					if err != nil {
-						t.Fatal(err)
-					}
-					low, high := math.Inf(1), math.Inf(-1)
-					for i := range k.Rows * c {
-						for j := range k.Cols * c {
-							want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
-							if dense.At(i, j) != want {
-								t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
-							}
-							low, high = min(low, want), max(high, want)
-						}
-					}
-					if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
-						t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
-					}
-					if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
-						t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
-					}
-					tensor, err := a.Tensor()
-					if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
-						(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
-						t.Fatalf("tensor %v, %v", tensor, err)
-					}
-					for e, v := range tensorValues(tensor) {
-						if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
-							t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
-						}
-					}
-					sym, err := a.Sym()
-					if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
-						t.Errorf("symmetric matrix: %v", err)
-					}
+					checkArray(t, k, array(t, s, name), number)
 				}
 			})
 		}
+	}
+}
+
+// checkArray checks that every way to read the array with this number returns the entries that were computed.
+func checkArray(t *testing.T, k Kernel, a *Array, number int) {
+	t.Helper()
+	c, name := max(1, k.Outputs), k.Arrays[number]
+	if max(a.Tile[0], a.Tile[1]) > k.Tile {
+		t.Errorf("tiles are %v", a.Tile)
+	}
+	if done, total := a.Chunks(); done != total || len(a.Missing()) > 0 {
+		t.Errorf("%d of %d chunks, missing %v", done, total, a.Missing())
+	}
+	rows, cols := Range{k.Rows / 3, k.Rows}, Range{k.Cols / 4, (k.Cols + 1) / 2}
+	block, err := a.Block(rows, cols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := a.Dense()
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for i := range k.Rows * c {
+		for j := range k.Cols * c {
+			want := entry(number, i/c, j/c, i%c, j%c, k.Symmetric)
+			if dense.At(i, j) != want {
+				t.Fatalf("%s (%d, %d) is %g, want %g", name, i, j, dense.At(i, j), want)
+			}
+			low, high = min(low, want), max(high, want)
+		}
+	}
+	if !mat.Equal(block, dense.Slice(rows.From*c, rows.To*c, cols.From*c, cols.To*c)) {
+		t.Errorf("block %v × %v of %s is not that part of it", rows, cols, name)
+	}
+	if l, h, err := a.Limits(t.Context()); err != nil || l != low || h != high {
+		t.Errorf("entries from %g to %g, error %v: want %g to %g", l, h, err, low, high)
+	}
+	tensor, err := a.Tensor()
+	if err != nil || !slices.Equal(tensor.Shape().Dimensions, a.Shape) ||
+		(tensor.DType() == dtypes.Float32) != (k.DType == Float32) {
+		t.Fatalf("tensor %v, %v", tensor, err)
+	}
+	for e, v := range tensorValues(tensor) {
+		if want := entry(number, e/c/c/k.Cols, e/c/c%k.Cols, e/c%c, e%c, k.Symmetric); v != want {
+			t.Fatalf("tensor's number %d is %g, want %g", e, v, want)
+		}
+	}
+	sym, err := a.Sym()
+	if (err == nil) != k.Symmetric || err == nil && !mat.Equal(sym, dense) {
+		t.Errorf("symmetric matrix: %v", err)
 	}
 }
 
@@ -510,27 +515,29 @@ func TestRefused(t *testing.T) {
 		About:    map[string]string{"command": "first"}}
 	s, _ := kernelOf[float64](t, k)
 	for want, change := range map[string]func(k *Kernel){
-		"network there is dense:5, asked for " +
-			"is dense:6": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"} },
-		"inputs there is abc, asked for " +
-			"is nothing": func(k *Kernel) { k.Identity = map[string]string{"network": "dense:5"} },
-		"seed there is nothing, asked for is 1": func(k *Kernel) {
+		"network is dense:5 there and dense:6 here": func(k *Kernel) {
+			k.Identity = map[string]string{"network": "dense:6", "inputs": "abc"}
+		},
+		"inputs is abc there and nothing here": func(k *Kernel) {
+			k.Identity = map[string]string{"network": "dense:5"}
+		},
+		"seed is nothing there and 1 here": func(k *Kernel) {
 			k.Identity = map[string]string{"network": "dense:5", "inputs": "abc", "seed": "1"}
 		},
-		"dtype there is <f8, asked for is <f4":        func(k *Kernel) { k.DType = Float32 },
-		"size there is 6×6, asked for is 7×7":         func(k *Kernel) { k.Rows, k.Cols = 7, 7 },
-		"symmetric there is true, asked for is false": func(k *Kernel) { k.Symmetric = false },
-		"outputs there is 0, asked for is 3":          func(k *Kernel) { k.Outputs = 3 },
-		"arrays there is [k], asked for is [k l]":     func(k *Kernel) { k.Arrays = []string{"k", "l"} },
-		"a symmetric kernel of 6×5":                   func(k *Kernel) { k.Cols = 5 },
-		"a kernel without arrays":                     func(k *Kernel) { k.Arrays = nil },
-		`array name "../k"`:                           func(k *Kernel) { k.Arrays = []string{"../k"} },
-		`array name "labels"`:                         func(k *Kernel) { k.Arrays = []string{"labels"} },
-		`dtype "<f2"`:                                 func(k *Kernel) { k.DType = "<f2" },
-		"in tiles of 0":                               func(k *Kernel) { k.Tile = 0 },
-		"5 and 0 labels for a kernel of 6×6":          func(k *Kernel) { k.Labels = make([]int, 5) },
-		"a number of entries that can be counted":     func(k *Kernel) { k.Rows, k.Cols = 1<<40, 1<<40 },
-		"want tiles of about 59 examples":             func(k *Kernel) { k.Rows, k.Cols, k.Tile = 60_000, 60_000, 1 },
+		"dtype is <f8 there and <f4 here":         func(k *Kernel) { k.DType = Float32 },
+		"size is 6×6 there and 7×7 here":          func(k *Kernel) { k.Rows, k.Cols = 7, 7 },
+		"symmetric is true there and false here":  func(k *Kernel) { k.Symmetric = false },
+		"outputs is 0 there and 3 here":           func(k *Kernel) { k.Outputs = 3 },
+		"arrays is [k] there and [k l] here":      func(k *Kernel) { k.Arrays = []string{"k", "l"} },
+		"a symmetric kernel of 6×5":               func(k *Kernel) { k.Cols = 5 },
+		"a kernel without arrays":                 func(k *Kernel) { k.Arrays = nil },
+		`array name "../k"`:                       func(k *Kernel) { k.Arrays = []string{"../k"} },
+		`array name "labels"`:                     func(k *Kernel) { k.Arrays = []string{"labels"} },
+		`dtype "<f2"`:                             func(k *Kernel) { k.DType = "<f2" },
+		"in tiles of 0":                           func(k *Kernel) { k.Tile = 0 },
+		"5 and 0 labels for a kernel of 6×6":      func(k *Kernel) { k.Labels = make([]int, 5) },
+		"a number of entries that can be counted": func(k *Kernel) { k.Rows, k.Cols = 1<<40, 1<<40 },
+		"want tiles of about 59 examples":         func(k *Kernel) { k.Rows, k.Cols, k.Tile = 60_000, 60_000, 1 },
 	} {
 		other := k
 		change(&other)

@@ -1,6 +1,6 @@
-// Package calibration measures how far a classifier's confidence is its accuracy: the expected calibration error and
-// its relatives, the negative log-likelihood, the Brier score, and temperature scaling (section 4.2, figures 10 and
-// 11).
+// Package calibration measures how well a classifier's confidence agrees with its accuracy: the expected calibration
+// error and its relatives, the negative log-likelihood, the Brier score, and temperature scaling (section 4.2, figures
+// 10 and 11).
 //
 // A confidence is the largest probability of a sample's softmax, from 1/C to 1.
 package calibration
@@ -36,11 +36,11 @@ func (b Bin) Gap() float64 {
 	return math.Abs(b.Accuracy - b.Confidence)
 }
 
-// Of returns the bins of samples with these confidences, of which correct says whether they are classified correctly.
-// The bins of equal width are (k/Bins, (k+1)/Bins]; those of equal mass hold ⌊n/Bins⌋ or one more of the n samples in
-// the order of their confidences, and begin where the bin before them ends. Equal confidences may then fall into two
-// bins, in the order of the samples. An error is returned for confidences outside of [0, 1], for slices of different
-// lengths, for no samples, and for fewer samples than bins of equal mass.
+// Of returns the bins of samples with these confidences; correct says which samples are classified correctly. The bins
+// of equal width are (k/Bins, (k+1)/Bins]; those of equal mass hold ⌊n/Bins⌋ or one more of the n samples in the order
+// of their confidences, and begin where the bin before them ends. Equal confidences may then fall into two bins, in the
+// order of the samples. An error is returned for confidences outside of [0, 1], for slices of different lengths, for no
+// samples, and for fewer samples than bins of equal mass.
 func (b Binning) Of(confidence []float64, correct []bool) ([]Bin, error) {
 	count, n := b.Bins, len(confidence)
 	if count == 0 {

@@ -8,7 +8,7 @@ import "math"
 type BrierParts struct {
 	Reliability float64 // Σ_b |S_b|/n · (mean p − share of class c)²: 0 for a calibrated classifier
 	Resolution  float64 // Σ_b |S_b|/n · (share of class c in the bin − its share in all)²: large is good
-	Uncertainty float64 // share · (1 − share): what predicting the shares of the classes would have
+	Uncertainty float64 // share · (1 − share): the score of a classifier that always predicts the shares of the classes
 	Within      float64 // of probabilities that differ in a bin: their variance − 2 × their covariance with the class
 }
 
@@ -46,7 +46,7 @@ func (p *Predictions) BrierParts(b Binning) (BrierParts, error) {
 	return parts, nil
 }
 
-// class returns the probability of class c of each sample, and whether that is its class.
+// class returns, for each sample, the probability of class c and whether c is its class.
 func (p *Predictions) class(c int) (probability []float64, is []bool) {
 	probability, is = make([]float64, len(p.labels)), make([]bool, len(p.labels))
 	for i, y := range p.labels {

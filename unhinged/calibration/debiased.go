@@ -29,9 +29,9 @@ func DebiasedECE(bins []Bin) float64 {
 	})
 }
 
-// Intervals are bootstrap intervals of the measures of predictions: the samples are drawn with replacement. As the ECE
-// is biased upwards, more so in a resample than in the samples, its interval may lie above it; that of DebiasedECE is
-// shifted less.
+// Intervals are bootstrap intervals of the measures of predictions: the samples are drawn with replacement. The ECE is
+// biased upwards, and more in a resample than in the samples, so that its interval may lie above it. The interval of
+// DebiasedECE is shifted less.
 type Intervals struct {
 	Accuracy, ECE, DebiasedECE, NLL, Brier bootstrap.Interval
 }
@@ -60,7 +60,7 @@ func (p *Predictions) Intervals(b Binning, resamples int, seed uint64) (Interval
 		}
 		bins, err := b.Of(drawn, right)
 		if err != nil {
-			panic(err) // what is wrong of the samples was returned above
+			panic(err) // errors about the samples were returned above
 		}
 		size := float64(n)
 		return []float64{float64(hits) / size, ECE(bins), DebiasedECE(bins), sums[0] / size, sums[1] / size}

@@ -44,7 +44,8 @@ func Diagram(title string, bins []Bin) result.Figure {
 	}}
 }
 
-// MeanConfidence returns the mean confidence of all samples in bins. What it is above the accuracy is over-confidence.
+// MeanConfidence returns the mean confidence of all samples in bins. If it is above the accuracy, the difference is
+// over-confidence.
 func MeanConfidence(bins []Bin) float64 {
 	return mean(bins, func(b Bin) float64 {
 		if b.Count == 0 {

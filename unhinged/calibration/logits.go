@@ -15,9 +15,8 @@ type Predictions struct {
 	labels []int
 }
 
-// New returns the predictions of logits [n, C] for samples of the classes labels, 0…C−1. An
-// error is returned for logits that are not finite, fewer than 2 classes, labels outside of 0…C−1, or another number of
-// them.
+// New returns the predictions of logits [n, C] for samples of the classes labels, 0…C−1. It is an error if a logit is
+// not finite, if there are fewer than 2 classes, if a label is not in 0…C−1, or if the number of labels is not n.
 func New(logits *mat.Dense, labels []int) (*Predictions, error) {
 	if logits == nil || logits.IsEmpty() {
 		return nil, errors.New("calibration: there are no logits")
@@ -124,9 +123,9 @@ func (p *Predictions) ClasswiseECE(b Binning) (float64, error) {
 }
 
 // Temperature returns the T > 0 that minimises the NLL of the logits divided by T (Guo et al. 2017), to a relative
-// 1e-10. It is to be fitted on samples that are not those it is judged on. The NLL is convex in 1/T; an error is
-// returned where it has no minimum at a finite T > 0: where no sample has a logit larger than its own class's, T tends
-// to 0, and where the logits of the classes are no better than chance, T tends to ∞.
+// 1e-10. Fit it on other samples than those that you judge it on. The NLL is convex in 1/T; it is an error if it has no
+// minimum at a finite T > 0. If no sample has a logit above that of its own class, T tends to 0. If the logits are no
+// better than chance, T tends to ∞.
 func (p *Predictions) Temperature() (float64, error) {
 	scaled := make([]float64, p.logP.RawMatrix().Cols)
 	slope := func(beta float64) float64 { // d NLL/d(1/T)
@@ -169,7 +168,7 @@ func (p *Predictions) Temperature() (float64, error) {
 	return 2 / (low + high), nil
 }
 
-// separated says whether the logit of each sample's class is the largest one.
+// separated reports whether the logit of each sample's class is the largest one.
 func (p *Predictions) separated() bool {
 	for i, y := range p.labels {
 		if row := p.logP.RawRowView(i); row[y] < floats.Max(row) {
@@ -189,9 +188,9 @@ func (p *Predictions) Scaled(temperature float64) (*Predictions, error) {
 	return New(&scaled, p.labels)
 }
 
-// CrossScaled returns predictions of which every sample's logits are divided by a temperature that was fitted on other
-// samples: those with an even number by the temperature of the odd ones, and the other way round. It is for those who
-// have one set of samples only. The temperatures are those that the even samples and the odd ones are divided by.
+// CrossScaled divides the logits of every sample by a temperature that was fitted on other samples: samples with an
+// even number by the temperature of those with an odd number, and the other way round. Use it if there is only one set
+// of samples. It returns the predictions, and the temperatures by which the even and the odd samples were divided.
 func (p *Predictions) CrossScaled() (scaled *Predictions, temperatures [2]float64, err error) {
 	n, c := p.logP.Dims()
 	if n < 2 {

@@ -8,13 +8,13 @@ import (
 
 // Augmentation changes a training image a little, differently in every epoch.
 type Augmentation struct {
-	Shift     int  // up to so many pixels to every side, uniformly; black comes in: "pad Shift zeros, crop"
-	Reflect   bool // the image's reflection at its edge comes in, in place of black
+	Shift     int  // up to this number of pixels to every side, uniformly; the rest is black ("pad Shift zeros, crop")
+	Reflect   bool // the rest is the image's reflection at its edge instead of black
 	Flip      bool // left to right, half of the time
 	Alternate bool // with Flip: an image that is flipped in one epoch is not in the next (arXiv 2404.00498)
 }
 
-// check refuses what no image of this size can be made to be.
+// check returns an error for changes that are not possible for images of this size.
 func (a Augmentation) check(height, width int) error {
 	switch most := min(height, width) - 1; {
 	case a.Shift < 0 || a.Shift > most:
@@ -26,8 +26,8 @@ func (a Augmentation) check(height, width int) error {
 	return nil
 }
 
-// draw gives the shift (rows down, columns right) and the flip of image index in an epoch. They depend on these and the
-// seed only, and so on no other image, nor on how many are prepared at a time.
+// draw returns the shift (rows down, columns right) and the flip of image index in an epoch. They depend only on the
+// index, the epoch and the seed. Other images, and the number of images that are prepared at a time, have no influence.
 func (a Augmentation) draw(seed uint64, epoch, index int) (down, right int, flip bool) {
 	// Epoch and index are less than 2^32.
 	rng := rand.New(rand.NewPCG(seed^augmentStream, uint64(epoch)<<32|uint64(index)))
@@ -40,7 +40,7 @@ func (a Augmentation) draw(seed uint64, epoch, index int) (down, right int, flip
 	return down, right, a.Flip && rng.Uint64()>>63 == 1
 }
 
-// augmentStream keeps the augmentations of a seed apart from its orders of images.
+// augmentStream makes the random numbers of the augmentation independent of those of the order of the images.
 const augmentStream = 0xa5a5_1f2e_9b3c_77d1
 
 // apply writes image from, of height × width, to the normalised to.
@@ -71,8 +71,8 @@ func (a Augmentation) apply(to []float32, from []uint8, im Images, table lookup,
 	}
 }
 
-// source is where row i of the shifted image comes from, and whether that is in the image or, with Reflect, its
-// reflection.
+// source returns the row from which row i of the shifted image comes. The row is inside if it is in the image or, with
+// Reflect, in its reflection.
 func (a Augmentation) source(i, n int) (int, bool) {
 	switch {
 	case a.Reflect && i < 0:
@@ -83,8 +83,8 @@ func (a Augmentation) source(i, n int) (int, bool) {
 	return i, i >= 0 && i < n
 }
 
-// reflect fills in the pixels of row that a shift of line to the right, or to the left if it is negative, has left
-// open. The pixel at the edge is not repeated, as with PyTorch's reflection padding.
+// reflect sets the pixels of row that are left empty after line was shifted to the right, or to the left if the shift
+// is negative. The pixel at the edge is not repeated, as with PyTorch's reflection padding.
 func reflect(row, line []uint8, right, width, channels int) {
 	for x := range right {
 		copy(row[x*channels:(x+1)*channels], line[(right-x)*channels:])

@@ -9,11 +9,11 @@ import (
 )
 
 // Batches prepares the batches of a training ahead of its steps: the images in a new order every epoch, augmented and
-// normalised. What a batch holds depends on Images, Size, Seed, Augmentation and Normalisation alone: a training can go
-// on at any step of any epoch, on any number of processors, and see the same bits.
+// normalised. The content of a batch depends only on Images, Size, Seed, Augmentation and Normalisation. A training can
+// therefore be resumed at any step of any epoch, with any number of processors, and gets the same bits.
 type Batches struct {
 	Images        Images
-	Size          int // images in a batch; those left over at the end of an epoch wait for the next one
+	Size          int // images in a batch; images that do not fill a last batch are left out of an epoch
 	Seed          uint64
 	Augmentation  Augmentation // none by default
 	Normalisation Normalisation
@@ -28,7 +28,7 @@ type Batch struct {
 	Labels      []int32   // [Size]
 }
 
-// Check says what is wrong with the fields.
+// Check returns an error that says what is wrong with the fields.
 func (b Batches) Check() error {
 	n := b.Images.Len()
 	switch {
@@ -49,13 +49,13 @@ func (b Batches) Check() error {
 // StepsPerEpoch is the number of whole batches in an epoch.
 func (b Batches) StepsPerEpoch() int { return b.Images.Len() / b.Size }
 
-// order is that of the images in an epoch.
+// order returns the order of the images in an epoch.
 func (b Batches) order(epoch int) []int {
 	return rand.New(rand.NewPCG(b.Seed, uint64(epoch))).Perm(b.Images.Len())
 }
 
-// From gives the batches from step of epoch on, without end, while later ones are being prepared. The fields must pass
-// Check. Each batch has memory of its own.
+// From returns the batches from a step of an epoch on, without end. Later batches are prepared at the same time. The
+// fields must pass Check. Each batch has memory of its own.
 func (b Batches) From(epoch, step int) iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
 		workers := b.Workers
@@ -68,7 +68,7 @@ func (b Batches) From(epoch, step int) iter.Seq[Batch] {
 		}
 		var (
 			jobs  = make(chan job)
-			queue = make(chan chan Batch, workers+1) // results in the order of the jobs: so many are ahead of the step
+			queue = make(chan chan Batch, workers+1) // the results in order; so many are prepared in advance
 			stop  = make(chan struct{})
 			all   sync.WaitGroup
 		)

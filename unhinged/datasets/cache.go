@@ -41,9 +41,9 @@ type cacheHeader struct {
 // cachePath is the file of a decoded data set.
 func cachePath(name string) string { return filepath.Join(Root(), "decoded", name+".images") }
 
-// openCached maps the decoded data set at path into memory. If there is none, or if it is damaged or was decoded from
-// other files than those of this fingerprint ("" for none), it is decoded now. Where nothing can be written, or there
-// is no room, what was decoded serves from memory.
+// openCached maps the decoded data set at path into memory. If there is no such file, or if it is damaged or was
+// decoded from files with another fingerprint ("" if there is no fingerprint), the data set is decoded now. If no file
+// can be written, or if there is no room, the decoded data set stays in memory.
 func openCached(path, source string, decode func() (*Dataset, error)) (*Dataset, error) {
 	var decoded *Dataset
 	var failed error
@@ -69,11 +69,12 @@ func openCached(path, source string, decode func() (*Dataset, error)) (*Dataset,
 	return decode()
 }
 
-// openStreamed is openCached for pixels that are decoded as they are written, training before test images, because they
-// may not fit into memory: decode gives all the rest. Of several processes one decodes while the others wait.
+// openStreamed is openCached for pixels that may not fit into memory. They are decoded while they are written, training
+// images before test images; decode returns everything else. If several processes open the data set, one decodes and
+// the others wait.
 func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) error, error)) (*Dataset, error) {
 	if d, err := readCache(path, source); err == nil {
-		return d, nil // any error has the same remedy
+		return d, nil // for any error the remedy is the same: decode again
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, whereToWrite(err)
@@ -102,8 +103,9 @@ func openStreamed(path, source string, decode func() (*Dataset, func(io.Writer) 
 	return d, nil
 }
 
-// writeCache writes the file under another name and renames it, so that no reader sees half of it. The lock must be
-// held: what a process left that was killed is overwritten.
+// writeCache writes the file under another name and renames it, so that no reader sees half of it. It does not use
+// internal/files, because the header, which is written last, has the checksum of the rest. The caller must hold the
+// lock: a file that a killed process left is overwritten.
 func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (err error) {
 	out, err := os.Create(path + ".part")
 	if err != nil {
@@ -156,7 +158,8 @@ func writeCache(path, source string, d *Dataset, pixels func(io.Writer) error) (
 	return os.Rename(out.Name(), path)
 }
 
-// readCache maps a decoded data set, if it is whole and was decoded from this source.
+// readCache maps a decoded data set into memory. It is an error if the file is damaged or was decoded from another
+// source.
 func readCache(path, source string) (*Dataset, error) {
 	in, err := regular.Open(path)
 	if err != nil {
@@ -215,7 +218,7 @@ func parseHeader(content []byte, fileSize int64) (cacheHeader, error) {
 	if err := json.Unmarshal(content[headerSum:], &h); err != nil {
 		return h, fmt.Errorf("header: %w", err)
 	}
-	const most = 1 << 15 // of a side; keeps the products below in range
+	const most = 1 << 15 // of a side, so that the products below do not overflow
 	if h.Height < 1 || h.Width < 1 || h.Channels < 1 || h.Height > most || h.Width > most || h.Channels > 4 ||
 		h.Train < 0 || h.Test < 0 {
 		return h, fmt.Errorf("header: %d + %d images of %d×%d×%d", h.Train, h.Test, h.Height, h.Width, h.Channels)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// check compares a decoded data set with what is known of it.
+// check compares a decoded data set with the published numbers.
 func (s source) check(d *Dataset) error {
 	if len(d.Classes) < 2 {
 		return fmt.Errorf("all images have one label; a classifier needs at least 2 classes")
@@ -37,7 +37,7 @@ func (s source) check(d *Dataset) error {
 	}
 	var empty []string
 	for c, count := range d.Train.ClassCounts(len(d.Classes)) {
-		if count == 0 && s.classes == nil { // the classes of the user's own data are the labels that it has
+		if count == 0 && s.classes == nil { // the classes of a user's own data are the labels in it
 			empty = append(empty, d.Classes[c])
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // cifarPlane is the number of pixels of a CIFAR image.
 const cifarPlane = 32 * 32
 
-// cifarLayout is how a CIFAR set is laid out in its binary version: an archive of one folder with batches of records.
+// cifarLayout describes the binary version of a CIFAR set: an archive of one folder with batches of records.
 type cifarLayout struct {
 	archive, folder string
 	labels          int // label bytes before an image's pixels; the last one is the class
@@ -146,7 +146,7 @@ func (l cifarLayout) decode(place string, contents map[string][]byte) (train, te
 	parts := make([]Images, len(l.batches))
 	err = parallel.Try(len(l.batches), func(i int) (err error) {
 		b := l.batches[i]
-		// Records first: "not complete" says more than a checksum that differs.
+		// The records are checked first, because "not complete" says more than "another checksum".
 		if parts[i], err = cifarRecords(contents[b.name], l.labels, l.classes); err == nil {
 			err = checkSum(contents[b.name], b.sum)
 		}
@@ -168,8 +168,8 @@ func (l cifarLayout) decode(place string, contents map[string][]byte) (train, te
 	return train, parts[last], nil
 }
 
-// cifarRecords decodes records of the binary version: label bytes, of which the last is the class (CIFAR-100 has the
-// coarse class before it), then 1024 red values row by row, 1024 green, 1024 blue.
+// cifarRecords decodes records of the binary version. A record has its label bytes (the last one is the class;
+// CIFAR-100 has the coarse class before it), and then 1024 red values row by row, 1024 green ones and 1024 blue ones.
 func cifarRecords(content []byte, labels, classes int) (Images, error) {
 	size := labels + 3*cifarPlane
 	if len(content) == 0 || len(content)%size != 0 {
@@ -226,7 +226,7 @@ func (l cifarLayout) packaged() form {
 		if err != nil {
 			return train, test, err
 		}
-		// They are in the binary version's form now, so that one set of checksums serves.
+		// The batches now have the form of the binary version, so that the same checksums can be used.
 		named := map[string][]byte{}
 		for i, b := range l.batches {
 			named[b.name] = contents[i]
@@ -258,7 +258,7 @@ func packageBatch(name string, labels []uint8, progress io.Writer) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	rgb, ok := picture.(*image.RGBA) // what png.Decode gives for 8-bit RGB
+	rgb, ok := picture.(*image.RGBA) // the type that png.Decode returns for 8-bit RGB
 	if !ok {
 		return nil, fmt.Errorf("%s: a PNG of kind %T; it should have 8-bit red, green and blue", name, picture)
 	}

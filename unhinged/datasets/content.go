@@ -10,8 +10,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/parallel"
 )
 
-// Content is a SHA-256 of all that a training takes from the data set, in hexadecimal: the sizes of the images, their
-// pixels and labels, those of the training images before those of the test images, in their order, and the number of
+// Content returns a SHA-256, in hexadecimal, of everything in the data set that a training uses: the sizes of the
+// images, the pixels and labels of the training images and then of the test images, in their order, and the number of
 // classes. Names and folders are not part of it. It says whether two data sets give the same training.
 //
 // A data set that was opened computes it once, and again if Train or Test are other images by then. Pixels and labels
@@ -29,7 +29,7 @@ func (d *Dataset) Content() string {
 	return d.content.sum
 }
 
-// contentSum is what Content has computed, and of which slices.
+// contentSum has the checksum that Content has computed, and the slices that it is of.
 type contentSum struct {
 	mutex sync.Mutex
 	of    [4]part

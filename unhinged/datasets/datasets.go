@@ -32,11 +32,11 @@ type Dataset struct {
 	Train   Images
 	Test    Images
 
-	Imbalance Imbalance // of Train, if it is an imbalanced subset
+	Imbalance Imbalance // of Train, if Train is an imbalanced subset
 	Known     Known     // which of the published classes Train and Test have, if not all
 	Unknown   Images    // test images of all other classes
 
-	content *contentSum // nil if it was not opened: then Content computes its sum each time
+	content *contentSum // nil if the data set was not opened from files; Content then computes its checksum each time
 }
 
 // Images are labelled images, grey (one channel) or in colour (red, green, blue).
@@ -78,7 +78,7 @@ func (im Images) Evenly(n, classes int) (Images, error) {
 	return im.pick(indices), nil
 }
 
-// evenly is how many images of each class there are among n that are drawn as Evenly says.
+// evenly returns the number of images of each class among n images that Evenly draws.
 func (im Images) evenly(n, classes int) ([]int, error) {
 	if n < classes || n > im.Len() {
 		return nil,
@@ -99,8 +99,9 @@ func (im Images) evenly(n, classes int) ([]int, error) {
 	return take, nil
 }
 
-// Sample returns n images that stand for all: the first ones if each class is among them, and otherwise, as in a set
-// that is sorted by class, those that Evenly draws. Fewer images than classes are the first ones.
+// Sample returns n images that represent all: the first n images if each class is among them, and otherwise (for
+// example in a set that is sorted by class) the n images that Evenly draws. If n is less than the number of classes, it
+// returns the first n images.
 func (im Images) Sample(n, classes int) Images {
 	first := im.First(n)
 	if n < classes || n >= im.Len() || !slices.Contains(first.ClassCounts(classes), 0) {
@@ -113,8 +114,8 @@ func (im Images) Sample(n, classes int) Images {
 	return even
 }
 
-// HoldOut parts the images into two: n of them, drawn by seed from all classes as Evenly takes them, and the rest. Both
-// keep their order.
+// HoldOut divides the images into two parts: n of them, drawn by seed from all classes in the numbers of Evenly, and
+// the rest. Both parts keep their order.
 func (im Images) HoldOut(n, classes int, seed uint64) (rest, held Images, err error) {
 	take, err := im.evenly(n, classes)
 	if err != nil {
@@ -134,7 +135,8 @@ func (im Images) HoldOut(n, classes int, seed uint64) (rest, held Images, err er
 	return im.pick(in), im.pick(out), nil
 }
 
-// holdOutStream keeps what a seed holds out apart from the order and the augmentation of its images.
+// holdOutStream makes the random numbers of HoldOut independent of those of the order and the augmentation of the
+// images.
 const holdOutStream = 0x517c_c1b7_2722_0a95
 
 // pick returns copies of the images of these indices, in this order.

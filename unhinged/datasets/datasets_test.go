@@ -583,7 +583,11 @@ func serveCIFAR(t *testing.T, handler func(http.Handler) http.Handler) tiny {
 	return s
 }
 
-func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
+// unchanged is a handler of serveCIFAR that serves the files as they are.
+func unchanged(inner http.Handler) http.Handler { return inner }
+
+// TestArchiveIsResumed checks that a broken download is kept, does not count as a data set, and is resumed.
+func TestArchiveIsResumed(t *testing.T) {
 	calls := 0
 	s := serveCIFAR(t, func(inner http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -614,12 +618,29 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 			t.Fatalf("error %v, or other images", err)
 		}
 	}
+}
+
+// TestArchiveIsDecodedOnce checks that the decoded images are used as long as their source is unchanged, that a damaged
+// source is an error, and that Verify reads the source and notices wrong decoded images.
+func TestArchiveIsDecodedOnce(t *testing.T) {
+	calls := 0
+	s := serveCIFAR(t, func(inner http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			inner.ServeHTTP(w, r)
+		})
+	})
+	folder, err := Get(t.Context(), "small", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open("small"); err != nil {
+		t.Fatal(err)
+	}
 	decoded, err := os.Stat(cachePath("small"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	// The decoded images are used as long as their source is unchanged. Verify still reads the source.
 	archive := filepath.Join(folder, s.layout.archive)
 	whole, err := os.ReadFile(archive)
 	if err != nil {
@@ -631,7 +652,7 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 	wantError(t, err, ". Get it again with `unhinged data get small`, or remove "+folder)
 	_, err = Verify("small")
 	wantError(t, err, archive)
-	if _, err := Get(t.Context(), "small", nil); err != nil || calls != 3 {
+	if _, err := Get(t.Context(), "small", nil); err != nil || calls != 2 {
 		t.Errorf("%d calls, error %v", calls, err)
 	}
 	if d, err := Verify("small"); err != nil || !sameImages(d.Train, s.train) {
@@ -641,23 +662,28 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Errorf("decoded anew: %v, error %v", again, err)
 	}
 
-	// Wrong images under the right fingerprint are noticed.
 	wrong := &Dataset{Name: "small", Classes: cifar100Classes, Train: s.test, Test: s.train}
 	fingerprint := s.layout.forms()[0].fingerprint(folder)
 	if err := os.Remove(cachePath("small")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := openCached(cachePath("small"), fingerprint, func() (*Dataset, error) {
-		return wrong,
-			nil
+		return wrong, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Verify("small")
 	wantError(t, err, "does not hold the images that are in "+folder+": remove it")
+}
 
-	// The error names a missing part of a package.
-	if err := os.Remove(archive); err != nil {
+// TestIncompletePackage checks that the error names the missing part of a package.
+func TestIncompletePackage(t *testing.T) {
+	s := serveCIFAR(t, unchanged)
+	folder, err := Get(t.Context(), "small", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, s.layout.archive)); err != nil {
 		t.Fatal(err)
 	}
 	s.writePackage(t, folder)
@@ -665,9 +691,21 @@ func TestArchivesAreResumedAndDecodedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open("small")
-	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it again with `unhinged data get small`, or remove "+folder)
+	wantError(t, err, folder+" is incomplete: it lacks test_batch.png. Get it again with `unhinged data get small`, "+
+		"or remove "+folder)
+}
 
-	// Only IDX files may be compressed.
+// TestCompressedArchive checks that only IDX files may be compressed.
+func TestCompressedArchive(t *testing.T) {
+	s := serveCIFAR(t, unchanged)
+	folder, err := Get(t.Context(), "small", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(folder, s.layout.archive))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}

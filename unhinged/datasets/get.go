@@ -24,8 +24,8 @@ import (
 // maxDownload bounds a file; the largest one known has 182 MB (SVHN's training set).
 const maxDownload = 256 << 20
 
-// A server that sends less than slowest, in bytes a second, on average over the time of stall is given up. At that rate
-// the largest known file takes three days; what has come of it is kept.
+// If a server sends fewer than slowest bytes a second, on average over the time stall, the download ends with an error.
+// (At this rate the largest known file takes three days.) The bytes that have arrived are kept.
 var (
 	stall   = time.Minute
 	slowest = 700.
@@ -33,8 +33,9 @@ var (
 
 // Get downloads the named data set into Root() from its official host or a mirror, unless a verified copy is on this
 // machine already, and returns the folder it lies in. An interrupted download goes on where it stopped; every file is
-// checked before it gets its name. A server that sends nothing, or next to nothing, for a minute is given up. While one
-// process downloads a data set, others wait for it. progress, unless nil, is told of the downloads and of the decoding.
+// checked before it gets its name. If a server sends almost nothing for a minute, the download ends with an error.
+// While one process downloads a data set, others wait for it. progress, if it is not nil, is called during the
+// downloads and the decoding.
 func Get(ctx context.Context, name string, progress Progress) (folder string, err error) {
 	s, err := sourceNamed(name)
 	if err != nil {
@@ -80,8 +81,9 @@ func Get(ctx context.Context, name string, progress Progress) (folder string, er
 	return folder, nil
 }
 
-// unreachable says whether an error means that no connection was made, as where there is no network: the host's name is
-// not known, or nothing answers at its address. A server that answers wrongly, or breaks off, was reached.
+// unreachable reports whether an error means that there was no connection, for example without a network: the host's
+// name is not known, or nothing answers at its address. A server that answers wrongly, or stops in the middle, was
+// reached.
 func unreachable(err error) bool {
 	var name *net.DNSError
 	var connection *net.OpError
@@ -89,7 +91,7 @@ func unreachable(err error) bool {
 		connection.Op == "proxyconnect")
 }
 
-// whereToWrite adds to an error about a file under Root() what can be done.
+// whereToWrite adds the remedy to an error about a file under Root().
 func whereToWrite(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
@@ -111,16 +113,16 @@ func (s source) download(ctx context.Context, folder string, f download, progres
 				if err = checkFile(part, f.sha256); err == nil {
 					return os.Rename(part, filepath.Join(folder, f.name))
 				}
-				os.Remove(part) // what is wrong cannot be continued
+				os.Remove(part) // a wrong file cannot be resumed
 				if resumed {
-					continue // once more from the start: what was there before may have been the wrong half
+					continue // try again from the start, because the first part may have been wrong
 				}
 			}
 			if ctx.Err() != nil {
 				return fmt.Errorf("%s: %w; get it again to go on from there", from, ctx.Err())
 			}
 			if file := new(fs.PathError); errors.As(err, &file) {
-				return whereToWrite(err) // no mirror can help
+				return whereToWrite(err) // another mirror would not help
 			}
 			failures = append(failures, fmt.Errorf("%s: %w", from, err))
 			break
@@ -140,7 +142,7 @@ func (s source) download(ctx context.Context, folder string, f download, progres
 	return fmt.Errorf("%s (%s). %s", what, strings.ReplaceAll(errors.Join(failures...).Error(), "\n", "; "), remedy)
 }
 
-// tooSlow says how little came in the time of stall.
+// tooSlow returns the error that says how few bytes came in the time stall.
 func tooSlow(received int64) error {
 	if received == 0 {
 		return fmt.Errorf("the server sent nothing for %v", stall)

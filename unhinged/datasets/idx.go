@@ -52,7 +52,8 @@ func ReadIDX(r io.Reader) (sizes []int, values []uint8, err error) {
 		}
 		total *= int64(size)
 	}
-	// A bytes.Buffer grows with the content: a short file with a large header costs no large allocation.
+	// A bytes.Buffer grows with the content, so that a short file with a large size in its header causes no large
+	// allocation.
 	var content bytes.Buffer
 	n, err := io.CopyN(&content, in, total)
 	if errors.Is(err, io.EOF) {

@@ -79,7 +79,8 @@ func OpenImageFolder(folder string, size int, progress ...Progress) (*Dataset, e
 	})
 }
 
-// listImages lists the images in the class folders of folder, and writes what would change with them to fingerprint.
+// listImages lists the images in the class folders of folder. It writes their names, sizes and times to fingerprint, so
+// that the fingerprint changes if an image does.
 func listImages(folder string, fingerprint io.Writer) (classes, paths []string, labels []uint8, err error) {
 	entries, err := os.ReadDir(folder) // in the order of their names
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// LongTailed draws an imbalanced subset: of class c of C, ⌊n·ρ^(−c/(C−1))⌋ images, where n is the number of images of
+// LongTailed draws an imbalanced subset. Class c of C keeps ⌊n·ρ^(−c/(C−1))⌋ images, where n is the number of images of
 // the smallest class and ρ ≥ 1 the ratio of the first class to the last (Cao et al., 2019: CIFAR-10 at ρ = 100 keeps
-// 5000, 2997, 1796, …, 50). Which images is drawn by seed; they keep their order. It is for training images: test sets
-// stay balanced.
+// 5000, 2997, 1796, …, 50). The seed decides which images are kept, and they keep their order. The method is for
+// training images; test sets stay balanced.
 func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if c == 0 {
@@ -19,9 +19,9 @@ func (im Images) LongTailed(classes int, rho float64, seed uint64) (Images, erro
 	})
 }
 
-// Stepped draws an imbalanced subset: n images of each class of the first half, ⌊n/ρ⌋ of each class of the second,
-// where n is the number of images of the smallest class and ρ ≥ 1; of an odd number of classes the middle one has n.
-// Which images is drawn by seed; they keep their order.
+// Stepped draws an imbalanced subset. Each class of the first half keeps n images, and each class of the second half
+// ⌊n/ρ⌋, where n is the number of images of the smallest class and ρ ≥ 1. If the number of classes is odd, the middle
+// one keeps n. The seed decides which images are kept, and they keep their order.
 func (im Images) Stepped(classes int, rho float64, seed uint64) (Images, error) {
 	return im.thin(classes, rho, seed, func(n, c int) float64 {
 		if 2*c < classes {
@@ -49,7 +49,7 @@ func (im Images) thin(classes int, rho float64, seed uint64, count func(n, c int
 	}
 	keep := make([]bool, im.Len())
 	for c, images := range members {
-		// What rounding left a hair below a whole number, as 49.999…, is that number.
+		// A number that rounding has put slightly below a whole number, such as 49.999…, counts as the whole number.
 		k := int(count(n, c) * (1 + 1e-12))
 		if k < 1 {
 			return Images{}, fmt.Errorf("class %d would keep none of its %d images at imbalance ratio %g", c,

@@ -22,8 +22,9 @@ const (
 // maxMAT is the largest array that readMAT accepts, in bytes: SVHN's extra set has 1.6 GB.
 const maxMAT = 2 << 30
 
-// readMAT reads the arrays of a level 5 MAT file, by name: "MAT-File Format", The MathWorks, chapter 1. It knows what
-// SVHN needs, little-endian arrays whose values are stored as unsigned bytes, compressed or not, and refuses the rest.
+// readMAT reads the arrays of a level 5 MAT file, by name: "MAT-File Format", The MathWorks, chapter 1. It reads only
+// what SVHN needs: little-endian arrays whose values are stored as unsigned bytes, compressed or not. Anything else is
+// an error.
 func readMAT(content []byte) (map[string]matArray, error) {
 	if len(content) < 128 {
 		return nil, fmt.Errorf("MAT: %d bytes; the header alone has 128", len(content))
@@ -77,7 +78,7 @@ func matElement(content []byte) (kind uint32, data, rest []byte, err error) {
 	}
 	padded := size
 	if kind != miCOMPRESSED {
-		padded = min((size+7)&^7, uint64(len(content)-8)) // the last one's padding may lack
+		padded = min((size+7)&^7, uint64(len(content)-8)) // the padding of the last element may be missing
 	}
 	return kind, content[8 : 8+size], content[8+padded:], nil
 }
@@ -88,7 +89,8 @@ func matUncompress(compressed []byte) (kind uint32, data []byte, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("MAT: compressed element: %w", err)
 	}
-	// A bytes.Buffer grows with the content: a short file that promises much costs no large allocation.
+	// A bytes.Buffer grows with the content, so that a short file with a large size in its header causes no large
+	// allocation.
 	var content bytes.Buffer
 	n, err := io.Copy(&content, io.LimitReader(in, maxMAT+1)) // to the end, where zlib's checksum is
 	if err != nil {

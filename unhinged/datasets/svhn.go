@@ -25,7 +25,7 @@ func svhnForm(trainSum, testSum string) form {
 			if err != nil {
 				return train, test, fmt.Errorf("%s: %w", name, err)
 			}
-			_, _ = progress.Write(content) // most of the time is taken by what comes after reading
+			_, _ = progress.Write(content) // most of the time is needed after reading
 		}
 		return parts[0], parts[1], nil
 	}

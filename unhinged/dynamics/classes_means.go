@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// ClassMeans are prototypes and the means of the features of each class. What they are is exp(Log) times W and H.
+// ClassMeans are prototypes and the means of the features of each class. Their values are exp(Log) times W and H.
 type ClassMeans struct {
 	W, H *mat.Dense // p×C
 	Log  float64

@@ -8,13 +8,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// changed returns the n×n identity after a change.
+func changed(n int, change func(m *mat.Dense)) *mat.Dense {
+	m := identity(n)
+	change(m)
+	return m
+}
+
+// TestKernelRefuses checks the errors for kernels that are not valid, and that rounding is accepted.
 func TestKernelRefuses(t *testing.T) {
 	s := Gaussian(2, 3, 2, 1)
-	changed := func(n int, change func(m *mat.Dense)) *mat.Dense {
-		m := identity(n)
-		change(m)
-		return m
-	}
 	for _, c := range []struct {
 		name, want string
 		kernel     Kernel
@@ -32,8 +35,7 @@ func TestKernelRefuses(t *testing.T) {
 			Kernel{Samples: changed(6, func(m *mat.Dense) { m.Set(3, 3, -1e-3) })}},
 		{"pair", "larger than its diagonal", Kernel{Features: changed(2, func(m *mat.Dense) {
 			m.Set(0, 1, 1.1)
-			m.Set(1,
-				0, 1.1)
+			m.Set(1, 0, 1.1)
 		})}},
 		{"factor's eigenvalues", "larger than its diagonal", Kernel{Features: mat.NewDense(2, 2, []float64{0, 1, 1,
 			0})}},
@@ -60,7 +62,11 @@ func TestKernelRefuses(t *testing.T) {
 	if _, err := (Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: slightly}}).From(s); err != nil {
 		t.Errorf("a kernel within rounding of positive semi-definite: %v", err)
 	}
+}
 
+// TestInvariantRefuses checks the errors for constants and states that are not valid.
+func TestInvariantRefuses(t *testing.T) {
+	s := Gaussian(2, 3, 2, 1)
 	for _, c := range []struct {
 		name, want string
 		v          Invariant
@@ -81,7 +87,18 @@ func TestKernelRefuses(t *testing.T) {
 		"Order[3] = 2") {
 		t.Errorf("order with a sample twice: error %v", err)
 	}
+	still, err := Invariant{Rates: Constant(1, 1), Kernel: Kernel{Samples: mat.NewDense(6, 6, nil)}}.From(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := still.Limit(); err == nil || !strings.Contains(err.Error(), "M κ Mᵀ = 0") {
+		t.Errorf("limit with a kernel of zeros: error %v", err)
+	}
+}
 
+// TestUnseenRefuses checks the errors for points that are not trained on, and for their features.
+func TestUnseenRefuses(t *testing.T) {
+	s := Gaussian(2, 3, 2, 1)
 	flow, err := Invariant{Gamma: 0.5, Rates: Constant(1, 1), Kernel: Kernel{Samples: identity(6)}}.From(s)
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +139,6 @@ func TestKernelRefuses(t *testing.T) {
 	}
 	if _, err := flow.Descent(1); err == nil {
 		t.Error("momentum 1 was not refused")
-	}
-	still, err := Invariant{Rates: Constant(1, 1), Kernel: Kernel{Samples: mat.NewDense(6, 6, nil)}}.From(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := still.Limit(); err == nil || !strings.Contains(err.Error(), "M κ Mᵀ = 0") {
-		t.Errorf("limit with a kernel of zeros: error %v", err)
 	}
 }
 

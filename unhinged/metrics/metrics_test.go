@@ -640,33 +640,53 @@ func (a all) near(b all, tolerance float64) bool {
 		near(a.norms.Square/b.norms.Square, 1, tolerance)
 }
 
-func TestMergingAndOrder(t *testing.T) {
+// mergeable is a sample for the tests of merging, with its measures for some prototypes w.
+type mergeable struct {
+	sample
+	config Config
+	w      *mat.Dense
+	whole  *Moments
+	want   all
+}
+
+// eachMergeable runs a test for samples in which a class has several features. (The others have exact zeros, which
+// TestNC1AgainstItsDefinition checks.)
+func eachMergeable(t *testing.T, do func(t *testing.T, random *rand.Rand, s mergeable)) {
 	each(t, func(t *testing.T, random *rand.Rand, s sample) {
 		if slices.Max(s.counts()) == 1 {
-			return // these are exact zeros, which TestNC1AgainstItsDefinition checks
+			return
 		}
-		n, p := s.h.Dims()
+		_, p := s.h.Dims()
 		// on a line, all vectors have the same direction up to the sign
 		config := Config{Within: ClassBalanced, Between: ClassBalanced, Normalize: p > 1 && random.IntN(2) == 0}
-		w := normal(random, s.c, p, 1, 0)
-		whole := s.gather(t, config, random)
-		want := measure(t, whole, w)
+		m := mergeable{sample: s, w: normal(random, s.c, p, 1, 0), whole: s.gather(t, config, random)}
+		m.config, m.want = m.whole.config, measure(t, m.whole, m.w)
+		do(t, random, m)
+	})
+}
 
-		order := random.Perm(n)
+// TestOrder checks that the measures do not depend on the order of the samples.
+func TestOrder(t *testing.T) {
+	eachMergeable(t, func(t *testing.T, random *rand.Rand, s mergeable) {
+		n, p := s.h.Dims()
 		shuffled := sample{mat.NewDense(n, p, nil), make([]int, n), s.c}
-		single := make([]float32, 0, n*p)
-		for i, j := range order {
+		for i, j := range random.Perm(n) {
 			shuffled.h.SetRow(i, s.h.RawRowView(j))
 			shuffled.labels[i] = s.labels[j]
 		}
-		if got := measure(t, shuffled.gather(t, config, random), w); !got.near(want, 1e-9) {
-			t.Errorf("in another order %+v, not %+v", got, want)
+		if got := measure(t, shuffled.gather(t, s.config, random), s.w); !got.near(s.want, 1e-9) {
+			t.Errorf("in another order %+v, not %+v", got, s.want)
 		}
+	})
+}
 
-		config = whole.config
+// TestMerging checks that merged parts have the measures of the whole sample, also if a part is empty.
+func TestMerging(t *testing.T) {
+	eachMergeable(t, func(t *testing.T, random *rand.Rand, s mergeable) {
+		n, p := s.h.Dims()
 		parts := make([]*Moments, 3)
 		for k := range parts {
-			parts[k], _ = New(config)
+			parts[k], _ = New(s.config)
 		}
 		from := 0
 		for k, to := range []int{random.IntN(n + 1), n} {
@@ -681,32 +701,44 @@ func TestMergingAndOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := measure(t, parts[0], w); !got.near(want, 1e-9) || !slices.Equal(parts[0].Counts(), s.counts()) {
-			t.Errorf("merged %+v, not %+v", got, want)
+		if got := measure(t, parts[0], s.w); !got.near(s.want, 1e-9) || !slices.Equal(parts[0].Counts(), s.counts()) {
+			t.Errorf("merged %+v, not %+v", got, s.want)
 		}
+	})
+}
 
-		// Both halves have samples of every class, but different means.
+// TestMergingHalves merges two halves that have samples of every class, but different means.
+func TestMergingHalves(t *testing.T) {
+	eachMergeable(t, func(t *testing.T, random *rand.Rand, s mergeable) {
+		n, p := s.h.Dims()
 		moved := mat.NewDense(n, p, nil)
 		moved.Apply(func(i, _ int, v float64) float64 { return 2*v - float64(s.labels[i]%3) }, s.h)
 		both := sample{mat.NewDense(2*n, p, slices.Concat(s.h.RawMatrix().Data, moved.RawMatrix().Data)),
 			slices.Concat(s.labels, s.labels), s.c}
-		if err := whole.Merge(sample{moved, s.labels, s.c}.gather(t, config, random)); err != nil {
+		if err := s.whole.Merge(sample{moved, s.labels, s.c}.gather(t, s.config, random)); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := measure(t, whole, w), measure(t, both.gather(t, config, random), w); !got.near(want, 1e-9) {
+		want := measure(t, both.gather(t, s.config, random), s.w)
+		if got := measure(t, s.whole, s.w); !got.near(want, 1e-9) {
 			t.Errorf("halves with all classes merged %+v, not %+v", got, want)
 		}
+	})
+}
 
-		// float32 features must give the measures of their float64 copies.
+// TestFloat32 checks that float32 features give the measures of their float64 copies.
+func TestFloat32(t *testing.T) {
+	eachMergeable(t, func(t *testing.T, random *rand.Rand, s mergeable) {
+		var single []float32
 		for i, v := range s.h.RawMatrix().Data {
 			single = append(single, float32(v))
 			s.h.RawMatrix().Data[i] = float64(float32(v))
 		}
-		narrow, _ := New(config)
+		narrow, _ := New(s.config)
 		if err := Add(narrow, single, s.labels); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := measure(t, narrow, w), measure(t, s.gather(t, config, random), w); !got.near(want, 1e-9) {
+		want := measure(t, s.gather(t, s.config, random), s.w)
+		if got := measure(t, narrow, s.w); !got.near(want, 1e-9) {
 			t.Errorf("float32 %+v, not %+v", got, want)
 		}
 	})

@@ -225,6 +225,11 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 			t.Errorf("%s: error of several lines: %v", test.name, err)
 		}
 	}
+}
+
+// TestErrorsOfIntegers checks the errors for files that hold no integers that fit.
+func TestErrorsOfIntegers(t *testing.T) {
+	one := []float64{1}
 	for _, test := range []struct {
 		content []byte
 		want    string
@@ -241,6 +246,10 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, test.want)
 		}
 	}
+}
+
+// TestErrorsOfFiles checks the errors for paths without a complete regular file. They begin with the path.
+func TestErrorsOfFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "features.npy")
 	if _, err := ReadMatrix(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("missing file: %v", err)
@@ -258,6 +267,7 @@ func TestErrorsSayWhatWouldBeRight(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	good := file(1, dict("<f8", "False", "(1, 1)"), binary.LittleEndian, []float64{1})
 	if err := os.WriteFile(path, good[:len(good)-1], 0o600); err != nil {
 		t.Fatal(err)
 	}

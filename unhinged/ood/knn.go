@@ -35,7 +35,7 @@ func KNN(train *mat.Dense, k int) (Score, error) {
 	}, nil
 }
 
-// Neighbours returns the k of KNN that stands to n training features as the paper's 50 to 50,000: ⌈n/1000⌉.
+// Neighbours returns the k of KNN for n training features: ⌈n/1000⌉, in the ratio of the paper's 50 to 50,000.
 func Neighbours(n int) int { return (n + 999) / 1000 }
 
 // unitRows returns a copy of x with rows of norm 1. A row of zeros stays as it is.

@@ -6,7 +6,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/bootstrap"
 )
 
-// Measures are what the paper's tables 3 and 6 have, all from 0 to 1, and the same with the other class positive.
+// Measures are the metrics of the paper's tables 3 and 6, from 0 to 1, and the same metrics with the other class
+// positive.
 type Measures struct {
 	AUROC                             float64
 	AUPRIn, AUPROut                   float64 // average precision, in-distribution or out-of-distribution positive
@@ -14,7 +15,7 @@ type Measures struct {
 	FPR95InPositive, FPR95OutPositive float64
 }
 
-// Measures returns all of them.
+// Measures returns all measures of the comparison.
 func (c *Comparison) Measures() Measures {
 	m := Measures{AUROC: c.AUROC()}
 	m.AUPRIn, m.AUPRInTrapezoid = c.AUPR(In)
@@ -28,8 +29,8 @@ type Intervals struct {
 	AUROC, AUPRIn, AUPROut, FPR95InPositive, FPR95OutPositive bootstrap.Interval
 }
 
-// Intervals returns bootstrap intervals of 95 % over this many resamples, in each of which samples in and out of
-// distribution are drawn apart with replacement. The same seed makes the same intervals.
+// Intervals returns bootstrap intervals of 95 % over this many resamples, which draw samples in and out of distribution
+// separately, with replacement. The same seed makes the same intervals.
 func (c *Comparison) Intervals(resamples int, seed uint64) (Intervals, error) {
 	drawn := &Comparison{make([]float64, 0, len(c.in)), make([]float64, 0, len(c.out))}
 	found, err := bootstrap.Intervals(resamples, seed, func(r *rand.Rand) []float64 {
@@ -43,7 +44,7 @@ func (c *Comparison) Intervals(resamples int, seed uint64) (Intervals, error) {
 	return Intervals{found[0], found[1], found[2], found[3], found[4]}, nil
 }
 
-// draw appends as many of the scores, drawn with replacement, as there are; they stay in ascending order.
+// draw appends len(scores) scores that are drawn with replacement, in ascending order.
 func draw(r *rand.Rand, ascending, to []float64) []float64 {
 	for i, count := range bootstrap.Counts(r, len(ascending)) {
 		for range count {

@@ -43,8 +43,8 @@ func rows(m *mat.Dense, score func([]float64) float64) []float64 {
 	return out
 }
 
-// Comparison is what scores say of samples of which some are in-distribution and the others out of it. "Positive" is
-// the class that is to be found: a measure of which the positive class is "out" reads every score with the other sign.
+// Comparison has the scores of samples in distribution and of samples out of distribution. "Positive" is the class that
+// a measure looks for. A measure whose positive class is "out" uses every score with the opposite sign.
 type Comparison struct {
 	in, out []float64 // ascending
 }
@@ -89,8 +89,8 @@ func (c *Comparison) AUROC() float64 {
 }
 
 // FPR returns the share of negative samples that are called positive at the largest threshold at which at least the
-// share tpr of the positive ones is; samples that score as much as the threshold, or more, are called positive. The
-// paper's FPR95 has tpr = 0.95 and in-distribution positive. An error is returned for a tpr outside of (0, 1].
+// share tpr of the positive ones is; samples whose score is at least the threshold are called positive. The paper's
+// FPR95 has tpr = 0.95 and in-distribution positive. An error is returned for a tpr outside of (0, 1].
 func (c *Comparison) FPR(tpr float64, positive Class) (float64, error) {
 	if !(tpr > 0 && tpr <= 1) {
 		return 0, fmt.Errorf("ood: the true positive rate is %v: want one above 0, and at most 1", tpr)
@@ -107,9 +107,9 @@ func (c *Comparison) fpr(tpr float64, positive Class) float64 {
 	return float64(len(no)-first) / float64(len(no))
 }
 
-// AUPR returns two areas under the curve of precision against recall. average is the average precision,
-// Σ_k (R_k − R_{k−1}) P_k over the thresholds in descending order, as scikit-learn's average_precision_score has it;
-// trapezoid joins the points by straight lines, from recall 0 at precision 1, which flatters (Davis and Goadrich 2006).
+// AUPR returns two areas under the curve of precision against recall. average is the average precision, Σ_k (R_k −
+// R_{k−1}) P_k over the thresholds in descending order, as scikit-learn's average_precision_score has it; trapezoid
+// joins the points by straight lines, from recall 0 at precision 1, which is too optimistic (Davis and Goadrich 2006).
 // Samples of equal score are one threshold.
 func (c *Comparison) AUPR(positive Class) (average, trapezoid float64) {
 	yes, no := c.sides(positive)

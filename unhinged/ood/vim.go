@@ -21,7 +21,7 @@ type ViM struct {
 }
 
 // NewViM fits ViM to training features [n, p] and their logits [n, C]; origin is o, and nil is 0. It returns an error
-// for a d outside of 1 to p − 1, and where no training feature has a part in the complement.
+// if d is not in 1 to p − 1, or if no training feature has a part in the complement.
 func NewViM(train, logits *mat.Dense, origin []float64, d int) (*ViM, error) {
 	n, p := train.Dims()
 	if d < 1 || d >= p {

@@ -2,6 +2,9 @@ package paper
 
 import (
 	"errors"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +31,9 @@ func TestItems(t *testing.T) {
 		if (i.Needs != Nothing) != (i.Command != "") {
 			t.Errorf("%s needs %s, and has the command %q", i.ID, i.Needs, i.Command)
 		}
+		if !declared(t, i.Code) {
+			t.Errorf("%s: there is no function %s", i.ID, i.Code)
+		}
 		if got, err := Lookup(i.ID); err != nil || got.ID != i.ID {
 			t.Errorf("%s is not found: %v", i.ID, err)
 		}
@@ -38,6 +44,27 @@ func TestItems(t *testing.T) {
 	if _, err := Lookup("fig20"); err == nil || !strings.Contains(err.Error(), "fig19") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// declared reports whether the package in a folder of the repository declares a function, such as
+// "unhinged/paper/training.Figure12".
+func declared(t *testing.T, code string) bool {
+	t.Helper()
+	folder, name, _ := strings.Cut(code, ".")
+	paths, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.Scope.Lookup(name) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // TestRecorded checks that figures of recorded runs are drawn from the results in the checkout, that their claims are

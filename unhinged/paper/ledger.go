@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,8 @@ type Entry struct {
 	// the reason.
 	Evidence string `json:"evidence"`
 	Erratum  string `json:"erratum,omitempty"`
+	// Item is the id of the figure, table or study whose claims judge the sentence, if it is judged by one.
+	Item string `json:"item,omitempty"`
 }
 
 // The verdicts of a ledger besides those of package result.
@@ -57,21 +60,45 @@ type ledgerLine struct {
 // Claims judges every checkable sentence of the paper: theorems and lemmas by comparison with brute force, sentences
 // about numerical figures by running the figures, and sentences about networks by the recorded runs in a folder or a
 // pattern of folders ("" for those of the checkout). If sections are given, such as "3.1", it judges the sentences of
-// these sections only. All of them take some seconds.
+// these sections only. All of them take some seconds. The entries are in the order of their sections and pages.
 func Claims(runs string, sections ...string) ([]Entry, error) {
+	return judged(runs, func(line ledgerLine) bool {
+		return len(sections) == 0 || slices.Contains(sections, line.section)
+	})
+}
+
+// Claims judges the sentences of the paper that the item decides.
+func (i Item) Claims(runs string) ([]Entry, error) {
+	return judged(runs, func(line ledgerLine) bool { return line.from.by() == i.ID })
+}
+
+// judged judges the chosen lines of the ledger, and puts them in the order of their sections and pages.
+func judged(runs string, chosen func(ledgerLine) bool) ([]Entry, error) {
 	made := map[string]*result.Figure{}
 	var entries []Entry
 	for _, line := range ledger() {
-		if len(sections) > 0 && !slices.Contains(sections, line.section) {
+		if !chosen(line) {
 			continue
 		}
-		e := Entry{ID: line.id, Section: line.section, Page: line.page, Claim: line.claim, Kind: line.kind}
+		e := Entry{ID: line.id, Section: line.section, Page: line.page, Claim: line.claim, Kind: line.kind,
+			Item: line.from.by()}
 		if err := e.judge(line.from, runs, made); err != nil {
 			return nil, fmt.Errorf("claim %s: %w", line.id, err)
 		}
 		entries = append(entries, e)
 	}
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.Page, b.Page))
+	})
 	return entries, nil
+}
+
+// by returns the id of the item that decides, or "".
+func (s source) by() string {
+	if s.erratum != "" {
+		return "errata"
+	}
+	return s.item
 }
 
 // judge sets the verdict, the evidence and the erratum.
@@ -88,7 +115,7 @@ func (e *Entry) judge(from source, runs string, made map[string]*result.Figure) 
 			return fmt.Errorf("there is no demonstration of %s", from.erratum)
 		}
 		e.take(claims[:1])
-		e.Evidence = "unhinged/errata, notebook 06"
+		e.Evidence = "unhinged figures errata, notebook 06"
 	case from.printed != "":
 		e.Verdict, e.Erratum, e.Evidence = string(result.Corrected), from.printed, "ERRATA.md"
 	case from.theorem != "":

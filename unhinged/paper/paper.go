@@ -75,6 +75,9 @@ type Item struct {
 	Needs     Need
 	// Command is the command that makes or gets what the item needs, if it needs anything.
 	Command string
+	// Code is the function that makes or draws the item, behind the folder of its package:
+	// "unhinged/paper/training.Figure12".
+	Code string
 	// Sentences are the sentences that the item judges.
 	Sentences []result.Sentence
 

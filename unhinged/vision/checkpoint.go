@@ -13,8 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/internal/files"
 )
 
-// checkpoint is everything a run needs to go on as if it had not stopped: what it was set to, what it has recorded, and
-// every variable of the model and of the optimizer, the step counter among them. The order of the data follows from the
+// checkpoint has everything that a run needs to be resumed as if it had not stopped: its settings, its records, and
+// every variable of the model and of the optimizer, including the step counter. The order of the data follows from the
 // seed and the step.
 //
 // gomlx's own checkpoint package writes two files in place, so that a run that is killed meanwhile leaves a checkpoint
@@ -51,7 +51,7 @@ func (c *checkpoint) LoadVariable(_ *model.Store, path string) (*tensors.Tensor,
 	return value, found
 }
 
-// DeleteVariable forgets a variable not yet asked for.
+// DeleteVariable removes a variable that the model has not asked for.
 func (c *checkpoint) DeleteVariable(_ *model.Store, path string) error {
 	delete(c.variables, path)
 	return nil

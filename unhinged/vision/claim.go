@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/internal/lease"
 )
 
-// ErrElsewhere is the error of a run that is under way in another process, or in another part of this one.
+// ErrElsewhere is the error of a run that another process, or another part of this process, is training.
 var ErrElsewhere = errors.New("another process is training this run")
 
 // claimName is the file in a run's folder, with a number added, by which the process that trains there claims the run.
@@ -26,7 +26,7 @@ func (t Training) Elsewhere() error {
 	return elsewhere(lease.Check(filepath.Join(t.Folder, claimName)))
 }
 
-// claimed is ErrElsewhere if another process may have taken over the run. It is asked before every write.
+// claimed returns ErrElsewhere if another process may have taken over the run. It is called before every write.
 func (r *run) claimed() error {
 	if r.claim == nil {
 		return nil
@@ -34,7 +34,7 @@ func (r *run) claimed() error {
 	return elsewhere(r.claim.Held())
 }
 
-// elsewhere returns an error of a lease as ErrElsewhere, if it is about another process.
+// elsewhere converts an error of a lease to ErrElsewhere, if it is about another process.
 func elsewhere(err error) error {
 	if errors.Is(err, lease.ErrTaken) || errors.Is(err, lease.ErrLost) {
 		return fmt.Errorf("%w: %w", ErrElsewhere, err)

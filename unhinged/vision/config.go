@@ -10,18 +10,19 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Config is what a configuration file says, in JSON: one data set and network, and the methods to train with alike.
+// Config is the content of a configuration file in JSON: one data set and network, and the methods, which are all
+// trained in the same way.
 type Config struct {
-	Dataset string `json:"dataset"` // one that datasets.Open knows, or a folder
+	Dataset string `json:"dataset"` // a name for datasets.Open, or a folder
 	// > 0: the data set is a folder of images, made size × size
 	Size int `json:"size,omitempty"`
-	// > 0: train on so many only, drawn as Images.Evenly does
+	// > 0: train on this number of images only, drawn by Images.Evenly
 	Images int `json:"images,omitempty"`
 	// the training images are an imbalanced subset
 	Imbalance datasets.Imbalance `json:"imbalance,omitzero"`
 	// only these classes are trained and tested, such as "0,1,8,9"; the others are out of distribution
 	Known        datasets.Known        `json:"known,omitempty"`
-	Model        string                `json:"model"` // as ModelNamed has it
+	Model        string                `json:"model"` // a name for ModelNamed
 	Epochs       int                   `json:"epochs"`
 	Batch        int                   `json:"batch"`
 	MicroBatches int                   `json:"micro_batches,omitempty"`
@@ -40,8 +41,7 @@ type Config struct {
 	Methods      []ConfigMethod        `json:"methods"`
 }
 
-// ConfigMethod is one of Methods, and what its runs have of their own. A method may be there several times, with
-// different λ.
+// ConfigMethod is one of Methods with the settings of its own runs. A method may occur several times, with different λ.
 type ConfigMethod struct {
 	Name            string   `json:"name"`
 	EFR             *float64 `json:"efr,omitempty"`               // λ in place of the method's own
@@ -56,7 +56,7 @@ type ConfigMethod struct {
 // maxSeeds bounds the runs of a method.
 const maxSeeds = 10_000
 
-// required are the keys that no file may leave out.
+// required are the keys that every file must have.
 var required = []string{"dataset", "model", "epochs", "batch", "augmentation", "learning_rate", "momentum",
 	"weight_decay", "seeds", "methods"}
 
@@ -86,7 +86,7 @@ func parseConfig(content []byte) (c Config, err error) {
 	return c, c.Check()
 }
 
-// Check says which value is impossible whatever the data.
+// Check returns an error if a value is impossible for every data set.
 func (c Config) Check() error {
 	if _, err := ModelNamed(c.Model); err != nil {
 		return fmt.Errorf(`"model": %w`, err)
@@ -193,14 +193,14 @@ func (m ConfigMethod) method() (Method, error) {
 	return method, nil
 }
 
-// Variant is what the runs are called, without their seeds: see Training.Name.
+// Variant returns the name of the runs without their seeds: see Training.Name.
 func (m ConfigMethod) Variant() (string, error) {
 	method, err := m.method()
 	return method.variant(), err
 }
 
-// Trainings lists the runs, all methods of one seed before those of the next: what is finished can be compared at any
-// time. c must pass Check. Their Folder, Provenance and Report are the caller's.
+// Trainings lists the runs. All methods of one seed come before those of the next seed, so that finished runs can be
+// compared at any time. c must pass Check. The caller sets Folder, Provenance and Report.
 func (c Config) Trainings() []Training {
 	var list []Training
 	for seed := range c.Seeds {

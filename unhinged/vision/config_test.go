@@ -108,9 +108,9 @@ func TestImpossibleConfigsAreRefused(t *testing.T) {
 }
 
 // TestOwnConfigs checks that the small and the paper's configurations have every method, and that "paper" has the
-// settings of Appendix C.2 and the λ of figures 2, 12, 13 and 14.
+// settings of Appendix C.2 with its values of λ.
 func TestOwnConfigs(t *testing.T) {
-	paths, err := fs.Glob(configs.Files, "*/*.json")
+	paths, err := fs.Glob(configs.Files(), "*/*.json")
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("configurations %v, error %v", paths, err)
 	}
@@ -128,7 +128,7 @@ func TestOwnConfigs(t *testing.T) {
 			"ce-seed1 pal-seed1 pal-efr1e-05-seed1 fnpal-seed1 fnpal-rlr-seed1 ul-seed1"},
 	}
 	for _, path := range paths {
-		content, err := configs.Files.ReadFile(path)
+		content, err := fs.ReadFile(configs.Files(), path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,7 +74,7 @@ func TestDamagedRunIsRefused(t *testing.T) {
 						continue
 					}
 					if _, err := ReadOutcomes(filepath.Dir(training.Folder)); err == nil {
-						t.Fatalf("%s, %s: its figures can be drawn", name, damage)
+						t.Fatalf("%s, %s: its outcome can be read", name, damage)
 					}
 				}
 			}

@@ -11,16 +11,16 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/backends"
 )
 
-// devices share a batch: each has all variables and an equal part of the images, and XLA partitions the step among them
-// (gomlx's AutoSharding). It is the step of one device, up to rounding: sums over the batch go over all devices, those
-// of batch normalisation too. (PyTorch's data parallelism has statistics of each device's own part unless told
-// otherwise.)
+// devices share a batch. Each device has all variables and an equal part of the images, and XLA divides the step among
+// them (gomlx's AutoSharding). The result is that of one device up to rounding, because all sums over the batch,
+// including those of batch normalisation, are over all devices. (PyTorch's data parallelism uses by default the
+// statistics of each device's own part.)
 type devices struct {
-	rows *distributed.ShardingSpec // of a tensor whose first axis is the batch
-	all  *distributed.ShardingSpec // of one that every device has whole
+	rows *distributed.ShardingSpec // for a tensor whose first axis is the batch
+	all  *distributed.ShardingSpec // for a tensor that every device has completely
 }
 
-// firstDevices are the backend's first n.
+// firstDevices returns the first n devices of the backend.
 func firstDevices(backend compute.Backend, n int) (devices, error) {
 	if have := backend.NumDevices(); n < 1 || n > have {
 		return devices{}, fmt.Errorf("%d devices; backend %s has %d", n, backends.Name(backend), have)
@@ -33,7 +33,7 @@ func firstDevices(backend compute.Backend, n int) (devices, error) {
 	return devices{rows, distributed.NewReplicatedShardingSpec(mesh)}, err
 }
 
-// share makes exec run on the devices. Its inputs, of this number, are what split returns; every device has all its
+// share makes exec run on the devices. It has this number of inputs, which split has divided. Every device gets all
 // outputs.
 func (d devices) share(exec *model.Exec, inputs int) {
 	rows := make([]*distributed.ShardingSpec, inputs)
@@ -60,8 +60,8 @@ func (r *run) shareDevices(backend compute.Backend) (err error) {
 	return nil
 }
 
-// call runs one of a run's programs on its devices. The outputs begin with the first device's, which are all there is
-// to know.
+// call runs one of a run's programs on its devices. The first outputs are those of the first device. The other devices
+// have the same.
 func (r *run) call(exec *model.Exec, inputs ...*tensors.Tensor) ([]*tensors.Tensor, error) {
 	args := make([]any, len(inputs))
 	for i, x := range inputs {
@@ -77,7 +77,7 @@ func (r *run) call(exec *model.Exec, inputs ...*tensors.Tensor) ([]*tensors.Tens
 	return exec.Call(args...)
 }
 
-// split deals out the rows of x, whose number the devices must divide.
+// split divides the rows of x among the devices. The number of rows must be a multiple of the number of devices.
 func (d devices) split(x *tensors.Tensor) (*dtensor.Tensor, error) {
 	return dtensor.ShardTensor(d.rows, x)
 }

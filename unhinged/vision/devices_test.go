@@ -17,6 +17,29 @@ import (
 	"github.com/unhinged-lab/lab/internal/blobs"
 )
 
+// sameVariables compares the variables of floating-point numbers in two stores, and returns their number.
+func sameVariables(t *testing.T, one, two *model.Store) int {
+	t.Helper()
+	compared := 0
+	for v := range one.IterVariables() {
+		a, err := v.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := two.GetVariable(v.Path()).Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := distance(a, b); ok {
+			compared++
+			if d > 1e-12 {
+				t.Errorf("%s differs by %g", v.Path(), d)
+			}
+		}
+	}
+	return compared
+}
+
 // TestDevicesShareABatch trains a small ResNet on one device and on two, in float64. After three steps all variables
 // must be equal, also the running statistics, the momentum and the anchored prototypes.
 func TestDevicesShareABatch(t *testing.T) {
@@ -77,23 +100,7 @@ func TestDevicesShareABatch(t *testing.T) {
 		if math.Abs(loss-shared) > 1e-12*math.Abs(loss) {
 			t.Errorf("loss %.15g on one device, %.15g on two", loss, shared)
 		}
-		compared := 0
-		for v := range one.IterVariables() {
-			a, err := v.Value()
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := two.GetVariable(v.Path()).Value()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d, ok := distance(a, b); ok {
-				compared++
-				if d > 1e-12 {
-					t.Errorf("%s differs by %g", v.Path(), d)
-				}
-			}
-		}
+		compared := sameVariables(t, one, two)
 		if compared != 3*5+9+1 { // three convolutions with normalisation, 9 momenta, the prototypes
 			t.Errorf("%d variables compared", compared)
 		}

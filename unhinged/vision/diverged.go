@@ -13,17 +13,17 @@ type Diverged struct {
 	Last  StepSummary `json:"last"`  // of the last step with finite numbers
 }
 
-// StepSummary is what every step shows of a training.
+// StepSummary has the numbers that every step of a training reports.
 type StepSummary struct {
 	Loss             float64 `json:"loss"`              // of the batch, the regularisation of features included
 	FeatureNorm      float64 `json:"feature_norm"`      // ‖H‖_F of the batch, before any normalisation
 	LargestPrototype float64 `json:"largest_prototype"` // max_c ‖w_c‖
 }
 
-// blowUp is the growth of a norm over its value at the first step at which a training is stopped. Where the loss has a
-// minimum, and where the prototypes are anchored, nothing comes near it. Plain UL passes it, its loss then near −1e16,
-// where figure 19 ends with a NaN; let go on, batch normalisation overflows and the network stands still, without a
-// NaN.
+// blowUp is the factor by which a norm may grow from its value at the first step: beyond it, a training is stopped.
+// Trainings stay far below it if the loss has a minimum or if the prototypes are anchored. Plain UL exceeds it, with a
+// loss near −1e16. If such a training were continued, batch normalisation would overflow, and the network would no
+// longer change, without a NaN.
 const blowUp = 1e8
 
 func (g StepSummary) finite() bool {
@@ -36,7 +36,7 @@ func (g StepSummary) blewUp(first StepSummary) bool {
 	return g.FeatureNorm > blowUp*first.FeatureNorm || g.LargestPrototype > blowUp*first.LargestPrototype
 }
 
-// BlewUp says whether norms grew beyond all measure while the numbers were still finite.
+// BlewUp reports whether norms grew by more than the factor blowUp while the numbers were still finite.
 func (d *Diverged) BlewUp() bool { return d.Last.blewUp(d.First) }
 
 func (d *Diverged) Error() string {

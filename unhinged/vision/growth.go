@@ -2,8 +2,8 @@ package vision
 
 import "math"
 
-// Growth is by how much the logarithm of a norm grows in the step that follows t steps, once it does so evenly, where
-// the gradient of a norm's like is −ω times it. For a constant rate it is ln|z| of the larger root of
+// Growth returns by how much the logarithm of a norm grows in the step after t steps, when it grows evenly and the
+// gradient is −ω times the vector. For a constant rate it is ln|z| of the larger root of
 //
 //	z² − (1 + μ + η_t(ω − λ)) z + μ = 0.
 //
@@ -18,7 +18,8 @@ func (s SGD) Growth(t int64, omega float64) float64 {
 	return math.Log(math.Abs(half) + math.Sqrt(root))
 }
 
-// Omega is the ω that Growth has for a growth above ln(μ)/2, and so the weight decay λ* that would have held it.
+// Omega returns the ω for which Growth has this value, which must be above ln(μ)/2. This ω is also the weight decay λ*
+// that would have stopped the growth.
 func (s SGD) Omega(t int64, growth float64) float64 {
 	z := math.Exp(growth)
 	return (z-1)*(z-s.Momentum)/(z*s.Rate(t)) + s.WeightDecay

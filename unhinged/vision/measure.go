@@ -12,9 +12,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Record is what is measured during a run. Train loss is the mean over the steps since the record before and has the
-// feature regularisation in it; the rest is measured in evaluation mode after the step, what is of training images on
-// Training.Probe of them, without augmentation.
+// Record has the numbers that are measured during a run. The train loss is the mean over the steps since the previous
+// record, and includes the feature regularisation. Everything else is measured in evaluation mode after the step.
+// Numbers about training images are measured on Training.Probe of them, without augmentation.
 type Record struct {
 	Epoch              float64 `json:"epoch"` // done so far
 	Step               int64   `json:"step"`
@@ -35,18 +35,19 @@ type Record struct {
 	Decision *Decision `json:"decision,omitempty"`
 }
 
-// Decision is the share of test images that are decided right, by class and by two rules: the largest logit, and the
-// largest one after the features were centred by the mean of the training images' class means (Appendix D.2;
-// unhinged.CenteredLogits). A class without test images has NaN, and null in JSON.
+// Decision has the shares of test images that are classified correctly, for each class and by two rules: the largest
+// logit, and the largest logit after the features were centred by the mean of the training images' class means
+// (Appendix D.2; unhinged.CenteredLogits). A class without test images has NaN, and null in JSON.
 type Decision struct {
 	ByClass        []result.Number `json:"accuracy_by_class"`
 	Centred        float64         `json:"centred_accuracy"`
 	CentredByClass []result.Number `json:"centred_accuracy_by_class"`
 }
 
-// Collapse is what package metrics says of the features, as the prototypes see them, and of the prototypes. Classes
-// count alike, whatever their numbers of images, in all but accuracies and agreements, where images do, and in the
-// distances of features, which are sums over images. What is not defined is NaN, and null in JSON.
+// Collapse has the measures of package metrics for the features, as the prototypes see them, and for the prototypes.
+// Every class has the same weight, whatever its number of images, except in accuracies and agreements, where every
+// image has the same weight, and in the distances of features, which are sums over images. A measure that is not
+// defined is NaN, and null in JSON.
 type Collapse struct {
 	TrainAccuracy float64 `json:"train_accuracy"` // of the training images measured, from 0 to 1
 
@@ -109,7 +110,7 @@ func (r *run) measure() (*Record, error) {
 	return &record, r.writeLog()
 }
 
-// probe fills in what is measured of the network. What is not finite in it gives metrics.ErrNotFinite.
+// probe measures the network. It returns metrics.ErrNotFinite if a number is not finite.
 func (r *run) probe(record *Record) error {
 	images := r.data.Train.Sample(r.Probe, len(r.data.Classes))
 	train, err := r.evaluate(images)
@@ -198,8 +199,8 @@ func (r *run) collapse(moments *metrics.Moments, within metrics.NC1, geometry me
 	return c, err
 }
 
-// logitsOfMean returns what the prototypes make of the mean of the class means, [C]: to subtract it from the logits is
-// to centre the features.
+// logitsOfMean returns the logits of the mean of the class means, [C]. Subtracting them from the logits has the effect
+// of centring the features.
 func (r *run) logitsOfMean(moments *metrics.Moments, prototypes *mat.Dense) []float64 {
 	head, means := r.Method.Head, moments.Means()
 	classes, p := means.Dims()
@@ -223,7 +224,7 @@ func (r *run) logitsOfMean(moments *metrics.Moments, prototypes *mat.Dense) []fl
 	return out
 }
 
-// agreement is the share of images that the nearest class mean decides as the network does.
+// agreement returns the share of images for which the nearest class mean is that of the class that the network chooses.
 func agreement(moments *metrics.Moments, of evaluated, labels []uint8, predictions []int32) (result.Number, error) {
 	nearest, err := moments.NearestCentre()
 	if err != nil {
@@ -233,7 +234,7 @@ func agreement(moments *metrics.Moments, of evaluated, labels []uint8, predictio
 	return result.Number(nearest.Agreement(metrics.SampleWeighted)), err
 }
 
-// accuracy is the share of predictions that are right, from 0 to 1, of all and of each of the classes.
+// accuracy returns the share of correct predictions, from 0 to 1, over all images and for each class.
 func accuracy(predictions []int32, labels []uint8, classes int) (all float64, byClass []result.Number) {
 	right, counts, correct := make([]float64, classes), make([]float64, classes), 0
 	for i, class := range predictions {
@@ -255,7 +256,7 @@ func accuracy(predictions []int32, labels []uint8, classes int) (all float64, by
 	return float64(correct) / float64(len(predictions)), byClass
 }
 
-// evaluated is what the network makes of images.
+// evaluated has the network's outputs for images.
 type evaluated struct {
 	logits     []float32 // [n, classes]
 	features   []float32 // [n, p], before any normalisation
@@ -263,8 +264,8 @@ type evaluated struct {
 	prototypes *mat.Dense // [classes, p]
 }
 
-// decisions are the classes of the largest logits; without, if it is not nil, is subtracted from the logits of each
-// image.
+// decisions returns the classes of the largest logits. If without is not nil, it is subtracted from the logits of each
+// image first.
 func (e evaluated) decisions(without []float64) []int32 {
 	out := make([]int32, len(e.logits)/e.classes)
 	row := make([]float64, e.classes)
@@ -280,10 +281,10 @@ func (e evaluated) decisions(without []float64) []int32 {
 	return out
 }
 
-// evaluate runs the model over images, in parts of one size, so that one compilation serves.
+// evaluate runs the model over images in parts of one size, so that the model is compiled only once.
 func (r *run) evaluate(images datasets.Images) (e evaluated, err error) {
 	n := images.Len()
-	indices := make([]int, r.Batch/r.MicroBatches) // as many as a step has in memory with all their gradients
+	indices := make([]int, r.Batch/r.MicroBatches) // as many images as a step has in memory with gradients
 	for from := 0; from < n; from += len(indices) {
 		for i := range indices {
 			indices[i] = min(from+i, n-1) // the last part is filled up with the last image

@@ -17,8 +17,8 @@ import (
 type Method struct {
 	Name  string // for the command line and for files
 	Title string // as in the paper's legends
-	// Criterion is a loss of package unhinged. One that has WithSizes is told the number of training images of each
-	// class.
+	// Criterion is a loss of package unhinged. If it has a method WithSizes, this is called with the number of training
+	// images of each class.
 	Criterion Criterion
 	Head      unhinged.Head // its Classes and Seed are set from the data and the training
 	LastReLU  bool
@@ -28,14 +28,15 @@ type Method struct {
 	Beta, WeightFrom float64
 }
 
-// Criterion is what a training needs of a loss: unhinged.Criterion has it, and unhinged.AdjustedLoss.
+// Criterion is the interface that a training needs of a loss. unhinged.Criterion and unhinged.AdjustedLoss implement
+// it.
 type Criterion interface {
 	Fn(labels, predictions []*Node) *Node
 }
 
-// Methods are those of figures 2 and 12 to 14; plain UL, whose prototypes are trained and whose norms blow up
-// (figure 19); those of Appendix D; other losses with the paper's heads; and what is usual for classes of unequal
-// sizes. λ of EFR is figure 2(b)'s (erratum E28).
+// Methods returns the methods that the paper's section 4 compares, with plain UL, whose prototypes are trained and
+// whose norms blow up; those of Appendix D; other losses with the paper's heads; and usual methods for classes of
+// unequal sizes. Methods with EFR have the λ that the paper compares with the other methods (erratum E28).
 func Methods() []Method {
 	return slices.Concat(paperMethods(), appendixMethods(), otherLosses(), imbalancedMethods())
 }
@@ -48,7 +49,7 @@ var (
 	cosineHead   = unhinged.Head{NormalizeFeatures: true, NormalizePrototypes: true, LogitScale: cosineScale}
 )
 
-// rescaled is the head with the paper's rescaled rate.
+// rescaled returns the head with the paper's rescaled rate.
 func rescaled(head unhinged.Head) unhinged.Head {
 	head.RescaleRate = true
 	return head
@@ -117,7 +118,7 @@ func imbalancedMethods() []Method {
 	}
 }
 
-// criterion is the run's loss for the classes of its data.
+// criterion returns the run's loss for the classes of its data.
 func (r *run) criterion() Criterion {
 	if sized, ok := r.Method.Criterion.(interface {
 		WithSizes(sizes []int) unhinged.Criterion
@@ -157,7 +158,7 @@ func MethodNamed(name string) (Method, error) {
 	return Method{}, fmt.Errorf("no method is called %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// variant is the method's name, with "-efr" and λ behind it if λ is not the method's own: ce-efr5e-06, pal-efr1e-05.
+// variant returns the method's name, followed by "-efr" and λ if λ is not the method's own: ce-efr5e-06, pal-efr1e-05.
 func (m Method) variant() string {
 	if own, err := MethodNamed(m.Name); err != nil || own.Head.FeatureRegularization == m.Head.FeatureRegularization {
 		return m.Name

@@ -10,9 +10,9 @@ import (
 	"github.com/unhinged-lab/lab/internal/layers"
 )
 
-// MLP is a perceptron with a hidden layer of each width, the last of which are the features: linear without bias,
-// batch normalisation, ReLU. As in the paper's networks it is the normalisation that keeps the features of an unhinged
-// loss, which has no minimum, from growing by more than the weight decay allows.
+// MLP is a perceptron with a hidden layer of each width, the last of which are the features: linear without bias, batch
+// normalisation, ReLU. The unhinged loss has no minimum. As in the paper's networks, the normalisation keeps its
+// features from growing by more than the weight decay allows.
 func MLP(widths ...int) Model {
 	features := func(scope *model.Scope, images *Node, lastReLU bool) *Node {
 		x := Reshape(images, images.Shape().Dimensions[0], -1)

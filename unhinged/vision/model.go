@@ -19,23 +19,23 @@ type Model struct {
 	// the training set, to features [batch, p] of type stored(the images'). It computes in the images' type. Without
 	// lastReLU the last layer's is left out, so that features can be negative.
 	Features func(scope *model.Scope, images *Node, lastReLU bool) *Node
-	// Prepare, if set, makes those variables in scope that depend on the training images. It is called before the first
+	// Prepare, if set, creates the variables in scope that depend on the training images. It is called before the first
 	// graph is built, with the first images of the training set.
 	Prepare func(scope *model.Scope, images Inputs) error
 
 	Dimension int // p, the number of features; 0 if it is not known beforehand
 	Smallest  int // the least height and width of images that the network can take; 0 stands for 1
-	// what the network takes for images of this size; nil if it is not known
+	// the parameters and memory of the network for images of this size; nil if they are not known
 	Size func(height, width, channels int) Size
 }
 
-// Inputs are images as a network takes them.
+// Inputs are images in the form that a network takes.
 type Inputs struct {
 	Height, Width, Channels int
 	Values                  []float32 // [n·Height·Width·Channels], channels last
 }
 
-// prepared is the number of training images that Prepare sees, if there are so many.
+// prepared is the number of training images that Prepare gets, if there are as many.
 const prepared = 5000
 
 // The values of Training.Precision.
@@ -51,8 +51,8 @@ func checkPrecision(name string) error {
 	return nil
 }
 
-// stored is the type of the variables of a network that computes in dtype. That of bfloat16 is float32: SGD's steps
-// would be lost in bfloat16's eight bits.
+// stored returns the type of the variables of a network that computes in dtype. For bfloat16 it is float32, because
+// SGD's small steps would be lost in bfloat16's eight bits.
 func stored(dtype dtypes.DType) dtypes.DType {
 	if dtype == dtypes.BFloat16 {
 		return dtypes.Float32
@@ -60,7 +60,7 @@ func stored(dtype dtypes.DType) dtypes.DType {
 	return dtype
 }
 
-// ModelNamed makes the network of a Model.Name: "mlp-256-256", a perceptron with two hidden layers of 256;
+// ModelNamed returns the network with a name such as "mlp-256-256", a perceptron with two hidden layers of 256;
 // "resnet18-64", a ResNet-18 of width 64, and so resnet8, resnet14, resnet20, resnet34 and resnet50;
 // "speed-32-128-128", a Speed network.
 func ModelNamed(name string) (Model, error) {

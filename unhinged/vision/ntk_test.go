@@ -14,6 +14,40 @@ import (
 	"github.com/unhinged-lab/lab/ntk"
 )
 
+// exchange gives the variables under /ours random values (but weights keep theirs), and copies them to their
+// counterparts under /theirs. It returns their number. scopes are those of TestSameAsNTK.
+func exchange(t *testing.T, rng *rand.Rand, store *model.Store, scopes map[string][2]string) int {
+	t.Helper()
+	variables := 0
+	for scope, counterparts := range scopes {
+		from := store.Scope("/ours/" + scope)
+		for i, names := range [][]string{{"weights"}, {"scale", "shift", "mean", "variance"}} {
+			to := store.Scope("/theirs/" + counterparts[i])
+			for _, name := range names {
+				v := from.GetVariable(name)
+				value := v.MustValue()
+				if name != "weights" { // positive, as a variance must be, and different from the defaults
+					random := make([]float64, value.Shape().Size())
+					for i := range random {
+						random[i] = 0.5 + rng.Float64()
+					}
+					value = tensors.FromFlatDataAndDimensions(random, value.Shape().Dimensions...)
+					if err := v.SetValue(value); err != nil {
+						t.Fatal(err)
+					}
+				}
+				clone, err := value.Clone()
+				if err != nil {
+					t.Fatal(err)
+				}
+				to.VariableWithValue(name, clone)
+				variables++
+			}
+		}
+	}
+	return variables
+}
+
 // TestSameAsNTK checks that package ntk computes a network of this package from its variables, after mapping the scopes
 // of one package to those of the other. The outputs in training and in evaluation must be equal, and so must the
 // running averages after training.
@@ -63,33 +97,7 @@ func TestSameAsNTK(t *testing.T) {
 				return network.theirs.Model(scope.In("theirs"), ntk.StandardParameterization, x)
 			}
 			call(false, ours) // this makes the variables
-			variables := 0
-			for scope, counterparts := range network.scopes {
-				from := store.Scope("/ours/" + scope)
-				for i, names := range [][]string{{"weights"}, {"scale", "shift", "mean", "variance"}} {
-					to := store.Scope("/theirs/" + counterparts[i])
-					for _, name := range names {
-						v := from.GetVariable(name)
-						value := v.MustValue()
-						if name != "weights" { // positive, as a variance must be, and different from the defaults
-							random := make([]float64, value.Shape().Size())
-							for i := range random {
-								random[i] = 0.5 + rng.Float64()
-							}
-							value = tensors.FromFlatDataAndDimensions(random, value.Shape().Dimensions...)
-							if err := v.SetValue(value); err != nil {
-								t.Fatal(err)
-							}
-						}
-						clone, err := value.Clone()
-						if err != nil {
-							t.Fatal(err)
-						}
-						to.VariableWithValue(name, clone)
-						variables++
-					}
-				}
-			}
+			variables := exchange(t, rng, store, network.scopes)
 			same := func(what string, a, b *tensors.Tensor) {
 				t.Helper()
 				if d, ok := distance(a, b); !ok || math.IsNaN(d) || d > 1e-12 {

@@ -22,7 +22,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// Outcome is a finished run as its folder keeps it.
+// Outcome is a finished run as its folder stores it.
 type Outcome struct {
 	Settings   Settings          `json:"settings"`
 	Diverged   *Diverged         `json:"diverged,omitempty"` // why it stopped early
@@ -39,14 +39,15 @@ type Outcome struct {
 // maxLog bounds the files of a run that are read whole; a record has about a kilobyte.
 const maxLog = 1 << 30
 
-// logSeal says what the log of a finished run must hold.
+// logSeal has the size and the checksum that the log of a finished run must have.
 type logSeal struct {
 	Records int    `json:"records"`
 	Sum     string `json:"sha256"` // of the whole file
 }
 
-// Finished is what a run has left in its folder, in this process or another, at its end; nil before that. It needs no
-// checkpoint. An outcome of other settings is an error, and so is damage to any file of the run.
+// Finished returns the outcome that a run has written into its folder at its end, in this process or in another, and
+// nil if the run is not finished. It needs no checkpoint. It is an error if the outcome has other settings, or if a
+// file of the run is damaged.
 func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Outcome, error) {
 	t, err := t.complete(data)
 	if err != nil || t.Folder == "" {
@@ -69,7 +70,7 @@ func (t Training) Finished(backend compute.Backend, data *datasets.Dataset) (*Ou
 	return &o, nil
 }
 
-// result is what Run returns for a finished run.
+// result returns the values that Run returns for a finished run.
 func (o *Outcome) result(err error) ([]Record, error) {
 	switch {
 	case err != nil:
@@ -105,7 +106,7 @@ func (r *run) writeOutcome() error {
 	return o.Write(r.Folder)
 }
 
-// Write writes the outcome and its log, with their checksums, into a folder that is there.
+// Write writes the outcome and its log, with their checksums, into a folder that must exist.
 func (o Outcome) Write(folder string) error {
 	log, err := logContent(o.Records)
 	if err != nil {
@@ -122,7 +123,7 @@ func writeFile(path string, content []byte) error {
 	return files.WriteBytes(path, content)
 }
 
-// content is the outcome's file.
+// content returns the content of the outcome's file.
 func (o Outcome) content() []byte {
 	content, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
@@ -138,7 +139,7 @@ func (o Outcome) seal(log []byte) Outcome {
 	return o
 }
 
-// sum is what Sum must be.
+// sum returns the value that Sum must have.
 func (o Outcome) sum() string {
 	o.Sum = ""
 	return sumOf(o.content())
@@ -150,7 +151,7 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// logContent is the log's file: a record a line, in JSON.
+// logContent returns the content of the log's file: a line of JSON for each record.
 func logContent(records []Record) ([]byte, error) {
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
@@ -163,12 +164,12 @@ func logContent(records []Record) ([]byte, error) {
 }
 
 // ReadOutcomes reads the finished runs in the subfolders of folder, by method in the order of Methods, then by seed.
-// The folder may be a pattern, such as results/training/*, for those of several; of runs with equal settings, which are
-// one run done again, it leaves the one that began last.
+// The folder may be a pattern, such as results/training/*, for several folders. If several runs have equal settings, a
+// run was done again, and only the one that began last is returned.
 func ReadOutcomes(folder string) ([]Outcome, error) {
 	var paths []string
 	info, err := os.Stat(folder)
-	if err == nil && info.IsDir() { // and no pattern, whatever is in its name
+	if err == nil && info.IsDir() { // and not a pattern, whatever characters its name has
 		paths, err = fs.Glob(os.DirFS(folder), "*/"+OutcomeFile)
 		for i := range paths {
 			paths[i] = filepath.Join(folder, paths[i])

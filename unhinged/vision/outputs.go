@@ -17,15 +17,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// OutputsFile is a NumPy archive of what the trained network makes of the test images, and of images that are out of
-// distribution: what calibration and out-of-distribution detection are measured by. For each set of images it has
+// OutputsFile is a NumPy archive of the trained network's outputs for the test images and for images out of
+// distribution. Calibration and out-of-distribution detection are measured from it. For each set of images it has
 // SET.logits [n, C] and SET.scores [n, 5], the columns being FeatureScores, both in float16, or in float32 if a number
 // is too large for that; and test.labels [n]. A run writes it at its end.
 const OutputsFile = "outputs.npz"
 
 // The sets of images in OutputsFile. All are normalised by the training images' mean and standard deviation. The names
-// of other data sets are those of datasets.Names; they have 2,000 of their test images, and all of SVHN's, as the paper
-// has it.
+// of other data sets are those of datasets.Names; of these data sets 2,000 test images are used, and of SVHN all, as in
+// the paper.
 const (
 	TestSet       = "test"
 	UnknownSet    = "unknown" // the test images of classes that were not trained, if Known leaves some out
@@ -34,7 +34,7 @@ const (
 	BlurredSet    = "blurred"        // test images
 	PatchesSet    = "patch-shuffled" // test images
 	unfamiliarOf  = 2000             // images of each of the last four, and of other data sets
-	unfamiliarOwn = 1                // seed of what is drawn in them
+	unfamiliarOwn = 1                // seed of the random numbers in them
 )
 
 // FeatureScores names the columns of the scores: the Euclidean norm of the feature, and scores of package ood that are
@@ -140,7 +140,7 @@ func (r *run) writeOutputs() (sum string, err error) {
 	return sumOf(content), writeFile(filepath.Join(r.Folder, OutputsFile), content)
 }
 
-// compact is m in float16, or in float32 if a number is too large for that.
+// compact returns m in float16, or in float32 if a number is too large for that.
 func compact(m *mat.Dense) npy.Array {
 	a, err := npy.Half(m)
 	if err != nil {
@@ -149,8 +149,8 @@ func compact(m *mat.Dense) npy.Array {
 	return a
 }
 
-// unfamiliar are the sets of images that are out of distribution: unknown classes, noise, spoilt test images, and the
-// test images of all data sets on this machine whose images have the same size.
+// unfamiliar returns the sets of images that are out of distribution: unknown classes, noise, changed test images, and
+// the test images of all data sets on this machine whose images have the same size.
 func (r *run) unfamiliar() (map[string]datasets.Images, error) {
 	sets, test := map[string]datasets.Images{}, r.data.Test
 	n := min(unfamiliarOf, test.Len())
@@ -222,7 +222,7 @@ func (r *run) featureScores(train evaluated, labels []int) (func(features, logit
 	}, nil
 }
 
-// logitOrigin is where the head's logits are 0; nil is 0.
+// logitOrigin returns the point at which the head's logits are 0; nil stands for 0.
 func (r *run) logitOrigin(prototypes *mat.Dense) ([]float64, error) {
 	biases := r.store.RootScope().In("head").GetVariable("biases")
 	if biases == nil {

@@ -18,6 +18,35 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// checkOutputs checks that there are outputs of every kind of images, and that the saved logits have the accuracy of
+// the last record.
+func checkOutputs(t *testing.T, method string, outputs *Outputs, last Record) {
+	t.Helper()
+	for _, name := range []string{TestSet, UnknownSet, UniformSet, GaussianSet, BlurredSet, PatchesSet} {
+		set, found := outputs.Sets[name]
+		if !found {
+			t.Fatalf("%s: no outputs for %s", method, name)
+		}
+		n, classes := set.Logits.Dims()
+		if rows, columns := set.Scores.Dims(); rows != n || columns != len(FeatureScores()) || classes != 2 {
+			t.Errorf("%s, %s: logits [%d, %d] and scores [%d, %d]", method, name, n, classes, rows, columns)
+		}
+		if floats.HasNaN(set.Scores.RawMatrix().Data) {
+			t.Errorf("%s, %s: a score is NaN", method, name)
+		}
+	}
+	correct := 0
+	for i, label := range outputs.Labels {
+		if floats.MaxIdx(outputs.Sets[TestSet].Logits.RawRowView(i)) == label {
+			correct++
+		}
+	}
+	if got := float64(correct) / float64(len(outputs.Labels)); math.Abs(got-last.ValidationAccuracy) > 0.005 {
+		t.Errorf("%s: the saved logits are right for %.3f of the images, the record says %.3f", method, got,
+			last.ValidationAccuracy)
+	}
+}
+
 // TestOutputs checks that the saved outputs agree with the last record, are the same after an interruption, and are
 // refused after a change of one bit.
 func TestOutputs(t *testing.T) {
@@ -45,30 +74,7 @@ func TestOutputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{TestSet, UnknownSet, UniformSet, GaussianSet, BlurredSet, PatchesSet} {
-			set, found := outputs.Sets[name]
-			if !found {
-				t.Fatalf("%s: no outputs for %s", method, name)
-			}
-			n, classes := set.Logits.Dims()
-			if rows, columns := set.Scores.Dims(); rows != n || columns != len(FeatureScores()) || classes != 2 {
-				t.Errorf("%s, %s: logits [%d, %d] and scores [%d, %d]", method, name, n, classes, rows, columns)
-			}
-			if floats.HasNaN(set.Scores.RawMatrix().Data) {
-				t.Errorf("%s, %s: a score is NaN", method, name)
-			}
-		}
-		correct := 0
-		for i, label := range outputs.Labels {
-			if floats.MaxIdx(outputs.Sets[TestSet].Logits.RawRowView(i)) == label {
-				correct++
-			}
-		}
-		last := records[len(records)-1]
-		if got := float64(correct) / float64(len(outputs.Labels)); math.Abs(got-last.ValidationAccuracy) > 0.005 {
-			t.Errorf("%s: the kept logits are right for %.3f of the images, the record says %.3f", method, got,
-				last.ValidationAccuracy)
-		}
+		checkOutputs(t, method, outputs, records[len(records)-1])
 		path := filepath.Join(training.Folder, OutputsFile)
 		content, err := os.ReadFile(path)
 		if err != nil {

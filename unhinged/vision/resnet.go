@@ -27,13 +27,13 @@ func ResNet8(width int) Model  { return resNet("resnet8", width, 3, plainBlock, 
 func ResNet14(width int) Model { return resNet("resnet14", width, 3, plainBlock, 2, 2, 2) }
 func ResNet20(width int) Model { return resNet("resnet20", width, 3, plainBlock, 3, 3, 3) }
 
-// block is a residual block.
+// block is a kind of residual block.
 type block struct {
-	// apply maps x to F(x) + shortcut(x), of width·expansion channels; the ReLU that follows is not in it.
+	// apply maps x to F(x) + shortcut(x), with width·expansion channels. It does not include the ReLU that follows.
 	apply     func(scope *model.Scope, x *Node, width, stride int) *Node
 	expansion int
-	// kernels are the sizes of F's convolutions, of which the last has width·expansion channels and the others have
-	// width.
+	// kernels are the sizes of F's convolutions. The last one has width·expansion channels, and the others have width
+	// channels.
 	kernels []int
 	// projects says that the shortcut is a 1×1 convolution where the shape changes.
 	projects bool
@@ -76,7 +76,8 @@ func resNet(name string, width, stem int, block block, stages ...int) Model {
 		}}
 }
 
-// resNetSize counts the convolutions and batch normalisations of a residual network for images of so many pixels.
+// resNetSize counts the parameters and outputs of the convolutions and batch normalisations of a residual network for
+// images with this number of pixels.
 func resNetSize(width, stem int, block block, stages []int, pixels, channels int) (size Size) {
 	positions, w := float64(pixels), float64(width)
 	convolution := func(kernel int, inputs, outputs float64) {
@@ -139,8 +140,8 @@ func projected(scope *model.Scope, x *Node, channels, stride int) *Node {
 	return convNorm(scope.In("shortcut"), x, 1, stride, channels)
 }
 
-// padded is basic with a shortcut that has no parameters ("option A"): every second position, and zeros for the
-// channels that are new.
+// padded is basic with a shortcut without parameters ("option A"): every second position, and zeros for the new
+// channels.
 func padded(scope *model.Scope, x *Node, width, stride int) *Node {
 	y := relu(convNorm(scope.In("conv1"), x, 3, stride, width))
 	y = convNorm(scope.In("conv2"), y, 3, 1, width)

@@ -7,8 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Schedule says how the learning rate goes over the steps t = 0, 1, …, T−1 of a training, as a share of its highest
-// value.
+// Schedule names the course of the learning rate over the steps t = 0, 1, …, T−1 of a training, as a share of its
+// highest value.
 type Schedule string
 
 const (
@@ -31,7 +31,7 @@ func (s Schedule) check() error {
 	return fmt.Errorf("there is no schedule %q; there are %s and %s", string(s), Cosine, Triangle)
 }
 
-// rate is η_t for the steps t done before.
+// rate returns η_t, where t is the number of steps done before.
 func (s SGD) rate(t *Node) *Node {
 	switch {
 	case s.Steps == 0:
@@ -47,7 +47,7 @@ func (s SGD) rate(t *Node) *Node {
 	return MulScalar(OnePlus(cosine), s.LearningRate/2)
 }
 
-// Rate is η_t, the learning rate of the step that follows t steps.
+// Rate returns η_t, the learning rate of the step after t steps.
 func (s SGD) Rate(t int64) float64 {
 	switch {
 	case s.Steps == 0:

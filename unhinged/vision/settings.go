@@ -12,7 +12,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Settings are all that a run's numbers depend on. A run goes on only from a checkpoint of equal settings.
+// Settings are everything that the numbers of a run depend on. A run is resumed only from a checkpoint with equal
+// settings.
 type Settings struct {
 	Method          string        `json:"method"`
 	Head            unhinged.Head `json:"head"`
@@ -31,8 +32,8 @@ type Settings struct {
 	// Data is Dataset.Content, the checksum of all images and labels. Runs of the first version do not have it.
 	Data string `json:"data,omitempty"`
 
-	// These are zero where a run does not augment, does not split its batches, has one device, or computes in float32.
-	// A Probe of 0 is ten batches.
+	// These are zero if a run does not augment, does not split its batches, has one device, or computes in float32. A
+	// Probe of 0 stands for ten batches.
 	Shift        int    `json:"shift,omitempty"`
 	Flip         bool   `json:"flip,omitempty"`
 	MicroBatches int    `json:"micro_batches,omitempty"`
@@ -40,7 +41,7 @@ type Settings struct {
 	Precision    string `json:"precision,omitempty"`
 	Probe        int    `json:"probe,omitempty"`
 
-	// These are zero where a run has the paper's way of training.
+	// These are zero if a run trains in the paper's way.
 	Alternate bool     `json:"alternate,omitempty"` // Augmentation's
 	Reflect   bool     `json:"reflect,omitempty"`
 	Schedule  Schedule `json:"schedule,omitempty"`
@@ -49,14 +50,15 @@ type Settings struct {
 	Mirror    bool     `json:"mirror,omitempty"`
 	Tuned     bool     `json:"tuned,omitempty"`
 
-	// These are zero where the training images are all that were published.
+	// These are zero if a run trains on all published images.
 	Imbalance datasets.Imbalance `json:"imbalance,omitzero"`
 	Known     datasets.Known     `json:"known,omitempty"`
 
 	Size int `json:"size,omitempty"` // height of the images of a folder, which are made that size
 }
 
-// settings leaves out what has its default value, so that older runs have equal settings.
+// settings returns the settings of the training. Default values are left out, so that runs of older versions have equal
+// settings.
 func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Settings {
 	s := Settings{
 		Method: t.Method.Name, Head: t.Method.Head, Model: t.Model.Name,
@@ -89,7 +91,7 @@ func (t Training) settings(backend compute.Backend, data *datasets.Dataset) Sett
 	return s
 }
 
-// SGD is the optimizer of a run of these settings.
+// SGD returns the optimizer of a run with these settings.
 func (s Settings) SGD() SGD {
 	return SGD{LearningRate: s.LearningRate, Schedule: s.Schedule, Momentum: s.Momentum, Nesterov: s.Nesterov,
 		WeightDecay: s.WeightDecay, ShiftRate: s.ShiftRate, Steps: int64(s.Epochs) * int64(s.Images/s.Batch)}

@@ -32,8 +32,8 @@ type SGD struct {
 	// (arXiv 2404.00498 has 64.)
 	ShiftRate float64
 
-	// Accumulated says that AccumulateGraph has been at work: UpdateGraph adds what it has gathered to the gradient of
-	// its own loss, and forgets it.
+	// Accumulated says that AccumulateGraph was used: UpdateGraph adds the accumulated gradient to the gradient of its
+	// own loss, and then clears it.
 	Accumulated bool
 }
 
@@ -88,8 +88,8 @@ func (s SGD) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, _ d
 	}
 }
 
-// AccumulateGraph adds the gradient of the scalar loss to what the next step of UpdateGraph, with Accumulated set,
-// descends.
+// AccumulateGraph adds the gradient of the scalar loss to the gradient that the next step of UpdateGraph, with
+// Accumulated set, uses.
 func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	gradients := gradients(scope, loss)
 	for i, v := range trainable(scope, g) {
@@ -98,7 +98,7 @@ func (s SGD) AccumulateGraph(scope *model.Scope, g *Graph, loss *Node) {
 	}
 }
 
-// gradients are those of the loss by the variables of trainable.
+// gradients returns the gradients of the loss by the variables of trainable.
 func gradients(scope *model.Scope, loss *Node) []*Node {
 	if !loss.Shape().IsScalar() {
 		Panicf("SGD: the loss must be a scalar, its shape is %s", loss.Shape())
@@ -106,7 +106,7 @@ func gradients(scope *model.Scope, loss *Node) []*Node {
 	return scope.BuildTrainableVariablesGradientsGraph(loss)
 }
 
-// trainable lists the trainable variables that the graph uses, before any of SGD's own joins in.
+// trainable lists the trainable variables that the graph uses. It must be called before SGD adds variables of its own.
 func trainable(scope *model.Scope, g *Graph) (variables []*model.Variable) {
 	for v := range scope.IterVariables() {
 		if v.Trainable && v.InUseByGraph(g) {
@@ -116,13 +116,13 @@ func trainable(scope *model.Scope, g *Graph) (variables []*model.Variable) {
 	return variables
 }
 
-// of is SGD's own variable of a kind, of the shape of v and 0 at first.
+// of returns SGD's own variable of a kind for v. It has the shape of v and starts at 0.
 func (s SGD) of(scope *model.Scope, v *model.Variable, kind string) *model.Variable {
 	own := scope.Store().Scope(model.JoinPath("/", optimizer.Scope, kind, v.Scope()))
 	return own.VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
 }
 
-// Clear forgets the velocities and the gradients gathered.
+// Clear removes the velocities and the accumulated gradients.
 func (s SGD) Clear(scope *model.Scope) error {
 	return errors.Join(scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, velocities)),
 		scope.Store().DeleteVariablesInScope(model.JoinPath("/", optimizer.Scope, sums)))

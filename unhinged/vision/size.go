@@ -7,13 +7,14 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/datasets"
 )
 
-// Size is what a network takes for images of one size. It is counted in float64, so that no width is too large for it.
+// Size has the parameters and the memory of a network for images of one size. They are counted in float64, so that no
+// width is too large.
 type Size struct {
 	Parameters  float64 // numbers that are trained
-	Activations float64 // numbers of an image that are kept for the gradient, about
+	Activations float64 // approximately the numbers that are kept for the gradient of an image
 }
 
-// layer adds a layer of so many parameters and outputs.
+// layer adds a layer with these numbers of parameters and outputs.
 func (s *Size) layer(parameters, outputs float64) {
 	const kept = 3 // the output, normalised, and after the nonlinearity
 	s.Parameters += parameters

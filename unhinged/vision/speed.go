@@ -66,8 +66,9 @@ func speedName(widths [3]int) string {
 	return fmt.Sprintf("speed-%d-%d-%d", widths[0], widths[1], widths[2])
 }
 
-// convolve3 is a 3×3 convolution without bias. The first filters, as many as x has channels, start as the identity of a
-// channel each (Dirac), the others from U(−1/√n, 1/√n), n the number of inputs of a filter, as PyTorch's do.
+// convolve3 is a 3×3 convolution without bias. The first filters, one for each channel of x, start as the identity of
+// their channel (Dirac). The others start from U(−1/√n, 1/√n), where n is the number of inputs of a filter, as in
+// PyTorch.
 func convolve3(layer *model.Scope, x *Node, channels int) *Node {
 	const size = 3
 	inputs := x.Shape().Dimensions[3]

@@ -3,6 +3,7 @@ package vision
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -28,29 +29,7 @@ func TestTrainer(t *testing.T) {
 	}
 	sgd := SGD{LearningRate: 0.1, Momentum: 0.8, WeightDecay: 0.05, Nesterov: true, Steps: 2 * steps}
 
-	// These are the weights by the formulas, with the velocity cleared in the middle.
-	w, v := append([]float64(nil), start...), make([]float64, inputs)
-	for step := range 2 * steps {
-		if step == steps {
-			clear(v)
-		}
-		gradient := make([]float64, inputs)
-		for i := range examples {
-			residual := -y[i]
-			for k := range inputs {
-				residual += x[i*inputs+k] * w[k]
-			}
-			for k := range inputs {
-				gradient[k] += 2 * residual * x[i*inputs+k] / examples
-			}
-		}
-		for k := range inputs {
-			g := gradient[k] + sgd.WeightDecay*w[k]
-			v[k] = sgd.Momentum*v[k] + g
-			w[k] -= sgd.Rate(int64(step)) * (g + sgd.Momentum*v[k])
-		}
-	}
-
+	w := nesterovByHand(sgd, x, y, start, steps)
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		for _, accumulated := range []bool{false, true} {
 			store := model.NewStore()
@@ -98,4 +77,32 @@ func TestTrainer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// nesterovByHand returns the weights of a linear least-squares fit after twice this many steps of Nesterov's momentum,
+// by the formulas, with the velocity cleared in the middle.
+func nesterovByHand(sgd SGD, x, y, start []float64, steps int) []float64 {
+	examples, inputs := len(y), len(start)
+	w, v := slices.Clone(start), make([]float64, inputs)
+	for step := range 2 * steps {
+		if step == steps {
+			clear(v)
+		}
+		gradient := make([]float64, inputs)
+		for i := range examples {
+			residual := -y[i]
+			for k := range inputs {
+				residual += x[i*inputs+k] * w[k]
+			}
+			for k := range inputs {
+				gradient[k] += 2 * residual * x[i*inputs+k] / float64(examples)
+			}
+		}
+		for k := range inputs {
+			g := gradient[k] + sgd.WeightDecay*w[k]
+			v[k] = sgd.Momentum*v[k] + g
+			w[k] -= sgd.Rate(int64(step)) * (g + sgd.Momentum*v[k])
+		}
+	}
+	return w
 }

@@ -11,7 +11,7 @@ const (
 )
 
 // matrices returns the memory of a figure of these sizes, in bytes: the state, its parts and copies (p×CN and p×C), and
-// the products of classes with samples (C×CN) and with each other (C×C), of which each core needs one more.
+// the products of classes with samples (C×CN) and with each other (C×C). Each core needs another one of these products.
 func matrices(p, c, n int) float64 {
 	dim, classes := float64(p), float64(c)
 	samples := classes * float64(n)

@@ -9,28 +9,32 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/result"
 )
 
-// TestNegativeControlsOfStudies applies negative controls to the sentences about networks. The measurements are made up
-// here.
-func TestNegativeControlsOfStudies(t *testing.T) {
-	all := func(claims []result.Claim, s result.Sentence, want result.Verdict) {
-		t.Helper()
-		var list []result.Verdict
-		for _, c := range claims {
-			if c.ID == s.ID {
-				list = append(list, c.Verdict)
-			}
+// The measurements of the following negative controls are made up here.
+
+// wantVerdict checks that there are claims on a sentence, and that all of them have this verdict.
+func wantVerdict(t *testing.T, claims []result.Claim, s result.Sentence, want result.Verdict) {
+	t.Helper()
+	found := false
+	for _, c := range claims {
+		if c.ID != s.ID {
+			continue
 		}
-		if len(list) == 0 {
-			t.Errorf("%s: no claim", s.ID)
-		}
-		for _, v := range list {
-			if v != want {
-				t.Errorf("%s: %s, want %s", s.ID, v, want)
-			}
+		found = true
+		if c.Verdict != want {
+			t.Errorf("%s: %s, want %s", s.ID, c.Verdict, want)
 		}
 	}
-	widths := []float64{128, 256, 512, 1024}
-	// Errors are width^exponent, with two slightly different networks for each width.
+	if !found {
+		t.Errorf("%s: no claim", s.ID)
+	}
+}
+
+// wide are the widths of the made-up networks.
+func wide() []float64 { return []float64{128, 256, 512, 1024} }
+
+// TestControlsOfTheorem8 has errors of the closed forms that are width^exponent, with two slightly different networks
+// for each width.
+func TestControlsOfTheorem8(t *testing.T) {
 	study := func(own, infinite float64, widths ...float64) []result.Claim {
 		e, f := newErrors(), &result.Figure{}
 		for _, m := range widths {
@@ -48,21 +52,27 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 		e.judge(f, "erf", -1)
 		return f.Claims
 	}
-	all(study(-1, -0.5, widths...), slopes, result.Holds)
-	all(study(-0.5, 0, widths...), slopes, result.Fails) // errors times √width
-	all(study(-1, -0.5, 512), slopes, result.NotClaimed)
-	all(study(-1, -0.5, widths...), asPrinted, result.Corrected)
-	all(study(0, -0.5, widths...), asPrinted, result.Fails)
+	wantVerdict(t, study(-1, -0.5, wide()...), slopes, result.Holds)
+	wantVerdict(t, study(-0.5, 0, wide()...), slopes, result.Fails) // errors times √width
+	wantVerdict(t, study(-1, -0.5, 512), slopes, result.NotClaimed)
+	wantVerdict(t, study(-1, -0.5, wide()...), asPrinted, result.Corrected)
+	wantVerdict(t, study(0, -0.5, wide()...), asPrinted, result.Fails)
+}
 
+// TestControlsOfKernels has differences of kernels that are width^exponent.
+func TestControlsOfKernels(t *testing.T) {
 	fall := func(exponent float64) (m, logs []float64) {
-		for i, w := range append(widths, widths...) {
+		for i, w := range append(wide(), wide()...) {
 			m, logs = append(m, w), append(logs, exponent*math.Log(w)+0.01*float64(i%3))
 		}
 		return m, logs
 	}
-	all(kernelClaims(fall(-0.5)), slopes, result.Holds)
-	all(kernelClaims(fall(0)), slopes, result.Fails)
+	wantVerdict(t, kernelClaims(fall(-0.5)), slopes, result.Holds)
+	wantVerdict(t, kernelClaims(fall(0)), slopes, result.Fails)
+}
 
+// TestControlsOfDrift has kernels that change by width^exponent.
+func TestControlsOfDrift(t *testing.T) {
 	moved := func(exponent float64) []result.Claim {
 		d := Drift{Widths: []int{128, 256, 512}, Seeds: 2, Exponent: -1}
 		runs := map[string]map[int][]driftRun{}
@@ -78,15 +88,21 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 		}
 		return d.report(runs, []int{0, 1}).Claims
 	}
-	all(moved(-1), slopes, result.Holds)
-	all(moved(-0.5), slopes, result.Fails)
+	wantVerdict(t, moved(-1), slopes, result.Holds)
+	wantVerdict(t, moved(-0.5), slopes, result.Fails)
+}
 
+// TestControlsOfLazy exchanges the ends of the narrowest and the widest network.
+func TestControlsOfLazy(t *testing.T) {
 	ends := map[string][]float64{"apart": {0.6, 0.4, 0.3}, "drift": {0.1, 0.05, 0.02}}
 	exchanged := map[string][]float64{"apart": {0.3, 0.4, 0.6}, "drift": {0.02, 0.05, 0.1}}
-	all(Lazy{Widths: []int{64, 128, 256}}.claims(ends), widerIsNearer, result.Holds)
-	all(Lazy{Widths: []int{64, 128, 256}}.claims(exchanged), widerIsNearer, result.Fails)
-	all(Lazy{Widths: []int{64}}.claims(ends), widerIsNearer, result.NotClaimed)
+	wantVerdict(t, Lazy{Widths: []int{64, 128, 256}}.claims(ends), widerIsNearer, result.Holds)
+	wantVerdict(t, Lazy{Widths: []int{64, 128, 256}}.claims(exchanged), widerIsNearer, result.Fails)
+	wantVerdict(t, Lazy{Widths: []int{64}}.claims(ends), widerIsNearer, result.NotClaimed)
+}
 
+// TestControlOfLinearised compares a linearised network with the closed form for another learning rate.
+func TestControlOfLinearised(t *testing.T) {
 	backend, _, err := backends.Open("go")
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +119,6 @@ func TestNegativeControlsOfStudies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all([]result.Claim{linearisedClaim("erf", off)}, linearised, c.want)
+		wantVerdict(t, []result.Claim{linearisedClaim("erf", off)}, linearised, c.want)
 	}
 }

@@ -93,8 +93,8 @@ func (l Lazy) network(width int) ntk.Network {
 	return perceptron(l.Hidden, width, math.Sqrt2, ntk.ReLU, slices.Max(l.Train.Labels)+1)
 }
 
-// lazyPlan is what the trainings of all widths share: the kernel of infinite width, summed over the classes, the
-// learning rate, and the examples whose kernel is measured.
+// lazyPlan has the things that the trainings of all widths share: the kernel of infinite width, summed over the
+// classes, the learning rate, and the examples whose kernel is measured.
 type lazyPlan struct {
 	sums, unseen dynamics.ClassSums
 	eta          float64

@@ -59,8 +59,8 @@ type Theorem8 struct {
 	tampering float64 // added to the rate of the closed form for the linearised network, by the negative control
 }
 
-// The sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on, 4
-// features.
+// These are the sizes of Theorem8's data: three classes in 16 dimensions, 8 examples each to train on and 6 to test on,
+// 4 features.
 const (
 	theorem8Classes, theorem8Inputs, theorem8Features = 3, 16, 4
 	theorem8Train, theorem8Test                       = 8, 6

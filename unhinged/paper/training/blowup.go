@@ -9,9 +9,10 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// BlowUp draws the outcomes of plain UL as figure 19 does, a curve a seed, up to the record before the norms blew up or
-// the first number was not finite; the legend says at which step that was. Its axis is the step: the paper draws
-// epochs, and has the norms beyond 10⁷ at the first of them. The outcomes are of one setup.
+// BlowUp draws the outcomes of plain UL as figure 19 does, with a curve for each seed. A curve ends at the record
+// before the norms blew up or before the first number that is not finite, and the legend gives the step at which this
+// happened. The axis is the step, while the paper draws epochs, with norms beyond 10⁷ at the first one. All outcomes
+// must be of one setup.
 func BlowUp(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig19", Title: "Plain UL falls over (figure 19)", Claims: blowUpClaims(outcomes),
 		Panels: []result.Panel{
@@ -45,7 +46,7 @@ func BlowUp(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// plain are the outcomes of plain UL that have something to show.
+// plain returns the outcomes of plain UL that have a record to draw.
 func plain(outcomes []vision.Outcome) []vision.Outcome {
 	return slices.DeleteFunc(slices.Clone(outcomes), func(o vision.Outcome) bool {
 		return o.Settings.Method != "ul" ||
@@ -65,14 +66,15 @@ func seedTitle(o vision.Outcome) string {
 	return fmt.Sprintf("%s, not finite at step %d", title, o.Diverged.Step)
 }
 
-// Of figure 19's curves, read off the paths of the published PDF: the smallest ratio of panel (c), which is its first,
-// and the largest angle of panel (e), in degrees.
+// Numbers of figure 19's curves, which were read from the paths of the published PDF: the smallest ratio of panel (c),
+// which is the first one, and the largest angle of panel (e), in degrees.
 const (
 	publishedRatio = 7.11
 	publishedAngle = 10.91
 )
 
-// blowUpClaims judges what the paper says of figure 19. "Very large" and "very small" are what all of its curves are.
+// blowUpClaims judges what the paper says of figure 19. A ratio or an angle counts as "very large" or "very small" if
+// it is at least as extreme as on all curves of the figure.
 func blowUpClaims(outcomes []vision.Outcome) []result.Claim {
 	all, blown := 0, 0
 	for _, o := range outcomes {
@@ -116,7 +118,7 @@ func stableClaims(outcomes []vision.Outcome) []result.Claim {
 	return []result.Claim{stable.Of(result.Check(stable.Text, float64(ended), float64(all), 0))}
 }
 
-// lateRatio is the mean of log₁₀(max‖w‖/min‖w‖) over the records of the second half of a run.
+// lateRatio returns the mean of log₁₀(max‖w‖/min‖w‖) over the records of the second half of a run.
 func lateRatio(o vision.Outcome) float64 {
 	sum, n := 0.0, 0
 	for _, r := range o.Records {

@@ -16,9 +16,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// The curves of a reliability diagram in figures 10 and 11. Both readings of a gap are in each panel (erratum E39): the
-// paper draws the shaded gap to the bin's right edge, and in empty bins the whole of it; the gap of the ECE is between
-// the accuracy and the line of the mean confidence.
+// The names of the curves of a reliability diagram in figures 10 and 11. Each panel shows both meanings of a gap
+// (erratum E39). The paper shades the gap from the accuracy to the bin's right edge, and in an empty bin from 0 to it.
+// The gap of the ECE is between the accuracy and the mean confidence.
 const (
 	accuracyBars = "accuracy"
 	edgeGap      = "gap as the paper draws it, to the bin's right edge"
@@ -26,16 +26,17 @@ const (
 	diagonal     = "confidence = accuracy"
 )
 
-// calibrationSetting says of which runs a figure is: figure 10 is long-tailed CIFAR-10, figure 11 long-tailed
-// CIFAR-100, of which its printed accuracies are. Other data sets that are long-tailed stand beside figure 10 and
-// step-wise subsets beside figure 11.
+// calibrationSetting says which runs belong to a figure. Figure 10 is about long-tailed CIFAR-10, and figure 11 about
+// long-tailed CIFAR-100, as its printed accuracies show. Runs on other long-tailed data sets are shown with figure 10,
+// and runs on step-wise subsets with figure 11.
 func calibrationSetting(number int, s vision.Settings) bool {
 	ofEleven := s.Dataset == "cifar-100" || s.Imbalance.Kind == datasets.Step
 	return s.Imbalance.Kind != "" && (number == 11) == ofEleven
 }
 
-// Calibration draws figure 10 or 11: accuracy and ECE by λ, the published reliability diagrams, and those of CE in the
-// runs of that imbalance that have outputs, all seeds of a variant together.
+// Calibration draws figure 10 or 11: accuracy and ECE by λ, the published reliability diagrams, and the reliability
+// diagrams of CE in the runs with this imbalance that have outputs. A diagram has the images of all seeds of a variant
+// together.
 func Calibration(number int) func([]vision.Outcome) (result.Figure, error) {
 	return func(outcomes []vision.Outcome) (result.Figure, error) {
 		id := fmt.Sprintf("fig%d", number)
@@ -64,8 +65,8 @@ func Calibration(number int) func([]vision.Outcome) (result.Figure, error) {
 	}
 }
 
-// lambdaPanels draws accuracy and ECE against λ: a curve an imbalance, published and ours. Ours have the λ that is the
-// same for the paper's batches.
+// lambdaPanels draws accuracy and ECE against λ, with a curve for each imbalance, published or of our runs. For our
+// runs λ is converted to the value that has the same meaning for the paper's batches.
 func lambdaPanels(fig *result.Figure, printed []paperdata.Reliability, runs []vision.Outcome,
 	measures map[string]*outputMeasures) {
 	add := func(name string, lambda, accuracy, ece float64) *result.Curve {
@@ -153,7 +154,7 @@ func reliabilityPanels(fig *result.Figure, printed []paperdata.Reliability, runs
 	}
 }
 
-// pooled are the bins of all runs of a variant together.
+// pooled returns the bins of all runs of a variant together.
 func pooled(v variant, measures map[string]*outputMeasures) []calibration.Bin {
 	var out []calibration.Bin
 	for _, o := range v.runs {
@@ -183,7 +184,7 @@ func measuredECE(measures map[string]*outputMeasures) func(vision.Outcome) float
 	return func(o vision.Outcome) float64 { return measures[o.Folder].ece }
 }
 
-// crossEntropies are the variants of CE, by λ.
+// crossEntropies returns the variants of CE, by λ.
 func crossEntropies(outcomes []vision.Outcome) []variant {
 	return slices.DeleteFunc(variants(outcomes), func(v variant) bool {
 		return v.family() != "ce" || len(v.runs) == 0
@@ -234,8 +235,8 @@ func publishedCalibrationClaims(number int, printed []paperdata.Reliability) []r
 	return []result.Claim{paperCalibrates.Of(result.Check(text+note+")", float64(len(better)), float64(len(plain)), 0))}
 }
 
-// calibrationClaims judges what sections 4.2 and C.3 say of calibration by runs of CE, in each setup apart. Runs with
-// and without EFR are paired by their seeds.
+// calibrationClaims judges the statements of sections 4.2 and C.3 about calibration by runs of CE, separately in each
+// setup. Runs with and without EFR are paired by their seeds.
 func calibrationClaims(runs []vision.Outcome, measures map[string]*outputMeasures) []result.Claim {
 	overConfidence := func(o vision.Outcome) float64 {
 		m := measures[o.Folder]
@@ -269,17 +270,18 @@ func askable(asked []question) []question {
 	return slices.DeleteFunc(asked, func(q question) bool { return math.IsNaN(q.difference) })
 }
 
-// suitability asks whether some λ improves both accuracy and ECE in a setup.
+// suitability is the test of whether some λ improves both accuracy and ECE in a setup.
 type suitability struct {
 	tried int
-	// holds is the smallest p-value, over λ, of the worse of its two improvements, times the number of λ (Bonferroni);
-	// fails is the largest p-value, over λ, of the worse of its two deteriorations, which is twice the smaller one.
+	// For each λ there are p-values for an improvement and for a deterioration of accuracy and of ECE. holds is the
+	// smallest over λ of the larger p-value of the two improvements, times the number of λ (Bonferroni). fails is the
+	// largest over λ of twice the smaller p-value of the two deteriorations.
 	holds, fails float64
 	best         string // λ with the smallest p-value, and its differences
 	gain         float64
 }
 
-// try takes up a λ with the differences of accuracy and of ECE, both positive where it improves.
+// try adds a λ with the differences of accuracy and of ECE, which are positive for an improvement.
 func (s *suitability) try(v variant, accuracy, ece ttest) {
 	if math.IsNaN(accuracy.difference) {
 		return
@@ -295,7 +297,7 @@ func (s *suitability) try(v variant, accuracy, ece ttest) {
 	s.tried++
 }
 
-// judge gives the verdict.
+// judge returns the verdict.
 func (s suitability) judge(title string) result.Claim {
 	holds := min(1, float64(s.tried)*s.holds)
 	c := result.Claim{Measured: result.Number(s.gain), Tolerance: result.Number(math.NaN()), Verdict: result.Undecided}
@@ -313,7 +315,7 @@ func (s suitability) judge(title string) result.Claim {
 }
 
 // CalibrationTable has the calibration of all finished runs with outputs, as Markdown: mean ± standard deviation over
-// the seeds, in percent but for NLL and the Brier score.
+// the seeds, in percent, except for NLL and the Brier score.
 func CalibrationTable(outcomes []vision.Outcome) (string, error) {
 	runs, measures, err := withOutputs(outcomes, func(vision.Settings) bool { return true })
 	if err != nil {

@@ -27,10 +27,10 @@ type question struct {
 	note  string // to read the verdict by
 }
 
-// Claims judges what the paper says in sections 4.1 to 4.3 and in figures 2, 12 to 14 and 19 by outcomes of whatever
-// size: a verdict is on these runs, and the sentence has the paper's own numbers beside it, where there are some. Each
-// claim on a difference is a t-test over the seeds: Welch's between two methods, Student's within one. It holds if the
-// difference is above its bound (Expected) and fails if it is below, both by a p-value of at most 5 % after Holm's
+// Claims judges the statements of sections 4.1 to 4.3 and of figures 2, 12 to 14 and 19 by the outcomes, whatever the
+// size of the networks. A verdict is about these runs; the claim also gives the paper's own numbers, if it has some.
+// Each claim on a difference is a t-test over the seeds: Welch's between two methods, Student's within one. It holds if
+// the difference is above its bound (Expected) and fails if it is below, both by a p-value of at most 5 % after Holm's
 // correction for the number of tests in the setup, those of figure 19 apart from the others; otherwise, and with fewer
 // than two seeds, it is undecided. Tolerance is half the width of the 95 % confidence interval, without the correction.
 // Methods that have no finished run are not asked about.
@@ -52,7 +52,7 @@ func Claims(outcomes []vision.Outcome) []result.Claim {
 	return claims
 }
 
-// questions are those that can be asked of the variants of one setup.
+// questions returns the questions about the variants of one setup.
 func questions(list []variant) []question {
 	var asked []question
 	ask := func(s result.Sentence, t ttest, bound float64, note string, names ...any) {
@@ -108,9 +108,9 @@ func questions(list []variant) []question {
 	return asked
 }
 
-// equivalence says which half of "comparable or better" the difference of two accuracies shows, by two one-sided
-// t-tests (Schuirmann 1987): comparable if it is shown to be above −margin and below +margin, better if it is shown to
-// be above +margin, and otherwise neither.
+// equivalence says whether the difference of two accuracies shows "comparable", "better" or neither, by two one-sided
+// t-tests (Schuirmann 1987). It is comparable if it is shown to be above −margin and below +margin, and better if it is
+// shown to be above +margin.
 func equivalence(t ttest) string {
 	switch {
 	case math.IsNaN(t.err):
@@ -149,7 +149,7 @@ func publishedClaims() []result.Claim {
 	return claims
 }
 
-// logLimit is log₁₀ of Theorem 6's ‖H‖² under the variant's EFR.
+// logLimit returns log₁₀ of Theorem 6's ‖H‖² under the variant's EFR.
 func logLimit(v variant) float64 {
 	norm2, _ := limit(v.runs[0])
 	return math.Log10(norm2)
@@ -159,7 +159,7 @@ func logNorm(o vision.Outcome) float64 { return math.Log10(last(o).FeatureNorm2)
 
 func accuracyOf(r vision.Record) float64 { return 100 * r.ValidationAccuracy }
 
-// distanceToWM is NaN where a record does not have it.
+// distanceToWM returns NaN if a record does not have it.
 func distanceToWM(r vision.Record) float64 {
 	if r.Collapse == nil {
 		return math.NaN()
@@ -167,7 +167,8 @@ func distanceToWM(r vision.Record) float64 {
 	return float64(r.Collapse.DistanceWM)
 }
 
-// early is the mean of a number over the records in the first half of the epochs, and over the first one at least.
+// early returns the mean of a number over the records in the first half of the epochs, and at least over the first
+// record.
 func early(number func(vision.Record) float64) func(vision.Outcome) float64 {
 	return func(o vision.Outcome) float64 {
 		sum, n := 0.0, 0
@@ -181,7 +182,8 @@ func early(number func(vision.Record) float64) func(vision.Outcome) float64 {
 	}
 }
 
-// fit is how far CE got with its training images, which says whether last accuracies are those of trained networks.
+// fit says how well CE fits its training images. This shows whether the last accuracies are those of networks that are
+// trained to the end.
 func fit(ce variant) string {
 	train := student(ce.of(func(o vision.Outcome) float64 { return trainAccuracy(last(o)) })).difference
 	if math.IsNaN(train) {
@@ -190,7 +192,7 @@ func fit(ce variant) string {
 	return fmt.Sprintf("; CE ends with %.1f %% of the training images measured right", train)
 }
 
-// paperDifference is what the paper has for the difference of two variants' last accuracies.
+// paperDifference returns the difference of two variants' last accuracies in the paper.
 func paperDifference(a, b variant) string {
 	var list []string
 	for _, in := range publishedIn {
@@ -206,7 +208,7 @@ func paperDifference(a, b variant) string {
 	return "; the paper: " + strings.Join(list, ", ")
 }
 
-// judge gives the verdicts of tests, with their p-values corrected for the number of them.
+// judge returns the verdicts of tests, whose p-values are corrected for the number of tests.
 func judge(list []question) []result.Claim {
 	p := make([]float64, len(list))
 	for i, q := range list {
@@ -219,7 +221,7 @@ func judge(list []question) []result.Claim {
 	return claims
 }
 
-// judge is the verdict of a test with its corrected p-value.
+// judge returns the verdict of a test with its corrected p-value.
 func (q question) judge(p float64) result.Claim {
 	c := result.Claim{ID: q.ID, Control: q.Control, Claim: q.claim, Measured: result.Number(q.difference),
 		Expected: result.Number(q.bound), Tolerance: result.Number(q.interval()), Verdict: result.Undecided}
@@ -245,7 +247,7 @@ func (q question) judge(p float64) result.Claim {
 	return c
 }
 
-// seedsNote says how many seeds would decide, at a level that is corrected as the p-value is.
+// seedsNote says how many seeds would decide the question. The level is corrected like the p-value.
 func (q question) seedsNote(level float64) string {
 	n := q.needed(q.bound, level)
 	if math.IsInf(n, 1) {

@@ -16,7 +16,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// detectionMetrics are those of tables 3 and 6, in percent: in-distribution is the positive class of all.
+// detectionMetrics are the metrics of tables 3 and 6, in percent. For all of them in-distribution is the positive
+// class.
 var detectionMetrics = []struct {
 	name   string
 	better float64 // 1 if higher is better, else −1
@@ -35,11 +36,12 @@ func detectionFamilies(table int) []string {
 	return []string{"ce", "pal"}
 }
 
-// detectionSetting says of which runs tables 3 and 6 and their figures are.
+// detectionSetting says which runs belong to tables 3 and 6 and their figures.
 func detectionSetting(s vision.Settings) bool { return s.Imbalance.Kind == "" }
 
-// Detection draws table 3 or 6: a panel a metric, data set and set of images out of distribution, the published ones
-// first, a curve a loss and score, along the λ of EFR in their order. Ours are of all balanced runs that have outputs.
+// Detection draws table 3 or 6. There is a panel for each metric, data set and set of images out of distribution, the
+// published ones first, and a curve for each loss and score, against the λ of EFR. Our numbers are of all balanced runs
+// that have outputs.
 func Detection(table int) func([]vision.Outcome) (result.Figure, error) {
 	return func(outcomes []vision.Outcome) (result.Figure, error) {
 		fig := result.Figure{ID: fmt.Sprintf("table%d", table), Title: "Detection of images out of distribution",
@@ -64,7 +66,7 @@ func Detection(table int) func([]vision.Outcome) (result.Figure, error) {
 	}
 }
 
-// detectionOrigin notes what is missing, what stands in for it, and where the runs come from.
+// detectionOrigin notes which runs are missing, which runs are shown instead, and where the runs come from.
 func detectionOrigin(fig *result.Figure, runs []vision.Outcome, measures map[string]*outputMeasures) error {
 	if len(runs) == 0 {
 		fig.Settings["needs"] = needsOutputs("on balanced classes")
@@ -78,7 +80,7 @@ func detectionOrigin(fig *result.Figure, runs []vision.Outcome, measures map[str
 	return origin(fig, runs)
 }
 
-// curveOf returns the curve of this name, made if it is not there.
+// curveOf returns the curve of this name. It adds the curve if the figure does not have it.
 func curveOf(fig *result.Figure, name string) *result.Curve {
 	i := slices.IndexFunc(fig.Curves, func(c result.Curve) bool { return c.Name == name })
 	if i < 0 {
@@ -152,7 +154,7 @@ func familyTitle(family string) string {
 	return "CE"
 }
 
-// detection is a metric of a run; NaN if the run does not have it.
+// detection returns a metric of a run, and NaN if the run does not have it.
 func detection(measures map[string]*outputMeasures, set, score string, metric func(ood.Measures) float64,
 ) func(vision.Outcome) float64 {
 	return func(o vision.Outcome) float64 {
@@ -210,8 +212,8 @@ func publishedRows(table int, numbers []paperdata.Cell) ([]publishedRow, map[pub
 	return order, values
 }
 
-// Contradictions names the pairs of methods in the paper's table 3 or 6, with equal data set and score, of which one
-// has the better FPR95 and the worse AUPR: those with the largest difference in AUPR first.
+// Contradictions names the pairs of methods in the paper's table 3 or 6, with equal data set and score, in which one
+// method has the better FPR95 and the worse AUPR. Pairs with the largest difference in AUPR come first.
 func Contradictions(table int) []string { return contradictions(table, paperdata.Table(table)) }
 
 func contradictions(table int, numbers []paperdata.Cell) []string {
@@ -285,7 +287,8 @@ func publishedDetectionClaims(table int, numbers []paperdata.Cell) []result.Clai
 }
 
 // detectionClaims judges by the mean AUROC of some scores whether EFR improves the detection: in each setup, for each
-// loss and λ, over the far and over the near sets of images apart. Runs with and without EFR are paired by their seeds.
+// loss and λ, and separately for the far and the near sets of images. Runs with and without EFR are paired by their
+// seeds.
 func detectionClaims(s result.Sentence, runs []vision.Outcome, measures map[string]*outputMeasures, families,
 	of []string) []result.Claim {
 	var claims []result.Claim

@@ -20,9 +20,10 @@ const (
 	outside = "out of distribution"
 )
 
-// ScoreHistograms draws figures 3 and 16 to 18 for some of the paper's scores: what tables 3 or 6 have for them; then,
-// of CE with each λ in the balanced runs that have outputs, the histograms of the scores in and out of distribution, in
-// two colours with shared bins, of the first seed, and the ROC curves, means over the seeds.
+// ScoreHistograms draws figures 3 and 16 to 18 for some of the paper's scores. First come the numbers of tables 3 or 6
+// for these scores. Then come, for CE with each λ in the balanced runs that have outputs, the histograms of the scores
+// in and out of distribution (of the first seed, in two colours with shared bins) and the ROC curves (means over the
+// seeds).
 func ScoreHistograms(id string, table int, judged string, of ...string) func([]vision.Outcome) (result.Figure, error) {
 	return func(outcomes []vision.Outcome) (result.Figure, error) {
 		fig := result.Figure{ID: id, Title: "Scores in and out of distribution", Settings: map[string]any{}}
@@ -46,8 +47,8 @@ func ScoreHistograms(id string, table int, judged string, of ...string) func([]v
 	}
 }
 
-// shownSets are the sets of images whose histograms are drawn: SVHN if a run has it, else other data sets, and
-// left-out classes; noise where there is nothing else. Tables 3 and 6 have all.
+// shownSets returns the sets of images whose histograms are drawn: SVHN if a run has it and otherwise other data sets,
+// and left-out classes. Noise is drawn only if there are no other sets. Tables 3 and 6 have all sets.
 func shownSets(setup []vision.Outcome, measures map[string]*outputMeasures) []string {
 	all := setNames(setup, measures)
 	shown := slices.DeleteFunc(slices.Clone(all), func(set string) bool {
@@ -134,8 +135,8 @@ func histogramPanel(fig *result.Figure, c *ood.Comparison, title, xlabel string)
 	return nil
 }
 
-// onGrid are the true positive rates at these false positive rates, on the straight lines between the points of the ROC
-// curve.
+// onGrid returns the true positive rates at these false positive rates, by linear interpolation between the points of
+// the ROC curve.
 func onGrid(c *ood.Comparison, grid []float64) []float64 {
 	fpr, tpr := c.ROC()
 	out, i := make([]float64, len(grid)), 0

@@ -12,7 +12,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// quantities are the series of a figure: what they are called and how they are read from a record.
+// quantities are the series of a figure: their names and how they are read from a record.
 var quantities = []struct {
 	name string
 	of   func(vision.Record) float64
@@ -30,7 +30,7 @@ var quantities = []struct {
 	{"prototype_angle", func(r vision.Record) float64 { return float64(r.PrototypeAngle) }},
 }
 
-// trainAccuracy is in percent, and NaN where it was not measured.
+// trainAccuracy returns the accuracy in percent, and NaN if it was not measured.
 func trainAccuracy(r vision.Record) float64 {
 	if r.Collapse == nil {
 		return math.NaN()
@@ -38,9 +38,9 @@ func trainAccuracy(r vision.Record) float64 {
 	return 100 * r.Collapse.TrainAccuracy
 }
 
-// Figure draws the outcomes of the methods that come to an end, against the epoch: a curve a method and λ of EFR, the
-// mean over its seeds, with series NAME_sd for the standard deviations; and judges Claims. It leaves the curves of
-// plain UL to BlowUp. The outcomes are of one setup.
+// Figure draws the outcomes of the methods that come to their end, against the epoch, and judges Claims. There is a
+// curve for each method and λ of EFR: the mean over its seeds, with series NAME_sd for the standard deviations. Plain
+// UL has no curves here; BlowUp draws them. All outcomes must be of one setup.
 func Figure(outcomes []vision.Outcome) (result.Figure, error) {
 	list, err := oneSetup(outcomes)
 	if err != nil {
@@ -60,8 +60,8 @@ func Figure(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// Figure2 draws validation accuracy by epoch as figure 2 does: a panel a setup of the outcomes, a curve a method and λ
-// of EFR, the mean over its seeds with a band of one standard deviation.
+// Figure2 draws validation accuracy by epoch as figure 2 does: with a panel for each setup of the outcomes and a curve
+// for each method and λ of EFR, which is the mean over its seeds with a band of one standard deviation.
 func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig2", Title: "Validation accuracy of the loss functions", Settings: map[string]any{}}
 	fig.Claims = append(Claims(outcomes), publishedClaims()...)
@@ -107,9 +107,9 @@ func Figure2(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// Figure12 draws the outcomes of one setup as figures 12 and 13 do: in a row each for CE, PAL and FNPAL, with and
-// without RLR, ‖H‖² of one batch, the train loss with EFR's term in it, and the validation accuracy, a curve for each
-// λ. Grey lines are at what PAL's limit under EFR in Theorem 6 has.
+// Figure12 draws the outcomes of one setup as figures 12 and 13 do. CE, PAL and FNPAL (with and without RLR) have a row
+// each, with ‖H‖² of one batch, the train loss including EFR's term, and the validation accuracy. Each λ has a curve.
+// Grey lines show the values at PAL's limit under EFR by Theorem 6.
 func Figure12(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig12", Title: "Feature norm, loss and accuracy under EFR"}
 	list, err := oneSetup(outcomes)
@@ -142,8 +142,8 @@ func Figure12(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// Figure14 draws the outcomes of one setup as figure 14 does: all methods in one panel each for the train loss, ‖H‖² of
-// one batch, and the accuracies in training and validation.
+// Figure14 draws the outcomes of one setup as figure 14 does: a panel each for the train loss, ‖H‖² of one batch, the
+// train accuracy and the validation accuracy, with all methods in each panel.
 func Figure14(outcomes []vision.Outcome) (result.Figure, error) {
 	fig := result.Figure{ID: "fig14", Title: "Loss, feature norm and accuracy of all methods", Panels: []result.Panel{
 		{Title: "(a) Train loss", Y: "loss", YLabel: "loss"},
@@ -159,10 +159,10 @@ func Figure14(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// ErrNoRuns is wrapped by the errors of figures that no run belongs into.
-var ErrNoRuns = errors.New("no finished run belongs into this figure")
+// ErrNoRuns is wrapped by the errors of figures for which there is no run.
+var ErrNoRuns = errors.New("there is no finished run for this figure")
 
-// anchoredOrCE are the variants that have runs, but for plain UL's.
+// anchoredOrCE returns the variants that have runs, except those of plain UL.
 func anchoredOrCE(outcomes []vision.Outcome) []variant {
 	return slices.DeleteFunc(variants(outcomes), func(v variant) bool {
 		return v.method.Name == "ul" ||
@@ -170,16 +170,17 @@ func anchoredOrCE(outcomes []vision.Outcome) []variant {
 	})
 }
 
-// oneSetup is anchoredOrCE of outcomes that must not be of several setups.
+// oneSetup returns anchoredOrCE of the outcomes. It is an error if they are of several setups.
 func oneSetup(outcomes []vision.Outcome) ([]variant, error) {
 	if setups := Compared(outcomes); len(setups) > 1 {
-		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure must be of one",
+		return nil, fmt.Errorf("the runs are of %d setups, such as %s and %s; a figure needs runs of one setup",
 			len(setups), setupTitle(setups[0][0].Settings), setupTitle(setups[1][0].Settings))
 	}
 	return anchoredOrCE(outcomes), nil
 }
 
-// names are the legend names of the variants of some families; not nil, which a panel takes for all curves.
+// names returns the legend names of the variants of some families. It never returns nil, because a panel with nil shows
+// all curves.
 func names(list []variant, families ...string) []string {
 	found := []string{}
 	for _, v := range list {
@@ -205,7 +206,7 @@ func draw(fig *result.Figure, list []variant, outcomes []vision.Outcome) error {
 	return finish(fig, outcomes)
 }
 
-// mean is the mean of runs that differ in their seed only, record by record.
+// mean returns the mean, record by record, of runs that differ only in their seed.
 func mean(name string, runs []vision.Outcome) (result.Curve, error) {
 	curve := result.Curve{Name: name, Params: map[string]float64{"seeds": float64(len(runs))},
 		Series: map[string]result.Series{}}
@@ -239,7 +240,7 @@ func mean(name string, runs []vision.Outcome) (result.Curve, error) {
 	return curve, nil
 }
 
-// finish drops the panels in which there is nothing to see, and notes settings and provenance.
+// finish removes panels without curves, and notes settings and provenance.
 func finish(fig *result.Figure, outcomes []vision.Outcome) error {
 	fig.Panels = slices.DeleteFunc(fig.Panels, func(p result.Panel) bool {
 		return !slices.ContainsFunc(fig.Curves, func(c result.Curve) bool {
@@ -254,7 +255,7 @@ func finish(fig *result.Figure, outcomes []vision.Outcome) error {
 	return nil
 }
 
-// shared are the settings that all runs of a setup have.
+// shared returns the settings that all runs of a setup have.
 func shared(s vision.Settings) map[string]any {
 	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs,
 		"batch":         s.Batch,

@@ -47,9 +47,9 @@ func NetworkOmega(model string, classes int, quotient float64) (float64, error) 
 var lastNormalisations = map[string]int{"mlp": 1, "resnet8": 1 + 3, "resnet14": 1 + 6, "resnet20": 1 + 9,
 	"resnet18": 1 + 2, "resnet34": 1 + 3, "resnet50": 1 + 3}
 
-// Growth compares how fast the norms of plain UL grow with theory, a curve a seed: with NetworkOmega, its bound and
-// what NC1 makes of it, where it was measured, and with FreeOmega. The outcomes are of one setup, whose data have so
-// many classes.
+// Growth compares the growth of the norms of plain UL with theory, with a curve for each seed: with the bound
+// NetworkOmega, with NetworkOmega at the measured NC1 (if it was measured), and with FreeOmega. All outcomes must be of
+// one setup, whose data have this number of classes.
 func Growth(outcomes []vision.Outcome, classes int) (result.Figure, error) {
 	fig := result.Figure{ID: "growth", Title: "How fast plain UL falls over", Panels: []result.Panel{
 		{Title: "(a) max‖w‖", Y: "prototype_max", YLabel: "max‖w‖", Log: true},
@@ -94,7 +94,7 @@ func Growth(outcomes []vision.Outcome, classes int) (result.Figure, error) {
 	return fig, err
 }
 
-// growth is the curve of a run; the growth at a record is that since the one before.
+// growth returns the curve of a run. The growth at a record is the growth since the record before it.
 func growth(o vision.Outcome, classes int) (result.Curve, error) {
 	curve := result.Curve{Name: seedTitle(o), Params: map[string]float64{}, Series: map[string]result.Series{}}
 	sgd := o.Settings.SGD()
@@ -119,7 +119,7 @@ func growth(o vision.Outcome, classes int) (result.Curve, error) {
 	return curve, nil
 }
 
-// predicted is the curve of norms that grow by ω from the first record of a run on.
+// predicted returns the curve of norms that grow at the rate ω from the first record of a run on.
 func predicted(name string, o vision.Outcome, omega float64) result.Curve {
 	curve := result.Curve{Name: name, Params: map[string]float64{"omega": omega}, Series: map[string]result.Series{}}
 	sgd := o.Settings.SGD()
@@ -136,9 +136,9 @@ func predicted(name string, o vision.Outcome, omega float64) result.Curve {
 	return curve
 }
 
-// late is how fast the norms of a run and its loss grow in a step of its second half, where what the start has left
-// behind is outgrown: least squares over the records, and the step in their middle. ok is false for fewer than three of
-// them.
+// late returns how fast the norms of a run and its loss grow in a step of its second half, where the initial state no
+// longer matters. It is a least-squares fit over the records, and step is the step in their middle. ok is false for
+// fewer than three records.
 func late(o vision.Outcome) (prototypes, loss float64, step int64, ok bool) {
 	var steps, norms, losses []float64
 	for _, r := range o.Records {
@@ -155,7 +155,8 @@ func late(o vision.Outcome) (prototypes, loss float64, step int64, ok bool) {
 	return prototypes, loss, int64(stat.Mean(steps, nil)), true
 }
 
-// twice is how far from 2 the loss's growth over that of the prototypes may be to be called twice as fast.
+// twice is the largest distance from 2 at which the ratio of the loss's growth to the prototypes' growth still counts
+// as twice as fast.
 const twice = 0.1
 
 // growthClaims judges what theory says of runs of plain UL.

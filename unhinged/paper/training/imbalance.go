@@ -14,13 +14,13 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// noEFR is where λ = 0 is drawn on the logarithmic axis of λ.
+// noEFR is the place of λ = 0 on the logarithmic axis of λ.
 const noEFR = 1e-8
 
-// Imbalance makes table 2, 4 or 5: last accuracies by λ of EFR, the paper's and beside them those of outcomes with
-// classes of unequal sizes, of which there may be none. Ours are of whatever data set and network was trained; only
-// those of the paper's data set count as its reproduction. Every number of ours is given under both decision rules
-// (Appendix D.2), and for the classes with many and with few training images.
+// Imbalance makes table 2, 4 or 5: the paper's last accuracies by λ of EFR, and beside them those of outcomes with
+// classes of unequal sizes, if there are any. Our numbers are of any data set and network that was trained; only those
+// on the paper's data set reproduce the table. Each of our numbers is given for both decision rules (Appendix D.2), and
+// for the classes with many and with few training images.
 func Imbalance(table int) func([]vision.Outcome) (result.Figure, error) {
 	return func(outcomes []vision.Outcome) (result.Figure, error) { return imbalanceFigure(table, outcomes) }
 }
@@ -50,7 +50,7 @@ func imbalanceFigure(table int, outcomes []vision.Outcome) (result.Figure, error
 	return fig, origin(&fig, slices.Concat(setups...))
 }
 
-// losses are those of a table by the paper's names, and the family of variants.
+// losses returns the losses of a table by the paper's names, with the family of variants of each.
 func losses(table int) map[string]string {
 	if table == 2 {
 		return map[string]string{"CE": "ce", "UL": "pal"}
@@ -197,7 +197,7 @@ func paperColumn(cell paperdata.Cell) string {
 	return fmt.Sprintf("the paper: %s, %s, ρ = %g", cell.Dataset, cell.Imbalance, cell.Ratio)
 }
 
-// centredAccuracy is the last accuracy in percent by the centred rule; NaN if it was not measured.
+// centredAccuracy returns the last accuracy in percent by the centred rule; NaN if it was not measured.
 func centredAccuracy(o vision.Outcome) float64 {
 	if d := last(o).Decision; d != nil {
 		return 100 * d.Centred
@@ -205,11 +205,12 @@ func centredAccuracy(o vision.Outcome) float64 {
 	return math.NaN()
 }
 
-// manyAccuracy is the last accuracy in percent on the classes with the most training images: the larger half if the
-// imbalance is step-wise, otherwise the first third, rounded up. Classes are in the order of their sizes.
+// manyAccuracy returns the last accuracy in percent on the classes with the most training images: the larger half if
+// the imbalance is step-wise, and otherwise a third of the classes, rounded up. Classes are in the order of their
+// sizes.
 func manyAccuracy(o vision.Outcome) float64 { return groupAccuracy(o, false) }
 
-// fewAccuracy is the same for as many classes with the fewest training images.
+// fewAccuracy returns the same for an equal number of classes with the fewest training images.
 func fewAccuracy(o vision.Outcome) float64 { return groupAccuracy(o, true) }
 
 func groupAccuracy(o vision.Outcome, few bool) float64 {

@@ -31,10 +31,10 @@ var (
 		Control: "with every cell three points lower than that without EFR, this fails"}
 )
 
-// imbalanceClaims are t-tests over the seeds, fixed before any run was judged: for each setup and loss, whether the
-// mean over its λ > 0 is above λ = 0, seed by seed (averaging over λ first, as all λ share the run without EFR); and in
-// table 2 whether the unhinged loss without EFR is above CE, and whether the centred rule decides better. The p-values
-// of all setups are corrected together (Holm).
+// imbalanceClaims makes t-tests over the seeds, which were fixed before any run was judged. For each setup and loss
+// they test whether the mean over the λ > 0 is above λ = 0, seed by seed (the mean over λ comes first, because all λ
+// share the run without EFR). In table 2 they also test whether the unhinged loss without EFR is above CE, and whether
+// the centred rule decides better. The p-values of all setups are corrected together (Holm).
 func imbalanceClaims(table int, setups [][]vision.Outcome) []result.Claim {
 	var asked []question
 	for _, setup := range setups {
@@ -72,8 +72,8 @@ func imbalanceClaims(table int, setups [][]vision.Outcome) []result.Claim {
 	return judge(asked)
 }
 
-// efrGains is, for each seed that all runs of the family have, the mean of a number over the λ > 0, less that without
-// EFR.
+// efrGains returns, for each seed that all variants of the family have, the mean of a number over the λ > 0 minus the
+// number without EFR.
 func efrGains(list []variant, family string, number func(vision.Outcome) float64) []float64 {
 	bySeed := map[uint64][]float64{}
 	without := map[uint64]float64{}
@@ -120,7 +120,7 @@ func publishedImbalance(table int) []result.Claim {
 	return claims
 }
 
-// gain is how often and by how much EFR changes the numbers of a group.
+// gain says how often and by how much EFR changes the numbers of a group.
 type gain struct {
 	name          string
 	better, cells int

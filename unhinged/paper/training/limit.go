@@ -6,9 +6,9 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// AnchoredLimit is where Theorem 6 sends features under EFR, h = (1+γ)w_y/(2λB), with anchored prototypes of unit norm
-// that sum to zero: their ‖H‖² in a batch of B images, and the objective there, mean loss + λ‖H‖². No features have a
-// smaller one, so that no network can have a smaller train loss.
+// AnchoredLimit is the limit of the features under EFR by Theorem 6, h = (1+γ)w_y/(2λB), with anchored prototypes of
+// unit norm that sum to zero. It gives their ‖H‖² in a batch of B images, and the objective at the limit, mean loss +
+// λ‖H‖². No features have a smaller one, so that no network can have a smaller train loss.
 func AnchoredLimit(gamma, efr float64, batch int) (norm2, loss float64) {
 	n := float64(batch)
 	return n * math.Pow((1+gamma)/(2*efr*n), 2), -(1 + gamma) * (1 + gamma) / (4 * efr * n)

@@ -107,7 +107,7 @@ func NeuralCollapse(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, err
 }
 
-// commonRecords cuts the runs to as many records as the shortest has.
+// commonRecords cuts all runs to the number of records of the shortest one.
 func commonRecords(runs []vision.Outcome) []vision.Outcome {
 	runs = slices.Clone(runs)
 	for i := range runs {
@@ -118,7 +118,7 @@ func commonRecords(runs []vision.Outcome) []vision.Outcome {
 	return runs
 }
 
-// mustMethod is MethodNamed of a name that there is.
+// mustMethod returns the method of this name, which must exist.
 func mustMethod(name string) vision.Method {
 	m, err := vision.MethodNamed(name)
 	if err != nil {
@@ -127,8 +127,9 @@ func mustMethod(name string) vision.Method {
 	return m
 }
 
-// collapseQuestions are what theory says of anchored prototypes, where the records have it. The distance to a theorem's
-// limit has NC1 to NC3 in it; a test of each of them would leave every one undecided with a few seeds.
+// collapseQuestions returns the questions that theory answers for anchored prototypes, if the records have the
+// measures. The distance to a theorem's limit includes NC1 to NC3. Separate tests of these would all be undecided with
+// a few seeds.
 func collapseQuestions(list []variant) []question {
 	var asked []question
 	ask := func(s result.Sentence, t ttest, names ...any) {

@@ -9,8 +9,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// What sections 3.3, 4.2 and 4.3 leave to other losses: anchored prototypes, EFR and RLR beside what they were made
-// for.
+// Sentences on anchored prototypes, EFR and RLR with losses for which the paper does not test them (sections 3.3, 4.2
+// and 4.3).
 var (
 	anchoredOthers = result.Sentence{ID: "etf-with-other-losses",
 		Text:    "3.3 with other losses: an anchored ETF is as good as trained prototypes: accuracy of %s − that of %s",
@@ -27,8 +27,8 @@ var (
 		Control: "with the accuracy under RLR five points lower, this fails"}
 )
 
-// OtherLosses makes the study of the paper's heads with other losses of the finished runs in a folder, or in the
-// folders of a pattern: the setup with the most losses.
+// OtherLosses makes the study of the paper's heads with other losses from the finished runs in a folder, or in the
+// folders of a pattern. It uses the setup with the most losses.
 func OtherLosses(runs string) (result.Figure, error) {
 	outcomes, err := vision.ReadOutcomes(runs)
 	if err != nil {
@@ -55,7 +55,7 @@ func otherLosses(outcomes []vision.Outcome) (result.Figure, error) {
 		}
 	}
 	if most == nil {
-		return result.Figure{}, fmt.Errorf("%w: there are none of other losses", ErrNoRuns)
+		return result.Figure{}, fmt.Errorf("%w with other losses", ErrNoRuns)
 	}
 	fig := result.Figure{ID: "otherlosses", Title: "Other losses with the paper's heads", Panels: []result.Panel{
 		{Title: "(a) Validation accuracy", Y: "accuracy", YLabel: "%"},
@@ -69,7 +69,7 @@ func otherLosses(outcomes []vision.Outcome) (result.Figure, error) {
 	return fig, draw(&fig, list, most)
 }
 
-// otherQuestions are those that can be asked of the variants of one setup.
+// otherQuestions returns the questions about the variants of one setup.
 func otherQuestions(list []variant) []question {
 	var asked []question
 	ask := func(s result.Sentence, a, b variant, number func(vision.Outcome) float64, bound float64) {

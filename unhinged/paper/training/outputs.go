@@ -17,11 +17,11 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// least is the number of seeds, the same of both variants, that a sentence about outputs is judged by. It was fixed, as
-// the tests were, before any run had outputs.
+// least is the smallest number of seeds, the same for both variants, with which a sentence about outputs is judged. It
+// was fixed, like the tests, before any run had outputs.
 const least = 3
 
-// outputMeasures are what the outputs of a run say.
+// outputMeasures are the measures of the outputs of a run.
 type outputMeasures struct {
 	accuracy, confidence, ece, scaledECE, nll, brier float64 // accuracy to scaledECE in percent; scaled by CrossScaled
 	bins                                             []calibration.Bin
@@ -30,7 +30,7 @@ type outputMeasures struct {
 	baseRate  map[string]float64                 // by the set: share of test images
 }
 
-// scores are all scores of outputs, the paper's three first, by the names that its tables have.
+// scores are the names of all scores of outputs, as the tables have them. The paper's three come first.
 var scores = slices.Concat(paperScores, []string{"max-logit"}, vision.FeatureScores()[1:])
 
 var paperScores = []string{"softmax", "energy", "feature-norm"}
@@ -55,11 +55,11 @@ func score(name string, s vision.SetOutputs) []float64 {
 	return out
 }
 
-// measuredOutputs keeps the measures of outputs by their checksum, as many items are drawn from the same ones.
+// measuredOutputs keeps the measures of outputs by their checksum, because many items are drawn from the same outputs.
 var measuredOutputs sync.Map
 
-// withOutputs returns those of the outcomes that ended, have outputs and are asked for, and the measures of each by its
-// folder.
+// withOutputs returns the outcomes that came to their end, have outputs and satisfy the condition, and the measures of
+// each by its folder.
 func withOutputs(outcomes []vision.Outcome, wanted func(vision.Settings) bool) ([]vision.Outcome,
 	map[string]*outputMeasures, error) {
 	var kept []vision.Outcome
@@ -128,7 +128,7 @@ func measureOutputs(outputs *vision.Outputs) (*outputMeasures, error) {
 	return m, nil
 }
 
-// distance says how far a set of images is from what was trained on: "near" for classes that were left out and for
+// distance says how far a set of images is from the training images: "near" for classes that were left out and for
 // CIFAR-10 beside CIFAR-100, "spoilt" for changed test images, and "far" for everything else.
 func distance(set, trained string) string {
 	cifar := func(name string) bool { return strings.HasPrefix(name, "cifar-") }
@@ -157,8 +157,8 @@ func setNames(runs []vision.Outcome, measures map[string]*outputMeasures) []stri
 	return names
 }
 
-// paired returns the differences number(a) − number(b) of the runs of equal seeds, and none if there are fewer than
-// least: such a sentence is undecided.
+// paired returns the differences number(a) − number(b) of the runs with equal seeds. If there are fewer than least of
+// them, it returns none, and the sentence is undecided.
 func paired(a, b variant, number func(vision.Outcome) float64) ttest {
 	var differences []float64
 	for _, x := range a.runs {
@@ -175,7 +175,8 @@ func paired(a, b variant, number func(vision.Outcome) float64) ttest {
 	return t
 }
 
-// meanSD writes the mean of a number over runs with so many decimals, and ± the standard deviation if there are two.
+// meanSD writes the mean of a number over runs with this number of decimals, and ± the standard deviation if there are
+// at least two runs.
 func meanSD(v variant, decimals int, number func(vision.Outcome) float64) string {
 	mean, sd := stat.MeanStdDev(v.of(number), nil)
 	if len(v.runs) < 2 {
@@ -184,11 +185,11 @@ func meanSD(v variant, decimals int, number func(vision.Outcome) float64) string
 	return fmt.Sprintf("%.*f ± %.*f", decimals, mean, decimals, sd)
 }
 
-// paperLambda is the λ of EFR for the paper's batches of 256 that the variant's is for its own: EFR is a sum over the
-// batch beside a mean.
+// paperLambda converts the variant's λ of EFR to the paper's batches of 256 images. This is necessary because EFR is a
+// sum over the batch, while the loss is a mean.
 func (v variant) paperLambda() float64 { return v.efr * float64(v.runs[0].Settings.Batch) / 256 }
 
-// needsOutputs says what is missing of an item that shows published numbers alone.
+// needsOutputs says which runs are missing for an item that shows only published numbers.
 func needsOutputs(what string) string {
 	return fmt.Sprintf("only the published numbers are shown: no recorded run %s has %s", what, vision.OutputsFile)
 }

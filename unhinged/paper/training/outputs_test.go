@@ -329,6 +329,14 @@ func TestMeasuredOutputs(t *testing.T) {
 			t.Errorf("bin %d: %+v, want %+v", k, b, want[k])
 		}
 	}
+}
+
+// TestSetsOfOutputs checks the names of the sets of images, and how far they are from the training images.
+func TestSetsOfOutputs(t *testing.T) {
+	runs, measures, err := withOutputs(madeUpRuns(t, 3, nil, nil), func(vision.Settings) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
 	if sets := setNames(runs, measures); !slices.Equal(sets, []string{"mnist", vision.UnknownSet, vision.UniformSet,
 		vision.BlurredSet}) {
 		t.Errorf("the sets are %v", sets)
@@ -339,12 +347,21 @@ func TestMeasuredOutputs(t *testing.T) {
 			t.Errorf("%s is %s, want %s", set, got, want)
 		}
 	}
-	missing := runs[0]
+}
+
+// TestRunWithoutItsOutputs checks that a run is left out if its outputs are not in its folder.
+func TestRunWithoutItsOutputs(t *testing.T) {
+	missing := madeUpRuns(t, 3, nil, nil)[0]
 	missing.Folder, missing.Outputs = t.TempDir(), "none"
 	if kept, _, err := withOutputs([]vision.Outcome{missing}, func(vision.Settings) bool { return true }); err != nil ||
 		len(kept) > 0 {
 		t.Errorf("a run without its file: %d kept, error %v", len(kept), err)
 	}
+}
+
+// TestOutputTables checks that the tables have a line for each method and set, with all scores.
+func TestOutputTables(t *testing.T) {
+	runs := madeUpRuns(t, 3, nil, nil)
 	table, err := DetectionTable(runs)
 	if err != nil || strings.Count(table, "\n") != 2+4*5*8 || !strings.Contains(table, "unknown (near)") {
 		t.Errorf("%d lines, error %v, in\n%s", strings.Count(table, "\n"), err, table)

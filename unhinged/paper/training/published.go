@@ -1,6 +1,7 @@
 package training
 
-// publishedIn are the paper's data sets, as datasets.Open calls them, and how it trained on them (Appendix C.2).
+// publishedIn lists the paper's data sets by their names in datasets.Open, and how the paper trained on them (Appendix
+// C.2).
 var publishedIn = []struct{ dataset, as string }{
 	{"cifar-10", "ResNet-18, 200 epochs"},
 	{"cifar-100", "ResNet-34, 200 epochs"},
@@ -28,7 +29,7 @@ var published = []struct {
 	{"imagenet-100", "fnpal", 0, 81.22}, {"imagenet-100", "fnpal-rlr", 0, 80.52},
 }
 
-// published is the paper's number for the variant.
+// published returns the paper's number for the variant.
 func (v variant) published(dataset string) (accuracy float64, ok bool) {
 	for _, p := range published {
 		if p.dataset == dataset && p.family == v.family() && p.efr == v.efr {

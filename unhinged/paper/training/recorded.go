@@ -8,7 +8,7 @@ import (
 	"github.com/unhinged-lab/lab/unhinged/vision"
 )
 
-// All is figure 2 of all finished runs on whole data sets in a folder, or in the folders of a pattern.
+// All draws figure 2 from all finished runs on whole data sets in a folder, or in the folders of a pattern.
 func All(runs string) (result.Figure, error) {
 	outcomes, err := vision.ReadOutcomes(runs)
 	if err != nil {
@@ -17,8 +17,8 @@ func All(runs string) (result.Figure, error) {
 	return Figure2(Whole(outcomes))
 }
 
-// On draws a figure of the finished runs on one whole data set, and judges the sentences of the figure of this id by
-// them. Of several setups it takes the one with the most runs.
+// On returns a function that draws a figure from the finished runs on one whole data set, and judges the sentences of
+// the figure with this id by these runs. If there are several setups, it takes the one with the most runs.
 func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
 	error) {
 	return func(runs string) (result.Figure, error) {
@@ -33,7 +33,7 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 			}
 		}
 		if most == nil {
-			return result.Figure{}, fmt.Errorf("%w: there are none on %s", ErrNoRuns, dataset)
+			return result.Figure{}, fmt.Errorf("%w on %s", ErrNoRuns, dataset)
 		}
 		fig, err := draw(most)
 		if err != nil || fig.Claims != nil {
@@ -49,7 +49,7 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 	}
 }
 
-// Sentences are those that a figure judges, by its id.
+// Sentences returns the sentences that a figure judges, by its id.
 func Sentences(id string) []result.Sentence {
 	switch id {
 	case "fig2":

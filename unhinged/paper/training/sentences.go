@@ -54,7 +54,7 @@ var (
 		Control: "with prototypes 60 degrees apart, this fails"}
 )
 
-// What theory says of the runs, which is in no sentence of section 4.
+// Statements of theory about the runs that are not in section 4.
 var (
 	nearerToWM = result.Sentence{ID: "theorem-6-nearer-to-wm",
 		Text:    "Theorem 6: features of %s come nearer to WM: the distance at the first record − at the last",

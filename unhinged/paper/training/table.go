@@ -10,9 +10,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// AccuracyTable has the last validation accuracies in percent, as Markdown: a row a method and λ of EFR, a column a
-// setup of the outcomes with mean ± standard deviation (number of seeds), and beside it what the paper has for the data
-// set.
+// AccuracyTable returns the last validation accuracies in percent, as Markdown. It has a row for each method and λ of
+// EFR, and a column for each setup of the outcomes with mean ± standard deviation (number of seeds). Beside a setup it
+// has the paper's numbers for the data set.
 func AccuracyTable(outcomes []vision.Outcome) string {
 	setups := Compared(outcomes)
 	rows := variants(outcomes)
@@ -38,7 +38,7 @@ func AccuracyTable(outcomes []vision.Outcome) string {
 		dataset := setup[0].Settings.Dataset
 		if slices.ContainsFunc(setups[i+1:],
 			func(later []vision.Outcome) bool { return later[0].Settings.Dataset == dataset }) {
-			continue // the paper stands behind its last
+			continue // the paper's column follows the last setup
 		}
 		for _, in := range publishedIn {
 			if in.dataset == dataset {

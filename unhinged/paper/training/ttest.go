@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// ttest is what a t-test knows of a mean, or of the difference of two.
+// ttest has the numbers of a t-test on a mean, or on the difference of two means.
 type ttest struct {
 	difference float64
 	err        float64 // its standard error; NaN if there are too few values for one
@@ -17,14 +17,14 @@ type ttest struct {
 	seeds      float64 // values in each sample, for two samples their harmonic mean
 }
 
-// student is the mean of a sample.
+// student returns the t-test on the mean of a sample.
 func student(sample []float64) ttest {
 	mean, variance := stat.MeanVariance(sample, nil) // NaN of a single value
 	n := float64(len(sample))
 	return ttest{mean, math.Sqrt(variance / n), n - 1, n}
 }
 
-// welch is the difference of the means of a and b, whose variances may differ.
+// welch returns the t-test on the difference of the means of a and b, whose variances may differ.
 func welch(a, b []float64) ttest {
 	x, y := student(a), student(b)
 	ex, ey := x.err*x.err, y.err*y.err
@@ -36,7 +36,7 @@ func welch(a, b []float64) ttest {
 	return t
 }
 
-// interval is half the width of the 95 % confidence interval of the difference.
+// interval returns half the width of the 95 % confidence interval of the difference.
 func (t ttest) interval() float64 {
 	if math.IsNaN(t.err) {
 		return math.NaN()
@@ -44,8 +44,8 @@ func (t ttest) interval() float64 {
 	return t.err * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Quantile(0.975)
 }
 
-// below is the one-sided p-value of the hypothesis that the true difference is at most bound: a small one shows that it
-// is above. It is NaN if there are too few values to tell.
+// below returns the one-sided p-value of the hypothesis that the true difference is at most bound. A small p-value
+// shows that the difference is above bound. It is NaN if there are too few values.
 func (t ttest) below(bound float64) float64 {
 	switch {
 	case math.IsNaN(t.err):
@@ -59,12 +59,13 @@ func (t ttest) below(bound float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.Survival((t.difference - bound) / t.err)
 }
 
-// above is the one-sided p-value of the hypothesis that the true difference is at least bound.
+// above returns the one-sided p-value of the hypothesis that the true difference is at least bound.
 func (t ttest) above(bound float64) float64 {
 	return ttest{-t.difference, t.err, t.freedom, t.seeds}.below(-bound)
 }
 
-// p is the two-sided p-value of the difference being bound; NaN if there are too few values to tell.
+// p returns the two-sided p-value of the hypothesis that the true difference is bound. It is NaN if there are too few
+// values.
 func (t ttest) p(bound float64) float64 {
 	if math.IsNaN(t.err) || t.difference == bound && t.err == 0 {
 		return t.err + 1 // 1, or NaN
@@ -72,10 +73,10 @@ func (t ttest) p(bound float64) float64 {
 	return 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.freedom}.CDF(-math.Abs(t.difference-bound)/t.err)
 }
 
-// power is the probability with which the computed number of seeds decides.
+// power is the probability of a decision with the computed number of seeds.
 const power = 0.8
 
-// mostSeeds is the largest number of seeds that needed looks at.
+// mostSeeds is the largest number of seeds that needed tries.
 const mostSeeds = 1000
 
 // needed returns the smallest number of seeds of each method with which a two-sided t-test at this level detects the

@@ -13,8 +13,8 @@ import (
 	"github.com/unhinged-lab/lab/unhinged"
 )
 
-// Setups splits outcomes into those that can be compared: each has one data set, network and way of training, and only
-// methods, λ of EFR and seeds differ in it, and where every method has its own rate and decay, those.
+// Setups splits outcomes into groups that can be compared. A setup has one data set, network and way of training. Only
+// methods, λ of EFR and seeds differ in it, and also rates and weight decays if every method has its own.
 func Setups(outcomes []vision.Outcome) [][]vision.Outcome {
 	var list [][]vision.Outcome
 	place := map[vision.Settings]int{}
@@ -75,8 +75,8 @@ func setupOf(s vision.Settings) vision.Settings {
 	return s
 }
 
-// Whole leaves out what the sentences of sections 4.1 to 4.3 on accuracies and norms are not about: runs on a part of
-// the classes, with classes of unequal sizes, and of methods that are not in figures 2, 12 to 14 and 19.
+// Whole leaves out the runs that the sentences of sections 4.1 to 4.3 on accuracies and norms are not about: runs on
+// some of the classes, runs with classes of unequal sizes, and methods that are not in figures 2, 12 to 14 and 19.
 func Whole(outcomes []vision.Outcome) []vision.Outcome {
 	return slices.DeleteFunc(balanced(outcomes), func(o vision.Outcome) bool {
 		return !slices.Contains([]string{"ce", "pal", "pal-efr", "fnpal", "fnpal-rlr", "ul"}, o.Settings.Method)
@@ -113,7 +113,7 @@ type variant struct {
 	diverged int              // runs that did not
 }
 
-// variants lists them in the order of Methods, then by λ.
+// variants lists the variants of a setup in the order of Methods, then by λ.
 func variants(outcomes []vision.Outcome) []variant {
 	var list []variant
 	for _, m := range vision.Methods() {
@@ -141,7 +141,7 @@ func variants(outcomes []vision.Outcome) []variant {
 	return list
 }
 
-// name is the variant's in a legend.
+// name returns the name of the variant in a legend.
 func (v variant) name() string {
 	if v.efr == 0 {
 		return v.method.Title
@@ -149,7 +149,7 @@ func (v variant) name() string {
 	return fmt.Sprintf("%s, λ = %g", v.method.Title, v.efr)
 }
 
-// family is the method that the variant is without EFR.
+// family returns the name of the variant's method without EFR.
 func (v variant) family() string {
 	if v.method.Name == "pal-efr" {
 		return "pal"
@@ -157,7 +157,7 @@ func (v variant) family() string {
 	return v.method.Name
 }
 
-// of is a number of each run.
+// of returns a number of each run.
 func (v variant) of(number func(vision.Outcome) float64) []float64 {
 	var values []float64
 	for _, o := range v.runs {
@@ -166,7 +166,7 @@ func (v variant) of(number func(vision.Outcome) float64) []float64 {
 	return values
 }
 
-// find is the variant of this family and λ; without runs if there is none.
+// find returns the variant of this family and λ. It has no runs if there is no such variant.
 func find(list []variant, family string, efr float64) variant {
 	for _, v := range list {
 		if v.family() == family && v.efr == efr {
