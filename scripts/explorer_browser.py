@@ -20,6 +20,7 @@ import time
 import browser
 import explorer
 
+ANSWER = 100  # ms that the page may be busy at a time while it iterates
 SITE = browser.FOLDER / "explorer"
 STATE = "return [location.hash, document.getElementById('answer').textContent, picture && picture.panels[0].curves[0].values[80]]"
 
@@ -54,26 +55,68 @@ def difference(a, b):
     return 0 if a is None else abs(a - b) / max(1, abs(a), abs(b))
 
 
-def check(page, address):
-    print(f"first picture after {opened(page, address + '/index.html'):.2f} s")
-    page.screenshot("explorer.png", "header")
+def scene(page, link):
+    """Shows the scene of a link, #scene?name=value&…"""
+    page.js(f"location.hash = '{link}'")
+    browser.wait(link, lambda: page.js("return scene.id") == link[1:].split("?")[0], 10)
+
+
+def check_numbers(page):
     names = page.js("return scenes.map(s => s.id)")
     worst = 0
     for picture in native():
-        got = page.js("""const r = unhingedDraw(arguments[0], arguments[1]);
-            return r.panels.map(p => p.curves.map(c => plain(c.values)))""", picture["Scene"], picture["Settings"])
+        got = page.js("""const [scene, settings] = arguments;
+            return new Promise(done => {
+                const give = panels => done(panels.map(p => p.curves.map(c => plain(c.values))));
+                const r = unhingedDraw(scene, settings, (share, panels) => share === 1 && give(panels));
+                if (!r.iterates) give(r.panels);
+            })""", picture["Scene"], picture["Settings"])
         for panel, ours in zip(picture["Panels"], got, strict=True):
             for curve, values in zip(panel, ours, strict=True):
                 worst = max([worst] + [difference(x, y) for x, y in zip(curve, values, strict=True)])
     print(f"{len(names)} scenes agree with the native program to {worst:.1e}")
     assert worst <= 1e-12, worst
     for name in names:
-        page.js(f"location.hash = '#{name}'")
-        browser.wait(name, lambda n=name: page.js("return scene.id") == n, 10)
+        scene(page, f"#{name}")
         page.screenshot(f"explorer-{name}.png", "header")
 
-    page.js("location.hash = '#unconstrained'")
-    browser.wait("the scene", lambda: page.js("return scene.id") == "unconstrained", 10)
+
+def check_iteration(page):
+    """The page answers while a large iteration runs, which ends when a setting changes; one with few numbers ends by itself."""
+    for name in ("unconstrained", "anchored", "spherical"):
+        scene(page, f"#{name}?p=512&C=100&N=50&brute=1")
+        said = "return document.getElementById('iterating').textContent"
+        browser.wait("the iteration's progress", lambda: page.js(said + ".includes(' %') && !picture.panels[0].curves.at(-1).values.every(isNaN)"), 60)
+        longest = min(page.js("""return new Promise(done => {
+            let longest = 0, last = performance.now();
+            const end = last + 1000;
+            const tick = () => {
+                const now = performance.now();
+                longest = Math.max(longest, now - last);
+                last = now;
+                now < end ? setTimeout(tick) : done(longest);
+            };
+            tick();
+        })""") for _ in range(3))  # the best of three seconds, because other programs may run, too
+        print(f"{name}, p = 512, C = 100, N = 50: while it iterates the page is busy for {longest:.0f} ms at a time")
+        assert longest < ANSWER, f"{name}: the page was busy for {longest:.0f} ms"
+        page.js("document.getElementById('setting-brute').value = 0; document.getElementById('setting-brute').dispatchEvent(new Event('input'))")
+        browser.wait("the iteration to stop", lambda: page.js(said) == "", 30)
+        assert page.js("return new Promise(done => setTimeout(() => done(picture.panels[0].curves.length), 500))") == 1, "a stopped iteration went on"
+    scene(page, "#unconstrained?brute=1&time=1.5")
+    browser.wait("the iteration's end", lambda: "ended" in page.js(said), 60)
+    apart = page.js("""const [h, , iterated] = picture.panels[1].curves.map(c => c.values);
+        return Math.max(...h.map((v, i) => Number.isNaN(iterated[i]) ? 0 : Math.abs(v - iterated[i])))""")
+    assert apart < 0.01, f"log₁₀‖H‖ of the closed form and of the iteration are {apart} apart"
+
+
+def check(page, address):
+    print(f"first picture after {opened(page, address + '/index.html'):.2f} s")
+    page.screenshot("explorer.png", "header")
+    check_numbers(page)
+    check_iteration(page)
+
+    scene(page, "#unconstrained")
     before = page.js(STATE)
     page.drag("#setting-gamma", 80)
     after = browser.wait("a change by mouse", lambda: (now := page.js(STATE)) != before and now, 10)

@@ -70,7 +70,7 @@ function build() {
     item.append(link);
     return item;
   }));
-  draw.shapes = "";
+  show.shapes = "";
   draw();
 }
 
@@ -82,9 +82,10 @@ function request() {
 }
 
 function draw() {
-  const result = unhingedDraw(scene.id, settings);
+  const result = unhingedDraw(scene.id, settings, iterated);
   byId("answer").className = result.error ? "error" : "";
   byId("answer").textContent = result.error || result.answer;
+  byId("iterating").textContent = result.iterates ? "Iterating … 0 %" : "";
   byId("csv").disabled = byId("json").disabled = Boolean(result.error);
   if (result.error) { // nothing of the picture before stays beside the message
     charts.forEach((c) => c.destroy());
@@ -94,9 +95,20 @@ function draw() {
     return;
   }
   picture = result;
+  show();
+}
+
+// The iteration of the picture calls this now and then.
+function iterated(share, panels) {
+  picture.panels = panels;
+  show();
+  byId("iterating").textContent = share < 1 ? `Iterating … ${Math.floor(100 * share)} %` : "The iteration has ended.";
+}
+
+function show() {
   const shapes = picture.panels.map((p) => p.title + p.curves.map((c) => c.name)).join();
-  if (shapes !== draw.shapes || !charts.length) {
-    draw.shapes = shapes;
+  if (shapes !== show.shapes || !charts.length) {
+    show.shapes = shapes;
     charts.forEach((c) => c.destroy());
     const boxes = picture.panels.map((p) => {
       const box = document.createElement("div"), title = document.createElement("h2");
@@ -111,10 +123,16 @@ function draw() {
   heat(picture.cosines);
 }
 
+// Draws the charts anew in the colours of now. There are none beside an error.
+function repaint() {
+  show.shapes = "";
+  if (charts.length) show();
+}
+
 function chart(panel, box) {
   const style = getComputedStyle(document.body), ink = style.color;
   const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
-  const y = panel.y === "%" ? { range: [-2, 102] } : panel.y === "cosine" ? { range: [-1.05, 1.05] } : {};
+  const y = panel.from < panel.to ? { range: [panel.from, panel.to] } : {};
   return new uPlot({
     width: box.clientWidth || 360, height: 240, scales: { x: { time: false }, y },
     axes: [{ ...axis, label: panel.x }, { ...axis, label: panel.y, size: 62 }],
@@ -133,18 +151,19 @@ function every(u, at) {
   return list;
 }
 
+// A pixel a pair of classes; the style sheet makes them large.
 function heat(cosines) {
   const n = Math.round(Math.sqrt(cosines.length)), figure = byId("cosines");
   figure.hidden = n === 0;
   if (n === 0) return;
-  const canvas = figure.querySelector("canvas"), side = Math.max(1, Math.floor(240 / n));
-  canvas.width = canvas.height = side * n;
-  const pen = canvas.getContext("2d");
+  const canvas = figure.querySelector("canvas");
+  canvas.width = canvas.height = n;
+  const pen = canvas.getContext("2d"), image = pen.createImageData(n, n);
   cosines.forEach((c, i) => {
     const deep = c >= 0 ? [0xd5, 0x5e, 0x00] : [0x00, 0x72, 0xb2]; // as package plots has them
-    pen.fillStyle = `rgb(${deep.map((to) => Math.round(255 + Math.abs(c) * (to - 255))).join(" ")})`;
-    pen.fillRect(side * (i % n), side * Math.floor(i / n), side, side);
+    image.data.set(deep.map((to) => Math.round(255 + Math.abs(c) * (to - 255))).concat(255), 4 * i);
   });
+  pen.putImageData(image, 0, 0);
 }
 
 function save(name, kind, text) {
@@ -187,7 +206,7 @@ byId("reset").addEventListener("click", () => {
 });
 addEventListener("hashchange", () => { fromAddress(); build(); });
 addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: 240 })));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw.shapes = ""; draw(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
 document.body.classList.toggle("embedded", window.top !== window);
 
