@@ -2,6 +2,7 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
 const colours = ["#1f77b4", "#d95f02", "#1b9e77", "#9467bd", "#c2185b"];
 let scenes = [], scene = null, settings = {}, charts = [], picture = null, wanted = false;
 
@@ -70,6 +71,9 @@ function build() {
     item.append(link);
     return item;
   }));
+  const row = byId("scenes"), current = row.querySelector("[aria-current]").parentElement;
+  row.scrollLeft = current.offsetLeft - (row.clientWidth - current.clientWidth) / 2; // in its middle, where the row is too long
+  byId("panels").scrollLeft = 0;
   show.shapes = "";
   draw();
 }
@@ -129,13 +133,14 @@ function repaint() {
   if (charts.length) show();
 }
 
+const height = () => (narrow.matches ? 190 : 240);
+
 function chart(panel, box) {
   const style = getComputedStyle(document.body), ink = style.color;
-  const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
-  const y = panel.from < panel.to ? { range: [panel.from, panel.to] } : {};
+  const axis = { labelSize: 20, labelGap: 0, stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
   return new uPlot({
-    width: box.clientWidth || 360, height: 240, scales: { x: { time: false }, y },
-    axes: [{ ...axis, label: panel.x }, { ...axis, label: panel.y, size: 62 }],
+    width: box.clientWidth || 360, height: height(), scales: { x: { time: false }, y: panel.from < panel.to ? { range: [panel.from, panel.to] } : {} },
+    axes: [{ ...axis, label: panel.x, size: 32 }, { ...axis, label: panel.y, size: 50 }],
     series: [{ label: panel.x }, ...panel.curves.map((c, i) => ({
       label: c.name, stroke: colours[i % colours.length], width: 2, spanGaps: false,
       value: (_, v) => (v === null || Number.isNaN(v) ? "–" : v.toPrecision(4)),
@@ -205,9 +210,8 @@ byId("reset").addEventListener("click", () => {
   build();
 });
 addEventListener("hashchange", () => { fromAddress(); build(); });
-addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: 240 })));
+addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: height() })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-
 document.body.classList.toggle("embedded", window.top !== window);
 
 // explorer.wasm calls this when its functions are there.
