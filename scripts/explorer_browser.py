@@ -23,6 +23,7 @@ import explorer
 ANSWER = 300  # ms that the page may be busy at a time while it iterates: on quiet cores it is under 100
 SITE = browser.FOLDER / "explorer"
 STATE = "return [location.hash, document.getElementById('answer').textContent, picture && JSON.stringify(picture.panels.map(p => p.curves.map(c => plain(c.values))))]"
+AXES = "return charts.map(c => [c.scales.y.min, c.scales.y.max])"
 
 
 @contextlib.contextmanager
@@ -110,6 +111,73 @@ def check_iteration(page):
     assert apart < 0.01, f"log₁₀‖H‖ of the closed form and of the iteration are {apart} apart"
 
 
+def check_moves(page, names):
+    """In each scene a slider is moved by mouse and by keyboard: the picture and the address change, and the link shows the same."""
+    drawn = "return [...document.querySelectorAll('.uplot canvas')].map(c => c.toDataURL()).join()"
+    for name in names:
+        page.js("location.hash = '#' + arguments[0]; document.querySelector('header').scrollIntoView()", name)
+        browser.wait(name, lambda n=name: page.js("return scene.id") == n, 10)
+        states, pictures = [page.js(STATE)], [page.js(drawn)]
+        axes = page.js(AXES)
+
+        def moved(how):
+            state = browser.wait(f"{name}: a change by {how}", lambda: (now := page.js(STATE))[0] != states[-1][0] and now, 10)
+            browser.wait(f"{name}: another picture by {how}", lambda: page.js(drawn) not in pictures, 10)
+            assert state[1:] != states[-1][1:], f"{name}: by {how} the address changes, and the data do not"
+            states.append(state)
+            pictures.append(page.js(drawn))
+        page.drag("#setting-gamma", 80)
+        moved("mouse")
+        assert "gamma=" in states[1][0], states[1][0]
+        if name == "unconstrained":
+            assert "2/(C−2)" in states[1][1], f"past 2/(C−2) the answer is: {states[1][1]}"
+        page.call("POST", page.find("#setting-gamma") + "/value", {"text": "\ue012"})  # the left arrow
+        moved("keyboard")
+        check_axes(page, name, axes)
+        link = page.js("return location.href")
+        page.call("POST", "/url", {"url": "about:blank"})
+        opened(page, link)
+        assert page.js(STATE) == states[-1], f"the link shows {page.js(STATE)}, not {states[-1]}"
+
+
+def check_axes(page, name, before):
+    """Vertical axes hold still, and grow where a curve has left them, until they are fitted."""
+    inside = "return charts.every(c => c.data.slice(1).flatMap(v => [...v]).every(v => !Number.isFinite(v) || (v >= c.scales.y.min && v <= c.scales.y.max)))"
+    for i, ((low, high), (from_, to)) in enumerate(zip(before, now := page.js(AXES), strict=True)):
+        assert from_ <= low and to >= high, f"{name}: axis {i} from {low} to {high} has shrunk: from {from_} to {to}"
+    assert page.js(inside), f"{name}: a curve is outside of its axis"
+    # A small move, and back: no axis moves at all, because there is room around the curves.
+    gamma = page.js("const s = document.getElementById('setting-gamma'); return [s.value, s.min]")
+    for step in (1, -1):
+        page.js("""const s = document.getElementById('setting-gamma'), before = picture;
+            s.value = +s.value + arguments[0]; s.dispatchEvent(new Event('input'));
+            return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))""", 0.01 * step)
+        assert page.js(AXES) == now, f"{name}, γ from {gamma[0]} by {0.01 * step}: axes were {now} and are {page.js(AXES)}"
+    page.click("#fit")
+    browser.wait("axes that fit", lambda: page.js("""return picture.panels.every((p, i) => {
+        const v = p.curves.flatMap(c => [...c.values]).filter(Number.isFinite), {min, max} = charts[i].scales.y;
+        return p.from < p.to || max - min <= 1 || max - min < 1.3 * (Math.max(...v) - Math.min(...v));
+    })"""), 10)
+    assert page.js(inside), f"{name}: a curve is outside of its fitted axis"
+
+
+def check_refit(page):
+    """A curve that leaves its axis makes it grow; it shrinks at Fit axes and at Defaults."""
+    scene(page, "#unconstrained")
+    start = page.js(AXES)
+    move = "settings.time = arguments[0]; draw()"
+    page.js(move, 4)
+    browser.wait("axes that grew", lambda: page.js(AXES)[1][1] > 3 * start[1][1], 10)
+    page.js(move, 2.3)
+    time.sleep(0.2)
+    assert page.js(AXES)[1][1] > 3 * start[1][1], "an axis shrank by itself"
+    page.click("#fit")
+    browser.wait("Fit axes", lambda: page.js(AXES) == start, 10)
+    page.js(move, 4)
+    page.click("#reset")
+    browser.wait("Defaults", lambda: page.js(AXES) == start, 10)
+
+
 def window(page, width, height):
     page.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
 
@@ -136,6 +204,8 @@ def check(page, address):
     names = page.js("return scenes.map(s => s.id)")
     check_numbers(page)
     check_iteration(page)
+    check_moves(page, names)
+    check_refit(page)
     check_phone(page, names)
 
     scene(page, "#unconstrained")

@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
 const colours = ["#1f77b4", "#d95f02", "#1b9e77", "#9467bd", "#c2185b"];
 let scenes = [], scene = null, settings = {}, charts = [], picture = null, wanted = false;
+let ranges = []; // of the panels' vertical axes
 
 function number(x) {
   return Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : x.toPrecision(3);
@@ -75,6 +76,7 @@ function build() {
   row.scrollLeft = current.offsetLeft - (row.clientWidth - current.clientWidth) / 2; // in its middle, where the row is too long
   byId("panels").scrollLeft = 0;
   show.shapes = "";
+  ranges = [];
   draw();
 }
 
@@ -110,6 +112,7 @@ function iterated(share, panels) {
 }
 
 function show() {
+  ranges = picture.panels.map((p, i) => range(p, ranges[i]));
   const shapes = picture.panels.map((p) => p.title + p.curves.map((c) => c.name)).join();
   if (shapes !== show.shapes || !charts.length) {
     show.shapes = shapes;
@@ -121,7 +124,7 @@ function show() {
       return box;
     });
     byId("panels").replaceChildren(...boxes, byId("cosines")); // the boxes have their widths before there are charts in them
-    charts = picture.panels.map((p, i) => chart(p, boxes[i]));
+    charts = picture.panels.map((p, i) => chart(p, i, boxes[i]));
   }
   picture.panels.forEach((p, i) => charts[i].setData([p.at, ...p.curves.map((c) => c.values)]));
   heat(picture.cosines);
@@ -133,13 +136,24 @@ function repaint() {
   if (charts.length) show();
 }
 
+// The range of a vertical axis holds still as long as all curves are in it. It grows by more than is needed, so that it
+// does not grow at each step of a slider.
+function range(panel, held) {
+  if (panel.from < panel.to) return [panel.from, panel.to];
+  let low = Infinity, high = -Infinity;
+  for (const c of panel.curves) for (const v of c.values) if (Number.isFinite(v)) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  if (low > high) return held || [0, 1];
+  const [from, to] = held || [Infinity, -Infinity], more = 0.1 * (high - low) || 0.5;
+  return [low < from ? low - more : from, high > to ? high + more : to];
+}
+
 const height = () => (narrow.matches ? 190 : 240);
 
-function chart(panel, box) {
+function chart(panel, at, box) {
   const style = getComputedStyle(document.body), ink = style.color;
   const axis = { labelSize: 20, labelGap: 0, stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
   return new uPlot({
-    width: box.clientWidth || 360, height: height(), scales: { x: { time: false }, y: panel.from < panel.to ? { range: [panel.from, panel.to] } : {} },
+    width: box.clientWidth || 360, height: height(), scales: { x: { time: false }, y: { range: () => ranges[at] } },
     axes: [{ ...axis, label: panel.x, size: 32 }, { ...axis, label: panel.y, size: 50 }],
     series: [{ label: panel.x }, ...panel.curves.map((c, i) => ({
       label: c.name, stroke: colours[i % colours.length], width: 2, spanGaps: false,
@@ -210,6 +224,10 @@ byId("reset").addEventListener("click", () => {
   build();
 });
 addEventListener("hashchange", () => { fromAddress(); build(); });
+byId("fit").addEventListener("click", () => {
+  ranges = [];
+  repaint();
+});
 addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: height() })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 document.body.classList.toggle("embedded", window.top !== window);
