@@ -198,6 +198,29 @@ def check_phone(page, names):
     page.cdp("Emulation.clearDeviceMetricsOverride")
 
 
+def check_frame(page, address):
+    """In a page of the site, the explorer has that page's theme, and its frame is as high as its content."""
+    shutil.copy(browser.ROOT / "web/site/site.js", SITE)
+    shutil.copy(browser.ROOT / "web/site/site.css", SITE)
+    (SITE / "frame.html").write_text("""<!DOCTYPE html><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="site.css"><script src="site.js"></script>
+        <body data-theme="light"><iframe class="scene" src="index.html#theorem8"></iframe>""")
+    for width in (390, 736, 1400):
+        window(page, width, 900)
+        page.call("POST", "/url", {"url": address + "/frame.html"})
+        for theme in ("light", "dark", "light"):
+            page.js("document.body.dataset.theme = arguments[0]", theme)
+            page.call("POST", "/frame", {"id": {browser.ELEMENT: page.find("iframe").rpartition("/")[2]}})
+            browser.wait("the picture in the frame", lambda: page.js("return typeof picture !== 'undefined' && picture !== null"), 60)
+            back = "rgb(255, 255, 255)" if theme == "light" else "rgb(22, 24, 27)"
+            browser.wait(f"the theme {theme} in the frame", lambda b=back: page.js("return getComputedStyle(document.body).backgroundColor") == b, 10)
+            browser.wait(f"a frame of its content's height, {width} pixels wide", lambda: page.js(
+                "return Math.abs(document.body.offsetHeight - innerHeight) <= 1"), 10)
+            ink = page.js("const style = getComputedStyle(document.body); return [style.color, charts[0].axes[0].stroke()]")
+            assert ink[0] == ink[1], f"beside the theme {theme} text is {ink[0]}, and the axes {ink[1]}"
+            page.call("POST", "/frame", {"id": None})
+    page.cdp("Emulation.clearDeviceMetricsOverride")
+
+
 def check(page, address):
     print(f"first picture after {opened(page, address + '/index.html'):.2f} s")
     page.screenshot("explorer.png", "header")
@@ -207,6 +230,9 @@ def check(page, address):
     check_moves(page, names)
     check_refit(page)
     check_phone(page, names)
+    for place in (address, f"file://{SITE}"):
+        check_frame(page, place)
+    opened(page, address + "/index.html")
 
     scene(page, "#unconstrained")
     frame = page.js("""const start = performance.now();

@@ -171,7 +171,7 @@ def front():
             text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
             page(name, text)
             made.append(name)
-    alone = '<p><a href="explorer/index.html">The explorer on a page of its own</a></p>'
+    alone = '<p><a href="explorer/index.html">The explorer on a page of its own</a>, where it has the width of the window.</p>'
     page("explorer", f"# Explorer\n\n```{{raw}} html\n{alone}\n```\n\n" + scene("unconstrained"))
     page("index", f"""# Unhinged Lab
 

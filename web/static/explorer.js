@@ -230,7 +230,19 @@ byId("fit").addEventListener("click", () => {
 });
 addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: height() })));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-document.body.classList.toggle("embedded", window.top !== window);
+
+// In a frame, this page has the theme of the page around it (web/site/site.js), and tells it its height.
+if (window.top !== window) {
+  document.body.classList.add("embedded");
+  const tell = () => window.parent.postMessage({ height: document.body.offsetHeight }, "*");
+  new ResizeObserver(tell).observe(document.body);
+  addEventListener("message", (e) => {
+    if (e.source !== window.parent || !["light", "dark", "auto"].includes(e.data?.theme)) return;
+    document.documentElement.dataset.theme = e.data.theme;
+    repaint();
+    requestAnimationFrame(tell); // when the new charts have their sizes
+  });
+}
 
 // explorer.wasm calls this when its functions are there.
 window.unhingedReady = () => {
