@@ -11,11 +11,14 @@ import functools
 import http.server
 import json
 import math
+import pathlib
 import shutil
 import subprocess
 import sys
 import threading
 import time
+
+import axe_core_python
 
 import browser
 import explorer
@@ -219,6 +222,23 @@ def check_frame(page, address):
     page.cdp("Emulation.clearDeviceMetricsOverride")
 
 
+def check_axe(page, names):
+    """axe finds nothing serious in any scene, light and dark, on a desk and on a phone."""
+    axe = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+    for width in (1400, 390):
+        window(page, width, 900)
+        for theme in ("light", "dark"):
+            page.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+            for name in names:
+                scene(page, f"#{name}")
+                found = page.js(axe + """; return axe.run().then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+                    .map(v => [v.id, v.help, v.nodes[0].html]))""")
+                assert not found, f"axe, {name}, {theme}, {width} pixels wide: {found}"
+    page.cdp("Emulation.setEmulatedMedia", features=[])
+    page.cdp("Emulation.clearDeviceMetricsOverride")
+    print(f"axe finds nothing serious in {len(names)} scenes, light and dark, 1400 and 390 pixels wide")
+
+
 FIRST = """addEventListener('DOMContentLoaded', () => new MutationObserver((_, observer) => {
     if (!document.querySelector('.uplot canvas')) return;
     observer.disconnect();
@@ -265,6 +285,7 @@ def check(page, address):
     for place in (address, f"file://{SITE}"):
         check_frame(page, place)
     opened(page, address + "/index.html")
+    check_axe(page, names)
 
     scene(page, "#unconstrained")
     page.js("location.hash = '#unequal?C=10&R=9'")  # R may be 8 at most
