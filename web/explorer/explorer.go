@@ -32,8 +32,8 @@ type Picture struct {
 	// Cosines are those between prototypes at the end, C×C, row by row.
 	Cosines []float64
 	// Iterate computes the points of the brute-force iteration, which are NaN before. It calls pause often, with the
-	// share that is done, which is less than 1. If pause returns false, Iterate stops there and returns false. Iterate is nil if the settings
-	// do not ask for an iteration.
+	// share that is done, which is less than 1. If pause returns false, Iterate stops there and returns false. Iterate
+	// is nil if the settings do not ask for an iteration.
 	Iterate func(pause func(done float64) bool) bool
 }
 
