@@ -95,6 +95,10 @@ class Browser:
     def js(self, script, *args):
         return self.call("POST", "/execute/sync", {"script": script, "args": args})
 
+    def cdp(self, command, **params):
+        """A command of Chromium's own protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
     def find(self, css):
         found = self.call("POST", "/elements", {"using": "css selector", "value": css})
         return f"/element/{found[0][ELEMENT]}" if found else None

@@ -173,7 +173,7 @@ def front():
                 text += "\n[Each erratum that a computation can show, beside brute force](figures/errata.md).\n"
             page(name, text)
             made.append(name)
-    alone = '<p><a href="explorer/index.html">The explorer on a page of its own</a></p>'
+    alone = '<p><a href="explorer/index.html">The explorer on a page of its own</a>, where it has the width of the window.</p>'
     page("explorer", f"# Explorer\n\n```{{raw}} html\n{alone}\n```\n\n" + scene("unconstrained"))
     page("index", f"""# Unhinged Lab
 

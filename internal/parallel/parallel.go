@@ -2,7 +2,6 @@
 package parallel
 
 import (
-	"context"
 	"runtime"
 	"sync/atomic"
 
@@ -12,12 +11,15 @@ import (
 // Try calls task(0) … task(n−1). After a call has returned an error, no further calls begin. Try waits for the running
 // calls and returns the error of the lowest index.
 func Try(n int, task func(i int) error) error {
-	group, ctx := errgroup.WithContext(context.Background())
+	var group errgroup.Group // without a context, whose code would make the explorer's program larger
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	errs := make([]error, n)
-	for i := 0; i < n && ctx.Err() == nil; i++ {
+	var failed atomic.Bool
+	for i := 0; i < n && !failed.Load(); i++ {
 		group.Go(func() error {
-			errs[i] = task(i)
+			if errs[i] = task(i); errs[i] != nil {
+				failed.Store(true)
+			}
 			return errs[i]
 		})
 	}

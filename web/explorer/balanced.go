@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/mat"
 )
 
 // initial is the state that was drawn last, with its projection onto the eigenspaces: they do not depend on the sliders
@@ -45,15 +46,15 @@ func start(v values, anchored bool) (*dynamics.State, *dynamics.Projection, erro
 
 func gammaOf(v values) float64 { return v["gamma"] / (v["C"] - 1) }
 
-// norms are the panels that most scenes have: accuracy, norms, distance to the limit.
-func norms(trace *dynamics.Trace) []Panel {
+// norms are the panels that most scenes have: accuracy, norms, distance to the limit. x is what the trace's time is.
+func norms(trace *dynamics.Trace, x string) []Panel {
 	return []Panel{
-		{Title: "Training accuracy", X: "time", Y: "%", At: trace.Time,
+		{Title: "Training accuracy", X: x, Y: "accuracy, %", From: -2, To: 102, At: trace.Time,
 			Curves: []Curve{{Name: "closed form", Values: percent(trace.Accuracy)}}},
-		{Title: "Norms", X: "time", Y: "log₁₀", At: trace.Time,
+		{Title: "Norms", X: x, Y: "log₁₀ of the norm", At: trace.Time,
 			Curves: []Curve{{Name: "‖H‖", Values: log10(trace.LogNormH)},
 				{Name: "‖W‖", Values: log10(trace.LogNormW)}}},
-		{Title: "Distance of the direction to its limit", X: "time", Y: "log₁₀", At: trace.Time,
+		{Title: "Distance of the direction to its limit", X: x, Y: "log₁₀ of the distance", At: trace.Time,
 			Curves: []Curve{{Name: "(H, W)", Values: log10(trace.LogDistance)},
 				{Name: "H", Values: log10(trace.LogDistanceH)}, {Name: "W", Values: log10(trace.LogDistanceW)}}},
 	}
@@ -112,7 +113,7 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	picture := &Picture{Panels: norms(trace)}
+	picture := &Picture{Panels: norms(trace, "time")}
 	if picture.Answer, err = limitInWords(flow, v); err != nil {
 		return nil, err
 	}
@@ -124,9 +125,11 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 		picture.Cosines = cosines(end.Direction().W)
 	}
 	if v.on("brute") {
-		m := state.M(theorem.Gamma)
-		iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
-			ratio: v["s"]}.run(times, nil).curves(picture.Panels)
+		picture.iterate(func() iteration {
+			m := state.M(theorem.Gamma)
+			return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
+				ratio: v["s"]}
+		})
 	}
 	return picture, nil
 }
@@ -151,18 +154,24 @@ func limitInWords(flow dynamics.Trajectory, v values) (string, error) {
 	default:
 		words += "Two eigenspaces grow alike, so that the limit is not that of Corollaries 3 and 5"
 	}
+	return words + pace(limit), nil
+}
+
+// pace says how norms grow and how the direction approaches its limit: the end of a sentence.
+func pace(limit dynamics.Limit) string {
+	var words string
 	switch {
 	case limit.Growth > 1e-15:
-		words += fmt.Sprintf("; norms grow as exp(%.4g·t)", limit.Growth)
+		words = fmt.Sprintf("; norms grow as exp(%.4g·t)", limit.Growth)
 	case limit.Growth < -1e-15:
-		words += fmt.Sprintf("; norms die as exp(%.4g·t)", limit.Growth)
+		words = fmt.Sprintf("; norms die as exp(−%.4g·t)", -limit.Growth)
 	default:
-		words += "; norms tend to a limit"
+		words = "; norms tend to a limit"
 	}
 	if math.IsInf(limit.Rate, 1) {
-		return words + "; the direction is at its limit from the start.", nil
+		return words + "; the direction is at its limit from the start."
 	}
-	return words + fmt.Sprintf("; the direction approaches its limit as exp(−%.4g·t).", limit.Rate), nil
+	return words + fmt.Sprintf("; the direction approaches its limit as exp(−%.4g·t).", limit.Rate)
 }
 
 func spherical() Scene {
@@ -189,8 +198,8 @@ func drawSpherical(v values) (*Picture, error) {
 	}
 	var steps []int
 	last := int(v["time"])
-	for i := range points {
-		steps = append(steps, i*last/(points-1))
+	for i := range drawnTimes {
+		steps = append(steps, i*last/(drawnTimes-1))
 	}
 	steps = slices.Compact(steps)
 	descent, err := flow.Descent(0)
@@ -202,10 +211,11 @@ func drawSpherical(v values) (*Picture, error) {
 		return nil, err
 	}
 	picture := &Picture{Cosines: cosines(state.W)}
-	picture.Panels = norms(trace)[:2]
+	picture.Panels = norms(trace, "steps")[:2]
 	picture.Panels[1].Curves = picture.Panels[1].Curves[:1]
 	picture.Panels = append(picture.Panels, Panel{Title: "Distance of the features to their prototypes", X: "steps",
-		Y: "log₁₀", At: trace.Time, Curves: []Curve{{Name: "‖Ĥ − Ŵ‖", Values: log10(trace.LogGapH)}}})
+		Y: "log₁₀ of the distance", At: trace.Time,
+		Curves: []Curve{{Name: "‖Ĥ − Ŵ‖", Values: log10(trace.LogGapH)}}})
 	violations := len(flow.Violations())
 	picture.Answer = "Each feature goes to its prototype, exponentially, and its norm never falls"
 	if violations > 0 {
@@ -213,37 +223,56 @@ func drawSpherical(v values) (*Picture, error) {
 			violations)
 	}
 	if limit, err := flow.Limit(); err == nil {
-		picture.Answer += fmt.Sprintf("; the slowest at the rate %.4g a step.", limit.Rate)
+		picture.Answer += fmt.Sprintf("; the slowest, if steps are small, at the rate %.4g a step.",
+			v["eta"]*limit.Rate)
 	} else {
 		picture.Answer += "."
 	}
 	if v.on("brute") {
-		picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "iteration", Points: true,
-			Values: bruteSpherical(state.Clone(), gamma, v["eta"], v.on("rlr"), steps)})
+		accuracy := picture.Panels[0].points("iteration")
+		picture.Iterate = func(pause func(float64) bool) bool {
+			return bruteSpherical(state.Clone(), gamma, v["eta"], v.on("rlr"), steps, accuracy, pause)
+		}
 	}
 	return picture, nil
 }
 
-// bruteSpherical is the accuracy in percent of gradient descent (19), feature by feature.
-func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int) []float64 {
-	p, _, _ := state.Dims()
-	labels := state.Labels()
-	var accuracy []float64
+// bruteSpherical does gradient descent (19), feature by feature, and sets the accuracy in percent at the steps. It
+// returns false as soon as pause does.
+func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int, accuracy []float64,
+	pause func(float64) bool) bool {
+	p, c, n := state.Dims()
+	drive := make([][]float64, c) // it does not change, because prototypes are fixed
+	for y := range drive {
+		drive[y] = dynamics.DrivingVector(state, gamma, y)
+		if !pause(0) {
+			return false
+		}
+	}
+	all := float64(steps[len(steps)-1] + 1)
 	h := make([]float64, p)
 	done := 0
-	for _, step := range steps {
+	for at, step := range steps {
 		for ; done < step; done++ {
-			for i, y := range labels {
-				for k := range h {
-					h[k] = state.H.At(k, i)
+			i := 0
+			for y, count := range state.Counts {
+				for range count {
+					mat.Col(h, i, state.H)
+					dynamics.SphericalStep(h, drive[y], eta/float64(n), rescale)
+					state.H.SetCol(i, h)
+					i++
 				}
-				dynamics.SphericalStep(h, dynamics.DrivingVector(state, gamma, y), eta/float64(len(labels)), rescale)
-				state.H.SetCol(i, h)
+				if !pause(float64(done) / all) {
+					return false
+				}
 			}
 		}
-		accuracy = append(accuracy, 100*state.Accuracy())
+		var goOn bool
+		if accuracy[at], goOn = percentRight(state, func() bool { return pause(float64(done) / all) }); !goOn {
+			return false
+		}
 	}
-	return accuracy
+	return true
 }
 
 func anchored() Scene {
@@ -271,14 +300,16 @@ func anchored() Scene {
 			if err != nil {
 				return nil, err
 			}
-			picture := &Picture{Panels: norms(trace), Cosines: cosines(state.W)}
+			picture := &Picture{Panels: norms(trace, "time"), Cosines: cosines(state.W)}
 			picture.Panels[2].Curves = picture.Panels[2].Curves[1:2]
 			picture.Answer = fmt.Sprintf("Features tend to W M/λ, of the norm %.4g, as exp(−%.4g·t).",
 				math.Exp(limit.Point.LogNormH()), limit.Rate)
 			if v.on("brute") {
-				m := state.M(theorem.Gamma)
-				iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
-					fixed: true}.run(times, nil).curves(picture.Panels)
+				picture.iterate(func() iteration {
+					m := state.M(theorem.Gamma)
+					return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
+						fixed: true}
+				})
 			}
 			return picture, nil
 		}}

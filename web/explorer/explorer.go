@@ -31,13 +31,26 @@ type Picture struct {
 	Panels []Panel
 	// Cosines are those between prototypes at the end, C×C, row by row.
 	Cosines []float64
+	// Iterate computes the points of the brute-force iteration, which are NaN before. It calls pause often, with the
+	// share that is done, which is less than 1. If pause returns false, Iterate stops there and returns false. Iterate
+	// is nil if the settings do not ask for an iteration.
+	Iterate func(pause func(done float64) bool) bool
 }
 
 // Panel is one diagram. Where there is no value, there is NaN.
 type Panel struct {
 	Title, X, Y string
-	At          []float64 // the horizontal axis
-	Curves      []Curve
+	// From and To bound the vertical axis. If they are equal, the curves determine it.
+	From, To float64
+	At       []float64 // the horizontal axis
+	Curves   []Curve
+}
+
+// points adds the points of an iteration to the panel and returns their values, which are NaN.
+func (p *Panel) points(name string) []float64 {
+	values := nans(len(p.At))
+	p.Curves = append(p.Curves, Curve{Name: name, Values: values, Points: true})
+	return values
 }
 
 // Curve is a line of a panel, or the points of a brute-force iteration.
@@ -122,14 +135,14 @@ func iterationSlider() Slider {
 	return Slider{Name: "brute", Label: "brute force", Max: 1, Step: 1, Choices: []string{"off", "iterate"}}
 }
 
-// points is how many times of a trajectory are drawn.
-const points = 161
+// drawnTimes is how many times of a trajectory are drawn.
+const drawnTimes = 161
 
-// span returns points times from 0 to the end.
+// span returns drawnTimes times from 0 to the end.
 func span(end float64) []float64 {
-	times := make([]float64, points)
+	times := make([]float64, drawnTimes)
 	for i := range times {
-		times[i] = end * float64(i) / (points - 1)
+		times[i] = end * float64(i) / (drawnTimes - 1)
 	}
 	return times
 }
@@ -138,12 +151,17 @@ func span(end float64) []float64 {
 func log10(logs []float64) []float64 {
 	out := make([]float64, len(logs))
 	for i, v := range logs {
-		out[i] = v / math.Ln10
-		if math.IsInf(v, 0) {
-			out[i] = math.NaN()
-		}
+		out[i] = finite(v / math.Ln10)
 	}
 	return out
+}
+
+// finite returns v, or NaN if v is infinite.
+func finite(v float64) float64 {
+	if math.IsInf(v, 0) {
+		return math.NaN()
+	}
+	return v
 }
 
 // percent returns shares in percent.

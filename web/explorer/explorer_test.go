@@ -1,10 +1,14 @@
 package explorer
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // settings draws settings of a scene within the ranges of its sliders, small enough to iterate.
@@ -83,6 +87,23 @@ func TestIterationAgrees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, panel := range picture.Panels {
+			for _, curve := range panel.Curves {
+				if curve.Points && slices.ContainsFunc(curve.Values, func(v float64) bool { return !math.IsNaN(v) }) {
+					t.Errorf("%s, %s: %s has values before Iterate", scene, panel.Title, curve.Name)
+				}
+			}
+		}
+		before := -1.0
+		if !picture.Iterate(func(done float64) bool {
+			if !(done >= before && done < 1) {
+				t.Errorf("%s: after the share %g comes %g", scene, before, done)
+			}
+			before = done
+			return true
+		}) || before < 0.9 {
+			t.Errorf("%s: the iteration ended at the share %g", scene, before)
+		}
 		compared := 0
 		for _, panel := range picture.Panels {
 			for _, curve := range panel.Curves {
@@ -101,7 +122,7 @@ func TestIterationAgrees(t *testing.T) {
 					}
 					compared++
 					tolerance := 0.01
-					if panel.Y == "%" { // an accuracy may change one step earlier
+					if strings.HasSuffix(panel.Y, "%") { // an accuracy may change one step earlier
 						tolerance = 10
 					}
 					if scene == "spherical" {
@@ -117,6 +138,99 @@ func TestIterationAgrees(t *testing.T) {
 		}
 		if compared < 90 {
 			t.Errorf("%s: %d values compared", scene, compared)
+		}
+	}
+}
+
+// TestIterationStops checks that an iteration ends at the first pause that returns false, and that even the largest one
+// pauses many times a step.
+func TestIterationStops(t *testing.T) {
+	large := Settings{"p": 512, "C": 100, "N": 50, "brute": 1}
+	for scene, v := range map[string]Settings{"unconstrained": large, "anchored": large, "spherical": large,
+		"regularised": {"brute": 1}, "theorem8": {"brute": 1}, "unequal": {"brute": 1}} {
+		picture, err := Draw(scene, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const last = 20 // fewer than the pauses of one large step
+		pauses, done := 0, 0.0
+		ended := picture.Iterate(func(now float64) bool { pauses, done = pauses+1, now; return pauses < last })
+		if ended || pauses != last {
+			t.Errorf("%s: %d pauses, and the last of %d returned false", scene, pauses, last)
+		}
+		if v["p"] == 512 && done > 1e-3 {
+			t.Errorf("%s: the share %g is done after %d pauses", scene, done, last)
+		}
+	}
+	if picture, err := Draw("unconstrained", nil); err != nil || picture.Iterate != nil {
+		t.Errorf("an iteration that nobody asked for, error %v", err)
+	}
+}
+
+// TestAxesSayWhatTheyShow checks that every axis is labelled with a quantity, and that steps are called steps.
+func TestAxesSayWhatTheyShow(t *testing.T) {
+	for _, s := range Scenes() {
+		picture, err := Draw(s.ID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := "time"
+		if s.ID == "spherical" {
+			x = "steps"
+		}
+		for _, panel := range picture.Panels {
+			if panel.X != x {
+				t.Errorf("%s, %s: the horizontal axis is %q, not %q", s.ID, panel.Title, panel.X, x)
+			}
+			quantity := strings.TrimSuffix(strings.TrimPrefix(panel.Y, "log₁₀"), "%")
+			if !strings.ContainsFunc(quantity, unicode.IsLetter) {
+				t.Errorf("%s, %s: the vertical axis is %q", s.ID, panel.Title, panel.Y)
+			}
+		}
+	}
+}
+
+// TestTheorem8InWords checks that the limit in words is where the curves are after a long time.
+func TestTheorem8InWords(t *testing.T) {
+	for _, v := range []Settings{{}, {"C": 2}, {"length": -1}, {"lambda": 0.2}, {"gamma": 0.5, "N": 30}} {
+		v["time"] = 6
+		picture, err := Draw("theorem8", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accuracy, norm := picture.Panels[0], picture.Panels[1]
+		last := len(accuracy.At) - 1
+		growth := (norm.Curves[0].Values[last] - norm.Curves[0].Values[last-1]) * math.Ln10 /
+			(norm.At[last] - norm.At[last-1])
+		pace := fmt.Sprintf("norms grow as exp(%.4g·t)", growth)
+		if v["lambda"] == 0.2 {
+			pace = fmt.Sprintf("norms die as exp(−%.4g·t)", -growth)
+		}
+		for _, says := range []string{pace, "the direction approaches its limit as exp(−", "than chance",
+			fmt.Sprintf("In the limit %.1f %% of the training samples", accuracy.Curves[0].Values[last]),
+			fmt.Sprintf("and %.1f %% of the unseen points", accuracy.Curves[1].Values[last])} {
+			if !strings.Contains(picture.Answer, says) {
+				t.Errorf("%v: %q does not say %q", v, picture.Answer, says)
+			}
+		}
+	}
+}
+
+// TestSphericalRate compares the rate in words with the last drawn steps, which are late enough for these η.
+func TestSphericalRate(t *testing.T) {
+	for _, eta := range []float64{1.5, 2} {
+		picture, err := Draw("spherical", Settings{"rlr": 1, "eta": eta, "time": 3.3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		panel := picture.Panels[2]
+		last := len(panel.At) - 1
+		values := panel.Curves[0].Values
+		slope := (values[last-1] - values[last]) * math.Ln10 / (panel.At[last] - panel.At[last-1])
+		_, text, _ := strings.Cut(picture.Answer, "at the rate ")
+		rate, err := strconv.ParseFloat(strings.Fields(text + " ")[0], 64)
+		if err != nil || math.Abs(rate/slope-1) > 0.05 {
+			t.Errorf("η = 10^%g: the rate is %g a step, and %q (error %v)", eta, slope, picture.Answer, err)
 		}
 	}
 }

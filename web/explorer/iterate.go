@@ -20,60 +20,96 @@ type iteration struct {
 	fixed            bool    // the prototypes
 }
 
-// observed are the observables of an iteration at the times of a picture; NaN between them.
-type observed struct {
-	accuracy, normH, normW []float64 // shares; natural logarithms
+// iterate adds an iteration's accuracy and norms to the first two panels: points without values, and Iterate, which
+// computes them.
+func (p *Picture) iterate(start func() iteration) {
+	times := p.Panels[0].At
+	accuracy := p.Panels[0].points("iteration")
+	normH, normW := p.Panels[1].points("‖H‖, iteration"), p.Panels[1].points("‖W‖, iteration")
+	p.Iterate = func(pause func(float64) bool) bool {
+		return start().run(times, pause, func(i int, s *dynamics.State, pause func() bool) (goOn bool) {
+			normH[i], normW[i] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(mat.Norm(s.W, 2)))
+			accuracy[i], goOn = percentRight(s, pause)
+			return goOn
+		})
+	}
 }
 
-// run iterates to the last of the times and observes on the way. Its steps are of the
-// time stepTime, or longer.
-func (it iteration) run(times []float64, see func(i int, s *dynamics.State)) observed {
+// run iterates to the last of the times, and calls see with the index of each time that it reaches. Its steps are of
+// the time stepTime, or longer. It returns false as soon as pause or see does.
+func (it iteration) run(times []float64, pause func(done float64) bool,
+	see func(i int, s *dynamics.State, pause func() bool) bool) bool {
 	end := times[len(times)-1]
 	steps := int(min(maxSteps, max(1, math.Ceil(end/stepTime))))
 	eta := end / float64(steps)
-	n := len(times)
-	out := observed{nans(n), nans(n), nans(n)}
 	next := 0
-	var dh, dw mat.Dense
 	for step := 0; step <= steps; step++ {
+		now := func() bool { return pause(float64(step) / float64(steps+1)) }
 		at := eta * float64(step)
-		if at >= times[min(next, n-1)]-1e-9*end && next < n {
-			for next < n && at >= times[next]-1e-9*end {
-				next++
-			}
-			i := next - 1
-			out.accuracy[i] = it.state.Accuracy()
-			out.normH[i], out.normW[i] = math.Log(mat.Norm(it.state.H, 2)), math.Log(mat.Norm(it.state.W, 2))
-			if see != nil {
-				see(i, it.state)
-			}
+		reached := next
+		for next < len(times) && at >= times[next]-1e-9*end {
+			next++
 		}
-		dh.Mul(it.state.W, it.driven)
-		dw.Mul(it.state.H, it.m.T())
-		advance(it.state.H, &dh, eta*it.ratio, it.lambda1)
-		if !it.fixed {
-			advance(it.state.W, &dw, eta, it.lambda2)
+		if next > reached && !see(next-1, it.state, now) {
+			return false
+		}
+		if step < steps && !it.advance(eta, now) {
+			return false
 		}
 	}
-	return out
+	return true
 }
 
-// advance is x ← x + η(d − λx).
-func advance(x, d *mat.Dense, eta, lambda float64) {
+// advance does one step. Each row of H and W moves by itself, because M is constant: so the step is done in groups of
+// rows, with a pause after each.
+func (it iteration) advance(eta float64, pause func() bool) bool {
+	p, c, n := it.state.Dims()
+	const numbers = 1 << 20 // products a group: some milliseconds in a browser
+	rows := max(1, numbers/(c*n))
+	var dh, dw mat.Dense
+	for from := 0; from < p; from += rows {
+		to := min(p, from+rows)
+		h := it.state.H.Slice(from, to, 0, n).(*mat.Dense)
+		w := it.state.W.Slice(from, to, 0, c).(*mat.Dense)
+		dh.Reset()
+		dw.Reset()
+		dh.Mul(w, it.driven)
+		dw.Mul(h, it.m.T())
+		move(h, &dh, eta*it.ratio, it.lambda1)
+		if !it.fixed {
+			move(w, &dw, eta, it.lambda2)
+		}
+		if !pause() {
+			return false
+		}
+	}
+	return true
+}
+
+// move is x ← x + η(d − λx). The rows of x follow each other in memory.
+func move(x, d *mat.Dense, eta, lambda float64) {
 	a, b := x.RawMatrix().Data, d.RawMatrix().Data
-	for i := range a {
+	for i := range b {
 		a[i] += eta * (b[i] - lambda*a[i])
 	}
 }
 
-// curves are the points of an iteration, in percent and as base-10 logarithms.
-func (o observed) curves(panels []Panel) {
-	add := func(panel int, name string, v []float64) {
-		panels[panel].Curves = append(panels[panel].Curves, Curve{Name: name, Values: v, Points: true})
+// percentRight is the accuracy in percent, class by class with pauses, and false if a pause returned false.
+func percentRight(s *dynamics.State, pause func() bool) (float64, bool) {
+	p, _, n := s.Dims()
+	right, from := 0, 0
+	for y, count := range s.Counts {
+		for _, decided := range dynamics.Predict(s.Logits(s.H.Slice(0, p, from, from+count).(*mat.Dense))) {
+			if decided == y {
+				right++
+			}
+		}
+		from += count
+		if !pause() {
+			return 0, false
+		}
 	}
-	add(0, "iteration", percent(o.accuracy))
-	add(1, "‖H‖, iteration", log10(o.normH))
-	add(1, "‖W‖, iteration", log10(o.normW))
+	return 100 * float64(right) / float64(n), true
 }
 
 func nans(n int) []float64 {

@@ -56,11 +56,13 @@ func drawUnequal(v values) (*Picture, error) {
 	}
 	plain[0], centred[0] = math.NaN(), math.NaN() // a start without structure has logits that are all equal
 	picture := &Picture{Panels: []Panel{
-		{Title: "Cosine between two prototypes of one group", X: "time", Y: "cosine", At: times, Curves: []Curve{
-			{Name: "minority", Values: minority}, {Name: "majority", Values: majority}}},
-		{Title: "Class means that are decided right", X: "time", Y: "%", At: times, Curves: []Curve{
-			{Name: "largest logit", Values: plain}, {Name: "features centred", Values: centred}}},
-		{Title: "Feature norms, majority to minority", X: "time", Y: "log₁₀", At: times,
+		{Title: "Cosine between two prototypes of one group", X: "time", Y: "cosine", From: -1.05, To: 1.05, At: times,
+			Curves: []Curve{
+				{Name: "minority", Values: minority}, {Name: "majority", Values: majority}}},
+		{Title: "Class means that are decided right", X: "time", Y: "class means, %", From: -2, To: 102, At: times,
+			Curves: []Curve{
+				{Name: "largest logit", Values: plain}, {Name: "features centred", Values: centred}}},
+		{Title: "Feature norms, majority to minority", X: "time", Y: "log₁₀ of the ratio", At: times,
 			Curves: []Curve{{Name: "ratio", Values: ratio}}},
 	}, Cosines: cosines(end.W)}
 	if v.on("anchored") {
@@ -74,13 +76,20 @@ func drawUnequal(v values) (*Picture, error) {
 			"outgrow the minority's as exp(%.4g·t).", growth.Merging(), growth.Starving())
 	}
 	if v.on("brute") {
-		bruteUnequal(picture, v, step, means, times)
+		minority := picture.Panels[0].points("minority, iteration")
+		picture.Iterate = func(pause func(float64) bool) bool {
+			return allSamples(v, step, means).run(times, pause, func(i int, s *dynamics.State, _ func() bool) bool {
+				all := cosines(s.W)
+				minority[i] = all[(c-2)*c+c-1]
+				return true
+			})
+		}
 	}
 	return picture, nil
 }
 
-// bruteUnequal adds the iteration of all samples under the kernel I + c·11ᵀ.
-func bruteUnequal(picture *Picture, v values, step dynamics.Step, means *dynamics.ClassMeans, times []float64) {
+// allSamples is the iteration of all samples under the kernel I + c·11ᵀ. Each sample starts at the mean of its class.
+func allSamples(v values, step dynamics.Step, means *dynamics.ClassMeans) iteration {
 	p, c := means.W.Dims()
 	state := &dynamics.State{W: mat.DenseCopyOf(means.W), B: make([]float64, c), Counts: step.Sizes()}
 	n := 0
@@ -99,14 +108,7 @@ func bruteUnequal(picture *Picture, v values, step dynamics.Step, means *dynamic
 			driven.Set(k, i, m.At(k, i)+v["shift"]*sum)
 		}
 	}
-	minority := nans(len(times))
-	iteration{state: state, m: m, driven: driven, lambda1: v["lambda"], ratio: 1, fixed: v.on("anchored")}.run(times,
-		func(i int, s *dynamics.State) {
-			all := cosines(s.W)
-			minority[i] = all[(c-2)*c+c-1]
-		})
-	picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "minority, iteration", Values: minority,
-		Points: true})
+	return iteration{state: state, m: m, driven: driven, lambda1: v["lambda"], ratio: 1, fixed: v.on("anchored")}
 }
 
 func theorem8() Scene {
@@ -186,26 +188,46 @@ func drawTheorem8(v values) (*Picture, error) {
 		}
 		accuracy[i] = 100 * share
 	}
-	picture := &Picture{Panels: norms(trace)}
+	picture := &Picture{Panels: norms(trace, "time")}
 	picture.Panels[0].Title = "Accuracy"
 	picture.Panels[0].Curves[0].Name = "training"
 	picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "unseen points", Values: accuracy})
 	last := len(times) - 1
 	picture.Cosines = cosines(ends[last].Direction().W)
-	picture.Answer = fmt.Sprintf("At the end %.1f %% of the training samples and %.1f %% of the unseen points are "+
-		"decided right.",
-		100*trace.Accuracy[last], accuracy[last])
-	if limit, err := flow.Limit(); err == nil {
-		picture.Answer += fmt.Sprintf(" Norms grow as exp(%.4g·t), and the direction approaches its limit as "+
-			"exp(−%.4g·t).",
-			limit.Growth, limit.Rate)
+	if picture.Answer, err = kernelInWords(flow, test, v); err != nil {
+		return nil, err
 	}
 	if v.on("brute") {
-		m := state.M(theorem.Gamma)
-		var driven mat.Dense
-		driven.Mul(m, kappa)
-		iteration{state: state.Clone(), m: m, driven: &driven, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
-			ratio: 1}.run(times, nil).curves(picture.Panels)
+		picture.iterate(func() iteration {
+			m := state.M(theorem.Gamma)
+			var driven mat.Dense
+			driven.Mul(m, kappa)
+			return iteration{state: state.Clone(), m: m, driven: &driven, lambda1: theorem.Lambda1,
+				lambda2: theorem.Lambda2, ratio: 1}
+		})
 	}
 	return picture, nil
+}
+
+// kernelInWords says what a flow of Theorem 8 tends to, and what it then decides right.
+func kernelInWords(flow *dynamics.KernelFlow, unseen *dynamics.Unseen, v values) (string, error) {
+	limit, err := flow.Limit()
+	if err != nil {
+		return "The loss does not move the features, so that no direction dominates and there is no limit.", nil
+	}
+	state := limit.Point.Direction()
+	labels := state.Labels()
+	share, err := unseen.Accuracy(limit.Point, labels, false)
+	if err != nil {
+		return "", err
+	}
+	words := fmt.Sprintf("γ = %.4g, λ = %.4g (λ* = %.4g). The direction tends to the leading eigenspace of M κ Mᵀ "+
+		"(Theorem 8)", gammaOf(v), v["lambda"], flow.Threshold()) + pace(limit)
+	chance := 1 / v["C"]
+	verdict := "not clearly better"
+	if share > chance+3*math.Sqrt(chance*(1-chance)/float64(len(labels))) {
+		verdict = "clearly better"
+	}
+	return words + fmt.Sprintf(" In the limit %.1f %% of the training samples are decided right, and %.1f %% of the "+
+		"unseen points, which is %s than chance (%.4g %%).", 100*state.Accuracy(), 100*share, verdict, 100*chance), nil
 }

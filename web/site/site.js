@@ -3,6 +3,20 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".wide, .formula, .cell_output, pre")) box.tabIndex = 0;
 });
 
+// A frame with the explorer has this page's theme and its own content's height. They talk in messages, because a browser lets
+// no page that is a file look into another.
+document.addEventListener("DOMContentLoaded", () => {
+  const frames = [...document.querySelectorAll("iframe.scene")];
+  const tell = () => frames.forEach((f) => f.contentWindow.postMessage({ theme: document.body.dataset.theme }, "*"));
+  new MutationObserver(tell).observe(document.body, { attributeFilter: ["data-theme"] });
+  frames.forEach((f) => f.addEventListener("load", tell));
+  tell();
+  addEventListener("message", (e) => {
+    const frame = frames.find((f) => f.contentWindow === e.source);
+    if (frame && e.data?.height > 0) frame.style.height = `${e.data.height}px`;
+  });
+});
+
 // The ledger's search: words, section and verdict.
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector(".claims-filter");

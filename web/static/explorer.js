@@ -2,8 +2,10 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
 const colours = ["#1f77b4", "#d95f02", "#1b9e77", "#9467bd", "#c2185b"];
 let scenes = [], scene = null, settings = {}, charts = [], picture = null, wanted = false;
+let ranges = []; // of the panels' vertical axes
 
 function number(x) {
   return Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : x.toPrecision(3);
@@ -70,7 +72,11 @@ function build() {
     item.append(link);
     return item;
   }));
-  draw.shapes = "";
+  const row = byId("scenes"), current = row.querySelector("[aria-current]").parentElement;
+  row.scrollLeft = current.offsetLeft - (row.clientWidth - current.clientWidth) / 2; // in its middle, where the row is too long
+  byId("panels").scrollLeft = 0;
+  show.shapes = "";
+  ranges = [];
   draw();
 }
 
@@ -82,9 +88,10 @@ function request() {
 }
 
 function draw() {
-  const result = unhingedDraw(scene.id, settings);
+  const result = unhingedDraw(scene.id, settings, iterated);
   byId("answer").className = result.error ? "error" : "";
   byId("answer").textContent = result.error || result.answer;
+  byId("iterating").textContent = result.iterates ? "Iterating … 0 %" : "";
   byId("csv").disabled = byId("json").disabled = Boolean(result.error);
   if (result.error) { // nothing of the picture before stays beside the message
     charts.forEach((c) => c.destroy());
@@ -94,9 +101,21 @@ function draw() {
     return;
   }
   picture = result;
+  show();
+}
+
+// The iteration of the picture calls this now and then.
+function iterated(share, panels) {
+  picture.panels = panels;
+  show();
+  byId("iterating").textContent = share < 1 ? `Iterating … ${Math.floor(100 * share)} %` : "The iteration has ended.";
+}
+
+function show() {
+  ranges = picture.panels.map((p, i) => range(p, ranges[i]));
   const shapes = picture.panels.map((p) => p.title + p.curves.map((c) => c.name)).join();
-  if (shapes !== draw.shapes || !charts.length) {
-    draw.shapes = shapes;
+  if (shapes !== show.shapes || !charts.length) {
+    show.shapes = shapes;
     charts.forEach((c) => c.destroy());
     const boxes = picture.panels.map((p) => {
       const box = document.createElement("div"), title = document.createElement("h2");
@@ -105,19 +124,37 @@ function draw() {
       return box;
     });
     byId("panels").replaceChildren(...boxes, byId("cosines")); // the boxes have their widths before there are charts in them
-    charts = picture.panels.map((p, i) => chart(p, boxes[i]));
+    charts = picture.panels.map((p, i) => chart(p, i, boxes[i]));
   }
   picture.panels.forEach((p, i) => charts[i].setData([p.at, ...p.curves.map((c) => c.values)]));
   heat(picture.cosines);
 }
 
-function chart(panel, box) {
+// Draws the charts anew in the colours of now. There are none beside an error.
+function repaint() {
+  show.shapes = "";
+  if (charts.length) show();
+}
+
+// The range of a vertical axis holds still as long as all curves are in it. It grows by more than is needed, so that it
+// does not grow at each step of a slider.
+function range(panel, held) {
+  if (panel.from < panel.to) return [panel.from, panel.to];
+  let low = Infinity, high = -Infinity;
+  for (const c of panel.curves) for (const v of c.values) if (Number.isFinite(v)) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  if (low > high) return held || [0, 1];
+  const [from, to] = held || [Infinity, -Infinity], more = 0.1 * (high - low) || 0.5;
+  return [low < from ? low - more : from, high > to ? high + more : to];
+}
+
+const height = () => (narrow.matches ? 190 : 240);
+
+function chart(panel, at, box) {
   const style = getComputedStyle(document.body), ink = style.color;
-  const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
-  const y = panel.y === "%" ? { range: [-2, 102] } : panel.y === "cosine" ? { range: [-1.05, 1.05] } : {};
+  const axis = { labelSize: 20, labelGap: 0, stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
   return new uPlot({
-    width: box.clientWidth || 360, height: 240, scales: { x: { time: false }, y },
-    axes: [{ ...axis, label: panel.x }, { ...axis, label: panel.y, size: 62 }],
+    width: box.clientWidth || 360, height: height(), scales: { x: { time: false }, y: { range: () => ranges[at] } },
+    axes: [{ ...axis, label: panel.x, size: 32 }, { ...axis, label: panel.y, size: 50 }],
     series: [{ label: panel.x }, ...panel.curves.map((c, i) => ({
       label: c.name, stroke: colours[i % colours.length], width: 2, spanGaps: false,
       value: (_, v) => (v === null || Number.isNaN(v) ? "–" : v.toPrecision(4)),
@@ -133,18 +170,19 @@ function every(u, at) {
   return list;
 }
 
+// A pixel a pair of classes; the style sheet makes them large.
 function heat(cosines) {
   const n = Math.round(Math.sqrt(cosines.length)), figure = byId("cosines");
   figure.hidden = n === 0;
   if (n === 0) return;
-  const canvas = figure.querySelector("canvas"), side = Math.max(1, Math.floor(240 / n));
-  canvas.width = canvas.height = side * n;
-  const pen = canvas.getContext("2d");
+  const canvas = figure.querySelector("canvas");
+  canvas.width = canvas.height = n;
+  const pen = canvas.getContext("2d"), image = pen.createImageData(n, n);
   cosines.forEach((c, i) => {
     const deep = c >= 0 ? [0xd5, 0x5e, 0x00] : [0x00, 0x72, 0xb2]; // as package plots has them
-    pen.fillStyle = `rgb(${deep.map((to) => Math.round(255 + Math.abs(c) * (to - 255))).join(" ")})`;
-    pen.fillRect(side * (i % n), side * Math.floor(i / n), side, side);
+    image.data.set(deep.map((to) => Math.round(255 + Math.abs(c) * (to - 255))).concat(255), 4 * i);
   });
+  pen.putImageData(image, 0, 0);
 }
 
 function save(name, kind, text) {
@@ -186,10 +224,25 @@ byId("reset").addEventListener("click", () => {
   build();
 });
 addEventListener("hashchange", () => { fromAddress(); build(); });
-addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: 240 })));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { draw.shapes = ""; draw(); });
+byId("fit").addEventListener("click", () => {
+  ranges = [];
+  repaint();
+});
+addEventListener("resize", () => charts.forEach((c) => c.setSize({ width: c.root.parentElement.clientWidth, height: height() })));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
-document.body.classList.toggle("embedded", window.top !== window);
+// In a frame, this page has the theme of the page around it (web/site/site.js), and tells it its height.
+if (window.top !== window) {
+  document.body.classList.add("embedded");
+  const tell = () => window.parent.postMessage({ height: document.body.offsetHeight }, "*");
+  new ResizeObserver(tell).observe(document.body);
+  addEventListener("message", (e) => {
+    if (e.source !== window.parent || !["light", "dark", "auto"].includes(e.data?.theme)) return;
+    document.documentElement.dataset.theme = e.data.theme;
+    repaint();
+    requestAnimationFrame(tell); // when the new charts have their sizes
+  });
+}
 
 // explorer.wasm calls this when its functions are there.
 window.unhingedReady = () => {

@@ -25,6 +25,9 @@ func main() {
 				settings["R"] = 3
 			}
 			drawn := must.M1(explorer.Draw(s.ID, settings))
+			if drawn.Iterate != nil {
+				drawn.Iterate(func(float64) bool { return true })
+			}
 			p := picture{Scene: s.ID, Settings: settings}
 			for _, panel := range drawn.Panels {
 				var curves []result.Series
