@@ -195,7 +195,7 @@ func writeFigures(progress io.Writer, out string, items []paper.Item, o paper.Op
 			o.Runs = ""
 		}
 		fmt.Fprintf(progress, "%-6s", item.ID)
-		o.Progress = func() { fmt.Fprint(progress, ".") }
+		o.Progress = func(int, int) { fmt.Fprint(progress, ".") }
 		began := time.Now()
 		figure, err := item.Run(o)
 		if errors.Is(err, training.ErrNoRuns) && len(items) > 1 {

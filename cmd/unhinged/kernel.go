@@ -220,9 +220,8 @@ func inspectArray(ctx context.Context, store *tiles.Store, name string, spectrum
 	}
 	o := tiles.SpectrumOptions{Steps: steps}
 	if isTerminal(terminal) {
-		o.Progress = func(step int) {
-			fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", step,
-				steps)
+		o.Progress = func(done, all int) {
+			fmt.Fprintf(terminal, "\r\033[Keigenvalues: step %d of at most %d", done, all)
 		}
 	}
 	found, err := array.Spectrum(ctx, o)

@@ -275,13 +275,19 @@ func parametersSum(store *model.Store) (string, error) {
 }
 
 // showTiles shows progress: on a terminal in one line that is updated, otherwise with a new line from time to time.
-func showTiles(terminal io.Writer) (show func(tiles.Progress), end func()) {
+func showTiles(terminal io.Writer) (show func(done, all int), end func()) {
 	live := isTerminal(terminal)
-	var shown time.Time
-	show = func(p tiles.Progress) {
-		line := fmt.Sprintf("%d of %d tiles", p.Done, p.Total)
-		if p.Rate > 0 {
-			line += fmt.Sprintf(", %.3g tiles/s, %v left", p.Rate, p.Left.Round(time.Second))
+	var begun, shown time.Time
+	first := 0 // tiles that were there at the beginning
+	show = func(done, all int) {
+		if begun.IsZero() {
+			begun, first = time.Now(), done
+		}
+		line := fmt.Sprintf("%d of %d tiles", done, all)
+		if done > first {
+			rate := float64(done-first) / time.Since(begun).Seconds()
+			left := time.Duration(float64(all-done) / rate * float64(time.Second))
+			line += fmt.Sprintf(", %.3g tiles/s, %v left", rate, left.Round(time.Second))
 		}
 		switch {
 		case live && time.Since(shown) > 100*time.Millisecond:

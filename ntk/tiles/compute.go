@@ -27,14 +27,9 @@ type Func[T float32 | float64] func(rows, cols Range) ([][]T, error)
 type Options struct {
 	// The number of this worker, 1 … Workers; 0, 0 for a single worker. It begins with its own share of the tiles.
 	Worker, Workers int
-	Progress        func(Progress) // called at the beginning and after each tile
-}
-
-// Progress is the progress of a worker's own tiles, and of those that it has taken from the shares of others.
-type Progress struct {
-	Done, Total int           // tiles
-	Rate        float64       // tiles a second that this call computed; 0 before the first
-	Left        time.Duration // expected; 0 before the first
+	// Progress, if set, is called at the beginning and after each tile with the number of tiles that are done, of all
+	// those of this worker's share and those that it has taken from the shares of others.
+	Progress func(done, all int)
 }
 
 // Compute computes the missing tiles of this worker's share, those t with t mod Workers = Worker−1, and then the
@@ -63,8 +58,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 			others = append(others, tile)
 		}
 	}
-	w := worker[T]{store: s, tile: f, report: o.Progress, Progress: Progress{Total: len(own)}}
-	missing, err := s.missing(ctx, own, &w.Progress)
+	w := worker[T]{store: s, tile: f, report: o.Progress, all: len(own)}
+	missing, err := s.missing(ctx, own, &w.done)
 	if err != nil {
 		return err
 	}
@@ -78,9 +73,8 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 		files.RemoveStale(filepath.Join(s.Dir, sumsFolder, name), "")
 	}
 	if o.Progress != nil {
-		o.Progress(w.Progress)
+		o.Progress(w.done, w.all)
 	}
-	w.begun = time.Now()
 	claimed, err := w.compute(ctx, missing)
 	if err != nil {
 		return err
@@ -103,12 +97,10 @@ func Compute[T float32 | float64](ctx context.Context, s *Store, f Func[T], o Op
 
 // worker computes tiles in one call of Compute.
 type worker[T float32 | float64] struct {
-	store  *Store
-	tile   Func[T]
-	report func(Progress)
-	Progress
-	begun    time.Time
-	computed int // tiles
+	store     *Store
+	tile      Func[T]
+	report    func(done, all int)
+	done, all int // tiles
 }
 
 // compute computes the tiles that are missing and not claimed, and returns the claimed ones.
@@ -131,13 +123,13 @@ func (w *worker[T]) steal(ctx context.Context, tiles [][2]int) error {
 		if w.store.done(tile) {
 			continue
 		}
-		w.Total++
+		w.all++
 		err := w.one(ctx, tile)
 		if err == nil {
 			inRow = 0
 			continue
 		}
-		w.Total--
+		w.all--
 		if !errors.Is(err, lease.ErrTaken) {
 			return err
 		}
@@ -150,22 +142,15 @@ func (w *worker[T]) steal(ctx context.Context, tiles [][2]int) error {
 
 // one computes a tile, unless it is there, and reports the progress. It is lease.ErrTaken if it is claimed.
 func (w *worker[T]) one(ctx context.Context, tile [2]int) error {
-	if err := w.store.interrupted(ctx, w.Progress); err != nil {
+	if err := w.store.interrupted(ctx, w.done, w.all); err != nil {
 		return err
 	}
-	did, err := claimTile(w.store, w.tile, tile)
-	if err != nil {
+	if err := claimTile(w.store, w.tile, tile); err != nil {
 		return err
 	}
-	if did {
-		w.computed++
-		w.Rate = float64(w.computed) / time.Since(w.begun).Seconds()
-	}
-	if w.Done++; w.Rate > 0 {
-		w.Left = time.Duration(float64(w.Total-w.Done) / w.Rate * float64(time.Second))
-	}
+	w.done++
 	if w.report != nil {
-		w.report(w.Progress)
+		w.report(w.done, w.all)
 	}
 	return nil
 }
@@ -183,26 +168,25 @@ const waitForOthers = time.Second / 2
 
 // claimTile computes a tile unless it is there, which is not an error, or claimed by another process, which is
 // lease.ErrTaken.
-func claimTile[T float32 | float64](s *Store, f Func[T], tile [2]int) (did bool, err error) {
+func claimTile[T float32 | float64](s *Store, f Func[T], tile [2]int) error {
 	if s.done(tile) {
-		return false, nil
+		return nil
 	}
 	claim, err := lease.Take(filepath.Join(s.Dir, claimsFolder, fmt.Sprintf("%d.%d", tile[0], tile[1])))
 	if err != nil {
-		return false, err
+		return err
 	}
 	if !s.done(tile) { // another process may have computed it before the claim
 		if err := computeTile(s, f, tile, claim); errors.Is(err, lease.ErrLost) {
 			claim.Release()
-			return false, lease.ErrTaken // as if it had never been this process's
+			return lease.ErrTaken // as if it had never been this process's
 		} else if err != nil {
 			claim.Release()
-			return false, err
+			return err
 		}
-		did = true
 	}
 	claim.Finish()
-	return did, nil
+	return nil
 }
 
 // removeClaims removes the claims of finished tiles if nobody holds them. They are left by processes that were killed
@@ -222,18 +206,18 @@ func (s *Store) removeClaims() {
 	}
 }
 
-// missing returns the tiles that have to be computed, after checking those that exist, which it counts in p.
-func (s *Store) missing(ctx context.Context, tiles [][2]int, p *Progress) (missing [][2]int, err error) {
+// missing returns the tiles that have to be computed, after checking those that exist, which it counts.
+func (s *Store) missing(ctx context.Context, tiles [][2]int, there *int) (missing [][2]int, err error) {
 	var damaged []error
 	for _, tile := range tiles {
-		if err := s.interrupted(ctx, *p); err != nil {
+		if err := s.interrupted(ctx, *there, len(tiles)); err != nil {
 			return nil, err
 		}
 		switch done, err := s.checkTile(tile); {
 		case err != nil:
 			damaged = append(damaged, err)
 		case done:
-			p.Done++
+			*there++
 		default:
 			missing = append(missing, tile)
 		}
@@ -265,9 +249,9 @@ func (s *Store) unlisted(tiles [][2]int) (list [][2]int) {
 }
 
 // interrupted returns an error if the context has ended.
-func (s *Store) interrupted(ctx context.Context, p Progress) error {
+func (s *Store) interrupted(ctx context.Context, done, all int) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, p.Done, p.Total)
+		return fmt.Errorf("%s: %w with %d of %d tiles done", s.Dir, err, done, all)
 	}
 	return nil
 }

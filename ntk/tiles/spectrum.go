@@ -50,10 +50,11 @@ func (s Spectrum) String() string {
 
 // SpectrumOptions of [Array.Spectrum]. Zero values are the defaults.
 type SpectrumOptions struct {
-	Exact     int            // compute all eigenvalues of matrices up to this size; 2,000
-	Steps     int            // most steps of Lanczos' method; each reads half of the kernel from disk; 200
-	Tolerance float64        // Lanczos' method stops at bounds of this size, relative to the largest eigenvalue; 1e-8
-	Progress  func(step int) // called after each step
+	Exact     int     // compute all eigenvalues of matrices up to this size; 2,000
+	Steps     int     // most steps of Lanczos' method; each reads half of the kernel from disk; 200
+	Tolerance float64 // Lanczos' method stops at bounds of this size, relative to the largest eigenvalue; 1e-8
+	// Progress, if set, is called after each step with the steps that are done, and with the most that there can be.
+	Progress func(done, all int)
 }
 
 // Spectrum computes the extreme eigenvalues of a complete symmetric kernel. For a small kernel it computes all
@@ -141,7 +142,7 @@ func (a *Array) lanczos(ctx context.Context, n int, o SpectrumOptions) (Spectrum
 		}
 		steps, norm := len(basis), mat.Norm(w, 2)
 		if o.Progress != nil {
-			o.Progress(steps)
+			o.Progress(steps, min(o.Steps, n))
 		}
 		last := steps >= min(o.Steps, n) || norm <= 0x1p-52*rows // or the space is invariant
 		if last || steps%10 == 0 {

@@ -156,7 +156,8 @@ func TestFewSteps(t *testing.T) {
 	}
 	a := stored[float64](t, withSpectrum(random, values), 1, 30)
 	steps := 0
-	s, err := a.Spectrum(t.Context(), SpectrumOptions{Exact: 1, Steps: 12, Progress: func(step int) { steps = step }})
+	s, err := a.Spectrum(t.Context(), SpectrumOptions{Exact: 1, Steps: 12,
+		Progress: func(done, _ int) { steps = done }})
 	if err != nil {
 		t.Fatal(err)
 	}

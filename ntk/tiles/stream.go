@@ -40,7 +40,7 @@ type Stream[T float32 | float64] struct {
 	// Identity has everything that the numbers depend on and that is not in the fields above. It is an error if that of
 	// the checkpoint is another one.
 	Identity map[string]string
-	Progress func(Progress) // called at the beginning and after each tile, unless it is nil
+	Progress func(done, all int) // called at the beginning and after each tile, unless it is nil
 }
 
 // checkpointTitle is the first line of a checkpoint's file.
@@ -70,14 +70,13 @@ func (s Stream[T]) Sum(ctx context.Context) (dynamics.ClassSums, error) {
 		return none, err
 	}
 	tiles := s.tiles()
-	p := Progress{Done: state.Done, Total: len(tiles)}
 	report := func() {
 		if s.Progress != nil {
-			s.Progress(p)
+			s.Progress(state.Done, len(tiles))
 		}
 	}
 	report()
-	begun, saved := time.Now(), time.Now()
+	saved := time.Now()
 	first := state.Done
 	matrices, end := s.ahead(tiles[state.Done:])
 	defer end()
@@ -96,8 +95,6 @@ func (s Stream[T]) Sum(ctx context.Context) (dynamics.ClassSums, error) {
 			}
 			saved = time.Now()
 		}
-		p.Done, p.Rate = state.Done, float64(state.Done-first)/time.Since(begun).Seconds()
-		p.Left = time.Duration(float64(p.Total-p.Done) / p.Rate * float64(time.Second))
 		report()
 	}
 	if state.Done > first {

@@ -96,8 +96,8 @@ func TestStreamResumes(t *testing.T) {
 		s.Checkpoint, s.Identity = filepath.Join(t.TempDir(), "sums"), map[string]string{"network": "relu"}
 		for done := range len(s.tiles()) {
 			ctx, cancel := context.WithCancel(t.Context())
-			s.Progress = func(p Progress) {
-				if p.Done == done+1 {
+			s.Progress = func(now, _ int) {
+				if now == done+1 {
 					cancel()
 				}
 			}

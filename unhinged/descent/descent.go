@@ -37,8 +37,9 @@ type BruteForce struct {
 	Tolerance float64
 	DType     dtypes.DType // Float64, which is the default, or Float32
 
-	// Progress, if set, is called from time to time with the current and the last step or time.
-	Progress func(reached, last float64)
+	// Progress, if set, is called from time to time with the steps that are done and all of them. Flow counts
+	// thousandths of the time.
+	Progress func(done, all int)
 	// Observe, if set, is called with a copy of the state at each recorded step or time.
 	Observe func(time float64, state *dynamics.State)
 }
@@ -60,7 +61,7 @@ func (f BruteForce) Descend(ctx context.Context, state *dynamics.State, steps []
 	for i, s := range steps {
 		times[i] = float64(s)
 	}
-	return f.run(ctx, state, times, BruteForce.descender)
+	return f.run(ctx, state, times, BruteForce.descender, 1)
 }
 
 // Flow integrates gradient flow from the state, which it does not change, to the last of the ascending times. It
@@ -75,15 +76,24 @@ func (f BruteForce) Flow(ctx context.Context, state *dynamics.State, times []flo
 	if f.Momentum != 0 {
 		return nil, nil, fmt.Errorf("descent: flow has no momentum, got %g", f.Momentum)
 	}
-	return f.run(ctx, state, times, BruteForce.flowing)
+	return f.run(ctx, state, times, BruteForce.flowing, last(times)/1000)
 }
 
 // stepper advances the state on the device towards a time with one execution of a graph, and returns the time reached.
 type stepper func(from, to float64, x *onDevice) (reached float64, err error)
 
-// run is the common part of Descend and Flow, given the function that makes the stepper.
+// last returns the last time, or 0.
+func last(times []float64) float64 {
+	if len(times) == 0 {
+		return 0
+	}
+	return times[len(times)-1]
+}
+
+// run is the common part of Descend and Flow, given the function that makes the stepper, and the time in which Progress
+// counts.
 func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []float64, stepping func(BruteForce,
-	*onDevice) (stepper, func(), error)) (*Trace, *dynamics.State, error) {
+	*onDevice) (stepper, func(), error), unit float64) (*Trace, *dynamics.State, error) {
 	if f.Loss == nil {
 		f.Loss = unhinged.Loss{}
 	}
@@ -106,7 +116,7 @@ func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []floa
 	defer observer.Finalize()
 
 	trace := &Trace{}
-	now, last := 0.0, times[len(times)-1]
+	now, all := 0.0, int(math.Round(last(times)/unit))
 	for _, t := range times {
 		for now < t {
 			if err := ctx.Err(); err != nil {
@@ -116,7 +126,7 @@ func (f BruteForce) run(ctx context.Context, state *dynamics.State, times []floa
 				return nil, nil, err
 			}
 			if f.Progress != nil {
-				f.Progress(now, last)
+				f.Progress(int(math.Round(now/unit)), all)
 			}
 		}
 		if err := trace.record(observer, t, x); err != nil {

@@ -442,13 +442,14 @@ func TestFlowInFloat32(t *testing.T) {
 func TestObserveAndProgress(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
 		s := randomState(rand.New(rand.NewPCG(7, 0)))
-		var reached, observed []float64
+		var reached []int
+		var observed []float64
 		f := BruteForce{
 			Backend: backend, Rates: dynamics.Constant(0.01, 0.01),
-			Progress: func(at, last float64) {
-				reached = append(reached, at)
-				if last != 600 {
-					t.Errorf("progress towards %g", last)
+			Progress: func(done, all int) {
+				reached = append(reached, done)
+				if all != 600 {
+					t.Errorf("progress towards %d", all)
 				}
 			},
 			Observe: func(time float64, s *dynamics.State) {
@@ -468,7 +469,7 @@ func TestObserveAndProgress(t *testing.T) {
 			}
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		f.Progress = func(float64, float64) { cancel() }
+		f.Progress = func(int, int) { cancel() }
 		if _, _, err := f.Descend(ctx, s, []int{600}); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: error %v", err)
 		}

@@ -43,8 +43,10 @@ type Options struct {
 	// Runs is the folder of recorded runs, or a pattern of such folders, for figures that are drawn from them.
 	Runs string
 
-	Command  string // recorded in the provenance
-	Progress func() // if set, called from time to time
+	Command string // recorded in the provenance
+	// Progress, if set, is called from time to time with the work that is done, such as a number of curves, and all of
+	// it; all is 0 where it is not known before the end.
+	Progress func(done, all int)
 }
 
 // Kind is the kind of an item.

@@ -37,7 +37,7 @@ func runRecorded(id string, draw func(runs string) (result.Figure, error)) func(
 			return nil, err
 		}
 		if o.Progress != nil {
-			o.Progress()
+			o.Progress(1, 1)
 		}
 		return &f, nil
 	}
@@ -66,7 +66,7 @@ func runBesidePublished(draw func([]vision.Outcome) (result.Figure, error)) func
 			return nil, err
 		}
 		if o.Progress != nil {
-			o.Progress()
+			o.Progress(1, 1)
 		}
 		return &f, nil
 	}

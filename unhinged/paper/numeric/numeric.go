@@ -34,8 +34,8 @@ type Options struct {
 	State *dynamics.State
 	// Command is recorded in the provenance.
 	Command string
-	// Progress, if set, is called after each curve.
-	Progress func()
+	// Progress, if set, is called after each curve with the number of curves; all is 0, not known before the end.
+	Progress func(done, all int)
 
 	tampering *tampering
 }
@@ -233,7 +233,7 @@ func (r *run) draw(c result.Curve) {
 	}
 	r.figure.Curves = append(r.figure.Curves, c)
 	if r.o.Progress != nil {
-		r.o.Progress()
+		r.o.Progress(len(r.figure.Curves), 0)
 	}
 }
 

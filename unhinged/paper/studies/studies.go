@@ -26,8 +26,8 @@ type Options struct {
 	Gamma    *float64 // Theorem8's γ; nil is 1/(C−1)
 	Rate     float64  // Theorem8's η; 0 is 0.1
 	Seed     uint64
-	Command  string // for the provenance
-	Progress func() // called after each twentieth of the work
+	Command  string              // for the provenance
+	Progress func(done, all int) // called after each twentieth of the work
 }
 
 // RunTheorem8 runs the study theorem8 on the pure-Go backend: for one hidden layer, XLA takes longer to compile than Go
@@ -113,7 +113,7 @@ func (o Options) on(config string, run func(compute.Backend, func(done, all int)
 	defer backend.Finalize()
 	f, err := run(backend, func(done, all int) {
 		if o.Progress != nil && done*20/all > (done-1)*20/all {
-			o.Progress()
+			o.Progress(done, all)
 		}
 	})
 	if err != nil {

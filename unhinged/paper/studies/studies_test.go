@@ -9,7 +9,7 @@ import (
 func TestStudies(t *testing.T) {
 	dots, gamma, zero := 0, 0.3, 0.
 	f, err := RunTheorem8(Options{Widths: []int{4, 8}, Networks: 1, Gamma: &gamma, Rate: 0.01, Command: "c",
-		Progress: func() { dots++ }})
+		Progress: func(int, int) { dots++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
