@@ -3,7 +3,7 @@
 # make test      Go tests                        make figures         every figure of the paper -> results/figures
 # make notebooks run all of them; outputs must be the committed ones   make notebooks-save  write their outputs back
 # make explorer  the page with the theory in it -> site/explorer (a browser opens its index.html, no server is needed)
-# make site      that, all figures, tables, claims, errata, notebooks and packages -> site      make site-test  a sample of it
+# make site      that, all figures, tables, claims, errata, notebooks and packages -> site      make site-test  a sample of it, opened in a browser
 # make lint      golangci-lint, deadcode, files   make bench           what the README's Performance section says
 # make scripts-test, make browser-test           tests of the lab itself
 # make browser-test-all  every notebook in a browser; half an hour, nightly in CI
@@ -61,6 +61,7 @@ site: setup
 
 site-test: setup
 	@scripts/site --sample
+	@$(PYTHON) scripts/site_browser.py .lab/site-sample
 
 explorer: setup
 	@$(PYTHON) scripts/explorer.py

@@ -12,6 +12,8 @@ Works on copies in .lab/browser, where it also leaves screenshots. Closes with "
 import argparse
 import base64
 import contextlib
+import functools
+import http.server
 import json
 import os
 import pathlib
@@ -21,10 +23,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 
+import axe_core_python
 import nbformat
 
 from outputs import clean, compare
@@ -54,6 +58,18 @@ def server(command, log, **kw):
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextlib.contextmanager
+def serve(folder):
+    """Serves the files of a folder; the address is the context's value."""
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
 
 
 def wait(what, probe, seconds):
@@ -98,6 +114,15 @@ class Browser:
     def cdp(self, command, **params):
         """A command of Chromium's own protocol."""
         return self.call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def window(self, width, height):
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+
+    def axe(self):
+        """What axe finds in the page that is serious or critical."""
+        axe = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+        return self.js(axe + """; return axe.run().then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+            .map(v => [v.id, v.help, v.nodes[0].html]))""")
 
     def find(self, css):
         found = self.call("POST", "/elements", {"using": "css selector", "value": css})

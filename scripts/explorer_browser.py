@@ -6,19 +6,12 @@ its numbers with those of the native program, measures its speed, and checks its
 
 Leaves screenshots in .lab/browser. Closes with "N passed, N failed, N skipped".
 """
-import contextlib
-import functools
-import http.server
 import json
 import math
-import pathlib
 import shutil
 import subprocess
 import sys
-import threading
 import time
-
-import axe_core_python
 
 import browser
 import explorer
@@ -27,17 +20,6 @@ ANSWER = 300  # ms that the page may be busy at a time while it iterates: on qui
 SITE = browser.FOLDER / "explorer"
 STATE = "return [location.hash, document.getElementById('answer').textContent, picture && JSON.stringify(picture.panels.map(p => p.curves.map(c => plain(c.values))))]"
 AXES = "return charts.map(c => [c.scales.y.min, c.scales.y.max])"
-
-
-@contextlib.contextmanager
-def serve(folder):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
 
 
 def opened(page, url):
@@ -178,14 +160,10 @@ def check_refit(page):
     browser.wait("Defaults", lambda: page.js(AXES) == start, 10)
 
 
-def window(page, width, height):
-    page.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
-
-
 def check_phone(page, names):
     """On phones the current scene's tab, a whole diagram and the slider of γ are in the window, and nothing is too wide."""
     for width, height in ((320, 640), (360, 740), (390, 844)):
-        window(page, width, height)
+        page.window(width, height)
         for name in names:
             scene(page, f"#{name}")
             page.js("scrollTo(0, 0); return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -205,7 +183,7 @@ def check_frame(page, address):
     (SITE / "frame.html").write_text("""<!DOCTYPE html><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="site.css"><script src="site.js"></script>
         <body data-theme="light"><iframe class="scene" src="index.html#theorem8"></iframe>""")
     for width in (390, 736, 1400):
-        window(page, width, 900)
+        page.window(width, 900)
         page.call("POST", "/url", {"url": address + "/frame.html"})
         for theme in ("light", "dark", "light"):
             page.js("document.body.dataset.theme = arguments[0]", theme)
@@ -223,15 +201,13 @@ def check_frame(page, address):
 
 def check_axe(page, names):
     """axe finds nothing serious in any scene, light and dark, on a desk and on a phone."""
-    axe = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
     for width in (1400, 390):
-        window(page, width, 900)
+        page.window(width, 900)
         for theme in ("light", "dark"):
             page.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
             for name in names:
                 scene(page, f"#{name}")
-                found = page.js(axe + """; return axe.run().then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
-                    .map(v => [v.id, v.help, v.nodes[0].html]))""")
+                found = page.axe()
                 assert not found, f"axe, {name}, {theme}, {width} pixels wide: {found}"
     page.cdp("Emulation.setEmulatedMedia", features=[])
     page.cdp("Emulation.clearDeviceMetricsOverride")
@@ -303,7 +279,7 @@ def main():
     driver = browser.free_port()
     try:
         assert size <= explorer.LIMIT, f"the page loads {size} bytes"
-        with serve(SITE) as address, \
+        with browser.serve(SITE) as address, \
                 browser.server([shutil.which("chromedriver"), f"--port={driver}"], browser.FOLDER / "chromedriver.log"):
             page = browser.Browser(driver, browser.FOLDER / "profile-explorer")
             try:
