@@ -27,7 +27,7 @@ func Imbalance(table int) func([]vision.Outcome) (result.Figure, error) {
 
 func imbalanceFigure(table int, outcomes []vision.Outcome) (result.Figure, error) {
 	var setups [][]vision.Outcome
-	for _, setup := range Setups(outcomes) {
+	for _, setup := range Compared(outcomes) {
 		kind := setup[0].Settings.Imbalance.Kind
 		if kind == datasets.LongTailed || kind == datasets.Step && table != 2 {
 			setups = append(setups, setup)
@@ -80,10 +80,10 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 		s := setup[0].Settings
 		for loss, family := range losses(table) {
 			for _, v := range variants(setup) {
-				if v.family() != family || len(v.runs) == 0 {
+				if v.family() != family || len(v.runs) == 0 || v.borrowed(s) {
 					continue
 				}
-				panel := fmt.Sprintf("ours: %s, %s", s.Dataset, s.Imbalance)
+				panel := fmt.Sprintf("ours: %s, %s", s.Dataset, s.Imbalance) + ownRates(s)
 				mean, sd := stat.MeanStdDev(v.of(lastAccuracy), nil)
 				add(panel, loss, v.efr, mean, sd)
 				mean, sd = stat.MeanStdDev(v.of(centredAccuracy), nil)
@@ -178,10 +178,10 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 	}
 	for _, setup := range setups {
 		s := setup[0].Settings
-		column(fmt.Sprintf("ours: %s, %s, %d epochs, %s, batches of %d", s.Dataset, s.Model, s.Epochs, s.Imbalance,
-			s.Batch), func(r imbalanceRow) string {
+		column(fmt.Sprintf("ours: %s, %s, %d epochs, %s, batches of %d%s", s.Dataset, s.Model, s.Epochs, s.Imbalance,
+			s.Batch, ownRates(s)), func(r imbalanceRow) string {
 			for _, v := range variants(setup) {
-				if v.family() == r.family && v.efr == r.efr && len(v.runs) > 0 {
+				if v.family() == r.family && v.efr == r.efr && len(v.runs) > 0 && !v.borrowed(s) {
 					return fmt.Sprintf("%s; centred %.2f; many %.2f, few %.2f", v.accuracy(),
 						stat.Mean(v.of(centredAccuracy), nil), stat.Mean(v.of(manyAccuracy), nil),
 						stat.Mean(v.of(fewAccuracy), nil))

@@ -156,3 +156,39 @@ func TestImbalanceFigure(t *testing.T) {
 		t.Errorf("no imbalanced runs: error %v, %+v", err, alone.Settings)
 	}
 }
+
+// TestOwnRatesUnderImbalance checks that PAL at its own rates is compared with CE at the configuration's, with nothing
+// else, and that it has a panel and a column of its own.
+func TestOwnRatesUnderImbalance(t *testing.T) {
+	plain := imbalancedRuns()
+	list := slices.Clone(plain)
+	for _, o := range runs("pal", 50, 65, 65.1, 65.2) {
+		o.Settings.Imbalance = plain[0].Settings.Imbalance
+		o.Settings.Tuned, o.Settings.LearningRate, o.Settings.ShiftRate = true, 0.01, 1
+		list = append(list, o)
+	}
+	before, err := imbalanceFigure(2, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := imbalanceFigure(2, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own []string
+	for _, c := range after.Claims {
+		if strings.Contains(c.Claim, "at its own rate") {
+			own = append(own, c.ID)
+			if c.ID == ulAhead.ID && (c.Verdict != result.Fails || math.Abs(float64(c.Measured)+5) > 1e-9) {
+				t.Errorf("PAL, 5 points behind CE: %+v", c)
+			}
+		}
+	}
+	if !slices.Equal(own, []string{ulAhead.ID}) {
+		t.Errorf("claims about PAL at its own rates: %q", own)
+	}
+	if len(after.Panels) != len(before.Panels)+1 || len(after.Table.Columns) != len(before.Table.Columns)+1 {
+		t.Errorf("%d panels and %d columns, and without these runs %d and %d", len(after.Panels),
+			len(after.Table.Columns), len(before.Panels), len(before.Table.Columns))
+	}
+}

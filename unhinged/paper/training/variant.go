@@ -70,7 +70,7 @@ func setupOf(s vision.Settings) vision.Settings {
 	s.Method, s.Head, s.Seed, s.RecordsPerEpoch, s.Probe = "", unhinged.Head{}, 0, 0, 0
 	s.Backend, s.Devices = "", 0 // in the results by rounding only
 	if s.Tuned {
-		s.LearningRate, s.WeightDecay = 0, 0 // each method has its own
+		s.LearningRate, s.WeightDecay, s.ShiftRate = 0, 0, 0 // each method has its own
 	}
 	return s
 }
@@ -99,10 +99,20 @@ func setupTitle(s vision.Settings) string {
 	if s.Known != "" {
 		title += ", classes " + string(s.Known) + " known"
 	}
+	return title + ownRates(s)
+}
+
+// ownRates is the end of the title of a setup where each method has its own rate and decay.
+func ownRates(s vision.Settings) string {
 	if s.Tuned {
-		title += ", each method at its own rate"
+		return ", each method at its own rate"
 	}
-	return title
+	return ""
+}
+
+// borrowed reports whether the variant's runs are those of another setup, with which Compared compares this one.
+func (v variant) borrowed(setup vision.Settings) bool {
+	return len(v.runs) > 0 && v.runs[0].Settings.Tuned != setup.Tuned
 }
 
 // variant is a method with one λ of EFR, and its runs of one setup, which differ in their seeds.
