@@ -94,6 +94,23 @@ def check_iteration(page):
     assert apart < 0.01, f"log₁₀‖H‖ of the closed form and of the iteration are {apart} apart"
 
 
+def check_links(page):
+    """What a link asks for and cannot have is said. Another scene keeps the sizes."""
+    for link, said in (("#unconstrained?gamma=%", "gamma=% is not"), ("#unconstrained?gamma=99", "gamma=99 is not"), ("#unconstrained?C=10.5", "C=10.5 is not"),
+                       ("#unconstrained?gamma=", "gamma= is not"), ("#unconstrained?what=1", "no setting what"), ("#nothing", "no scene nothing")):
+        page.call("POST", "/url", {"url": "about:blank"})
+        opened(page, f"file://{SITE}/index.html{link}")
+        text = page.js("return document.getElementById('text').textContent")
+        assert said in text, f"{link}: {text}"
+    opened(page, f"file://{SITE}/index.html#unconstrained?gamma=2.6&p=100&seed=7")
+    scene(page, "#unconstrained?gamma=2.6&p=100&seed=7")
+    assert "In the address" not in page.js("return document.getElementById('text').textContent")
+    assert page.js("return picture.panels[2].title") == "Distance of the direction to collapse"
+    page.js("document.querySelectorAll('#scenes a')[1].click()")
+    browser.wait("the scene regularised", lambda: page.js("return scene.id") == "regularised", 10)
+    assert page.js("return [settings.p, settings.seed, settings.gamma]") == [100, 7, 1], page.js("return settings")
+
+
 def check_moves(page, names):
     """In each scene a slider is moved by mouse and by keyboard: the picture and the address change, and the link shows the same."""
     drawn = "return [...document.querySelectorAll('.uplot canvas')].map(c => c.toDataURL()).join()"
@@ -113,7 +130,7 @@ def check_moves(page, names):
         moved("mouse")
         assert "gamma=" in states[1][0], states[1][0]
         if name == "unconstrained":
-            assert "2/(C−2)" in states[1][1], f"past 2/(C−2) the answer is: {states[1][1]}"
+            assert "above 2/(C−2)" in states[1][1], f"past 2/(C−2) the answer is: {states[1][1]}"
         page.call("POST", page.find("#setting-gamma") + "/value", {"text": "\ue012"})  # the left arrow
         moved("keyboard")
         check_axes(page, name, axes)
@@ -254,6 +271,7 @@ def check(page, address):
     names = page.js("return scenes.map(s => s.id)")
     check_numbers(page)
     check_iteration(page)
+    check_links(page)
     check_moves(page, names)
     check_refit(page)
     check_phone(page, names)

@@ -62,7 +62,7 @@ func norms(trace *dynamics.Trace, x string) []Panel {
 
 func unconstrained() Scene {
 	return Scene{ID: "unconstrained", Title: "Unconstrained features (Theorem 2)",
-		Text: "Features and prototypes learn freely. Move γ(C−1) past 2(C−1)/(C−2), 2.25 for ten classes: " +
+		Text: "Features and prototypes learn freely. Move γ past 2/(C−2), which is γ(C−1) = 2.25 for ten classes: " +
 			"another eigenspace wins, and nothing collapses.",
 		Sliders: slices.Concat(sizes(64, 10, 20), []Slider{gammaSlider(),
 			{Name: "s", Label: "s = η1/η2", Min: -2, Max: 2, Step: 0.05, Power: true}, spanSlider(2.3),
@@ -83,12 +83,20 @@ func regularised() Scene {
 			iterationSlider()}),
 		draw: func(v values) (*Picture, error) {
 			gamma := gammaOf(v)
-			lambda := v["lambda"] * dynamics.CriticalLambda(gamma, v.int("C"), v.int("N"))
+			_, projection, err := start(v, false)
+			if err != nil {
+				return nil, err
+			}
+			free, err := dynamics.Unconstrained{Gamma: gamma, Rates: dynamics.Constant(1, 1)}.On(projection)
+			if err != nil {
+				return nil, err
+			}
+			critical := free.Threshold()
+			lambda := v["lambda"] * critical
 			picture, err := linear(v, dynamics.Regularized{Gamma: gamma, Lambda1: lambda, Lambda2: lambda,
 				Rates: dynamics.Follow(v["s"], dynamics.ConstantRate(1))})
 			if err == nil {
-				picture.Answer = fmt.Sprintf("λ = %.4g (λ* = %.4g). ", lambda, lambda/max(v["lambda"], 1e-300)) +
-					picture.Answer
+				picture.Answer = fmt.Sprintf("λ = %.4g (λ* = %.4g). ", lambda, critical) + picture.Answer
 			}
 			return picture, err
 		}}
@@ -114,8 +122,13 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 		return nil, err
 	}
 	picture := &Picture{Panels: norms(trace, "time")}
-	if picture.Answer, err = limitInWords(flow, v); err != nil {
+	limit, err := flow.Limit()
+	if err != nil {
 		return nil, err
+	}
+	picture.Answer = limitInWords(limit, v)
+	if !limit.Collapses {
+		picture.Panels[2].Title = "Distance of the direction to collapse"
 	}
 	if p, _, n := state.Dims(); p*n <= cosinesUpTo {
 		end, err := flow.At(times[len(times)-1])
@@ -125,7 +138,8 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 		picture.Cosines = cosines(end.Direction().W)
 	}
 	if v.on("brute") {
-		picture.iterate(func() iteration {
+		rate := math.Sqrt(v["s"])*flow.Threshold() + theorem.Lambda1*max(1, v["s"])
+		picture.iterate(rate, func() iteration {
 			m := state.M(theorem.Gamma)
 			return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
 				ratio: v["s"]}
@@ -135,30 +149,30 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 }
 
 // limitInWords says what a flow with balanced classes tends to.
-func limitInWords(flow dynamics.Trajectory, v values) (string, error) {
-	limit, err := flow.Limit()
-	if err != nil {
-		return "", err
-	}
+func limitInWords(limit dynamics.Limit, v values) string {
 	c := v["C"]
 	gamma := gammaOf(v)
+	target := "its own limit, which is not collapse,"
 	words := fmt.Sprintf("γ = %.4g. ", gamma)
+	if c > 2 {
+		words = fmt.Sprintf("γ = %.4g, and 2/(C−2) = %.4g. ", gamma, 2/(c-2))
+	}
 	switch {
 	case limit.Collapses:
+		target = "its limit"
 		words += "Features collapse to their class means, and the means and the prototypes become self-dual " +
 			"(Corollaries 3 and 5)"
 	case c > 2 && gamma > 2/(c-2)*(1+1e-12):
-		words += fmt.Sprintf("γ is above 2/(C−2) = %.4g, so that all classes tend to one direction: there is no "+
-			"collapse, and "+
-			"decisions are left to chance", 2/(c-2))
+		words += "γ is above 2/(C−2), so that in the end all classes have one direction: there is no collapse, and " +
+			"decisions are left to chance after a long time"
 	default:
 		words += "Two eigenspaces grow alike, so that the limit is not that of Corollaries 3 and 5"
 	}
-	return words + pace(limit), nil
+	return words + pace(limit, target)
 }
 
-// pace says how norms grow and how the direction approaches its limit: the end of a sentence.
-func pace(limit dynamics.Limit) string {
+// pace says how norms grow and how the direction approaches its limit, which target names: the end of a sentence.
+func pace(limit dynamics.Limit, target string) string {
 	var words string
 	switch {
 	case limit.Growth > 1e-15:
@@ -171,7 +185,7 @@ func pace(limit dynamics.Limit) string {
 	if math.IsInf(limit.Rate, 1) {
 		return words + "; the direction is at its limit from the start."
 	}
-	return words + fmt.Sprintf("; the direction approaches its limit as exp(−%.4g·t).", limit.Rate)
+	return words + fmt.Sprintf("; the direction approaches %s as exp(−%.4g·t).", target, limit.Rate)
 }
 
 func spherical() Scene {
@@ -305,7 +319,7 @@ func anchored() Scene {
 			picture.Answer = fmt.Sprintf("Features tend to W M/λ, of the norm %.4g, as exp(−%.4g·t).",
 				math.Exp(limit.Point.LogNormH()), limit.Rate)
 			if v.on("brute") {
-				picture.iterate(func() iteration {
+				picture.iterate(theorem.Lambda1, func() iteration {
 					m := state.M(theorem.Gamma)
 					return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
 						fixed: true}

@@ -124,7 +124,7 @@ func sizes(p, c, n float64) []Slider {
 }
 
 func gammaSlider() Slider {
-	return Slider{Name: "gamma", Label: "γ(C−1), 1 is the paper's choice", Min: 0, Max: 3, Step: 0.01, Default: 1}
+	return Slider{Name: "gamma", Label: "γ(C−1), 1 is the paper's choice", Min: 0, Max: 5, Step: 0.01, Default: 1}
 }
 
 func spanSlider(power float64) Slider {

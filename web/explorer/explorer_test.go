@@ -251,3 +251,58 @@ func TestDrawRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestIterationAtDefaults checks that the norms of an iteration are as near to the closed form as the answer says, at
+// the settings that a reader meets first, and that too long a time is said.
+func TestIterationAtDefaults(t *testing.T) {
+	for _, scene := range []string{"unconstrained", "regularised", "anchored", "theorem8"} {
+		picture, err := Draw(scene, Settings{"brute": 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !picture.Iterate(func(float64) bool { return true }) {
+			t.Fatalf("%s: the iteration ended early", scene)
+		}
+		compared := 0
+		for _, curve := range picture.Panels[1].Curves {
+			for _, other := range picture.Panels[1].Curves {
+				if !other.Points || other.Name != curve.Name+", iteration" {
+					continue
+				}
+				for i, v := range other.Values {
+					if math.IsNaN(v) {
+						continue
+					}
+					compared++
+					if math.Abs(v-curve.Values[i]) > 0.03 {
+						t.Errorf("%s, %s at %g: %g, closed form %g", scene, other.Name, picture.Panels[1].At[i], v,
+							curve.Values[i])
+						break
+					}
+				}
+			}
+		}
+		if compared < 100 || !strings.Contains(picture.Answer, "steps of the length") ||
+			strings.Contains(picture.Answer, "too long") {
+			t.Errorf("%s: %d points; %q", scene, compared, picture.Answer)
+		}
+	}
+	long, err := Draw("unconstrained", Settings{"brute": 1, "time": 6})
+	if err != nil || !strings.Contains(long.Answer, "too long") {
+		t.Errorf("%v: %q", err, long.Answer)
+	}
+}
+
+// TestCriticalDecay checks that λ* is said for every λ, and that norms have a limit there on both sides of 2/(C−2).
+func TestCriticalDecay(t *testing.T) {
+	for _, v := range []Settings{{"lambda": 0}, {"lambda": 1}, {"lambda": 1, "gamma": 2.6}, {"lambda": 1, "s": 0.5}} {
+		picture, err := Draw("regularised", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(picture.Answer, "λ* = 0)") ||
+			strings.Contains(picture.Answer, "norms tend to a limit") != (v["lambda"] == 1) {
+			t.Errorf("%v: %s", v, picture.Answer)
+		}
+	}
+}

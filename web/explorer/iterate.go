@@ -1,14 +1,16 @@
 package explorer
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
 	"gonum.org/v1/gonum/mat"
 )
 
-// A brute-force iteration has steps of the time stepTime, but no more than maxSteps: a longer time takes longer ones.
-var stepTime, maxSteps = 1.0, 2000.0
+// A brute-force iteration has steps of the time stepTime at most, and shorter ones where its norms would otherwise be
+// off by more than stepError in log₁₀. It has no more than maxSteps: a longer time takes longer ones.
+var stepTime, stepError, maxSteps = 1.0, 0.01, 4000.0
 
 // iteration is gradient descent on all numbers of H and W, without any theorem: what the closed forms are compared
 // with.
@@ -20,14 +22,33 @@ type iteration struct {
 	fixed            bool    // the prototypes
 }
 
+// steps returns the number of steps to a time, for a state that grows or dies at this rate. A step of the length η
+// multiplies by 1 + η·rate where the flow has exp(η·rate): after the time t the logarithms differ by about t·η·rate²/2.
+func steps(end, rate float64) int {
+	needed := end * end * rate * rate / 2 / (stepError * math.Ln10)
+	return int(min(maxSteps, math.Ceil(max(1, end/stepTime, needed))))
+}
+
+// stepsInWords says how long the steps of an iteration are, and how far off they are.
+func stepsInWords(end, rate float64) string {
+	n := steps(end, rate)
+	words := fmt.Sprintf(" The iteration takes %d steps of the length %.3g.", n, end/float64(n))
+	if off := end * end / float64(n) * rate * rate / 2 / math.Ln10; off > 2*stepError {
+		words += fmt.Sprintf(" They are too long for so long a time: log₁₀ of the norms is off by about %.2g. "+
+			"Make the time shorter.", off)
+	}
+	return words
+}
+
 // iterate adds an iteration's accuracy and norms to the first two panels: points without values, and Iterate, which
-// computes them.
-func (p *Picture) iterate(start func() iteration) {
+// computes them. The state grows or dies at the rate at most.
+func (p *Picture) iterate(rate float64, start func() iteration) {
 	times := p.Panels[0].At
+	p.Answer += stepsInWords(times[len(times)-1], rate)
 	accuracy := p.Panels[0].points("iteration")
 	normH, normW := p.Panels[1].points("‖H‖, iteration"), p.Panels[1].points("‖W‖, iteration")
 	p.Iterate = func(pause func(float64) bool) bool {
-		return start().run(times, pause, func(i int, s *dynamics.State, pause func() bool) (goOn bool) {
+		return start().run(times, rate, pause, func(i int, s *dynamics.State, pause func() bool) (goOn bool) {
 			normH[i], normW[i] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(mat.Norm(s.W, 2)))
 			accuracy[i], goOn = percentRight(s, pause)
 			return goOn
@@ -35,12 +56,12 @@ func (p *Picture) iterate(start func() iteration) {
 	}
 }
 
-// run iterates to the last of the times, and calls see with the index of each time that it reaches. Its steps are of
-// the time stepTime, or longer. It returns false as soon as pause or see does.
-func (it iteration) run(times []float64, pause func(done float64) bool,
+// run iterates to the last of the times, and calls see with the index of each time that it reaches. It returns false as
+// soon as pause or see does.
+func (it iteration) run(times []float64, rate float64, pause func(done float64) bool,
 	see func(i int, s *dynamics.State, pause func() bool) bool) bool {
 	end := times[len(times)-1]
-	steps := int(min(maxSteps, max(1, math.Ceil(end/stepTime))))
+	steps := steps(end, rate)
 	eta := end / float64(steps)
 	next := 0
 	for step := 0; step <= steps; step++ {

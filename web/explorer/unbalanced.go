@@ -76,13 +76,20 @@ func drawUnequal(v values) (*Picture, error) {
 			"outgrow the minority's as exp(%.4g·t).", growth.Merging(), growth.Starving())
 	}
 	if v.on("brute") {
+		modes := step.Modes(classes.Gamma, classes.Shift)
+		rate := v["lambda"]
+		if !v.on("anchored") {
+			rate += max(modes.Majority, modes.Minority, modes.Between, modes.Rest)
+		}
+		picture.Answer += stepsInWords(times[len(times)-1], rate)
 		minority := picture.Panels[0].points("minority, iteration")
 		picture.Iterate = func(pause func(float64) bool) bool {
-			return allSamples(v, step, means).run(times, pause, func(i int, s *dynamics.State, _ func() bool) bool {
+			see := func(i int, s *dynamics.State, _ func() bool) bool {
 				all := cosines(s.W)
 				minority[i] = all[(c-2)*c+c-1]
 				return true
-			})
+			}
+			return allSamples(v, step, means).run(times, rate, pause, see)
 		}
 	}
 	return picture, nil
@@ -198,7 +205,7 @@ func drawTheorem8(v values) (*Picture, error) {
 		return nil, err
 	}
 	if v.on("brute") {
-		picture.iterate(func() iteration {
+		picture.iterate(flow.Threshold()+theorem.Lambda1, func() iteration {
 			m := state.M(theorem.Gamma)
 			var driven mat.Dense
 			driven.Mul(m, kappa)
@@ -222,7 +229,7 @@ func kernelInWords(flow *dynamics.KernelFlow, unseen *dynamics.Unseen, v values)
 		return "", err
 	}
 	words := fmt.Sprintf("γ = %.4g, λ = %.4g (λ* = %.4g). The direction tends to the leading eigenspace of M κ Mᵀ "+
-		"(Theorem 8)", gammaOf(v), v["lambda"], flow.Threshold()) + pace(limit)
+		"(Theorem 8)", gammaOf(v), v["lambda"], flow.Threshold()) + pace(limit, "its limit")
 	chance := 1 / v["C"]
 	verdict := "not clearly better"
 	if share > chance+3*math.Sqrt(chance*(1-chance)/float64(len(labels))) {

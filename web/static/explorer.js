@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 52rem)"); // as in the style sheet
 const colours = ["#1f77b4", "#d95f02", "#1b9e77", "#9467bd", "#c2185b"];
 let scenes = [], scene = null, settings = {}, charts = [], picture = null, wanted = false;
+let mended = []; // what in the address could not be taken as it is
 let ranges = []; // of the panels' vertical axes
 
 function number(x) {
@@ -13,20 +14,34 @@ function number(x) {
 
 // What is in the address: #scene?name=value&…
 function fromAddress() {
-  const [id, query] = decodeURIComponent(location.hash.slice(1)).split("?");
+  const [id, query] = location.hash.slice(1).split("?");
   scene = scenes.find((s) => s.id === id) || scenes[0];
   settings = {};
+  mended = id && scene.id !== id ? [`there is no scene ${id}`] : [];
   const given = new URLSearchParams(query || "");
   for (const s of scene.sliders) {
-    const value = parseFloat(given.get(s.name));
-    settings[s.name] = value >= s.min && value <= s.max ? value : s.default;
+    const text = given.get(s.name), value = text === null ? s.default : text.trim() === "" ? NaN : Number(text);
+    const steps = Math.round((Math.min(s.max, Math.max(s.min, value)) - s.min) / s.step);
+    settings[s.name] = Number.isNaN(value) ? s.default : Math.min(s.max, +(s.min + steps * s.step).toFixed(6));
+    if (text !== null && Math.abs(settings[s.name] - value) > 1e-6 || Number.isNaN(value)) mended.push(`${s.name}=${text} is not one of the slider's values`);
   }
+  for (const name of given.keys()) if (!scene.sliders.some((s) => s.name === name)) mended.push(`the scene has no setting ${name}`);
 }
 
-function address() {
-  const changed = scene.sliders.filter((s) => settings[s.name] !== s.default)
-    .map((s) => `${s.name}=${+settings[s.name].toFixed(6)}`);
-  return "#" + scene.id + (changed.length ? "?" + changed.join("&") : "");
+function address(of = scene, values = settings) {
+  const changed = of.sliders.filter((s) => values[s.name] !== undefined && values[s.name] !== s.default)
+    .map((s) => `${s.name}=${+values[s.name].toFixed(6)}`);
+  return "#" + of.id + (changed.length ? "?" + changed.join("&") : "");
+}
+
+// Another scene keeps the sizes and the seed that were changed in this one, if it has them.
+function elsewhere(other) {
+  const kept = {};
+  for (const name of ["p", "C", "N", "seed"]) {
+    const here = scene.sliders.find((s) => s.name === name), there = other.sliders.find((s) => s.name === name);
+    if (here && there && settings[name] !== here.default && settings[name] >= there.min && settings[name] <= there.max) kept[name] = settings[name];
+  }
+  return address(other, kept);
 }
 
 function control(s) {
@@ -62,12 +77,13 @@ function control(s) {
 
 function build() {
   document.title = "Unhinged Lab: " + scene.title;
-  byId("text").textContent = scene.text;
+  byId("text").textContent = scene.text + (mended.length ? ` In the address, ${mended.join("; ")}.` : "");
   byId("controls").replaceChildren(...scene.sliders.map(control));
   byId("scenes").replaceChildren(...scenes.map((s) => {
     const item = document.createElement("li"), link = document.createElement("a");
     link.href = "#" + s.id;
     link.textContent = s.title;
+    link.addEventListener("click", () => { link.href = elsewhere(s); });
     if (s === scene) link.setAttribute("aria-current", "page");
     item.append(link);
     return item;
