@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/comms"
@@ -265,11 +266,15 @@ func (c *controls) build() {
 	var b strings.Builder
 	root := c.element("controls", 0)
 	fmt.Fprintf(&b, `<div id="%s"><style>#%[1]s input { width: 22em; max-width: 60vw }</style>`, root)
+	longest := 0 // label, in characters
+	for _, s := range c.sliders {
+		longest = max(longest, utf8.RuneCountInString(s.Name))
+	}
 	for i, s := range c.sliders {
 		fmt.Fprintf(&b, `<div style="display:flex;align-items:center;gap:.6em">`+
-			`<span style="min-width:4em;text-align:right">%s</span>`+
+			`<span style="min-width:%dch;text-align:right">%s</span>`+
 			`<span id="%s"></span><output id="%s">%s</output></div>`,
-			html.EscapeString(s.Name), c.element("place", i), c.element("value", i),
+			longest+1, html.EscapeString(s.Name), c.element("place", i), c.element("value", i),
 			html.EscapeString(s.label(s.Value)))
 	}
 	fmt.Fprintf(&b, `<div><span id="%s"></span> <span id="%s" style="opacity:.7"></span></div>`+

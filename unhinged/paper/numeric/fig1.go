@@ -102,9 +102,12 @@ func (r *run) fastest(curves []*curve) {
 	case len(competing) < 2:
 		r.withdraw(fastest, text, "no other γ below 2/(C−2) is run beside it")
 	default:
+		other := "at the paper's sizes 0.0105 would end nearer"
+		if r.o.State != nil { // of the user's features
+			other = "another γ may end nearer"
+		}
 		r.claim(fastest, text+" (the γ of the smallest final distance among "+names(competing)+
-			"; it depends on this list: at the paper's sizes 0.0105 would end nearer, for 1/(C−1) has the largest "+
-			"exponent, not the smallest factor before it)",
-			winner, r.balanced(), 0)
+			"; it depends on this list: "+other+", for 1/(C−1) has the largest exponent, not the smallest factor "+
+			"before it)", winner, r.balanced(), 0)
 	}
 }
