@@ -52,7 +52,7 @@ def table(columns, rows, kind=""):
     cell = lambda tag, text: f"<{tag}>{html.escape(text)}</{tag}>"
     lines = ["<tr>" + "".join(cell("th", c) for c in columns) + "</tr>"]
     lines += ["<tr>" + "".join(cell("td", c) for c in row) + "</tr>" for row in rows]
-    return '```{raw} html\n<div class="wide">' + f'<table class="{kind}">' + "\n".join(lines) + "</table></div>\n```\n"
+    return '```{raw} html\n<div class="wide" tabindex="0" role="region" aria-label="Table">' + f'<table class="{kind}">' + "\n".join(lines) + "</table></div>\n```\n"
 
 
 def curves_table(figure):
@@ -92,6 +92,10 @@ def figures():
             text.append(curves_table(figure))
         if t := figure.get("table"):
             text += [table(t["columns"], t["rows"], "numbers"), t.get("note", "") + "\n"]
+        if settings := {k: v for k, v in figure["settings"].items() if v not in ("", None)}:
+            shown = [[k if len(k) > 1 else f"({k})" if i.startswith("table") else k, v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)]
+                     for k, v in settings.items()]
+            text += ["**Settings**\n", table(["name", "value"], shown)]
         if (made / f"{i}.svg").exists():
             shutil.copy(made / f"{i}.svg", WORK / "extra" / f"{i}.svg")
             text.append(f'```{{raw}} html\n<figure class="picture"><a href="../{i}.svg"><img src="../{i}.svg" alt="{html.escape(figure["title"])}"></a></figure>\n```\n')

@@ -6,6 +6,7 @@
 Leaves screenshots in .lab/browser. Closes with "N passed, N failed, N skipped".
 """
 import pathlib
+import re
 import shutil
 import sys
 
@@ -36,6 +37,9 @@ def check(page, address):
     page.call("POST", "/url", {"url": f"{address}/figures/table3.html"})
     text = page.js("return document.body.innerText")
     assert "Paper: " in text and "Ours " in text, "table 3 lacks the paper's numbers or our own"
+    named = set(re.findall(r"Ours (\([a-z]\))", text))
+    explained = page.js("return [...document.querySelectorAll('td:first-child')].map(t => t.textContent)")
+    assert named and named <= set(explained), f"of {sorted(named)}, these are explained: {explained}"
 
 
 def main():
