@@ -182,8 +182,9 @@ def front():
     page("index", f"""# Unhinged Lab
 
 The theory and the experiments of *On the Dynamics Under the Unhinged Loss and Beyond* (JMLR 24, 23-0771): a Go library, a command, and notebooks that run.
-The loss is linear in the logits, so that gradient flow of the last layer can be solved exactly. Every theorem is checked against brute force, every figure and
-table is made by a command, and every sentence has a verdict.
+The loss is linear in the logits, so that gradient flow of the last layer can be solved exactly. Every theorem is checked against brute force, every [figure and
+table](figures.md) is made by a command, and every sentence has [a verdict](claims.md). The [notebooks](notebooks.md) run in JupyterLab, the [errata](errata.md)
+are demonstrated, and the [explorer](explorer.md) needs nothing but this page.
 
 {counts}
 
