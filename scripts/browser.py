@@ -157,7 +157,8 @@ CELLS = """const cells = [...jupyterapp.shell.currentWidget.content.widgets].map
 DIED = CELLS + """
     return cells.map((c, i) => [i + 1, c.outputs.map(o => o.output_type == "error" ? o.evalue : o.name == "stderr" ? [o.text].flat().join("") : "").join("")])
                 .filter(([i, text]) => /exit status|^signal: /m.test(text))"""
-PICTURE = 'return document.querySelector("[id^=picture-]")?.innerHTML.includes("<svg") && document.querySelector("[id^=picture-]").innerHTML'
+PICTURE = """const place = jupyterapp.shell.currentWidget?.node.querySelector("[id^=picture-]");
+    return place?.innerHTML.includes("<svg") && place.innerHTML"""
 SLIDER = "input[type=range][id^=slider-]"
 AXES = 'return JSON.parse(document.querySelector("[id^=picture-] metadata").textContent).map(p => p.range)'
 
@@ -172,9 +173,11 @@ def well(browser, probe):
 NO_SLIDERS = CELLS + 'return JSON.stringify(cells.map(c => c.outputs)).includes("did not answer")'
 
 
-def sliders(browser, url):
-    """Runs the notebook until it shows sliders, and returns their picture. On a busy machine the page may be late: the cell then says so, and ends."""
-    show(browser, url)
+def sliders(browser, url=None):
+    """Runs the notebook, or the one that is shown, until it has sliders, and returns their picture. On a busy machine the page may be late: the cell
+    then says so, and ends."""
+    if url:
+        show(browser, url)
     for _ in range(3):
         browser.js("void jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         browser.js(RUN_ALL)
@@ -281,9 +284,7 @@ def check_ends(browser, url, api):
     wait("the second notebook", lambda: browser.js(f"""
         const panel = jupyterapp.shell.currentWidget;
         return panel?.context?.path == '{copy}' && panel.sessionContext?.session?.kernel?.connectionStatus == 'connected'"""), 120)
-    browser.js(RUN_ALL)
-    wait("sliders in the second notebook", lambda: browser.js("""
-        return [...jupyterapp.shell.currentWidget.node.querySelectorAll("[id^=picture-]")].some(p => p.innerHTML.includes("<svg"))"""), 300)
+    sliders(browser)
 
     start = time.monotonic()
     wait("the first notebook to end", lambda: [state for _, path, state in kernels(api) if path == notebook] == ["idle"], 200)

@@ -110,6 +110,19 @@ def figures():
     page("figures", "\n".join(index) + "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n")
 
 
+def linked(text):
+    """Escaped text in which figures and notebooks link to their pages, and errata to theirs."""
+    def notebook(found):
+        there = [p.stem for p in (ROOT / "notebooks").glob(f"{found[1]}-*.ipynb") if wanted(found[1])]
+        return f'<a href="notebooks/{there[0]}.html">{found[0]}</a>' if there else found[0]
+
+    def figure(found):
+        return f'<a href="figures/{found[1]}.html">{found[0]}</a>' if (WORK / f"figures/{found[1]}.md").exists() else found[0]
+    text = re.sub(r"unhinged figures ([a-z0-9-]+)", figure, html.escape(text))
+    text = re.sub(r"notebook (\d\d)", notebook, text)
+    return re.sub(r"\bE\d+\b|ERRATA\.md", r'<a href="errata.html">\g<0></a>', text)
+
+
 def claims():
     path = WORK / "claims.json"
     unhinged("claims", "--json", str(path))
@@ -117,7 +130,7 @@ def claims():
     shutil.copy(path, WORK / "extra/claims.json")
     option = lambda key: "".join(f"<option>{html.escape(v)}</option>" for v in dict.fromkeys(e[key] for e in entries))
     rows = "".join(f'<tr data-section="{e["section"]}" data-verdict="{e["verdict"]}"><td>{e["section"]}</td><td>{html.escape(e["claim"])}</td>'
-                   f'<td>{e["verdict"]}</td><td>{e.get("erratum") or ""}</td><td>{html.escape(e.get("evidence") or "")}</td></tr>\n' for e in entries)
+                   f'<td>{e["verdict"]}</td><td>{linked(e.get("erratum") or "")}</td><td>{linked(e.get("evidence") or "")}</td></tr>\n' for e in entries)
     page("claims", f"""# The claim ledger
 
 Every checkable sentence of the paper, with its check. 
