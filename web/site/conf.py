@@ -18,7 +18,6 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_show_sourcelink = False
-html_show_copyright = False
 html_copy_source = False
 exclude_patterns = ["extra", "made", "static"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
