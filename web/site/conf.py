@@ -35,7 +35,8 @@ TAG = re.compile(r"\\tag\{(.*?)\}")  # the number of an equation
 def convert(formula, display="inline"):
     """A formula as MathML. latex2mathml writes a prime as a superscript, but the sign is small and raised by itself: raised twice, nobody can
     read it. It becomes a part of what it stands at."""
-    math = xml.fromstring(converter.convert(formula, display=display))
+    # latex2mathml does not know "aligned", and would show its "&".
+    math = xml.fromstring(converter.convert(formula.replace("{aligned}", "{align*}"), display=display))
     name = lambda kind: f"{{{MATHML}}}{kind}"
     is_prime = lambda node: node.text and node.text in PRIMES
     for node in [*math.iter(name("msup")), *math.iter(name("msubsup"))]:
