@@ -126,6 +126,7 @@ def linked(text):
 def claims():
     path = WORK / "claims.json"
     unhinged("claims", "--json", str(path))
+    path.write_text(path.read_text().replace(f"{ROOT}/", ""))  # folders are named from the checkout
     entries = json.loads(path.read_text())
     shutil.copy(path, WORK / "extra/claims.json")
     option = lambda key: "".join(f"<option>{html.escape(v)}</option>" for v in dict.fromkeys(e[key] for e in entries))
