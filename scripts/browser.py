@@ -153,6 +153,23 @@ class Browser:
         (FOLDER / name).write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
 
 
+def check_pages(name, folder, check):
+    """Serves the folder and calls check(page, address); name is that of the whole in what is printed. Ends the program if it fails."""
+    driver = free_port()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        with serve(folder) as address, server([shutil.which("chromedriver"), f"--port={driver}"], FOLDER / "chromedriver.log"):
+            page = Browser(driver, FOLDER / f"profile-{name}")
+            try:
+                check(page, address)
+            finally:
+                page.call("DELETE", "")
+    except (AssertionError, TimeoutError, RuntimeError) as e:
+        print(f"FAIL {name}: {e}\nscreenshots and logs are in {FOLDER}\n0 passed, 1 failed, 0 skipped")
+        sys.exit(1)
+    print(f"ok   {name} in Chromium\n1 passed, 0 failed, 0 skipped")
+
+
 CELLS = """const cells = [...jupyterapp.shell.currentWidget.content.widgets].map(w => w.model.toJSON()).filter(c => c.cell_type == "code");"""
 DIED = CELLS + """
     return cells.map((c, i) => [i + 1, c.outputs.map(o => o.output_type == "error" ? o.evalue : o.name == "stderr" ? [o.text].flat().join("") : "").join("")])

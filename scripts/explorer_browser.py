@@ -10,7 +10,6 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 import time
 
 import browser
@@ -266,6 +265,7 @@ def check_speed(page, address):
 
 
 def check(page, address):
+    assert size <= explorer.LIMIT, f"the page loads {size} bytes"
     check_speed(page, address)
     page.screenshot("explorer.png", "header")
     names = page.js("return scenes.map(s => s.id)")
@@ -289,25 +289,7 @@ def check(page, address):
     assert page.js(STATE)[1], "as a file it shows nothing"
 
 
-def main():
-    if browser.left_out():
-        return
-    browser.FOLDER.mkdir(parents=True, exist_ok=True)
+if not browser.left_out():
     size = explorer.build(SITE)
-    driver = browser.free_port()
-    try:
-        assert size <= explorer.LIMIT, f"the page loads {size} bytes"
-        with browser.serve(SITE) as address, \
-                browser.server([shutil.which("chromedriver"), f"--port={driver}"], browser.FOLDER / "chromedriver.log"):
-            page = browser.Browser(driver, browser.FOLDER / "profile-explorer")
-            try:
-                check(page, address)
-            finally:
-                page.call("DELETE", "")
-    except (AssertionError, TimeoutError, RuntimeError) as e:
-        print(f"FAIL explorer: {e}\nscreenshots and logs are in {browser.FOLDER}\n0 passed, 1 failed, 0 skipped")
-        sys.exit(1)
-    print(f"ok   explorer in Chromium, {size / 1e6:.2f} MB packed\n1 passed, 0 failed, 0 skipped")
-
-
-main()
+    print(f"the explorer is {size / 1e6:.2f} MB packed")
+    browser.check_pages("explorer", SITE, check)

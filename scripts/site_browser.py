@@ -7,7 +7,6 @@ Leaves screenshots in .lab/browser. Closes with "N passed, N failed, N skipped".
 """
 import pathlib
 import re
-import shutil
 import sys
 
 import browser
@@ -42,24 +41,5 @@ def check(page, address):
     assert named and named <= set(explained), f"of {sorted(named)}, these are explained: {explained}"
 
 
-def main():
-    site = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else browser.ROOT / "site").resolve()
-    if browser.left_out():
-        return
-    browser.FOLDER.mkdir(parents=True, exist_ok=True)
-    driver = browser.free_port()
-    try:
-        with browser.serve(site) as address, \
-                browser.server([shutil.which("chromedriver"), f"--port={driver}"], browser.FOLDER / "chromedriver.log"):
-            page = browser.Browser(driver, browser.FOLDER / "profile-site")
-            try:
-                check(page, address)
-            finally:
-                page.call("DELETE", "")
-    except (AssertionError, TimeoutError, RuntimeError) as e:
-        print(f"FAIL the site: {e}\nscreenshots and logs are in {browser.FOLDER}\n0 passed, 1 failed, 0 skipped")
-        sys.exit(1)
-    print("ok   the site in Chromium\n1 passed, 0 failed, 0 skipped")
-
-
-main()
+if not browser.left_out():
+    browser.check_pages("site", pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else browser.ROOT / "site").resolve(), check)
