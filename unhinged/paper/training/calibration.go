@@ -83,7 +83,7 @@ func lambdaPanels(fig *result.Figure, printed []paperdata.Reliability, runs []vi
 		for _, v := range crossEntropies(setup) {
 			accuracy, sdAccuracy := stat.MeanStdDev(v.of(measuredAccuracy(measures)), nil)
 			ece, sd := stat.MeanStdDev(v.of(measuredECE(measures)), nil)
-			c := add("ours: "+imbalanceTitle(setup[0].Settings), v.paperLambda(), accuracy, ece)
+			c := add("ours: "+dataTitle(setup[0].Settings), v.paperLambda(), accuracy, ece)
 			c.Params["seeds"] = float64(len(v.runs))
 			c.Series["acc_sd"] = append(c.Series["acc_sd"], sdAccuracy)
 			c.Series["ece_sd"] = append(c.Series["ece_sd"], sd)
@@ -191,14 +191,6 @@ func crossEntropies(outcomes []vision.Outcome) []variant {
 	})
 }
 
-// imbalanceTitle names a data set and its imbalance.
-func imbalanceTitle(s vision.Settings) string {
-	if s.Imbalance.Kind == "" {
-		return s.Dataset
-	}
-	return s.Dataset + ", " + s.Imbalance.String()
-}
-
 // publishedCalibrationClaims judges what the paper's own figure shows.
 func publishedCalibrationClaims(number int, printed []paperdata.Reliability) []result.Claim {
 	plain := map[float64]paperdata.Reliability{}
@@ -246,7 +238,7 @@ func calibrationClaims(runs []vision.Outcome, measures map[string]*outputMeasure
 	for _, setup := range Setups(runs) {
 		list := crossEntropies(setup)
 		plain := find(list, "ce", 0)
-		title := imbalanceTitle(setup[0].Settings)
+		title := dataTitle(setup[0].Settings)
 		var asked []question
 		var suits suitability
 		for _, v := range list {
@@ -329,7 +321,7 @@ func CalibrationTable(outcomes []vision.Outcome) (string, error) {
 			if len(v.runs) == 0 {
 				continue
 			}
-			fmt.Fprintf(&text, "| %s, %s | %s | %g | %d |", imbalanceTitle(setup[0].Settings), setup[0].Settings.Model,
+			fmt.Fprintf(&text, "| %s, %s | %s | %g | %d |", dataTitle(setup[0].Settings), setup[0].Settings.Model,
 				v.name(), v.paperLambda(), len(v.runs))
 			for _, column := range []struct {
 				decimals int

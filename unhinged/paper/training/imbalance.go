@@ -83,7 +83,7 @@ func imbalancePanels(fig *result.Figure, table int, setups [][]vision.Outcome) {
 				if v.family() != family || len(v.runs) == 0 || v.borrowed(s) {
 					continue
 				}
-				panel := fmt.Sprintf("ours: %s, %s", s.Dataset, s.Imbalance) + ownRates(s)
+				panel := "ours: " + dataTitle(s)
 				mean, sd := stat.MeanStdDev(v.of(lastAccuracy), nil)
 				add(panel, loss, v.efr, mean, sd)
 				mean, sd = stat.MeanStdDev(v.of(centredAccuracy), nil)
@@ -178,8 +178,7 @@ func imbalanceTable(table int, setups [][]vision.Outcome) *result.Table {
 	}
 	for _, setup := range setups {
 		s := setup[0].Settings
-		column(fmt.Sprintf("ours: %s, %s, %d epochs, %s, batches of %d%s", s.Dataset, s.Model, s.Epochs, s.Imbalance,
-			s.Batch, ownRates(s)), func(r imbalanceRow) string {
+		column(fmt.Sprintf("ours: %s, batches of %d", setupTitle(s), s.Batch), func(r imbalanceRow) string {
 			for _, v := range variants(setup) {
 				if v.family() == r.family && v.efr == r.efr && len(v.runs) > 0 && !v.borrowed(s) {
 					return fmt.Sprintf("%s; centred %.2f; many %.2f, few %.2f", v.accuracy(),

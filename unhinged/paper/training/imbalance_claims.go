@@ -47,8 +47,8 @@ func imbalanceClaims(table int, setups [][]vision.Outcome) []result.Claim {
 			if !math.IsNaN(centred) {
 				note = fmt.Sprintf("; %s by the centred rule", signed(centred))
 			}
-			asked = append(asked, question{sentence, fmt.Sprintf("%s, %s, %s%s: ", s.Dataset, s.Model,
-				s.Imbalance, ownRates(s)) + fmt.Sprintf(sentence.Text, names...), t, 0, note})
+			asked = append(asked, question{sentence, fmt.Sprintf("%s, %s%s: ", s.Dataset, s.Model,
+				conditions(s)) + fmt.Sprintf(sentence.Text, names...), t, 0, note})
 		}
 		for _, family := range []string{"ce", "pal"} {
 			if table != 2 && family == "pal" {

@@ -92,22 +92,26 @@ func balanced(outcomes []vision.Outcome) []vision.Outcome {
 
 // setupTitle names the setup of settings.
 func setupTitle(s vision.Settings) string {
-	title := fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs)
-	if s.Imbalance != (datasets.Imbalance{}) {
-		title += ", " + s.Imbalance.String()
-	}
-	if s.Known != "" {
-		title += ", classes " + string(s.Known) + " known"
-	}
-	return title + ownRates(s)
+	return fmt.Sprintf("%s, %s, %d epochs", s.Dataset, s.Model, s.Epochs) + conditions(s)
 }
 
-// ownRates is the end of the title of a setup where each method has its own rate and decay.
-func ownRates(s vision.Settings) string {
-	if s.Tuned {
-		return ", each method at its own rate"
+// dataTitle names a data set, and what is special about a setup's classes and rates.
+func dataTitle(s vision.Settings) string { return s.Dataset + conditions(s) }
+
+// conditions is the end of a setup's title: the imbalance, the known classes, and whether each method has its own rate
+// and decay.
+func conditions(s vision.Settings) string {
+	var text string
+	if s.Imbalance != (datasets.Imbalance{}) {
+		text += ", " + s.Imbalance.String()
 	}
-	return ""
+	if s.Known != "" {
+		text += ", classes " + string(s.Known) + " known"
+	}
+	if s.Tuned {
+		text += ", each method at its own rate"
+	}
+	return text
 }
 
 // borrowed reports whether the variant's runs are those of another setup, with which Compared compares this one.
