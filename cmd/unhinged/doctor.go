@@ -39,7 +39,7 @@ func doctor(out io.Writer) error {
 		}
 		fmt.Fprintf(out, "missing  %-13s %s\n", what, firstLine(problem))
 		if remedy != "" {
-			fmt.Fprintf(out, "         %-13s → %s\n", "", remedy)
+			fmt.Fprintf(out, "         %-13s → %s\n", "", advice(remedy))
 		}
 	}
 	checkout, notInCheckout := findCheckout()
@@ -75,7 +75,7 @@ func doctor(out io.Writer) error {
 		if errors.Is(missing, datasets.ErrMissing) {
 			missing = fmt.Errorf("%s is in none of %s", set.Title, strings.Join(set.Searched, ", "))
 		}
-		say(set.Name, missing, set.Folder, strings.Join(set.HowToGet, ", or "))
+		say(set.Name, missing, set.Folder, "`"+strings.Join(set.HowToGet, "`, or `")+"`")
 	}
 	if goErr != nil {
 		return fmt.Errorf("the pure-Go backend does not work: %s", firstLine(goErr))
