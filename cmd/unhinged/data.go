@@ -36,8 +36,9 @@ func dataListCommand() *cobra.Command {
 				where := "in " + s.Folder
 				switch {
 				case errors.Is(s.Err, datasets.ErrMissing):
-					where = advice(fmt.Sprintf("missing; get it with `%s` (from %s)",
-						strings.Join(s.HowToGet, "`, or with `"), strings.Join(s.Mirrors, " or ")))
+					where = fmt.Sprintf("missing; get it with `%s` (from %s)",
+						strings.Join(s.HowToGet, "`, or with `"),
+						strings.Join(s.Mirrors, " or "))
 				case s.Err != nil:
 					where = s.Err.Error()
 				}
