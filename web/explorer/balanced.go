@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/unhinged-lab/lab/unhinged/dynamics"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -139,7 +140,7 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 	}
 	if v.on("brute") {
 		rate := math.Sqrt(v["s"])*flow.Threshold() + theorem.Lambda1*max(1, v["s"])
-		picture.iterate(rate, func() iteration {
+		picture.iterate(rate, flow.Collapse(), func() iteration {
 			m := state.M(theorem.Gamma)
 			return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
 				ratio: v["s"]}
@@ -243,18 +244,24 @@ func drawSpherical(v values) (*Picture, error) {
 		picture.Answer += "."
 	}
 	if v.on("brute") {
-		accuracy := picture.Panels[0].points("iteration")
+		accuracy, norm := picture.Panels[0].points("iteration"), picture.Panels[1].points("‖H‖, iteration")
+		gap := picture.Panels[2].points("‖Ĥ − Ŵ‖, iteration")
 		picture.Iterate = func(pause func(float64) bool) bool {
-			return bruteSpherical(state.Clone(), gamma, v["eta"], v.on("rlr"), steps, accuracy, pause)
+			see := func(at int, s *dynamics.State, drive [][]float64, pause func() bool) (goOn bool) {
+				norm[at], gap[at] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(gapTo(drive, s)))
+				accuracy[at], goOn = percentRight(s, pause)
+				return goOn
+			}
+			return bruteSpherical(state.Clone(), gamma, v["eta"], v.on("rlr"), steps, pause, see)
 		}
 	}
 	return picture, nil
 }
 
-// bruteSpherical does gradient descent (19), feature by feature, and sets the accuracy in percent at the steps. It
-// returns false as soon as pause does.
-func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int, accuracy []float64,
-	pause func(float64) bool) bool {
+// bruteSpherical does gradient descent (19), feature by feature, and calls see at the steps. It returns false as soon as
+// pause or see does.
+func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int, pause func(float64) bool,
+	see func(at int, s *dynamics.State, drive [][]float64, pause func() bool) bool) bool {
 	p, c, n := state.Dims()
 	drive := make([][]float64, c) // it does not change, because prototypes are fixed
 	for y := range drive {
@@ -281,12 +288,33 @@ func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, ste
 				}
 			}
 		}
-		var goOn bool
-		if accuracy[at], goOn = percentRight(state, func() bool { return pause(float64(done) / all) }); !goOn {
+		if !see(at, state, drive, func() bool { return pause(float64(done) / all) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// gapTo is the distance of the normalised features to the normalised vectors that drive them.
+func gapTo(drive [][]float64, s *dynamics.State) float64 {
+	p, _, n := s.Dims()
+	labels := s.Labels()
+	norms2, gaps2 := make([]float64, n), 0.0
+	for k := range p {
+		for i, v := range s.H.RawRowView(k) {
+			norms2[i] += square(v)
+		}
+	}
+	normU := make([]float64, len(drive))
+	for y, u := range drive {
+		normU[y] = floats.Norm(u, 2)
+	}
+	for k := range p {
+		for i, v := range s.H.RawRowView(k) {
+			gaps2 += square(v/math.Sqrt(norms2[i]) - drive[labels[i]][k]/normU[labels[i]])
+		}
+	}
+	return math.Sqrt(gaps2)
 }
 
 func anchored() Scene {
@@ -319,7 +347,7 @@ func anchored() Scene {
 			picture.Answer = fmt.Sprintf("Features tend to W M/λ, of the norm %.4g, as exp(−%.4g·t).",
 				math.Exp(limit.Point.LogNormH()), limit.Rate)
 			if v.on("brute") {
-				picture.iterate(theorem.Lambda1, func() iteration {
+				picture.iterate(theorem.Lambda1, limit.Point, func() iteration {
 					m := state.M(theorem.Gamma)
 					return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
 						fixed: true}

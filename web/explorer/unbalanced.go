@@ -41,39 +41,29 @@ func drawUnequal(v values) (*Picture, error) {
 	}
 	times := span(v["time"])
 	n := len(times)
-	minority, majority, plain, centred, ratio := nans(n), nans(n), nans(n), nans(n), nans(n)
-	see := func(i int, m *dynamics.ClassMeans) {
-		minority[i], majority[i] = m.Cosine(c-2, c-1), m.Cosine(0, 1)
-		plain[i], centred[i] = 100*m.Accuracy(false), 100*m.Accuracy(true)
-		ratio[i] = math.Log10(m.NormH(0) / m.NormH(c-1))
-	}
+	closed := seriesOf(n)
 	var end *dynamics.ClassMeans
 	for i, t := range times {
 		if end, err = flow.At(t); err != nil {
 			return nil, err
 		}
-		see(i, end)
+		closed.set(i, end)
 	}
-	plain[0], centred[0] = math.NaN(), math.NaN() // a start without structure has logits that are all equal
 	picture := &Picture{Panels: []Panel{
 		{Title: "Cosine between two prototypes of one group", X: "time", Y: "cosine", From: -1.05, To: 1.05, At: times,
 			Curves: []Curve{
-				{Name: "minority", Values: minority}, {Name: "majority", Values: majority}}},
+				{Name: "minority", Values: closed.minority}, {Name: "majority", Values: closed.majority}}},
 		{Title: "Class means that are decided right", X: "time", Y: "class means, %", From: -2, To: 102, At: times,
 			Curves: []Curve{
-				{Name: "largest logit", Values: plain}, {Name: "features centred", Values: centred}}},
+				{Name: "largest logit", Values: closed.plain}, {Name: "features centred", Values: closed.centred}}},
 		{Title: "Feature norms, majority to minority", X: "time", Y: "log₁₀ of the ratio", At: times,
-			Curves: []Curve{{Name: "ratio", Values: ratio}}},
+			Curves: []Curve{{Name: "ratio", Values: closed.ratio}}},
 	}, Cosines: cosines(end.W)}
 	if v.on("anchored") {
 		picture.Answer = fmt.Sprintf("Anchored prototypes stay apart. The plain rule decides the minority right up "+
-			"to c = %.4g; "+
-			"on centred features it is right for every c.", classes.ShiftLimit(c-1))
+			"to c = %.4g; on centred features it is right for every c.", classes.ShiftLimit(c-1))
 	} else {
-		growth := step.Modes(classes.Gamma, classes.Shift).Growth(1, v["lambda"], 0)
-		picture.Answer = fmt.Sprintf("Minority prototypes merge as exp(−%.4g·t): a rate, not a threshold. Majority "+
-			"features "+
-			"outgrow the minority's as exp(%.4g·t).", growth.Merging(), growth.Starving())
+		picture.Answer = mergingInWords(step.Modes(classes.Gamma, classes.Shift).Growth(1, v["lambda"], 0))
 	}
 	if v.on("brute") {
 		modes := step.Modes(classes.Gamma, classes.Shift)
@@ -82,17 +72,61 @@ func drawUnequal(v values) (*Picture, error) {
 			rate += max(modes.Majority, modes.Minority, modes.Between, modes.Rest)
 		}
 		picture.Answer += stepsInWords(times[len(times)-1], rate)
-		minority := picture.Panels[0].points("minority, iteration")
+		cosine, right, ratio := &picture.Panels[0], &picture.Panels[1], &picture.Panels[2]
+		points := series{minority: cosine.points("minority, iteration"), majority: cosine.points("majority, iteration"),
+			plain: right.points("largest logit, iteration"), centred: right.points("features centred, iteration"),
+			ratio: ratio.points("ratio, iteration")}
 		picture.Iterate = func(pause func(float64) bool) bool {
-			see := func(i int, s *dynamics.State, _ func() bool) bool {
-				all := cosines(s.W)
-				minority[i] = all[(c-2)*c+c-1]
-				return true
-			}
-			return allSamples(v, step, means).run(times, rate, pause, see)
+			return allSamples(v, step, means).run(times, rate, pause,
+				func(i int, s *dynamics.State, _ func() bool) bool {
+					points.set(i, firstSamples(s))
+					return true
+				})
 		}
 	}
 	return picture, nil
+}
+
+// mergingInWords says how fast the minority's prototypes merge, and how fast its features fall behind.
+func mergingInWords(growth dynamics.StepGrowth) string {
+	words := "Minority prototypes do not merge"
+	if rate := growth.Merging(); rate > 1e-15 {
+		words = fmt.Sprintf("Minority prototypes merge as exp(−%.4g·t): a rate, not a threshold", rate)
+	}
+	switch rate := growth.Starving(); {
+	case rate > 1e-15:
+		return words + fmt.Sprintf(". Majority features outgrow the minority's as exp(%.4g·t).", rate)
+	case rate < -1e-15:
+		return words + fmt.Sprintf(". The majority's prototypes merge as exp(−%.4g·t).", -rate)
+	}
+	return words + ". Majority features do not outgrow the minority's."
+}
+
+// series are the curves of unequal classes: cosines between two prototypes of a group, shares of class means that are
+// decided right by the largest logit and on centred features, and log₁₀ of the norms' ratio.
+type series struct{ minority, majority, plain, centred, ratio []float64 }
+
+func seriesOf(n int) series { return series{nans(n), nans(n), nans(n), nans(n), nans(n)} }
+
+// set sets the values at index i, which is 0 at the start. The first and the last two classes are those of the majority and the minority.
+func (s series) set(i int, m *dynamics.ClassMeans) {
+	_, c := m.W.Dims()
+	s.minority[i], s.majority[i] = m.Cosine(c-2, c-1), m.Cosine(0, 1)
+	if i > 0 { // at the start there is no structure: all logits are equal
+		s.plain[i], s.centred[i] = 100*m.Accuracy(false), 100*m.Accuracy(true)
+	}
+	s.ratio[i] = math.Log10(m.NormH(0) / m.NormH(c-1))
+}
+
+// firstSamples are the class means of a state in which all samples of a class are the same.
+func firstSamples(s *dynamics.State) *dynamics.ClassMeans {
+	means := &dynamics.ClassMeans{W: s.W, H: mat.NewDense(s.W.RawMatrix().Rows, len(s.Counts), nil)}
+	first := 0
+	for c, count := range s.Counts {
+		means.H.SetCol(c, mat.Col(nil, first, s.H))
+		first += count
+	}
+	return means
 }
 
 // allSamples is the iteration of all samples under the kernel I + c·11ᵀ. Each sample starts at the mean of its class.
@@ -205,7 +239,11 @@ func drawTheorem8(v values) (*Picture, error) {
 		return nil, err
 	}
 	if v.on("brute") {
-		picture.iterate(flow.Threshold()+theorem.Lambda1, func() iteration {
+		var target dynamics.Point
+		if limit, err := flow.Limit(); err == nil {
+			target = limit.Point
+		}
+		picture.iterate(flow.Threshold()+theorem.Lambda1, target, func() iteration {
 			m := state.M(theorem.Gamma)
 			var driven mat.Dense
 			driven.Mul(m, kappa)
