@@ -2,6 +2,7 @@ package dynamics
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -15,7 +16,7 @@ type margins struct {
 	d      *driver
 	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
 	bound  func(c, y int) float64 // of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y
-	spread func(y, first int, open []int) *mat.Dense
+	spread func(y, first int, open []int) spreadOf
 	unit   float64 // factor of the biases; +Inf once Z has decayed and only they are left
 }
 
@@ -23,7 +24,7 @@ func (s linearState) classifier(log float64) func(biases []float64) float64 {
 	left, scale := s.prototypes()
 	return margins{
 		d: s.d, class: s.d.classLogits(left, s.linear), bound: s.d.spreadBound(left, s.perp),
-		spread: func(y, first int, open []int) *mat.Dense { return s.d.spread(left, s.perp, y, first, open) },
+		spread: func(y, first int, open []int) spreadOf { return s.d.spread(left, s.perp, y, first, open) },
 		unit:   math.Exp(-2*log) / scale,
 	}.accuracy
 }
@@ -32,7 +33,8 @@ func (s linearState) classifier(log float64) func(biases []float64) float64 {
 func (m margins) accuracy(bias []float64) float64 {
 	right, n, first := 0, 0, 0
 	margin := make([]float64, len(m.d.state.Counts))
-	var open []int
+	var open, left []int
+	var values []float64
 	for y, count := range m.d.state.Counts {
 		open = open[:0]
 		lost := false
@@ -59,16 +61,22 @@ func (m margins) accuracy(bias []float64) float64 {
 			right += count
 		default:
 			spread := m.spread(y, first, open)
-		samples:
+			left = left[:0] // samples that no class has won so far
 			for i := range count {
-				for k, c := range open {
-					v := margin[c] + spread.At(k, i)
-					if v < 0 || v == 0 && c < y || math.IsNaN(v) {
-						continue samples
+				left = append(left, i)
+			}
+			values = slices.Grow(values[:0], count)[:count]
+			for k, c := range open {
+				spread(k, left, values)
+				still := left[:0]
+				for j, i := range left {
+					if v := margin[c] + values[j]; v > 0 || v == 0 && c > y {
+						still = append(still, i)
 					}
 				}
-				right++
+				left = still
 			}
+			right += len(left)
 		}
 		first += count
 		n += count
@@ -158,23 +166,22 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 	}
 }
 
-// spread returns τ(w_y − w_c)ᵀh⊥_i, with a row for each class c in open and a column for each sample i of class y. The
-// first sample of class y is column first of H.
-func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *mat.Dense {
-	count := d.state.Counts[y]
-	out := mat.NewDense(len(open), count, nil)
+// spreadOf sets values[j] to τ(w_y − w_c)ᵀh⊥_i of the class c = open[k] and the sample i = samples[j] of class y.
+type spreadOf func(k int, samples []int, values []float64)
+
+// spread is that of class y, whose first sample is column first of H.
+func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) spreadOf {
 	if d.v == nil {
 		h, w := perp*left[0][2], perp*left[0][3]
 		ownH, ownW := d.hp.RawRowView(y)[first:], d.wp.RawRowView(y)[first:]
-		for k, c := range open {
-			row, hp, wp := out.RawRowView(k), d.hp.RawRowView(c)[first:], d.wp.RawRowView(c)[first:]
-			for i := range row {
-				row[i] = h*(ownH[i]-hp[i]) + w*(ownW[i]-wp[i])
+		return func(k int, samples []int, values []float64) {
+			hp, wp := d.hp.RawRowView(open[k])[first:], d.wp.RawRowView(open[k])[first:]
+			for j, i := range samples {
+				values[j] = h*(ownH[i]-hp[i]) + w*(ownW[i]-wp[i])
 			}
 		}
-		return out
 	}
-	modes := mat.NewDense(len(left), count, nil) // τ·w_kᵀh⊥_i of every mode k
+	modes := mat.NewDense(len(left), d.state.Counts[y], nil) // τ·w_kᵀh⊥_i of every mode k
 	for k, l := range left {
 		row, hp, wp := modes.RawRowView(k), d.hp.RawRowView(k)[first:], d.wp.RawRowView(k)[first:]
 		for i := range row {
@@ -185,6 +192,12 @@ func (d *driver) spread(left []mat2, perp float64, y, first int, open []int) *ma
 	for k, c := range open {
 		floats.SubTo(differences.RawRowView(k), d.v.RawRowView(y), d.v.RawRowView(c))
 	}
-	out.Mul(differences, modes)
-	return out
+	var all mat.Dense
+	all.Mul(differences, modes)
+	return func(k int, samples []int, values []float64) {
+		row := all.RawRowView(k)
+		for j, i := range samples {
+			values[j] = row[i]
+		}
+	}
 }
