@@ -86,6 +86,13 @@ def check_iteration(page):
         page.js("document.getElementById('setting-brute').value = 0; document.getElementById('setting-brute').dispatchEvent(new Event('input'))")
         browser.wait("the iteration to stop", lambda: page.js(said) == "", 30)
         assert page.js("return new Promise(done => setTimeout(() => done(picture.panels[0].curves.length), 500))") == 1, "a stopped iteration went on"
+    for n in (1, 10, 50):
+        took = page.js("""const draw = (gamma) => unhingedDraw('unconstrained', {p: 512, C: 100, N: arguments[0], gamma}, iterated);
+            draw(1); // the initial state
+            const start = performance.now();
+            for (const gamma of [0.9, 1.1, 1.9]) draw(gamma);
+            return (performance.now() - start) / 3000""", n)
+        print(f"unconstrained, p = 512, C = 100, N = {n}: another γ's picture takes {took:.2f} s")
     scene(page, "#unconstrained?brute=1&time=1.5")
     browser.wait("the iteration's end", lambda: "ended" in page.js(said), 60)
     apart = page.js("""const [h, , iterated] = picture.panels[1].curves.map(c => c.values);
@@ -213,6 +220,20 @@ def check_frame(page, address):
             assert ink[0] == ink[1], f"beside the theme {theme} text is {ink[0]}, and the axes {ink[1]}"
             page.call("POST", "/frame", {"id": None})
     page.cdp("Emulation.clearDeviceMetricsOverride")
+
+    frame = lambda: page.call("POST", "/frame", {"id": {browser.ELEMENT: page.find("iframe").rpartition("/")[2]}})
+    frame()
+    page.js("""const slider = document.getElementById('setting-gamma');
+        slider.value = 1.5; slider.dispatchEvent(new Event('input')); slider.dispatchEvent(new Event('change'))""")
+    page.call("POST", "/frame", {"id": None})
+    link = browser.wait("the state in the address around the frame", lambda: (at := page.js("return location.href")).endswith("#theorem8?gamma=1.5") and at, 10)
+    page.call("POST", "/url", {"url": "about:blank"})
+    page.call("POST", "/url", {"url": link})
+    frame()
+    browser.wait("the link's state in the frame", lambda: page.js("return typeof picture !== 'undefined' && picture !== null && settings.gamma === 1.5"), 60)
+    page.js("""navigator.clipboard.writeText = () => Promise.reject(new Error('no')); document.getElementById('link').click()""")
+    browser.wait("the link to copy", lambda: page.js("return document.getElementById('address').offsetParent && document.getElementById('address').value.endsWith(location.hash)"), 10)
+    page.call("POST", "/frame", {"id": None})
 
 
 def check_axe(page, names):

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 
 import explorer
 from sphinx.cmd.build import main as sphinx
@@ -120,7 +121,8 @@ def linked(text):
         return f'<a href="figures/{found[1]}.html">{found[0]}</a>' if (WORK / f"figures/{found[1]}.md").exists() else found[0]
     text = re.sub(r"unhinged figures ([a-z0-9-]+)", figure, html.escape(text))
     text = re.sub(r"notebook (\d\d)", notebook, text)
-    return re.sub(r"\bE\d+\b|ERRATA\.md", r'<a href="errata.html">\g<0></a>', text)
+    text = re.sub(r"\bE\d+\b", r'<a href="errata.html#\g<0>">\g<0></a>', text)
+    return text.replace("ERRATA.md", '<a href="errata.html">ERRATA.md</a>')
 
 
 def claims():
@@ -165,6 +167,26 @@ def notebooks():
          "\n".join(names) + "\n```\n")
 
 
+def symbols(text):
+    """What go doc prints of a package, with a heading for each section and each symbol, so that all of them can be linked."""
+    named = {"CONSTANTS": "Constants", "VARIABLES": "Variables", "FUNCTIONS": "Functions", "TYPES": "Types"}
+    blocks = [[None, []]]
+    for line in text.splitlines():
+        if line in named:
+            blocks += [["## " + named[line], []]]
+        elif len(blocks) > 1 and (found := re.match(r"(?:func|type|const|var) (?:\(\w* ?\*?(\w+)[^)]*\) )?(\w*)", line)):
+            blocks += [["### " + ".".join(filter(None, found.groups())), [line]]]
+        else:
+            blocks[-1][1].append(line)
+    pages = []
+    for heading, lines in blocks:
+        body = "\n".join(lines).strip("\n")
+        if heading == "### ":  # a group, which has the name of its first member
+            heading += re.search(r"^\t(\w+)", body, re.M)[1]
+        pages += ([heading] if heading else []) + ([f"````text\n{body}\n````"] if body else [])
+    return "\n\n".join(pages) + "\n"
+
+
 def packages():
     listed = subprocess.run(["go", "list", "./..."], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     names = []
@@ -173,7 +195,7 @@ def packages():
         if "internal" in short or short.startswith(("cmd", "tools", "web")) or package == short or not wanted(short):
             continue
         text = subprocess.run(["go", "doc", "-all", package], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        page(f"api/{short.replace('/', '-')}", f"# {short}\n\n`import \"{package}\"`\n\n````text\n{text}````\n")
+        page(f"api/{short.replace('/', '-')}", f"# {short}\n\n`import \"{package}\"`\n\n{symbols(text)}")
         names.append(f"api/{short.replace('/', '-')}")
     page("api", "# Go packages\n\n```{toctree}\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n")
 
@@ -187,6 +209,7 @@ def front():
             # Files of the checkout have no page here.
             text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
             if name == "errata":
+                text = re.sub(r"^\| (E\d+) \|", r'| <span id="\1"></span>\1 |', text, flags=re.M)
                 text += "\n[Each erratum that a computation can show, beside brute force](figures/errata.md).\n"
             page(name, text)
             made.append(name)
@@ -217,14 +240,18 @@ api
 
 
 def dead_links(site):
-    """Links to files that are not there."""
+    """Links to files that are not there, and to places that their pages do not have."""
+    pages = {path: path.read_text(errors="replace") for path in site.rglob("*.html")}
+    places = {path: {html.unescape(i) for i in re.findall(r' id="([^"]*)"', text)} for path, text in pages.items()}
     dead = []
-    for path in site.rglob("*.html"):
-        for link in re.findall(r'(?:href|src)="([^"#?]+)', path.read_text(errors="replace")):
-            if re.match(r"[a-z]+:|//", link):
-                continue
-            if not (path.parent / html.unescape(link)).exists():
-                dead.append(f"{path.relative_to(site)} -> {link}")
+    for path, text in pages.items():
+        for link, place in re.findall(r'(?:href|src)="([^"#?]*)[^"#]*(?:#([^"]*))?"', text):
+            if re.match(r"[a-z]+:|//", link) or link.endswith("explorer/index.html") and (path.parent / link).exists():
+                continue  # the explorer's places are its states
+            to = (path.parent / html.unescape(link)).resolve() if link else path
+            at = urllib.parse.unquote(html.unescape(place))
+            if not to.exists() or at and to in places and at not in places[to]:
+                dead.append(f"{path.relative_to(site)} -> {link}{'#' + place if place else ''}")
     return sorted(set(dead))
 
 

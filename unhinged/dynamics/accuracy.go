@@ -14,8 +14,8 @@ import (
 // computed only where the bound does not decide.
 type margins struct {
 	d      *driver
-	class  *mat.Dense             // C×C, column y: Wᵀh̄_y, up to a shift of each column
-	bound  func(c, y int) float64 // of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y
+	class  *mat.Dense                   // C×C, column y: Wᵀh̄_y, up to a shift of each column
+	bound  func(y int, bound []float64) // for each class c, of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y
 	spread func(y, first int, open []int) spreadOf
 	unit   float64 // factor of the biases; +Inf once Z has decayed and only they are left
 }
@@ -32,26 +32,28 @@ func (s linearState) classifier(log float64) func(biases []float64) float64 {
 // accuracy returns the share of samples whose margins are all positive; bias may be nil.
 func (m margins) accuracy(bias []float64) float64 {
 	right, n, first := 0, 0, 0
-	margin := make([]float64, len(m.d.state.Counts))
+	margin, bound := make([]float64, len(m.d.state.Counts)), make([]float64, len(m.d.state.Counts))
 	var open, left []int
 	var values []float64
 	for y, count := range m.d.state.Counts {
 		open = open[:0]
 		lost := false
-		for c := range margin {
+		mat.Col(margin, y, m.class)
+		m.bound(y, bound)
+		own := margin[y]
+		for c, logit := range margin {
 			if c == y {
 				continue
 			}
-			margin[c] = m.class.At(y, y) - m.class.At(c, y)
+			margin[c] = own - logit
 			if bias != nil && bias[y] != bias[c] {
 				margin[c] += (bias[y] - bias[c]) * m.unit
 			}
-			b := m.bound(c, y)
-			if margin[c] < -b {
+			if margin[c] < -bound[c] {
 				lost = true
 				break
 			}
-			if !(margin[c] > b) { // a NaN counts as wrong
+			if !(margin[c] > bound[c]) { // a NaN counts as wrong
 				open = append(open, c)
 			}
 		}
@@ -111,18 +113,19 @@ func (d *driver) classLogits(left []mat2, now linear) *mat.Dense {
 	out := mat.NewDense(c, c, nil)
 	if d.v == nil {
 		l, on1, on2 := left[0], now.modes[0], now.modes[1]
-		root := math.Sqrt(float64(d.state.Counts[0]))
+		root, rowWH := math.Sqrt(float64(d.state.Counts[0])), make([]float64, c)
 		for i := range c {
 			row, rowHH, rowHW, rowWW := out.RawRowView(i), d.hh.RawRowView(i), d.hw.RawRowView(i), d.ww.RawRowView(i)
+			mat.Col(rowWH, i, d.hw)
 			shift := 0.0
 			for j := range row {
-				hh, hw, wh, ww := rowHH[j], rowHW[j], d.hw.At(j, i), rowWW[j]
-				fromMeans, fromW := l[2]*hh+l[3]*wh, l[2]*hw+l[3]*ww
+				fromMeans, fromW := l[2]*rowHH[j]+l[3]*rowWH[j], l[2]*rowHW[j]+l[3]*rowWW[j]
 				row[j] = on1[0]*fromMeans + on1[1]*fromW
 				shift += (on2[0]-on1[0])*fromMeans + (on2[1]-on1[1])*fromW
 			}
+			mean := shift / float64(c)
 			for j := range row {
-				row[j] = (row[j] + shift/float64(c)) / root
+				row[j] = (row[j] + mean) / root
 			}
 		}
 		return out
@@ -143,12 +146,17 @@ func (d *driver) classLogits(left []mat2, now linear) *mat.Dense {
 	return out
 }
 
-// spreadBound returns a bound of |spread(c, y, i)| over the samples i of class y.
-func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
+// spreadBound sets bound[c] to a bound of |τ(w_y − w_c)ᵀh⊥_i| over the samples i of class y.
+func (d *driver) spreadBound(left []mat2, perp float64) func(y int, bound []float64) {
 	perp = math.Abs(perp)
 	if d.v == nil {
 		h, w := perp*math.Abs(left[0][2]), perp*math.Abs(left[0][3])
-		return func(c, y int) float64 { return h*d.hpGap.At(y, c) + w*d.wpGap.At(y, c) }
+		return func(y int, bound []float64) {
+			hp, wp := d.hpGap.RawRowView(y), d.wpGap.RawRowView(y)
+			for c := range bound {
+				bound[c] = h*hp[c] + w*wp[c]
+			}
+		}
 	}
 	// ‖w_y − w_c‖·max‖h⊥‖, from WᵀW.
 	n := len(left)
@@ -160,9 +168,12 @@ func (d *driver) spreadBound(left []mat2, perp float64) func(c, y int) float64 {
 		}
 	}
 	gram.Product(d.v, gram, d.v.T())
-	return func(c, y int) float64 {
-		sum := gram.At(y, y) + gram.At(c, c)
-		return perp * d.perpMax[y] * math.Sqrt(math.Max(0, sum-2*gram.At(y, c))+1e-12*sum) // ≥ its rounding
+	return func(y int, bound []float64) {
+		for c := range bound {
+			sum := gram.At(y, y) + gram.At(c, c)
+			bound[c] = perp * d.perpMax[y] *
+				math.Sqrt(math.Max(0, sum-2*gram.At(y, c))+1e-12*sum) // ≥ its rounding
+		}
 	}
 }
 

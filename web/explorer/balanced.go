@@ -248,7 +248,14 @@ func drawSpherical(v values) (*Picture, error) {
 		gap := picture.Panels[2].points("‖Ĥ − Ŵ‖, iteration")
 		picture.Iterate = func(pause func(float64) bool) bool {
 			see := func(at int, s *dynamics.State, drive [][]float64, pause func() bool) (goOn bool) {
-				norm[at], gap[at] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(gapTo(drive, s)))
+				norm[at] = finite(math.Log10(mat.Norm(s.H, 2)))
+				if !pause() {
+					return false
+				}
+				gap[at] = finite(math.Log10(gapTo(drive, s)))
+				if !pause() {
+					return false
+				}
 				accuracy[at], goOn = percentRight(s, pause)
 				return goOn
 			}

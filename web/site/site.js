@@ -14,7 +14,14 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("message", (e) => {
     const frame = frames.find((f) => f.contentWindow === e.source);
     if (frame && e.data?.height > 0) frame.style.height = `${e.data.height}px`;
+    if (frame && typeof e.data?.address === "string") history.replaceState(null, "", e.data.address);
   });
+  // The explorer's state is in this page's address, too, behind a "?" that no heading has.
+  const restore = () => {
+    if (/^#\w+\?/.test(location.hash)) frames.forEach((f) => { f.src = f.src.replace(/#.*/, "") + location.hash; });
+  };
+  addEventListener("hashchange", restore);
+  restore();
 });
 
 // The ledger's search: words, section and verdict.

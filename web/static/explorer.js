@@ -34,6 +34,16 @@ function address(of = scene, values = settings) {
   return "#" + of.id + (changed.length ? "?" + changed.join("&") : "");
 }
 
+function remember() {
+  history.replaceState(null, "", address());
+  tellAddress();
+}
+
+// The page around a frame has the state in its address, too, with a "?" even if nothing is changed.
+function tellAddress() {
+  if (window.parent !== window) window.parent.postMessage({ address: address().replace(/^#\w+$/, "$&?") }, "*");
+}
+
 // Another scene keeps the sizes and the seed that were changed in this one, if it has them.
 function elsewhere(other) {
   const kept = {};
@@ -69,7 +79,7 @@ function control(s) {
     show();
     request();
   });
-  input.addEventListener("change", () => history.replaceState(null, "", address()));
+  input.addEventListener("change", remember);
   show();
   label.append(input);
   return label;
@@ -224,22 +234,31 @@ byId("json").addEventListener("click", () => save(scene.id + ".json", "applicati
   scene: scene.id, settings, answer: picture.answer, cosines: plain(picture.cosines),
   panels: picture.panels.map((p) => ({ ...p, at: plain(p.at), curves: p.curves.map((c) => ({ ...c, values: plain(c.values) })) })),
 }, null, 1)));
+// The address is another one.
+function changed() {
+  fromAddress();
+  build();
+  tellAddress();
+}
+
 byId("link").addEventListener("click", async () => {
-  history.replaceState(null, "", address());
+  remember();
   try {
     await navigator.clipboard.writeText(location.href);
     byId("link").textContent = "Copied";
-  } catch {
-    byId("link").textContent = "The link is in the address bar";
+    setTimeout(() => { byId("link").textContent = "Copy link"; }, 2000);
+  } catch { // the browser does not let this page write to the clipboard
+    const field = byId("address");
+    field.hidden = false;
+    field.value = location.href;
+    field.select();
   }
-  setTimeout(() => { byId("link").textContent = "Copy link"; }, 2000);
 });
 byId("reset").addEventListener("click", () => {
   location.hash = "#" + scene.id;
-  fromAddress();
-  build();
+  changed();
 });
-addEventListener("hashchange", () => { fromAddress(); build(); });
+addEventListener("hashchange", changed);
 byId("fit").addEventListener("click", () => {
   ranges = [];
   repaint();
