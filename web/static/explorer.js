@@ -180,13 +180,19 @@ function chart(panel, at, box) {
   const axis = { labelSize: 20, labelGap: 0, stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8886" } };
   return new uPlot({
     width: box.clientWidth || 360, height: height(), scales: { x: { time: false }, y: { range: () => ranges[at] } },
-    axes: [{ ...axis, label: panel.x, size: 32 }, { ...axis, label: panel.y, size: 50 }],
+    axes: [{ ...axis, label: panel.x, size: 32 }, { ...axis, label: panel.y, values: ticks, size: (_, texts) => 26 + 7 * Math.max(3, ...(texts || []).map((t) => t.length)) }],
     series: [{ label: panel.x }, ...panel.curves.map((c, i) => ({
       label: c.name, stroke: colours[i % colours.length], width: 2, spanGaps: false,
       value: (_, v) => (v === null || Number.isNaN(v) ? "–" : v.toPrecision(4)),
       ...(c.points ? { paths: () => null, points: { show: true, size: 5, filter: every } } : { points: { show: false } }),
     }))],
   }, [panel.at, ...panel.curves.map((c) => c.values)], box);
+}
+
+// The ticks' numbers, with as many decimals as tell them apart.
+function ticks(_, values, axis, space, step) {
+  const decimals = (step.toFixed(10).replace(/0+$/, "").split(".")[1] || "").length;
+  return values.map((v) => v.toFixed(decimals));
 }
 
 // An iteration is drawn at every fifth time.
@@ -230,8 +236,13 @@ byId("csv").addEventListener("click", () => {
   }
   save(scene.id + ".csv", "text/csv", lines.join("\n") + "\n");
 });
+// A setting's name, and its value as a reader has it: not an exponent, not the number of a choice.
+function meant(s) {
+  const value = settings[s.name];
+  return [s.name, s.choices.length ? s.choices[value] : s.power ? 10 ** value : value];
+}
 byId("json").addEventListener("click", () => save(scene.id + ".json", "application/json", JSON.stringify({
-  scene: scene.id, settings, answer: picture.answer, cosines: plain(picture.cosines),
+  scene: scene.id, settings: Object.fromEntries(scene.sliders.map(meant)), answer: picture.answer, cosines: plain(picture.cosines),
   panels: picture.panels.map((p) => ({ ...p, at: plain(p.at), curves: p.curves.map((c) => ({ ...c, values: plain(c.values) })) })),
 }, null, 1)));
 // The address is another one.

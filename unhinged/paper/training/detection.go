@@ -124,7 +124,7 @@ func recordedDetection(fig *result.Figure, number int, setup []vision.Outcome, m
 	if len(list) == 0 {
 		return
 	}
-	fig.Settings[letter] = setupTitle(setup[0].Settings)
+	fig.Settings[letter] = fmt.Sprintf("%s: `%s`", setupTitle(setup[0].Settings), setupCommand(setup[0]))
 	for _, set := range setNames(setup, measures) {
 		for _, metric := range detectionMetrics {
 			key := letter + "_" + set + "_" + metric.name

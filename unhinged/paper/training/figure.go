@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -260,6 +261,13 @@ func shared(s vision.Settings) map[string]any {
 	return map[string]any{"dataset": s.Dataset, "images": s.Images, "model": s.Model, "epochs": s.Epochs,
 		"batch":         s.Batch,
 		"learning_rate": s.LearningRate, "momentum": s.Momentum, "weight_decay": s.WeightDecay}
+}
+
+var ofOneRun = regexp.MustCompile(` --(method|seed|backend) \S+`)
+
+// setupCommand returns the command that makes the runs of an outcome's setup: its own, without what is about one run.
+func setupCommand(o vision.Outcome) string {
+	return ofOneRun.ReplaceAllString(o.Provenance.Command, "")
 }
 
 // origin notes where the runs come from, and how long all of them took.
