@@ -45,7 +45,6 @@ type source struct {
 	erratum   string   // a demonstration of package errata
 	printed   string   // an erratum that needs no computation
 	theorem   string   // a check of package theorems
-	missing   string   // data that are needed to judge it
 	unjudged  string   // the reason why it is not judged
 }
 
@@ -125,8 +124,6 @@ func (e *Entry) judge(from source, runs string, made map[string]*result.Figure) 
 		}
 		e.take([]result.Claim{claim})
 		e.Evidence = fmt.Sprintf("%s: %.2g", claim.Claim, float64(claim.Measured))
-	case from.missing != "":
-		e.Verdict, e.Evidence = needsData, from.missing
 	default:
 		e.Verdict, e.Evidence = notClaimedHere, from.unjudged
 	}

@@ -11,7 +11,6 @@ func ledger() []ledgerLine {
 	proved := func(id string) source { return source{theorem: id} }
 	shown := func(id string) source { return source{erratum: id} }
 	printed := func(id string) source { return source{printed: id} }
-	needs := func(what string) source { return source{missing: what} }
 	leave := func(why string) source { return source{unjudged: why} }
 	const others = "it is about other papers, whose experiments are not in this project"
 	return []ledgerLine{
@@ -259,7 +258,7 @@ func ledger() []ledgerLine {
 			of("fig19", "plain-ul-angle")},
 
 		{"d1", "D.1", 49, evidence, "Initialising prototypes as an ETF, or scaled up, is a good start",
-			needs("trainings from such prototypes, which are not recorded yet")},
+			of("otherlosses", "etf-is-a-good-start")},
 		{"d2-example", "D.2", 57, theorem, "Example 1: a common shift of features and prototypes can change decisions",
 			proved("example1")},
 		{"d2-residual", "D.2", 57, evidence, "Learned features have such a shift",

@@ -25,6 +25,10 @@ var (
 	rlrOthersBetter = result.Sentence{ID: "rlr-with-cosine-better",
 		Text:    "4.3, RLR in another method that normalises features: it ends better: accuracy of %s − that of %s",
 		Control: "with the accuracy under RLR five points lower, this fails"}
+	goodStart = result.Sentence{ID: "etf-is-a-good-start",
+		Text: "D.1: an ETF, or a larger one, is a good start for prototypes that are trained: runs of plain UL from " +
+			"such a start that come to their end without blowing up",
+		Control: "with a run that blows up, this fails"}
 )
 
 // OtherLosses makes the study of the paper's heads with other losses from the finished runs in a folder, or in the
@@ -63,7 +67,7 @@ func otherLosses(outcomes []vision.Outcome) (result.Figure, error) {
 		{Title: "(c) Within-class variability NC1", Y: "within_class", YLabel: "tr(Σ_W Σ_B†)/C", Log: true},
 	}}
 	list := variants(most)
-	fig.Claims = judge(otherQuestions(list))
+	fig.Claims = append(judge(otherQuestions(list)), startClaims(list)...)
 	fig.Table = finalsTable(list)
 	list = slices.DeleteFunc(list, func(v variant) bool { return len(v.runs) == 0 })
 	return fig, draw(&fig, list, most)
@@ -89,6 +93,21 @@ func otherQuestions(list []variant) []question {
 	ask(rlrOthersSooner, rescaled, cosine, early(accuracyOf), 0)
 	ask(rlrOthersBetter, rescaled, cosine, lastAccuracy, 0)
 	return asked
+}
+
+// startClaims judges the starts of Appendix D.1 by the variants of one setup.
+func startClaims(list []variant) []result.Claim {
+	ended, all := 0, 0
+	for _, v := range list {
+		if v.method.Name == "ul-etf" || v.method.Name == "ul-etf10" {
+			ended += len(v.runs)
+			all += len(v.runs) + v.diverged
+		}
+	}
+	if all == 0 {
+		return nil
+	}
+	return []result.Claim{goodStart.Of(result.Check(goodStart.Text, float64(ended), float64(all), 0))}
 }
 
 // finalsTable has the last accuracies, feature norms and within-class variabilities of variants.

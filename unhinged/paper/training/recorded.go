@@ -63,7 +63,7 @@ func Sentences(id string) []result.Sentence {
 	case "table4", "table5":
 		return []result.Sentence{paperMost, efrHelps}
 	case "otherlosses":
-		return []result.Sentence{anchoredOthers, efrOthers, rlrOthersSooner, rlrOthersBetter}
+		return []result.Sentence{anchoredOthers, efrOthers, rlrOthersSooner, rlrOthersBetter, goodStart}
 	case "fig19":
 		return []result.Sentence{blowsUp, largeRatio, smallAngle}
 	case "neural-collapse":
