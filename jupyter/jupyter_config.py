@@ -1,5 +1,6 @@
 """Settings of all Jupyter programs: HTML that is exported, by JupyterLab and by `jupyter nbconvert`, has its formulas as MathML, which browsers draw
-without a script and without a network."""
+without a script and without a network, and folds the code that JupyterLab folds (templates/unhinged)."""
+import pathlib
 import re
 
 from latex2mathml.converter import convert
@@ -19,3 +20,5 @@ IPythonRenderer.block_math = IPythonRenderer.multiline_math = lambda self, body:
 IPythonRenderer.latex_environment = lambda self, name, body: displayed(rf"\begin{{{name}}}{body}\end{{{name}}}")
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.HTMLExporter.mathjax_url = c.HTMLExporter.require_js_url = "data:text/javascript,"  # no script from a network
+c.HTMLExporter.extra_template_basedirs = [str(pathlib.Path(__file__).parent / "templates")]
+c.HTMLExporter.template_name = "unhinged"

@@ -1,4 +1,4 @@
-"""HTML exported from a notebook shows its formulas without a network, and Go as Go."""
+"""HTML exported from a notebook shows its formulas without a network, Go as Go, and folds what the notebook folds."""
 import os
 import pathlib
 import re
@@ -30,6 +30,8 @@ class Export(unittest.TestCase):
             self.assertEqual((html.count('display="block"'), html.count("<math")), (displayed, displayed + inline), path)
             self.assertFalse(re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:[^"]*', html), path)
             self.assertIn("hl-go", html)
+            folded = sum(c.cell_type == "code" and bool(c.metadata.get("jupyter", {}).get("source_hidden")) for c in nb.cells)
+            self.assertEqual(html.count("<details><summary>Code</summary>"), folded, path)
             self.assertRegex(html, r'<span class="k\w*">(func|for|if|import|return)</span>')
 
 
