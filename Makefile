@@ -61,7 +61,6 @@ site: setup
 
 site-test: setup
 	@scripts/site --sample
-	@.lab/site-venv/bin/python scripts/unit.py web/site
 	@$(PYTHON) scripts/site_browser.py .lab/site-sample
 
 explorer: setup

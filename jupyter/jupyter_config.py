@@ -2,9 +2,13 @@
 without a script and without a network, and folds the code that JupyterLab folds (templates/unhinged)."""
 import pathlib
 import re
+import sys
 
-from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "scripts"))
+from mathml import convert  # noqa: E402
 
 IPythonRenderer.inline_math = lambda self, body: convert(body)
 
@@ -20,5 +24,5 @@ IPythonRenderer.block_math = IPythonRenderer.multiline_math = lambda self, body:
 IPythonRenderer.latex_environment = lambda self, name, body: displayed(rf"\begin{{{name}}}{body}\end{{{name}}}")
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.HTMLExporter.mathjax_url = c.HTMLExporter.require_js_url = "data:text/javascript,"  # no script from a network
-c.HTMLExporter.extra_template_basedirs = [str(pathlib.Path(__file__).parent / "templates")]
+c.HTMLExporter.extra_template_basedirs = [str(HERE / "templates")]
 c.HTMLExporter.template_name = "unhinged"

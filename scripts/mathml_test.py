@@ -1,8 +1,8 @@
-"""Formulas of the site: a prime stays at what it stands at, and lines that are aligned lose their signs "&"."""
+"""Formulas: a prime stays at what it stands at, and lines that are aligned lose their signs "&"."""
 import unittest
 import xml.etree.ElementTree as xml
 
-import conf
+import mathml
 
 
 def tree(formula):
@@ -10,11 +10,11 @@ def tree(formula):
     def of(node):
         name = node.tag.rpartition("}")[2]
         return (name, node.text) if len(node) == 0 else (name, *map(of, node))
-    return of(xml.fromstring(conf.convert(formula)))
+    return of(xml.fromstring(mathml.convert(formula)))
 
 
 def texts(formula):
-    return "".join(xml.fromstring(conf.convert(formula)).itertext())
+    return "".join(xml.fromstring(mathml.convert(formula)).itertext())
 
 
 class Formulas(unittest.TestCase):
