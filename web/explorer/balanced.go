@@ -265,8 +265,8 @@ func drawSpherical(v values) (*Picture, error) {
 	return picture, nil
 }
 
-// bruteSpherical does gradient descent (19), feature by feature, and calls see at the steps. It returns false as soon as
-// pause or see does.
+// bruteSpherical does gradient descent (19), feature by feature, and calls see at the steps. It returns false as soon
+// as pause or see does.
 func bruteSpherical(state *dynamics.State, gamma, eta float64, rescale bool, steps []int, pause func(float64) bool,
 	see func(at int, s *dynamics.State, drive [][]float64, pause func() bool) bool) bool {
 	p, c, n := state.Dims()

@@ -108,7 +108,8 @@ type series struct{ minority, majority, plain, centred, ratio []float64 }
 
 func seriesOf(n int) series { return series{nans(n), nans(n), nans(n), nans(n), nans(n)} }
 
-// set sets the values at index i, which is 0 at the start. The first and the last two classes are those of the majority and the minority.
+// set sets the values at index i, which is 0 at the start. The first two classes are of the majority, and the last two
+// of the minority.
 func (s series) set(i int, m *dynamics.ClassMeans) {
 	_, c := m.W.Dims()
 	s.minority[i], s.majority[i] = m.Cosine(c-2, c-1), m.Cosine(0, 1)

@@ -11,7 +11,8 @@ import (
 
 // otherRuns returns made-up runs for which all sentences about other losses hold.
 func otherRuns() []vision.Outcome {
-	list := concat(runs("cosine", 50, 80, 80.1, 80.2), runs("cosine-rlr", 60, 85, 85.1, 85.2), runs("ul-etf", 50, 80, 81, 82))
+	list := concat(runs("cosine", 50, 80, 80.1, 80.2), runs("cosine-rlr", 60, 85, 85.1, 85.2),
+		runs("ul-etf", 50, 80, 81, 82))
 	for _, loss := range []string{"ce", "mse", "hinge"} {
 		list = append(list, concat(runs(loss, 50, 80, 80.1, 80.2), runs(loss+"-etf", 50, 80.3, 80.35, 80.4))...)
 		for _, o := range runs(loss, 50, 80.3, 80.4, 80.5) {
