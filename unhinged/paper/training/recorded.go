@@ -1,6 +1,7 @@
 package training
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,7 +19,8 @@ func All(runs string) (result.Figure, error) {
 }
 
 // On returns a function that draws a figure from the finished runs on one whole data set, and judges the sentences of
-// the figure with this id by these runs. If there are several setups, it takes the one with the most runs.
+// the figure with this id by these runs. If there are several setups with runs that belong into the figure, it takes the
+// one with the most runs.
 func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
 	error) {
 	return func(runs string) (result.Figure, error) {
@@ -26,16 +28,18 @@ func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) 
 		if err != nil {
 			return result.Figure{}, err
 		}
+		setups := slices.DeleteFunc(Compared(Whole(outcomes)), func(setup []vision.Outcome) bool {
+			return setup[0].Settings.Dataset != dataset
+		})
+		slices.SortStableFunc(setups, func(a, b []vision.Outcome) int { return len(b) - len(a) })
+		fig, err := result.Figure{}, fmt.Errorf("%w on %s", ErrNoRuns, dataset)
 		var most []vision.Outcome
-		for _, setup := range Compared(Whole(outcomes)) {
-			if setup[0].Settings.Dataset == dataset && len(setup) > len(most) {
-				most = setup
+		for _, setup := range setups {
+			most = setup
+			if fig, err = draw(setup); !errors.Is(err, ErrNoRuns) {
+				break
 			}
 		}
-		if most == nil {
-			return result.Figure{}, fmt.Errorf("%w on %s", ErrNoRuns, dataset)
-		}
-		fig, err := draw(most)
 		if err != nil || fig.Claims != nil {
 			return fig, err
 		}
