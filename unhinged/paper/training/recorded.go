@@ -19,8 +19,8 @@ func All(runs string) (result.Figure, error) {
 }
 
 // On returns a function that draws a figure from the finished runs on one whole data set, and judges the sentences of
-// the figure with this id by these runs. If there are several setups with runs that belong into the figure, it takes the
-// one with the most runs.
+// the figure with this id by these runs. If there are several setups with runs that belong into the figure, it takes
+// the one with the most runs.
 func On(dataset, id string, draw func([]vision.Outcome) (result.Figure, error)) func(runs string) (result.Figure,
 	error) {
 	return func(runs string) (result.Figure, error) {
