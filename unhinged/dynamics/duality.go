@@ -12,9 +12,15 @@ func (s *State) DualityGap() float64 {
 	for j, y := range s.Labels() {
 		v.SetCol(j, mat.Col(nil, y, s.W))
 	}
-	h := new(mat.Dense)
-	h.Scale(1/mat.Norm(s.H, 2), s.H)
-	v.Scale(1/mat.Norm(v, 2), v)
-	h.Sub(h, v)
-	return mat.Norm(h, 2)
+	return DirectionGap(s.H, v)
+}
+
+// DirectionGap returns ‖a/‖a‖ − b/‖b‖‖ (Frobenius) of two matrices of one size: what LogDistanceH and LogDistanceW of a
+// Point are the logarithms of. NaN if one of them is zero.
+func DirectionGap(a, b *mat.Dense) float64 {
+	var x, y mat.Dense
+	x.Scale(1/mat.Norm(a, 2), a)
+	y.Scale(1/mat.Norm(b, 2), b)
+	x.Sub(&x, &y)
+	return mat.Norm(&x, 2)
 }

@@ -8,15 +8,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// directionGap returns ‖a/‖a‖ − b/‖b‖‖ (Frobenius).
-func directionGap(a, b *mat.Dense) float64 {
-	var x, y mat.Dense
-	x.Scale(1/mat.Norm(a, 2), a)
-	y.Scale(1/mat.Norm(b, 2), b)
-	x.Sub(&x, &y)
-	return mat.Norm(&x, 2)
-}
-
 // largestDifference returns max |a_i − b_i|, or NaN if one of the numbers is NaN. (floats.Distance ignores NaN.)
 func largestDifference(a, b []float64) float64 {
 	largest := 0.0

@@ -60,7 +60,7 @@ func demonstrateE15() (Demonstration, error) {
 		}
 		z[k] = s
 	}
-	gap := func(k int) float64 { return directionGap(z[k].W, z[2].W) }
+	gap := func(k int) float64 { return dynamics.DirectionGap(z[k].W, z[2].W) }
 	measured := math.Log(gap(0)/gap(1)) / (times[2] - times[1])
 	sigma1, sigma2 := dynamics.Sigma(gamma, c, n)
 	omega := omega2(sigma1, lambda, ratio) - omega2(math.Abs(sigma2), lambda, ratio)
@@ -111,7 +111,7 @@ func demonstrateE23() (Demonstration, error) {
 		}
 		var means mat.Dense
 		means.Mul(z.H, z.M(0).T()) // class means, up to 1/C
-		d.RightError = math.Max(d.RightError, directionGap(&means, z.W))
+		d.RightError = math.Max(d.RightError, dynamics.DirectionGap(&means, z.W))
 	}
 	return d, nil
 }

@@ -140,9 +140,9 @@ func linear(v values, theorem dynamics.Regularized) (*Picture, error) {
 	}
 	if v.on("brute") {
 		rate := math.Sqrt(v["s"])*flow.Threshold() + theorem.Lambda1*max(1, v["s"])
-		picture.iterate(rate, flow.Collapse(), func() iteration {
-			m := state.M(theorem.Gamma)
-			return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
+		picture.iterate(rate, state, flow.Collapse(), func(s *dynamics.State) iteration {
+			m := s.M(theorem.Gamma)
+			return iteration{state: s, m: m, driven: m, lambda1: theorem.Lambda1, lambda2: theorem.Lambda2,
 				ratio: v["s"]}
 		})
 	}
@@ -309,7 +309,7 @@ func gapTo(drive [][]float64, s *dynamics.State) float64 {
 	norms2, gaps2 := make([]float64, n), 0.0
 	for k := range p {
 		for i, v := range s.H.RawRowView(k) {
-			norms2[i] += square(v)
+			norms2[i] += v * v
 		}
 	}
 	normU := make([]float64, len(drive))
@@ -318,7 +318,8 @@ func gapTo(drive [][]float64, s *dynamics.State) float64 {
 	}
 	for k := range p {
 		for i, v := range s.H.RawRowView(k) {
-			gaps2 += square(v/math.Sqrt(norms2[i]) - drive[labels[i]][k]/normU[labels[i]])
+			gap := v/math.Sqrt(norms2[i]) - drive[labels[i]][k]/normU[labels[i]]
+			gaps2 += gap * gap
 		}
 	}
 	return math.Sqrt(gaps2)
@@ -354,10 +355,9 @@ func anchored() Scene {
 			picture.Answer = fmt.Sprintf("Features tend to W M/λ, of the norm %.4g, as exp(−%.4g·t).",
 				math.Exp(limit.Point.LogNormH()), limit.Rate)
 			if v.on("brute") {
-				picture.iterate(theorem.Lambda1, limit.Point, func() iteration {
-					m := state.M(theorem.Gamma)
-					return iteration{state: state.Clone(), m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1,
-						fixed: true}
+				picture.iterate(theorem.Lambda1, state, limit.Point, func(s *dynamics.State) iteration {
+					m := s.M(theorem.Gamma)
+					return iteration{state: s, m: m, driven: m, lambda1: theorem.Lambda1, ratio: 1, fixed: true}
 				})
 			}
 			return picture, nil

@@ -41,63 +41,53 @@ func stepsInWords(end, rate float64) string {
 }
 
 // iterate adds an iteration's accuracy, norms and distances to the picture: points without values, and Iterate, which
-// computes them. The state grows or dies at the rate at most. limit is what distances are measured to; a state with
-// more than cosinesUpTo numbers in H shows none, because to build its limit takes too long.
-func (p *Picture) iterate(rate float64, limit dynamics.Point, start func() iteration) {
+// computes them from a copy of the state. The state grows or dies at the rate at most. limit is what distances are
+// measured to, or nil. A state with more than cosinesUpTo numbers in H shows none, because to build its limit takes too
+// long.
+func (p *Picture) iterate(rate float64, state *dynamics.State, limit dynamics.Point,
+	start func(*dynamics.State) iteration) {
 	times := p.Panels[0].At
 	p.Answer += stepsInWords(times[len(times)-1], rate)
 	accuracy := p.Panels[0].points("iteration")
 	normH, normW := p.Panels[1].points("‖H‖, iteration"), p.Panels[1].points("‖W‖, iteration")
 	distances := map[string][]float64{}
-	from := start().state
-	if rows, _, n := from.Dims(); rows*n <= cosinesUpTo && limit != nil {
+	if rows, _, n := state.Dims(); rows*n <= cosinesUpTo && limit != nil {
 		for _, curve := range p.Panels[2].Curves {
 			distances[curve.Name] = p.Panels[2].points(curve.Name + ", iteration")
 		}
 	}
 	p.Iterate = func(pause func(float64) bool) bool {
-		var target *dynamics.State
+		targets := map[string]*mat.Dense{}
 		if len(distances) > 0 {
-			target = limit.Direction()
-		}
-		return start().run(times, rate, pause, func(i int, s *dynamics.State, pause func() bool) (goOn bool) {
-			normH[i], normW[i] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(mat.Norm(s.W, 2)))
-			for name, values := range distances {
-				values[i] = finite(math.Log10(distance(parts(s, name), parts(target, name))))
+			direction := limit.Direction()
+			for name := range distances {
+				targets[name] = part(direction, name)
 			}
-			accuracy[i], goOn = percentRight(s, pause)
-			return goOn
-		})
+		}
+		return start(state.Clone()).run(times, rate, pause,
+			func(i int, s *dynamics.State, pause func() bool) (goOn bool) {
+				normH[i], normW[i] = finite(math.Log10(mat.Norm(s.H, 2))), finite(math.Log10(mat.Norm(s.W, 2)))
+				for name, values := range distances {
+					values[i] = finite(math.Log10(dynamics.DirectionGap(part(s, name), targets[name])))
+				}
+				accuracy[i], goOn = percentRight(s, pause)
+				return goOn
+			})
 	}
 }
 
-// parts returns the matrices of a state that a curve of distances is about.
-func parts(s *dynamics.State, curve string) []*mat.Dense {
+// part returns what a curve of distances is about: H, W, or both side by side.
+func part(s *dynamics.State, curve string) *mat.Dense {
 	switch curve {
 	case "H":
-		return []*mat.Dense{s.H}
+		return s.H
 	case "W":
-		return []*mat.Dense{s.W}
+		return s.W
 	}
-	return []*mat.Dense{s.H, s.W}
+	var both mat.Dense
+	both.Augment(s.H, s.W)
+	return &both
 }
-
-// distance is ‖X/‖X‖ − Y/‖Y‖‖ of what the matrices of each have together.
-func distance(x, y []*mat.Dense) float64 {
-	normX, normY, sum := 0.0, 0.0, 0.0
-	for k := range x {
-		normX, normY = math.Hypot(normX, mat.Norm(x[k], 2)), math.Hypot(normY, mat.Norm(y[k], 2))
-	}
-	for k := range x {
-		b := y[k].RawMatrix().Data
-		for i, v := range x[k].RawMatrix().Data {
-			sum += square(v/normX - b[i]/normY)
-		}
-	}
-	return math.Sqrt(sum)
-}
-
-func square(x float64) float64 { return x * x }
 
 // run iterates to the last of the times, and calls see with the index of each time that it reaches. It returns false as
 // soon as pause or see does.

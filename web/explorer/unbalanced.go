@@ -236,19 +236,20 @@ func drawTheorem8(v values) (*Picture, error) {
 	picture.Panels[0].Curves = append(picture.Panels[0].Curves, Curve{Name: "unseen points", Values: accuracy})
 	last := len(times) - 1
 	picture.Cosines = cosines(ends[last].Direction().W)
-	if picture.Answer, err = kernelInWords(flow, test, v); err != nil {
-		return nil, err
+	picture.Answer = "The loss does not move the features, so that no direction dominates and there is no limit."
+	var target dynamics.Point
+	if limit, err := flow.Limit(); err == nil {
+		target = limit.Point
+		if picture.Answer, err = kernelInWords(flow, limit, test, v); err != nil {
+			return nil, err
+		}
 	}
 	if v.on("brute") {
-		var target dynamics.Point
-		if limit, err := flow.Limit(); err == nil {
-			target = limit.Point
-		}
-		picture.iterate(flow.Threshold()+theorem.Lambda1, target, func() iteration {
-			m := state.M(theorem.Gamma)
+		picture.iterate(flow.Threshold()+theorem.Lambda1, state, target, func(s *dynamics.State) iteration {
+			m := s.M(theorem.Gamma)
 			var driven mat.Dense
 			driven.Mul(m, kappa)
-			return iteration{state: state.Clone(), m: m, driven: &driven, lambda1: theorem.Lambda1,
+			return iteration{state: s, m: m, driven: &driven, lambda1: theorem.Lambda1,
 				lambda2: theorem.Lambda2, ratio: 1}
 		})
 	}
@@ -256,11 +257,7 @@ func drawTheorem8(v values) (*Picture, error) {
 }
 
 // kernelInWords says what a flow of Theorem 8 tends to, and what it then decides right.
-func kernelInWords(flow *dynamics.KernelFlow, unseen *dynamics.Unseen, v values) (string, error) {
-	limit, err := flow.Limit()
-	if err != nil {
-		return "The loss does not move the features, so that no direction dominates and there is no limit.", nil
-	}
+func kernelInWords(flow *dynamics.KernelFlow, limit dynamics.Limit, unseen *dynamics.Unseen, v values) (string, error) {
 	state := limit.Point.Direction()
 	labels := state.Labels()
 	share, err := unseen.Accuracy(limit.Point, labels, false)
