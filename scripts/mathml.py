@@ -1,4 +1,5 @@
 """Formulas as MathML, which browsers draw without a script and without a network: those of the site and of exported notebooks."""
+import re
 import xml.etree.ElementTree as xml
 
 from latex2mathml import converter
@@ -30,3 +31,9 @@ def convert(formula, display="inline"):
         node.remove(above)
         node.tag = name("msub" if len(node) == 2 else "mrow")
     return xml.tostring(math, encoding="unicode")
+
+
+def displayed(formula, shown):
+    """A formula on a line of its own, as MathML, and its number as a part of HTML: shown, with %s for the number, or nothing if it has none."""
+    number = re.search(r"\\tag\{(.*?)\}", formula)
+    return convert(re.sub(r"\\tag\{.*?\}", "", formula), display="block"), shown % number[1] if number else ""

@@ -30,6 +30,12 @@ class Formulas(unittest.TestCase):
     def test_double_primes(self):
         self.assertEqual(texts("H''").count("″") + texts("H''").count("′"), 1, texts("H''"))
 
+    def test_numbers(self):
+        math, number = mathml.displayed(r"H' = W M \tag{5}", "<b>(%s)</b>")
+        self.assertEqual(number, "<b>(5)</b>")
+        self.assertEqual(math, mathml.convert("H' = W M ", display="block"))
+        self.assertEqual(mathml.displayed("H", "<b>(%s)</b>")[1], "")
+
     def test_aligned(self):
         formula = r"\begin{aligned} H' &= W M \\ W' &= H M^\top \end{aligned}"
         self.assertNotIn("&", texts(formula))

@@ -1,8 +1,6 @@
 """Sphinx's settings of the site, whose pages scripts/site.py writes."""
-import re
-
+import mathml  # scripts/mathml.py, beside scripts/site.py
 from docutils import nodes
-from mathml import convert  # scripts/mathml.py, beside scripts/site.py
 
 project = "Unhinged Lab"
 author = "Unhinged Lab"
@@ -25,18 +23,14 @@ suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighti
 html_math_renderer = "mathml"
 
 
-TAG = re.compile(r"\\tag\{(.*?)\}")  # the number of an equation
-
-
 def inline(self, node):
-    self.body.append(convert(node.astext()))
+    self.body.append(mathml.convert(node.astext()))
     raise nodes.SkipNode
 
 
 def block(self, node):
-    formula, number = TAG.sub("", node.astext()), TAG.search(node.astext())
-    shown = f"<span>({number[1]})</span>" if number else ""
-    self.body.append(f'<div class="formula">{convert(formula, display="block")}{shown}</div>')
+    math, number = mathml.displayed(node.astext(), "<span>(%s)</span>")
+    self.body.append(f'<div class="formula">{math}{number}</div>')
     raise nodes.SkipNode
 
 
