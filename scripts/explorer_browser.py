@@ -86,13 +86,6 @@ def check_iteration(page):
         page.js("document.getElementById('setting-brute').value = 0; document.getElementById('setting-brute').dispatchEvent(new Event('input'))")
         browser.wait("the iteration to stop", lambda: page.js(said) == "", 30)
         assert page.js("return new Promise(done => setTimeout(() => done(picture.panels[0].curves.length), 500))") == 1, "a stopped iteration went on"
-    for n in (1, 10, 50):
-        took = page.js("""const draw = (gamma) => unhingedDraw('unconstrained', {p: 512, C: 100, N: arguments[0], gamma}, iterated);
-            draw(1); // the initial state
-            const start = performance.now();
-            for (const gamma of [0.9, 1.1, 1.9]) draw(gamma);
-            return (performance.now() - start) / 3000""", n)
-        print(f"unconstrained, p = 512, C = 100, N = {n}: another γ's picture takes {took:.2f} s")
     scene(page, "#unconstrained?brute=1&time=1.5")
     browser.wait("the iteration's end", lambda: "ended" in page.js(said), 60)
     apart = page.js("""const [h, , iterated] = picture.panels[1].curves.map(c => c.values);
@@ -205,12 +198,18 @@ def check_frame(page, address):
     shutil.copy(browser.ROOT / "web/site/site.css", SITE)
     (SITE / "frame.html").write_text("""<!DOCTYPE html><meta name="viewport" content="width=device-width"><link rel="stylesheet" href="site.css"><script src="site.js"></script>
         <body data-theme="light"><iframe class="scene" src="index.html#theorem8"></iframe>""")
+    def inside():
+        page.call("POST", "/frame", {"id": {browser.ELEMENT: page.find("iframe").rpartition("/")[2]}})
+
+    def outside():
+        page.call("POST", "/frame", {"id": None})
+
     for width in (390, 736, 1400):
         page.window(width, 900)
         page.call("POST", "/url", {"url": address + "/frame.html"})
         for theme in ("light", "dark", "light"):
             page.js("document.body.dataset.theme = arguments[0]", theme)
-            page.call("POST", "/frame", {"id": {browser.ELEMENT: page.find("iframe").rpartition("/")[2]}})
+            inside()
             browser.wait("the picture in the frame", lambda: page.js("return typeof picture !== 'undefined' && picture !== null"), 60)
             back = "rgb(255, 255, 255)" if theme == "light" else "rgb(22, 24, 27)"
             browser.wait(f"the theme {theme} in the frame", lambda b=back: page.js("return getComputedStyle(document.body).backgroundColor") == b, 10)
@@ -218,22 +217,24 @@ def check_frame(page, address):
                 "return Math.abs(document.body.offsetHeight - innerHeight) <= 1"), 10)
             ink = page.js("const style = getComputedStyle(document.body); return [style.color, charts[0].axes[0].stroke()]")
             assert ink[0] == ink[1], f"beside the theme {theme} text is {ink[0]}, and the axes {ink[1]}"
-            page.call("POST", "/frame", {"id": None})
+            outside()
     page.cdp("Emulation.clearDeviceMetricsOverride")
 
-    frame = lambda: page.call("POST", "/frame", {"id": {browser.ELEMENT: page.find("iframe").rpartition("/")[2]}})
-    frame()
+    inside()
     page.js("""const slider = document.getElementById('setting-gamma');
         slider.value = 1.5; slider.dispatchEvent(new Event('input')); slider.dispatchEvent(new Event('change'))""")
-    page.call("POST", "/frame", {"id": None})
+    outside()
     link = browser.wait("the state in the address around the frame", lambda: (at := page.js("return location.href")).endswith("#theorem8?gamma=1.5") and at, 10)
     page.call("POST", "/url", {"url": "about:blank"})
     page.call("POST", "/url", {"url": link})
-    frame()
+    inside()
     browser.wait("the link's state in the frame", lambda: page.js("return typeof picture !== 'undefined' && picture !== null && settings.gamma === 1.5"), 60)
     page.js("""navigator.clipboard.writeText = () => Promise.reject(new Error('no')); document.getElementById('link').click()""")
     browser.wait("the link to copy", lambda: page.js("return document.getElementById('address').offsetParent && document.getElementById('address').value.endsWith(location.hash)"), 10)
-    page.call("POST", "/frame", {"id": None})
+    page.js("""const slider = document.getElementById('setting-gamma');
+        slider.value = 2; slider.dispatchEvent(new Event('input')); slider.dispatchEvent(new Event('change'))""")
+    assert page.js("return document.getElementById('address').hidden"), "an older link stays beside a picture that has changed"
+    outside()
 
 
 def check_axe(page, names):
@@ -259,7 +260,8 @@ FIRST = """addEventListener('DOMContentLoaded', () => new MutationObserver((_, o
 
 
 def check_speed(page, address):
-    """The time to the first painted picture, and painted pictures a second while a slider moves. The floors are low, because other programs may run."""
+    """The time to the first painted picture, painted pictures a second while a slider moves, and the time of large pictures. The floors are low, because
+    other programs may run."""
     script = page.cdp("Page.addScriptToEvaluateOnNewDocument", source=FIRST)["identifier"]
     page.call("POST", "/url", {"url": address + "/index.html"})
     first = browser.wait("the first picture", lambda: page.js("return window.firstPicture"), 60) / 1000
@@ -283,6 +285,13 @@ def check_speed(page, address):
     print(f"painted by software: the first picture after {first:.2f} s; {rate:.0f} pictures a second while γ moves, at p = 64, C = 10, N = 20")
     assert first < 10, f"the first picture took {first:.1f} s"
     assert rate > 10, f"only {rate:.1f} pictures a second"
+    for n in (1, 10, 50):
+        took = page.js("""const draw = (gamma) => unhingedDraw('unconstrained', {p: 512, C: 100, N: arguments[0], gamma}, iterated);
+            draw(1); // the initial state
+            const start = performance.now();
+            for (const gamma of [0.9, 1.1, 1.9]) draw(gamma);
+            return (performance.now() - start) / 3000""", n)
+        print(f"p = 512, C = 100, N = {n}: another γ's picture takes {took:.2f} s")
 
 
 def check(page, address):

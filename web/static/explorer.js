@@ -36,12 +36,20 @@ function address(of = scene, values = settings) {
 
 function remember() {
   history.replaceState(null, "", address());
+  byId("address").hidden = true; // it has an older address
   tellAddress();
 }
 
 // The page around a frame has the state in its address, too, with a "?" even if nothing is changed.
 function tellAddress() {
   if (window.parent !== window) window.parent.postMessage({ address: address().replace(/^#\w+$/, "$&?") }, "*");
+}
+
+// The address is another one.
+function changed() {
+  fromAddress();
+  build();
+  tellAddress();
 }
 
 // Another scene keeps the sizes and the seed that were changed in this one, if it has them.
@@ -236,22 +244,17 @@ byId("csv").addEventListener("click", () => {
   }
   save(scene.id + ".csv", "text/csv", lines.join("\n") + "\n");
 });
+
 // A setting's name, and its value as a reader has it: not an exponent, not the number of a choice.
 function meant(s) {
   const value = settings[s.name];
   return [s.name, s.choices.length ? s.choices[value] : s.power ? 10 ** value : value];
 }
+
 byId("json").addEventListener("click", () => save(scene.id + ".json", "application/json", JSON.stringify({
   scene: scene.id, settings: Object.fromEntries(scene.sliders.map(meant)), answer: picture.answer, cosines: plain(picture.cosines),
   panels: picture.panels.map((p) => ({ ...p, at: plain(p.at), curves: p.curves.map((c) => ({ ...c, values: plain(c.values) })) })),
 }, null, 1)));
-// The address is another one.
-function changed() {
-  fromAddress();
-  build();
-  tellAddress();
-}
-
 byId("link").addEventListener("click", async () => {
   remember();
   try {
